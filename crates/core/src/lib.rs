@@ -1,1 +1,17 @@
-//! The vocabulary that every other crate shares.
+//! The vocabulary that every other crate shares: calls, answers, usage, failures, secrets.
+//!
+//! Knows no JSON field of any provider, no HTTP, no clock and no file. Depends on no other crate of ours.
+
+mod call;
+pub mod content;
+mod dialect;
+mod event;
+mod failure;
+mod usage;
+
+pub use call::{Conversation, OutputFormat, ReasoningRequest, Sampling, Unmodelled};
+pub use content::{Block, Part, Raw, Role, Seal, Tool, ToolChoice, Turn};
+pub use dialect::Dialect;
+pub use event::{BlockStart, Delta, Event, Started, Stop, StopReason};
+pub use failure::{ErrorKind, Failure};
+pub use usage::Usage;

@@ -1,0 +1,112 @@
+//! A call: what a client asks for, with the bytes it asked in.
+//!
+//! [`Conversation`] is the meeting point of all dialects. It is made only when a call changes dialect or a policy
+//! wants to look inside: a call that goes out as it came in is never taken apart.
+
+use crate::Part;
+use crate::content::{Raw, Tool, ToolChoice, Turn};
+
+/// A conversation with everything the client asked of the model, in no dialect.
+#[derive(Debug, Clone, Default)]
+pub struct Conversation {
+    /// A key under which the provider shall keep its prompt cache.
+    pub cache_key: Option<String>,
+    /// The form the answer must have.
+    pub format: Option<OutputFormat>,
+    /// Labels the client put on the call.
+    pub metadata: Vec<(String, String)>,
+    /// Whether several tools may be called at once; `None` = not said.
+    pub parallel_tools: Option<bool>,
+    /// How much to think.
+    pub reasoning: Option<ReasoningRequest>,
+    /// Fields that have no home here, each with its path in the client's body and its value: carried by no other
+    /// dialect, so each is declared as lost when the dialect changes.
+    pub rest: Vec<Unmodelled>,
+    /// How the answer is drawn.
+    pub sampling: Sampling,
+    /// The provider's class of service.
+    pub service_tier: Option<String>,
+    /// Instructions before the first turn.
+    pub system: Vec<Part>,
+    /// Which tools the model may or must call.
+    pub tool_choice: Option<ToolChoice>,
+    /// Tools on offer.
+    pub tools: Vec<Tool>,
+    /// What was said so far.
+    pub turns: Vec<Turn>,
+    /// The end user, as the client names them.
+    pub user: Option<String>,
+}
+
+/// A field without a home in [`Conversation`].
+#[derive(Debug, Clone)]
+pub struct Unmodelled {
+    /// Where it stood, such as `messages[3].audio`.
+    pub path: String,
+    /// What it said.
+    pub value: Raw,
+}
+
+/// How the answer is drawn. `None` = the client did not say.
+#[derive(Debug, Clone, Default)]
+pub struct Sampling {
+    /// Number of answers.
+    pub candidates: Option<u64>,
+    /// −2 to 2.
+    pub frequency_penalty: Option<f64>,
+    /// Token id to bias.
+    pub logit_bias: Option<Raw>,
+    /// Whether to tell the probabilities of the output.
+    pub logprobs: Option<bool>,
+    /// Upper bound of output tokens, thoughts included.
+    pub max_tokens: Option<u64>,
+    /// −2 to 2.
+    pub presence_penalty: Option<f64>,
+    /// For repeatable answers.
+    pub seed: Option<i64>,
+    /// Texts that end the answer.
+    pub stop: Vec<String>,
+    /// 0 to 2 (Anthropic: 0 to 1).
+    pub temperature: Option<f64>,
+    /// Draw among the k likeliest.
+    pub top_k: Option<u64>,
+    /// How many alternatives to tell for each token.
+    pub top_logprobs: Option<u64>,
+    /// Draw among the likeliest that sum to p.
+    pub top_p: Option<f64>,
+    /// How wordy: `low`, `medium`, `high`.
+    pub verbosity: Option<String>,
+}
+
+/// How much to think.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReasoningRequest {
+    /// Token budget for thoughts.
+    pub budget: Option<u64>,
+    /// Whether thinking is on; `None` = the model decides (Anthropic `adaptive`) or the client did not say.
+    pub enabled: Option<bool>,
+    /// `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`.
+    pub effort: Option<String>,
+    /// Whether the thoughts shall be shown, and how: `auto`, `concise`, `detailed`, `summarized`, `omitted`.
+    pub summary: Option<String>,
+}
+
+/// The form the answer must have.
+#[derive(Debug, Clone)]
+pub enum OutputFormat {
+    /// Some JSON object.
+    Json,
+    /// JSON that fits a schema.
+    Schema {
+        /// What it is for.
+        description: Option<String>,
+        /// Its name.
+        name: Option<String>,
+        /// JSON Schema, as written.
+        schema: Raw,
+        /// Whether the provider shall hold the model to it.
+        strict: Option<bool>,
+    },
+    /// Plain text, said explicitly.
+    Text,
+}
