@@ -3,6 +3,7 @@
 //! Knows no JSON field of any provider, no HTTP, no clock and no file. Depends on no other crate of ours.
 
 mod call;
+mod catalogue;
 pub mod content;
 mod dialect;
 mod event;
@@ -10,6 +11,7 @@ mod failure;
 mod usage;
 
 pub use call::{Conversation, OutputFormat, ReasoningRequest, Sampling, Unmodelled};
+pub use catalogue::{EmbeddingCall, EmbeddingInput, Embeddings, ModelCard};
 pub use content::{Block, Part, Raw, Role, Seal, Tool, ToolChoice, Turn};
 pub use dialect::Dialect;
 pub use event::{BlockStart, Delta, Event, Started, Stop, StopReason};
