@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use lockgate_core::{Conversation, Dialect, EmbeddingCall, Embeddings, Failure, ModelCard};
 
-use crate::{DecodeError, Decoded, EnvelopeSpec, Loss, ToolNames};
+use crate::{DecodeError, Decoded, EnvelopeSpec, Loss};
 
 /// A dialect with all that it can do.
 #[derive(Clone, Copy)]
@@ -33,7 +33,12 @@ pub trait WireFormat: Send + Sync {
 
     /// Writes a request for a provider. What the dialect cannot say is noted in `loss` by the name of the thing
     /// lost; what would change the meaning (arguments that are no JSON where an object must stand) is an error.
-    fn write(&self, conversation: &Conversation, target: &Target<'_>, loss: &mut Loss) -> Result<Vec<u8>, Failure>;
+    fn write(
+        &self,
+        conversation: &Conversation,
+        target: &Target<'_>,
+        loss: &mut Loss,
+    ) -> Result<Vec<u8>, Failure>;
 
     /// Reads an answer.
     fn decoder(&self, mode: Mode, depth: Depth) -> Box<dyn StreamDecoder>;
@@ -80,8 +85,6 @@ pub struct Target<'a> {
     pub quirks: &'a Quirks,
     /// Whether the answer shall be streamed.
     pub stream: bool,
-    /// Short names for tools whose own names the dialect cannot say.
-    pub tools: &'a ToolNames,
 }
 
 /// What a server does differently from the owner of the dialect. The default is the owner's own behaviour.
@@ -124,8 +127,6 @@ pub struct AnswerContext {
     pub model: String,
     /// Frames that were sent before (Responses numbers its events).
     pub sequence: u64,
-    /// The conversation's custom tools and namespaces; answers name tools as the client did.
-    pub tools: ToolNames,
 }
 
 /// Reads an answer, chunk by chunk. A state machine over bytes: any cut of the bytes gives the same frames.
@@ -186,7 +187,12 @@ pub trait TokensFormat: Send + Sync {
     fn parse(&self, body: &[u8]) -> Result<Conversation, Failure>;
 
     /// The question for a provider.
-    fn write(&self, conversation: &Conversation, target: &Target<'_>, loss: &mut Loss) -> Result<Vec<u8>, Failure>;
+    fn write(
+        &self,
+        conversation: &Conversation,
+        target: &Target<'_>,
+        loss: &mut Loss,
+    ) -> Result<Vec<u8>, Failure>;
 
     /// A provider's answer.
     fn parse_answer(&self, body: &[u8]) -> Result<u64, DecodeError>;

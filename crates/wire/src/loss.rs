@@ -42,7 +42,9 @@ impl Loss {
         let mut text = String::new();
         for (at, name) in self.names.iter().enumerate() {
             if text.len() + name.len() > ROOM {
-                text.push_str(&format!(", +{} more", self.names.len() - at));
+                text.push_str(", +");
+                text.push_str(&(self.names.len() - at).to_string());
+                text.push_str(" more");
                 break;
             }
             if at > 0 {

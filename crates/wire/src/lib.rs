@@ -1,0 +1,31 @@
+//! Wire formats: how calls and answers look on the wire, in each dialect and both directions. Pure: bytes in,
+//! events out and back; no sockets, no clock, no randomness.
+//!
+//! A call that keeps its dialect is never taken apart: [`Envelope`] reads its outside, edits are splices, and its
+//! answer passes as frames ([`Decoded`]). A call that changes dialect goes `parse` → `Conversation` →
+//! [`ToolNames::plain`] → `write`, and its answer `decoder` → [`Restore`] → [`Sequencer`] → `encoder`. No dialect
+//! knows another.
+
+#[cfg(test)]
+mod check;
+mod decoded;
+mod envelope;
+mod format;
+mod frame;
+mod json;
+mod loss;
+mod scan;
+mod sequence;
+mod toolnames;
+
+pub use decoded::{DecodeError, Decoded, Frame};
+pub use envelope::{Envelope, EnvelopeLimits, EnvelopeSpec, splice};
+pub use format::{
+    AnswerContext, Depth, EmbeddingsFormat, Format, Mode, ModelsFormat, ModelsPage, Quirks, StreamDecoder,
+    StreamEncoder, Target, TokensFormat, WireFormat,
+};
+pub use frame::{Framer, MAX_FRAME, SseEvent, sse};
+pub use loss::Loss;
+pub use scan::{Kind, Member, Scan, ScanError, scan, validate};
+pub use sequence::Sequencer;
+pub use toolnames::{Restore, ToolNames};
