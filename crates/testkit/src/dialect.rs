@@ -103,8 +103,8 @@ impl Route {
     }
 
     /// A path that nobody has, in the dialect it resembles; rules may still answer it.
-    pub(crate) fn unknown(target: &str, anthropic: bool) -> Self {
-        let dialect = if anthropic || target.contains("/messages") {
+    pub(crate) fn unknown(target: &str, lists: Dialect) -> Self {
+        let dialect = if lists == Dialect::Anthropic || target.contains("/messages") {
             Dialect::Anthropic
         } else if target.contains("/v1beta") {
             Dialect::Gemini
@@ -116,8 +116,8 @@ impl Route {
         Self::new(dialect, Op::Unknown)
     }
 
-    /// Finds out what a request asks. `anthropic` tells whether an `anthropic-version` header is there.
-    pub(crate) fn find(method: &str, target: &str, anthropic: bool, prefixes: &[String]) -> Option<Self> {
+    /// Finds out what a request asks. `lists` is the dialect that the headers speak, for paths that several have.
+    pub(crate) fn find(method: &str, target: &str, lists: Dialect, prefixes: &[String]) -> Option<Self> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let path = real_path(path, prefixes);
         let get = matches!(method, "GET" | "HEAD");
@@ -128,13 +128,13 @@ impl Route {
             return azure(rest, method);
         }
         if let Some(rest) = path.strip_prefix("/api/v1/") {
-            let mut route = v1(rest, method, false)?;
+            let mut route = v1(rest, method, Dialect::Chat)?;
             route.openrouter = true;
             return Some(route);
         }
         let v1_rest = path.strip_prefix("/openai/v1/").or_else(|| path.strip_prefix("/v1/"));
         if let Some(rest) = v1_rest {
-            return v1(rest, method, anthropic);
+            return v1(rest, method, lists);
         }
         let (dialect, op, wants_get) = match path.as_ref() {
             "/api/chat" => (Dialect::Ollama, Op::Generate, false),
@@ -170,8 +170,19 @@ fn real_path<'a>(path: &'a str, prefixes: &[String]) -> std::borrow::Cow<'a, str
     path.into()
 }
 
-fn v1(rest: &str, method: &str, anthropic: bool) -> Option<Route> {
-    let models = if anthropic { Dialect::Anthropic } else { Dialect::Chat };
+/// The dialect that the headers speak: several providers have `/v1/models`.
+pub(crate) fn spoken(headers: &[(String, String)]) -> Dialect {
+    let has = |name: &str| headers.iter().any(|(k, _)| k.eq_ignore_ascii_case(name));
+    if has("anthropic-version") {
+        Dialect::Anthropic
+    } else if has("x-goog-api-key") {
+        Dialect::Gemini
+    } else {
+        Dialect::Chat
+    }
+}
+
+fn v1(rest: &str, method: &str, models: Dialect) -> Option<Route> {
     let (dialect, op, verb) = match rest {
         "chat/completions" => (Dialect::Chat, Op::Generate, "POST"),
         "responses" => (Dialect::Responses, Op::Generate, "POST"),

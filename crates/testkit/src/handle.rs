@@ -17,7 +17,7 @@ use crate::seen::Seen;
 use crate::state::State;
 use crate::turn::{self, Turn};
 use crate::validate::{self, Rejection};
-use crate::{auth, catalog, control, embed, headers, record};
+use crate::{auth, catalog, control, dialect, embed, headers, record};
 
 /// Answers a request; with it, the number of its record.
 pub(crate) fn answer(state: &State, request: Incoming) -> (Response, Option<u64>) {
@@ -25,9 +25,9 @@ pub(crate) fn answer(state: &State, request: Incoming) -> (Response, Option<u64>
         return (control::answer(state, &request), None);
     }
     let script = state.script();
-    let anthropic = request.headers.iter().any(|(k, _)| k.eq_ignore_ascii_case("anthropic-version"));
-    let route = Route::find(&request.method, &request.target, anthropic, &script.prefixes)
-        .unwrap_or_else(|| Route::unknown(&request.target, anthropic));
+    let lists = dialect::spoken(&request.headers);
+    let route = Route::find(&request.method, &request.target, lists, &script.prefixes)
+        .unwrap_or_else(|| Route::unknown(&request.target, lists));
     let mut entry = record::arrived(
         (&request.method, &request.target),
         request.headers.clone(),
