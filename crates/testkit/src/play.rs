@@ -148,7 +148,13 @@ pub(crate) fn steps(frames: Vec<Frame>, framing: Framing, plan: &Plan<'_>) -> Ve
     let mut frames = frames;
     if let Some(at) = plan.chaos.error_after_events {
         frames.truncate(at);
-        frames.extend(plan.error.clone());
+        let mut error = plan.error.clone();
+        if let Some(Data::Json(data)) = error.as_mut().map(|frame| &mut frame.data)
+            && data.get("sequence_number").is_some()
+        {
+            data["sequence_number"] = frames.len().into();
+        }
+        frames.extend(error);
     }
     if let Some(at) = plan.chaos.malformed_after_events {
         let broken = "{\"id\": \"broken\", \"choices\": [{\"delta\"".to_owned();

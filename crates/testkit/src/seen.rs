@@ -28,8 +28,6 @@ pub(crate) struct Talk {
     pub(crate) rounds: usize,
     /// Tools on offer.
     pub(crate) tools: Vec<Offered>,
-    /// The client's working directory, where a coding agent tells it.
-    pub(crate) cwd: Option<String>,
 }
 
 /// A tool on offer.
@@ -73,6 +71,11 @@ impl Seen {
     pub(crate) fn stream(&self) -> bool {
         let absent = self.route.dialect == Dialect::Ollama;
         self.route.stream.unwrap_or_else(|| self.body()["stream"].as_bool().unwrap_or(absent))
+    }
+
+    /// The client's working directory, where a coding agent tells it.
+    pub(crate) fn cwd(&self) -> Option<String> {
+        working_directory(&String::from_utf8_lossy(&self.raw))
     }
 
     /// Input tokens by the house rule: four bytes a token.
@@ -122,7 +125,6 @@ impl Talk {
                 }
             }
         }
-        talk.cwd = working_directory(&body.to_string());
         talk
     }
 }

@@ -219,9 +219,9 @@ fn fill(text: &str, seen: &Seen) -> String {
     if !text.contains("${") {
         return text.to_owned();
     }
-    let cwd = seen.talk().cwd.as_deref().unwrap_or(".");
+    let cwd = if text.contains("${cwd}") { seen.cwd() } else { None };
     text.replace("${model}", seen.model())
-        .replace("${cwd}", cwd)
+        .replace("${cwd}", cwd.as_deref().unwrap_or("."))
         .replace("${last_user}", &seen.talk().last_user)
 }
 

@@ -101,7 +101,6 @@ fn messages(body: &Value, state: &State) -> Result<(), Rejection> {
     if text(&messages[0], "role") == "assistant" {
         return Err(Rejection::bad("messages: first message must use the \"user\" role"));
     }
-    let last_assistant = messages.iter().rposition(|m| text(m, "role") == "assistant");
     // Tool calls of the assistant message before, which this user message must answer.
     let mut open: Vec<String> = Vec::new();
     for (at, message) in messages.iter().enumerate() {
@@ -117,7 +116,7 @@ fn messages(body: &Value, state: &State) -> Result<(), Rejection> {
         }
         results(message, at, &open)?;
         open = calls(message);
-        if Some(at) == last_assistant || role == "assistant" {
+        if role == "assistant" {
             signatures(message, at, state)?;
         }
     }

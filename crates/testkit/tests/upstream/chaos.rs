@@ -93,7 +93,8 @@ async fn an_error_inside_the_200_has_each_dialects_form() {
     let last = async |target| stream(&up, target).await.data().pop().unwrap();
     assert_eq!(last(MESSAGES).await["error"]["type"], "overloaded_error");
     assert_eq!(last(CHAT).await["error"]["type"], "server_error");
-    assert_eq!(last(RESPONSES).await["type"], "error");
+    let error = last(RESPONSES).await;
+    assert_eq!((&error["type"], &error["sequence_number"]), (&json!("error"), &json!(2)));
     assert_eq!(last(GEMINI_SSE).await["error"]["status"], "UNAVAILABLE");
     let lines = stream(&up, OLLAMA).await.text();
     assert_eq!(
