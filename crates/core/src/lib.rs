@@ -1,1 +1,5 @@
 //! The vocabulary that every other crate shares.
+
+mod secret;
+
+pub use secret::Secret;
