@@ -6,6 +6,7 @@
 //! [`ToolNames::plain`] → `write`, and its answer `decoder` → [`Restore`] → [`Sequencer`] → `encoder`. No dialect
 //! knows another.
 
+pub mod chat;
 #[cfg(test)]
 mod check;
 mod decoded;
