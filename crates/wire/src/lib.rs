@@ -7,6 +7,7 @@
 //! knows another.
 
 pub mod anthropic;
+pub mod chat;
 #[cfg(test)]
 mod check;
 mod decoded;
