@@ -12,6 +12,7 @@ mod decoded;
 mod envelope;
 mod format;
 mod frame;
+pub mod gemini;
 mod json;
 mod loss;
 mod scan;
