@@ -14,6 +14,7 @@ mod decoded;
 mod envelope;
 mod format;
 mod frame;
+pub mod gemini;
 mod json;
 mod loss;
 pub mod responses;
