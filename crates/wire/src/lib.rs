@@ -18,6 +18,7 @@ pub mod gemini;
 mod json;
 mod loss;
 pub mod responses;
+pub mod ollama;
 mod scan;
 mod sequence;
 mod toolnames;
