@@ -20,7 +20,9 @@ impl Address {
     pub(crate) fn of(id: &str, kind: Kind, settings: &Settings) -> Result<Self, OpenError> {
         let base = match &settings.base_url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => implied_base_url(id, kind).ok_or_else(|| OpenError::NoBaseUrl { id: id.to_owned() })?.to_owned(),
+            None => implied_base_url(id, kind)
+                .ok_or_else(|| OpenError::NoBaseUrl { id: id.to_owned() })?
+                .to_owned(),
         };
         let scheme = base.split("://").next().unwrap_or_default();
         if !matches!(scheme, "http" | "https") || base.contains(['?', '#']) {
@@ -41,7 +43,8 @@ impl Address {
     /// The address of a path (with its query, if it has one) behind the base. `path` begins with a slash.
     pub(crate) fn at(&self, path: &str) -> Result<Uri, Failure> {
         let plain = path.split('?').next().unwrap_or(path);
-        let dots = |segment: &str| matches!(segment.replace("%2e", ".").replace("%2E", ".").as_str(), "." | "..");
+        let dots =
+            |segment: &str| matches!(segment.replace("%2e", ".").replace("%2E", ".").as_str(), "." | "..");
         if plain.split('/').any(dots) {
             return Err(Failure::new(ErrorKind::InvalidRequest, "the path must not contain `.` or `..`"));
         }
@@ -52,7 +55,8 @@ impl Address {
             text.push(if path.contains('?') { '&' } else { '?' });
             text.push_str(&self.query);
         }
-        text.parse().map_err(|_| Failure::new(ErrorKind::InvalidRequest, format!("not a valid path: {plain}")))
+        text.parse()
+            .map_err(|_| Failure::new(ErrorKind::InvalidRequest, format!("not a valid path: {plain}")))
     }
 }
 

@@ -38,12 +38,20 @@ pub enum OpenError {
 
 /// Opens a provider.
 pub fn open(id: &str, settings: &Settings) -> Result<Box<dyn Provider>, OpenError> {
-    let kind = settings.kind.or_else(|| implied_kind(id)).ok_or_else(|| OpenError::NoKind { id: id.to_owned() })?;
+    let kind =
+        settings.kind.or_else(|| implied_kind(id)).ok_or_else(|| OpenError::NoKind { id: id.to_owned() })?;
     Ok(match kind {
         Kind::Anthropic => Box::new(anthropic::Anthropic::open(id, settings)?),
         Kind::Openai => Box::new(openai::Openai::open(id, settings)?),
         Kind::OpenaiCompatible => Box::new(compatible::Compatible::open(id, settings)?),
-        Kind::AzureOpenai | Kind::ClaudeCli | Kind::Gemini | Kind::Llamacpp | Kind::Ollama | Kind::Openrouter | Kind::Vertex | Kind::Vllm => {
+        Kind::AzureOpenai
+        | Kind::ClaudeCli
+        | Kind::Gemini
+        | Kind::Llamacpp
+        | Kind::Ollama
+        | Kind::Openrouter
+        | Kind::Vertex
+        | Kind::Vllm => {
             return Err(OpenError::NoKind { id: id.to_owned() });
         }
     })

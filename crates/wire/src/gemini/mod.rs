@@ -53,6 +53,15 @@ static ENVELOPE: EnvelopeSpec = EnvelopeSpec {
     tools: "tools",
 };
 
+/// The outside of a `countTokens` request, which may hold a whole `generateContentRequest` instead of contents.
+pub static COUNT_ENVELOPE: EnvelopeSpec = EnvelopeSpec {
+    messages: "contents",
+    model_in_body: false,
+    required: &[],
+    stream_default: None,
+    tools: "tools",
+};
+
 /// What ids of tool calls start with that the wire did not give. They are never written to a Gemini server or client.
 const MADE_ID: &str = "gcall_";
 
