@@ -159,7 +159,7 @@ impl Client {
     pub fn launch(self, gateway: &Gateway, env: &Env, args: &[OsString]) -> Result<Launch, Failure> {
         match self {
             Self::Aider => Ok(aider::launch(gateway)),
-            Self::ClaudeCode => claude_code::launch(gateway, env, args),
+            Self::ClaudeCode => Ok(claude_code::launch(gateway, env, args)),
             Self::Codex => Ok(codex::launch(gateway)),
             Self::Copilot => Ok(copilot::launch(gateway)),
             Self::GeminiCli => gemini_cli::launch(gateway, env),

@@ -136,7 +136,7 @@ fn show_done(
     match gateway.credential {
         Credential::Key(_) => {}
         Credential::Own => {
-            screen.paragraph("  key       ", "the client's own credentials, passed through by Lockgate")?
+            screen.paragraph("  key       ", "the client's own credentials, passed through by Lockgate")?;
         }
         Credential::Placeholder => {
             screen.paragraph(

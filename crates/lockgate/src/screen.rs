@@ -30,9 +30,15 @@ impl Screen {
     /// Standard output: wrapped to the terminal's width, or not at all in a pipe.
     pub fn stdout() -> Self {
         let terminal = io::stdout().is_terminal();
-        let columns = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-        let width = if terminal { columns.clamp(40, 110) } else { usize::MAX };
+        let width = if terminal { columns().clamp(40, 110) } else { usize::MAX };
         Self { out: Box::new(anstream::AutoStream::auto(io::stdout())), width }
+    }
+
+    /// Standard error, for what must stay out of a pipe.
+    pub fn stderr() -> Self {
+        let terminal = io::stderr().is_terminal();
+        let width = if terminal { columns().clamp(40, 110) } else { usize::MAX };
+        Self { out: Box::new(anstream::AutoStream::auto(io::stderr())), width }
     }
 
     /// Any writer; colours are removed.
@@ -77,6 +83,10 @@ pub fn styled(style: Style, text: &str) -> String {
 /// `1 file`, `2 files`.
 pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn columns() -> usize {
+    terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
 }
 
 fn stopped(error: &io::Error) -> Failure {

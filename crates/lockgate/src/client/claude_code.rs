@@ -49,7 +49,7 @@ pub(super) fn connection(gateway: &Gateway, env: &Env) -> Result<Connection, Fai
     Ok(Connection::Files { files: vec![FileEdit { path, edit: Edit::Json(changes) }], notes })
 }
 
-pub(super) fn launch(gateway: &Gateway, env: &Env, args: &[OsString]) -> Result<Launch, Failure> {
+pub(super) fn launch(gateway: &Gateway, env: &Env, args: &[OsString]) -> Launch {
     let mut unset = ELSEWHERE.to_vec();
     if gateway.token().is_some() {
         unset.push(API_KEY);
@@ -72,7 +72,7 @@ pub(super) fn launch(gateway: &Gateway, env: &Env, args: &[OsString]) -> Result<
     if let Some(model) = &gateway.model {
         launch = launch.arg("--model", model);
     }
-    Ok(launch)
+    launch
 }
 
 /// Whether a settings file that Claude Code would read here brings a key of its own.

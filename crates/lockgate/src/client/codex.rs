@@ -21,7 +21,7 @@ pub(super) fn connection(gateway: &Gateway, env: &Env) -> Result<Connection, Fai
     changes.push(Change::set(&at("wire_api"), "responses"));
     match &gateway.credential {
         Credential::Key(secret) => {
-            changes.push(Change::set(&at("experimental_bearer_token"), secret.reveal()))
+            changes.push(Change::set(&at("experimental_bearer_token"), secret.reveal()));
         }
         Credential::Own => changes.push(Change::set(&at("requires_openai_auth"), true)),
         Credential::Placeholder => {}

@@ -3,6 +3,8 @@
 //! YAML has no editor that keeps everything, so this is text: it finds the top-level `models:` list in block style and
 //! puts an entry before its first one, at the same depth. Any other form is refused; the result must parse.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::newline_of;
@@ -25,17 +27,14 @@ pub(super) fn apply(entry: &ModelEntry, text: &str) -> Result<String, String> {
     serde_saphyr::from_str::<Value>(text).map_err(|error| format!("it is not valid YAML: {error}"))?;
     let newline = newline_of(text);
     let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
-    match lines.iter().position(|line| line.starts_with("models:")) {
-        Some(at) => {
-            let depth = list_depth(&lines[at..])?;
-            lines.insert(at + 1, render(entry, &depth, newline));
+    if let Some(at) = lines.iter().position(|line| line.starts_with("models:")) {
+        let depth = list_depth(&lines[at..])?;
+        lines.insert(at + 1, render(entry, &depth, newline));
+    } else {
+        if let Some(last) = lines.last_mut().filter(|line| !line.ends_with('\n')) {
+            last.push_str(newline);
         }
-        None => {
-            if let Some(last) = lines.last_mut().filter(|line| !line.ends_with('\n')) {
-                last.push_str(newline);
-            }
-            lines.push(format!("models:{newline}{}", render(entry, "  ", newline)));
-        }
+        lines.push(format!("models:{newline}{}", render(entry, "  ", newline)));
     }
     let edited = lines.concat();
     let parsed = serde_saphyr::from_str::<Value>(&edited).ok();
@@ -69,7 +68,7 @@ fn list_depth(lines: &[String]) -> Result<String, String> {
 fn render(entry: &ModelEntry, depth: &str, newline: &str) -> String {
     let mut text = format!("{depth}- name: {}{newline}", Value::from(entry.name.as_str()));
     for (key, value) in &entry.fields {
-        text.push_str(&format!("{depth}  {key}: {}{newline}", Value::from(value.as_str())));
+        let _ = write!(text, "{depth}  {key}: {}{newline}", Value::from(value.as_str()));
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Setting and removing values in TOML text; toml_edit keeps comments and layout.
+//! Setting and removing values in TOML text; `toml_edit` keeps comments and layout.
 //!
 //! It ends new lines with a line feed; where the file ends all its lines the Windows way, so do the new ones.
 
