@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+/// Lockgate's usual wait for the first byte; a total below it needs a shorter one.
+const FIRST_BYTE_MS: u64 = 300_000;
+
 /// A configuration in the making.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
@@ -117,6 +120,9 @@ impl Provider {
         }
         if let Some(total_ms) = total_ms {
             let _ = write!(out, "    timeouts:\n      total_ms: {total_ms}\n");
+            if total_ms < FIRST_BYTE_MS {
+                let _ = writeln!(out, "      first_byte_ms: {total_ms}");
+            }
         }
         if out.len() == head {
             out.truncate(start);

@@ -36,6 +36,13 @@ pub(super) fn take(import: &mut Import<'_>, path: &str, node: &Node) {
         return;
     }
     let id = identifier(&name);
+    if id.is_empty() {
+        import.problem(
+            node.place,
+            format!("the provider's name {name:?} has no letter or digit that can stand in provider:model"),
+        );
+        return;
+    }
     if import.draft.providers.iter().any(|other| other.id == id) {
         import.problem(
             node.place,
@@ -258,9 +265,9 @@ fn find<'a>(node: &'a Node, names: &[&str]) -> Option<&'a Field> {
 
 /// A provider id that can stand in `provider:model`.
 pub(super) fn identifier(name: &str) -> String {
-    let id: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
-    id.trim_matches('-').to_owned()
+    let foreign = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let words: Vec<&str> = name.split(foreign).filter(|word| !word.is_empty()).collect();
+    words.join("-")
 }
 
 impl Import<'_> {

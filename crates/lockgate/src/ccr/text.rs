@@ -63,7 +63,10 @@ pub(super) fn variable(words: &str) -> String {
             out.push('_');
         }
         lower = c.is_ascii_lowercase();
-        out.push(if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+        let letter = if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        if letter != '_' || !out.ends_with('_') {
+            out.push(letter);
+        }
     }
     if out.starts_with(|c: char| c.is_ascii_digit()) || out.is_empty() { format!("P_{out}") } else { out }
 }

@@ -3,18 +3,19 @@
 //! It adds `/v1beta` to the address itself. It stops at the first `.env` it finds from the working folder upwards, so one
 //! in a project hides the one written here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jsonc_parser::{ParseOptions, parse_to_serde_value};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Connection, FileEdit, Launch};
+use super::{Connection, FileEdit, Handover, Launch};
 use crate::connect::edit::{Change, Edit};
 use crate::env::Env;
 use crate::exit::Failure;
 use crate::gateway::Gateway;
 
 const AUTH: &str = "gemini-api-key";
+const SYSTEM_SETTINGS: &str = "GEMINI_CLI_SYSTEM_SETTINGS_PATH";
 
 pub(super) fn connection(gateway: &Gateway, env: &Env) -> Result<Connection, Failure> {
     let folder = folder(env)?;
@@ -51,16 +52,28 @@ pub(super) fn launch(gateway: &Gateway, env: &Env) -> Result<Launch, Failure> {
     if let Some(model) = &gateway.model {
         launch = launch.arg("--model", model);
     }
-    let text = std::fs::read_to_string(folder(env)?.join("settings.json")).unwrap_or_default();
-    let settings: Value = parse_to_serde_value(&text, &ParseOptions::default()).unwrap_or_default();
-    let chosen = settings.pointer("/security/auth/selectedType").and_then(Value::as_str);
-    if let Some(other) = chosen.filter(|chosen| *chosen != AUTH) {
+    if chosen_login(env)?.as_deref() == Some(AUTH) {
+        return Ok(launch);
+    }
+    // Without the setting it takes the address for a gateway of another sort and refuses to start. The system's settings
+    // come last and so win; only where there are none already can this stand in for them.
+    if env.var(SYSTEM_SETTINGS).is_some() || Path::new("/etc/gemini-cli/settings.json").exists() {
         launch.notes.push(format!(
-            "Gemini CLI's settings choose the login {other:?}, which goes around Lockgate; \
-             choose {AUTH:?} there or use `lockgate connect gemini-cli`"
+            "Gemini CLI's settings do not choose the login {AUTH:?}; if it goes around Lockgate or refuses to start, use \
+             `lockgate connect gemini-cli`"
         ));
+    } else {
+        let overrides = json!({"security": {"auth": {"selectedType": AUTH}}});
+        launch.private = Some((Handover::Variable(SYSTEM_SETTINGS), overrides));
     }
     Ok(launch)
+}
+
+/// The login that the user's settings choose.
+fn chosen_login(env: &Env) -> Result<Option<String>, Failure> {
+    let text = std::fs::read_to_string(folder(env)?.join("settings.json")).unwrap_or_default();
+    let settings: Value = parse_to_serde_value(&text, &ParseOptions::default()).unwrap_or_default();
+    Ok(settings.pointer("/security/auth/selectedType").and_then(Value::as_str).map(str::to_owned))
 }
 
 fn folder(env: &Env) -> Result<PathBuf, Failure> {

@@ -35,10 +35,13 @@ fn claude_code_settings_come_back_byte_for_byte_whatever_they_looked_like() {
     }
 }
 
+/// Name below the home folder, and content.
+type File = (&'static str, &'static [u8]);
+
 /// 004-26: every client that has settings files, with files and without.
 #[test]
 fn every_client_with_settings_can_be_connected_and_reverted() {
-    let clients: [(&str, &[(&str, &[u8])]); 6] = [
+    let clients: [(&str, &[File]); 6] = [
         ("claude-code", &[(CLAUDE, b"{\"a\": 1}")]),
         ("codex", &[(".codex/config.toml", b"# mine\r\nmodel = \"gpt-5.5\"\r\n\r\n[tui]\r\nx = 1")]),
         (

@@ -125,7 +125,7 @@ fn other_forms_keep_what_they_say() {
     assert_eq!(anthropic["providers"]["router-two"]["headers"]["X-Title"], "team");
     let plugins = of("plugins.json");
     assert_eq!(plugins["server"]["listen"], "127.0.0.1:3456");
-    assert_eq!(plugins["models"]["slots"]["image"], "iFlow--CN:glm-4.6v");
+    assert_eq!(plugins["models"]["slots"]["image"], "iFlow-CN:glm-4.6v");
     let preset = of("preset.json");
     assert_eq!(preset["providers"]["team"]["api_key"], "${API_KEY}");
     assert_eq!(preset["models"]["slots"]["default"], "team:large");
