@@ -79,15 +79,6 @@ pub struct FileEdit {
     pub edit: Edit,
 }
 
-/// How a client is told the path of a settings file.
-#[derive(Debug, Clone, Copy)]
-pub enum Handover {
-    /// After this flag.
-    Flag(&'static str),
-    /// In this variable.
-    Variable(&'static str),
-}
-
 /// How a client is started so that it talks to Lockgate this once.
 #[derive(Debug, Default)]
 pub struct Launch {
@@ -95,8 +86,8 @@ pub struct Launch {
     pub program: &'static str,
     /// Arguments before the user's own.
     pub args: Vec<OsString>,
-    /// Settings that go into a file only the user can read, and how the client learns its path.
-    pub private: Option<(Handover, Value)>,
+    /// Settings that go into a file only the user can read, passed by the flag that names it.
+    pub private: Option<(&'static str, Value)>,
     /// Variables to set.
     pub set: Vec<(&'static str, String)>,
     /// Variables that would lead the client elsewhere.

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use clap::Args;
 
-use crate::client::{Client, Handover, Launch};
+use crate::client::{Client, Launch};
 use crate::connect::disk;
 use crate::env::Env;
 use crate::exit::{Exit, Failure};
@@ -50,25 +50,23 @@ pub fn main(args: &RunArgs, env: &Env) -> Result<Exit, Failure> {
     }
     command.envs(launch.set.iter().map(|(name, value)| (name, value)));
     command.args(&launch.args);
-    match private_settings(&launch, env)? {
-        Some((Handover::Flag(flag), path)) => _ = command.arg(flag).arg(path),
-        Some((Handover::Variable(name), path)) => _ = command.env(name, path),
-        None => {}
+    if let Some((flag, path)) = private_settings(&launch, env)? {
+        command.arg(flag).arg(path);
     }
     command.args(&args.args);
     become_it(command, &launch)
 }
 
 /// Writes the settings that must not be seen on the command line; one file per content, so that parallel launches agree.
-fn private_settings(launch: &Launch, env: &Env) -> Result<Option<(Handover, PathBuf)>, Failure> {
-    let Some((handover, value)) = &launch.private else { return Ok(None) };
+fn private_settings(launch: &Launch, env: &Env) -> Result<Option<(&'static str, PathBuf)>, Failure> {
+    let Some((flag, value)) = &launch.private else { return Ok(None) };
     let text = value.to_string();
     let folder = env.state()?.join("run");
     disk::private_folder(&folder)?;
     let name = format!("{}-{}.json", launch.program, &blake3::hash(text.as_bytes()).to_hex()[..12]);
     let path = folder.join(name);
     disk::write(&path, text.as_bytes())?;
-    Ok(Some((*handover, path)))
+    Ok(Some((flag, path)))
 }
 
 #[cfg(unix)]

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use jsonc_parser::{ParseOptions, parse_to_serde_value};
 use serde_json::{Value, json};
 
-use super::{Connection, FileEdit, Handover, Launch};
+use super::{Connection, FileEdit, Launch};
 use crate::connect::edit::{Change, Edit};
 use crate::env::Env;
 use crate::exit::Failure;
@@ -65,7 +65,7 @@ pub(super) fn launch(gateway: &Gateway, env: &Env, args: &[OsString]) -> Launch 
             .push("with your own --settings, an address in Claude Code's settings files wins".to_owned());
     } else if let Some(token) = gateway.token().filter(|_| settings_name_a_key(env)) {
         let overrides = json!({"env": {BASE_URL: gateway.base(), TOKEN: token, API_KEY: ""}});
-        launch.private = Some((Handover::Flag("--settings"), overrides));
+        launch.private = Some(("--settings", overrides));
     } else {
         launch = launch.arg("--settings", json!({"env": {BASE_URL: gateway.base()}}).to_string());
     }

@@ -3,19 +3,18 @@
 //! It adds `/v1beta` to the address itself. It stops at the first `.env` it finds from the working folder upwards, so one
 //! in a project hides the one written here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jsonc_parser::{ParseOptions, parse_to_serde_value};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Connection, FileEdit, Handover, Launch};
+use super::{Connection, FileEdit, Launch};
 use crate::connect::edit::{Change, Edit};
 use crate::env::Env;
 use crate::exit::Failure;
 use crate::gateway::Gateway;
 
 const AUTH: &str = "gemini-api-key";
-const SYSTEM_SETTINGS: &str = "GEMINI_CLI_SYSTEM_SETTINGS_PATH";
 
 pub(super) fn connection(gateway: &Gateway, env: &Env) -> Result<Connection, Failure> {
     let folder = folder(env)?;
@@ -43,28 +42,22 @@ pub(super) fn connection(gateway: &Gateway, env: &Env) -> Result<Connection, Fai
 }
 
 pub(super) fn launch(gateway: &Gateway, env: &Env) -> Result<Launch, Failure> {
+    if chosen_login(env)?.as_deref() != Some(AUTH) {
+        // No variable says this: with another login it goes around Lockgate, with none it refuses to start.
+        let what = format!(
+            "Gemini CLI's settings do not choose the login {AUTH:?}, so it would not talk to Lockgate"
+        );
+        return Err(
+            Failure::unavailable(what).hint("run `lockgate connect gemini-cli` once (--revert undoes it)")
+        );
+    }
     let unset =
         vec!["GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA", "GOOGLE_VERTEX_BASE_URL"];
     let mut launch = Launch { program: "gemini", unset, ..Launch::default() }
         .set("GOOGLE_GEMINI_BASE_URL", gateway.base())
-        .set_token("GEMINI_API_KEY", gateway)
-        .set("GEMINI_DEFAULT_AUTH_TYPE", AUTH);
+        .set_token("GEMINI_API_KEY", gateway);
     if let Some(model) = &gateway.model {
         launch = launch.arg("--model", model);
-    }
-    if chosen_login(env)?.as_deref() == Some(AUTH) {
-        return Ok(launch);
-    }
-    // Without the setting it takes the address for a gateway of another sort and refuses to start. The system's settings
-    // come last and so win; only where there are none already can this stand in for them.
-    if env.var(SYSTEM_SETTINGS).is_some() || Path::new("/etc/gemini-cli/settings.json").exists() {
-        launch.notes.push(format!(
-            "Gemini CLI's settings do not choose the login {AUTH:?}; if it goes around Lockgate or refuses to start, use \
-             `lockgate connect gemini-cli`"
-        ));
-    } else {
-        let overrides = json!({"security": {"auth": {"selectedType": AUTH}}});
-        launch.private = Some((Handover::Variable(SYSTEM_SETTINGS), overrides));
     }
     Ok(launch)
 }

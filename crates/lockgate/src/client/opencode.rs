@@ -13,6 +13,8 @@ use crate::gateway::Gateway;
 pub(super) fn connection(gateway: &Gateway, env: &Env) -> Result<Connection, Failure> {
     let model = gateway.model_or_auto();
     let changes = vec![
+        // opencode adds this line itself at its next start, which would look like an edit of the user's.
+        Change::set(&["$schema"], "https://opencode.ai/config.json"),
         Change::set(&["provider", "lockgate"], provider(gateway, gateway.token())),
         Change::set(&["model"], format!("lockgate/{model}")),
     ];

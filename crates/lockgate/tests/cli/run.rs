@@ -111,6 +111,15 @@ fn gemini_opencode_qwen_copilot_and_aider_get_theirs() {
         ("aider", "aider", "OPENAI_API_BASE=http://127.0.0.1:8484/v1"),
     ] {
         fake(&home, program, "");
+        if client == "gemini" {
+            let refused = run(&home, &["run", client, "--no-check"], &[]);
+            assert_eq!(refused.code, 3, "{refused:#?}");
+            assert!(refused.err.contains("lockgate connect gemini-cli"), "{}", refused.err);
+            home.write(
+                ".gemini/settings.json",
+                br#"{"security": {"auth": {"selectedType": "gemini-api-key"}}}"#,
+            );
+        }
         let ran = run(&home, &["run", client, "--no-check"], &[("GOOGLE_GENAI_USE_VERTEXAI", "true")]);
         assert_eq!(ran.code, 0, "{ran:#?}");
         assert!(has(&ran, expected), "{client}: {}", ran.out);
