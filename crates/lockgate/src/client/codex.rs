@@ -19,6 +19,10 @@ pub(super) fn connection(gateway: &Gateway, env: &Env) -> Result<Connection, Fai
     changes.push(Change::set(&at("name"), "Lockgate"));
     changes.push(Change::set(&at("base_url"), gateway.v1()));
     changes.push(Change::set(&at("wire_api"), "responses"));
+    // One way to authenticate at a time: what an entry made by hand says otherwise goes.
+    changes.extend(
+        ["env_key", "experimental_bearer_token", "requires_openai_auth"].map(|key| Change::remove(&at(key))),
+    );
     match &gateway.credential {
         Credential::Key(secret) => {
             changes.push(Change::set(&at("experimental_bearer_token"), secret.reveal()));

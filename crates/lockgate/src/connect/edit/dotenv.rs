@@ -38,8 +38,10 @@ fn name_of(line: &str) -> Option<&str> {
 fn quoted(value: &str) -> String {
     if value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&b)) {
         value.to_owned()
+    } else if value.contains('\'') {
+        format!("\"{value}\"")
     } else {
-        format!("'{}'", value.replace('\'', ""))
+        format!("'{value}'")
     }
 }
 
