@@ -71,9 +71,7 @@ impl Caller {
         match chosen {
             Some(credential) => Ok(credential),
             None if !self.is_trusted() => Err(unauthenticated()),
-            None if !upstream.kind.info().needs_key || upstream.provider.tokens().is_some() => {
-                Ok(Credential::None)
-            }
+            None if !upstream.needs_key() || upstream.provider.tokens().is_some() => Ok(Credential::None),
             None => Err(missing(upstream)),
         }
     }

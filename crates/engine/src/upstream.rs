@@ -68,6 +68,11 @@ impl Upstream {
         self.provider.dialects().contains(&dialect)
     }
 
+    /// Whether calls without any credential cannot succeed.
+    pub fn needs_key(&self) -> bool {
+        self.kind.info().needs_key || Preset::named(&self.id).is_some_and(|preset| !preset.local)
+    }
+
     /// Environment variables that would give it a credential.
     pub fn key_variables(&self) -> &'static [&'static str] {
         match Preset::named(&self.id) {

@@ -6,6 +6,7 @@
 pub mod ccr;
 pub mod cli;
 pub mod client;
+pub mod config;
 pub mod connect;
 pub mod env;
 pub mod exit;
@@ -13,3 +14,5 @@ pub mod gateway;
 pub mod key;
 pub mod run;
 pub mod screen;
+pub mod serve;
+pub mod upstream;
