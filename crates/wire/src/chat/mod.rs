@@ -12,14 +12,17 @@ mod decode;
 mod embeddings;
 mod encode;
 mod error;
+mod extras;
 mod ids;
 mod messages;
 mod models;
 mod output;
 mod parse;
+mod parts;
 mod request;
 #[cfg(test)]
 mod tests;
+mod told;
 mod tools;
 mod usage;
 mod whole;

@@ -1,5 +1,7 @@
 //! Reading answers: every fixture as events, and each quirk of compatible servers by name.
 
+use std::fmt::Write as _;
+
 use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, StopReason, Usage};
 
 use super::{FORMAT, events, fixture, fixtures, mode_of, told};
@@ -10,7 +12,7 @@ use crate::{DecodeError, Depth, Mode, check};
 fn every_fixture_becomes_the_events_it_means() {
     let mut all = String::new();
     for name in fixtures() {
-        all.push_str(&format!("== {name}\n{}\n\n", told(&name)));
+        write!(all, "== {name}\n{}\n\n", told(&name)).unwrap();
     }
     insta::assert_snapshot!("events", all);
 }
@@ -335,6 +337,7 @@ fn an_error_inside_an_answer_is_a_failure_in_every_form() {
             "EngineCore encountered an issue.",
         ),
         ("error-vllm-old-form.sse", ErrorKind::UpstreamUnavailable, None, "out of blocks"),
+        ("error-named-event.sse", ErrorKind::UpstreamUnavailable, Some(502), "upstream is gone"),
         ("error-whole.json", ErrorKind::RateLimited, Some(429), "Provider returned error: slow down"),
     ] {
         let found = failure(name);

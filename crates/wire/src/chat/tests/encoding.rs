@@ -1,5 +1,7 @@
 //! Writing answers: every fixture read and written again, and what clients count on.
 
+use std::fmt::Write as _;
+
 use lockgate_core::content::{Citation, Opaque, ToolKind};
 use lockgate_core::{
     BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Started, Stop, StopReason, Usage,
@@ -21,7 +23,7 @@ fn every_answer_is_written_as_openai_would() {
         let events = events(&name);
         let stream = check::encode(&FORMAT, Mode::Stream, &events);
         let whole = check::encode(&FORMAT, Mode::Whole, &events);
-        all.push_str(&format!("== {name}\n{stream}-- whole\n{whole}\n\n"));
+        write!(all, "== {name}\n{stream}-- whole\n{whole}\n\n").unwrap();
     }
     insta::assert_snapshot!("encoded", all);
 }
@@ -167,7 +169,9 @@ fn a_failure_ends_a_stream_with_one_error_and_the_mark_of_the_end() {
         let mut encoder = FORMAT.messages.encoder(Mode::Stream, check::context());
         let mut out = Vec::new();
         if started {
-            text("hi").iter().take(3).for_each(|event| encoder.encode(event, &mut out));
+            for event in text("hi").iter().take(3) {
+                encoder.encode(event, &mut out);
+            }
         }
         let from = out.len();
         encoder.fail(&failure, &mut out);
@@ -185,7 +189,9 @@ fn a_failure_ends_a_stream_with_one_error_and_the_mark_of_the_end() {
     }
     let mut encoder = FORMAT.messages.encoder(Mode::Whole, check::context());
     let mut out = Vec::new();
-    text("hi").iter().for_each(|event| encoder.encode(event, &mut out));
+    for event in text("hi") {
+        encoder.encode(&event, &mut out);
+    }
     encoder.ping(&mut out);
     assert!(out.is_empty(), "a whole answer is written at its end");
     encoder.fail(&failure, &mut out);

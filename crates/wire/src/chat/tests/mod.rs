@@ -25,7 +25,10 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 fn mode_of(name: &str) -> Mode {
-    if name.ends_with(".json") { Mode::Whole } else { Mode::Stream }
+    match PathBuf::from(name).extension().and_then(|end| end.to_str()) {
+        Some("json") => Mode::Whole,
+        _ => Mode::Stream,
+    }
 }
 
 fn events(name: &str) -> Vec<Event> {
@@ -44,7 +47,6 @@ fn fixtures() -> Vec<String> {
     let mut names: Vec<_> = std::fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".sse") || name.ends_with(".json"))
         .collect();
     names.sort();
     names
