@@ -4,15 +4,12 @@
 //! Of several answers (`n` > 1) only the first becomes events. The end is told when the answer is over and not with
 //! `finish_reason`, since usage comes behind it.
 
-use lockgate_core::content::{Citation, Image};
-use lockgate_core::{BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Seal, Started, Stop, StopReason};
-use serde::Deserialize;
+use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, Seal, Started, Stop, StopReason};
 use serde_json::value::RawValue;
 
 use super::calls::{Calls, Place};
-use super::chunk::{Call, Choice, Chunk, Content, Detail, Loose, Message, Number, Piece, details};
-use super::parse::source_of;
-use super::{error, usage};
+use super::chunk::{Call, Choice, Chunk, Content, Detail, Message, Number, Piece, details};
+use super::{error, extras, usage};
 use crate::{Decoded, Depth};
 
 /// An answer as far as it has come.
@@ -144,10 +141,8 @@ impl Answer {
                 self.message(message, choice.delta.is_none(), out);
             }
         }
-        if self.depth == Depth::Full {
-            if let Some(raw) = choice.logprobs {
-                self.logprobs(raw, out);
-            }
+        if let (Depth::Full, Some(raw)) = (self.depth, choice.logprobs) {
+            self.logprobs(raw, out);
         }
         let Some(word) = choice.finish_reason.text() else { return };
         if word == "error" {
@@ -278,38 +273,9 @@ impl Answer {
     }
 
     fn annotations(&mut self, raw: &RawValue, out: &mut Decoded) {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Annotation<'a> {
-            #[serde(borrow)]
-            url_citation: Option<UrlCitation<'a>>,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct UrlCitation<'a> {
-            start_index: Number,
-            end_index: Number,
-            #[serde(borrow)]
-            title: Loose<'a>,
-            #[serde(borrow)]
-            url: Loose<'a>,
-            /// OpenRouter.
-            #[serde(borrow)]
-            content: Loose<'a>,
-        }
-        let list: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
-        for raw in list {
-            let known: Annotation<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
-            let text = |text: &Loose<'_>| text.text().map(str::to_owned);
-            match (known.url_citation, self.flow) {
-                (Some(cited), Some((Kind::Text, index))) => {
-                    let citation = Citation {
-                        raw: Some((Dialect::Chat, raw.to_owned())),
-                        quote: text(&cited.content),
-                        span: cited.start_index.0.zip(cited.end_index.0),
-                        title: text(&cited.title),
-                        url: text(&cited.url),
-                    };
+        for citation in extras::citations(raw) {
+            match (citation, self.flow) {
+                (Some(citation), Some((Kind::Text, index))) => {
                     out.push(Event::BlockDelta { index, delta: Delta::Citation(citation) });
                 }
                 _ => out.push(Event::Opaque),
@@ -317,21 +283,11 @@ impl Answer {
         }
     }
 
-    /// Pictures, in the form of OpenRouter.
     fn images(&mut self, raw: &RawValue, out: &mut Decoded) {
-        #[derive(Deserialize)]
-        struct Picture {
-            image_url: Address,
-        }
-        #[derive(Deserialize)]
-        struct Address {
-            url: String,
-        }
-        for picture in serde_json::from_str::<Vec<Picture>>(raw.get()).unwrap_or_default() {
+        for image in extras::images(raw) {
             self.stop_flow(out);
             let index = self.next;
             self.next += 1;
-            let image = Image { detail: None, source: source_of(picture.image_url.url) };
             out.push(Event::BlockStarted { index, block: BlockStart::Image(image) });
             out.push(Event::BlockEnded { index });
         }

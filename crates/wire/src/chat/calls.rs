@@ -40,11 +40,6 @@ pub(super) struct Place<'a> {
 }
 
 impl Calls {
-    /// Whether there was any.
-    pub(super) fn any(&self) -> bool {
-        !self.list.is_empty()
-    }
-
     /// Takes a delta (or a whole call).
     pub(super) fn take(&mut self, call: &Call<'_>, place: &mut Place<'_>) {
         let (name, piece, kind) = match (&call.custom, &call.function) {
@@ -65,11 +60,9 @@ impl Calls {
             None => self.add(call.index.0, id, kind, place),
         };
         let one = &mut self.list[at];
-        if one.name.is_none() {
-            if let Some(name) = name {
-                one.kind = kind;
-                one.start(name, place);
-            }
+        if let (None, Some(name)) = (&one.name, name) {
+            one.kind = kind;
+            one.start(name, place);
         }
         one.more(&piece, place.out);
         if let Some(signature) = call.extra_content.and_then(signature_of) {

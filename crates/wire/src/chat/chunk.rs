@@ -122,7 +122,7 @@ pub(super) struct Custom<'a> {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Loose<'a>(pub(super) Option<Cow<'a, str>>);
 
-impl<'a> Loose<'a> {
+impl Loose<'_> {
     /// The text, unless it is empty.
     pub(super) fn text(&self) -> Option<&str> {
         self.0.as_deref().filter(|text| !text.is_empty())
@@ -206,7 +206,7 @@ impl<'de> Deserialize<'de> for Number {
                 Ok(Number(u64::try_from(number).ok()))
             }
             fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-                Ok(Number((number >= 0.0 && number < 9e18).then_some(number as u64)))
+                Ok(Number((0.0..9e18).contains(&number).then_some(number as u64)))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 while seq.next_element::<IgnoredAny>()?.is_some() {}

@@ -72,18 +72,14 @@ impl StreamDecoder for Stream {
 
 /// Whether what is left at the end is a frame that only lacks its empty line.
 fn is_whole(tail: &[u8]) -> bool {
-    match sse(tail).data {
-        Some(data) => {
-            let data = data.trim_ascii();
-            data == b"[DONE]" || crate::validate(data, NESTING).is_ok()
-        }
-        None => {
-            let text = tail.trim_ascii();
-            text.is_empty()
-                || text.starts_with(b":")
-                || (text.starts_with(b"{") && crate::validate(text, NESTING).is_ok())
-        }
+    if let Some(data) = sse(tail).data {
+        let data = data.trim_ascii();
+        return data == b"[DONE]" || crate::validate(data, NESTING).is_ok();
     }
+    let text = tail.trim_ascii();
+    text.is_empty()
+        || text.starts_with(b":")
+        || (text.starts_with(b"{") && crate::validate(text, NESTING).is_ok())
 }
 
 fn frame(answer: &mut Answer, depth: Depth, raw: &Bytes, out: &mut Decoded) -> Result<(), DecodeError> {
@@ -104,7 +100,7 @@ fn frame(answer: &mut Answer, depth: Depth, raw: &Bytes, out: &mut Decoded) -> R
         answer.end(out);
         return Ok(());
     }
-    if depth == Depth::Envelope && answer.started && !matters(data, answer.called) {
+    if depth == Depth::Envelope && answer.started && event.name.is_none() && !matters(data, answer.called) {
         check(data)?;
         out.push(Event::Opaque);
         return Ok(());
@@ -112,18 +108,17 @@ fn frame(answer: &mut Answer, depth: Depth, raw: &Bytes, out: &mut Decoded) -> R
     let Ok(text) = std::str::from_utf8(data) else {
         return Err(DecodeError::malformed("a frame is not UTF-8"));
     };
-    if data.starts_with(b"[") && text.contains("\"error\"") {
+    if event.name == Some(b"error") || (data.starts_with(b"[") && text.contains("\"error\"")) {
         check(data)?;
         answer.fail(error::inside(text), out);
         return Ok(());
     }
-    match serde_json::from_str::<Chunk<'_>>(text) {
-        Ok(chunk) => answer.take(&chunk, text, out),
-        Err(_) => {
-            // JSON of a shape that is not known is not an error; what is no JSON is.
-            check(data)?;
-            out.push(Event::Opaque);
-        }
+    if let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(text) {
+        answer.take(&chunk, text, out);
+    } else {
+        // JSON of a shape that is not known is not an error; what is no JSON is.
+        check(data)?;
+        out.push(Event::Opaque);
     }
     Ok(())
 }
@@ -138,13 +133,16 @@ fn bare(answer: &mut Answer, text: &[u8], out: &mut Decoded) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     if let Some(words) = text.strip_prefix("error:") {
         answer.fail(error::inside(words.trim()), out);
-    } else if text.starts_with('{') && !answer.started {
-        if let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(text) {
-            let complete = chunk.choices.is_some();
-            answer.take(&chunk, text, out);
-            if complete {
-                answer.end(out);
-            }
+        return;
+    }
+    if !text.starts_with('{') || answer.started {
+        return;
+    }
+    if let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(text) {
+        let complete = chunk.choices.is_some();
+        answer.take(&chunk, text, out);
+        if complete {
+            answer.end(out);
         }
     }
 }

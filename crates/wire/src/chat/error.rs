@@ -1,5 +1,5 @@
 //! Errors, both directions: OpenAI's `{"error":{message,type,param,code}}` for clients, and whatever a server that
-//! speaks this dialect answers instead (FastAPI, Mistral, OpenRouter, proxies in front of it) read into a
+//! speaks this dialect answers instead (`FastAPI`, Mistral, OpenRouter, proxies in front of it) read into a
 //! [`Failure`].
 //!
 //! The message is the provider's own, bounded. A page of HTML is reduced to its title.
@@ -82,7 +82,7 @@ struct Metadata<'a> {
     raw: Loose<'a>,
 }
 
-/// One of FastAPI's complaints.
+/// One of `FastAPI`'s complaints.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Complaint<'a> {
@@ -149,7 +149,7 @@ pub(super) fn read(text: &str) -> Option<Failure> {
     Some(failure)
 }
 
-/// A message that is a text, FastAPI's list of complaints, or (Mistral) that list inside another `detail`.
+/// A message that is a text, `FastAPI`'s list of complaints, or (Mistral) that list inside another `detail`.
 fn sentence(raw: &RawValue, param: &mut Option<String>) -> Option<String> {
     if let Ok(text) = serde_json::from_str::<String>(raw.get()) {
         return Some(text);

@@ -117,6 +117,8 @@ impl<'a, 'l> Messages<'a, 'l> {
             // A turn of thoughts alone: nothing of it can be said here, and an empty message is refused.
             return;
         }
+        // Said as nothing rather than not said: some servers insist on the field.
+        let content = content.or(Some(ContentOut::Nothing));
         let name = self.name(turn.name.as_deref());
         self.out.push(MessageOut {
             name,
@@ -181,10 +183,8 @@ impl<'a, 'l> Messages<'a, 'l> {
         if !words || (parts.len() > 1 && !self.quirks.system_role) {
             return ContentOut::Parts(parts);
         }
-        if parts.len() == 1 {
-            if let Some(PartOut::Text { text }) = parts.pop() {
-                return ContentOut::Text(text);
-            }
+        if let [PartOut::Text { text }] = parts.as_mut_slice() {
+            return ContentOut::Text(std::mem::take(text));
         }
         let texts: Vec<_> = parts.iter().filter_map(PartOut::text).collect();
         ContentOut::Text(Cow::Owned(texts.join(between)))

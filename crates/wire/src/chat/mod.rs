@@ -12,14 +12,17 @@ mod decode;
 mod embeddings;
 mod encode;
 mod error;
+mod extras;
 mod ids;
 mod messages;
 mod models;
 mod output;
 mod parse;
+mod parts;
 mod request;
 #[cfg(test)]
 mod tests;
+mod told;
 mod tools;
 mod usage;
 mod whole;
@@ -92,14 +95,20 @@ impl WireFormat for Chat {
 }
 
 /// Whether a request asks for usage in the stream (`stream_options.include_usage`). Costs one search where the
-/// words are not there, one scan where they are.
+/// words are not there, one scan where they are; who has an [`Envelope`](crate::Envelope) hands its
+/// `stream_options` to [`usage_wanted`] instead.
 pub fn include_usage(body: &[u8]) -> bool {
     if memchr::memmem::find(body, b"include_usage").is_none() {
         return false;
     }
     let Ok(outside) = crate::scan(body, 512) else { return false };
-    let Some(options) = outside.find(body, "stream_options") else { return false };
-    let options = &body[options.value.clone()];
-    let Ok(inside) = crate::scan(options, 512) else { return false };
-    inside.find(options, "include_usage").is_some_and(|member| &options[member.value.clone()] == b"true")
+    outside.find(body, "stream_options").is_some_and(|options| usage_wanted(&body[options.value.clone()]))
+}
+
+/// Whether the value of `stream_options` asks for usage.
+pub fn usage_wanted(stream_options: &[u8]) -> bool {
+    let Ok(inside) = crate::scan(stream_options, 512) else { return false };
+    inside
+        .find(stream_options, "include_usage")
+        .is_some_and(|member| &stream_options[member.value.clone()] == b"true")
 }

@@ -32,6 +32,8 @@ impl<'a> MessageOut<'a> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum ContentOut<'a> {
+    /// `null`
+    Nothing,
     Parts(Vec<PartOut<'a>>),
     Text(Cow<'a, str>),
 }

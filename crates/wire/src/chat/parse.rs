@@ -3,14 +3,11 @@
 //! Tools, choices and formats are in `tools`. Ids are kept as they are; only the legacy `function_call`, which has
 //! none, gets some. Nothing is judged here but what could not be understood.
 
-use lockgate_core::content::{
-    CacheControl, Document, Image, Media, Opaque, Reasoning, Source, Text, ToolCall, ToolKind, ToolResult,
-};
-use lockgate_core::{Block, Conversation, Dialect, Failure, Part, Raw, Role, Seal, Turn, Unmodelled};
+use lockgate_core::content::{Reasoning, ToolCall, ToolKind, ToolResult};
+use lockgate_core::{Block, Conversation, Failure, Part, Raw, Role, Seal, Turn, Unmodelled};
 
-use super::request::{
-    Address, Audio, Cache, Call, ContentPart, File, FunctionCall, Message, ReasoningOptions, Request,
-};
+use super::parts::{self, cache, needed};
+use super::request::{Cache, Call, FunctionCall, Message, ReasoningOptions, Request};
 use super::{chunk, tools};
 use crate::json::{TextOr, keep_rest, read_request};
 
@@ -23,7 +20,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Conversation, Failure> {
     keep_rest(&mut conversation.rest, "", request.rest);
     let mut reader = Reader::default();
     for (at, message) in messages.0.into_iter().enumerate() {
-        reader.message(format!("messages[{at}]"), message)?;
+        reader.message(&format!("messages[{at}]"), message)?;
     }
     conversation.system = reader.system;
     conversation.turns = reader.turns;
@@ -98,7 +95,9 @@ fn metadata(raw: Option<Raw>, rest: &mut Vec<Unmodelled>) -> Vec<(String, String
         match value {
             serde_json::Value::String(text) => labels.push((key, text)),
             other => {
-                rest.extend(raw_of(&other).map(|value| Unmodelled { path: format!("metadata.{key}"), value }))
+                rest.extend(
+                    raw_of(&other).map(|value| Unmodelled { path: format!("metadata.{key}"), value }),
+                );
             }
         }
     }
@@ -137,15 +136,15 @@ struct Reader {
 }
 
 impl Reader {
-    fn message(&mut self, path: String, mut message: Message) -> Result<(), Failure> {
-        keep_rest(&mut self.rest, &path, std::mem::take(&mut message.rest));
+    fn message(&mut self, path: &str, mut message: Message) -> Result<(), Failure> {
+        keep_rest(&mut self.rest, path, std::mem::take(&mut message.rest));
         let Some(role) = message.role.take() else {
             return Err(Failure::invalid(format!("{path}.role"), format!("`{path}.role` is missing")));
         };
         match role.as_str() {
-            "assistant" => self.assistant(&path, message),
+            "assistant" => self.assistant(path, message),
             "developer" | "system" => {
-                let (name, parts) = self.spoken(&path, message)?;
+                let (name, parts) = self.spoken(path, message)?;
                 if self.turns.is_empty() {
                     self.system.extend(parts);
                     let name = name.and_then(|name| raw_of(&name));
@@ -155,9 +154,9 @@ impl Reader {
                 }
                 Ok(())
             }
-            "function" | "tool" => self.result(&path, &role, message),
+            "function" | "tool" => self.result(path, &role, message),
             "user" => {
-                let (name, parts) = self.spoken(&path, message)?;
+                let (name, parts) = self.spoken(path, message)?;
                 self.turns.push(Turn { name, parts, role: Role::User });
                 Ok(())
             }
@@ -175,7 +174,7 @@ impl Reader {
         let Some(content) = message.content.take() else {
             return Err(Failure::invalid(format!("{path}.content"), format!("`{path}.content` is missing")));
         };
-        let mut parts = self.content(path, content)?;
+        let mut parts = parts::content(path, content, &mut self.rest)?;
         mark_last(&mut parts, message.cache_control);
         Ok((message.name, parts))
     }
@@ -183,7 +182,7 @@ impl Reader {
     fn assistant(&mut self, path: &str, mut message: Message) -> Result<(), Failure> {
         let mut parts = self.thoughts(path, &mut message);
         if let Some(content) = message.content.take() {
-            parts.extend(self.content(path, content)?);
+            parts.extend(parts::content(path, content, &mut self.rest)?);
         }
         if let Some(refusal) = message.refusal.filter(|refusal| !refusal.is_empty()) {
             parts.push(Part::new(Block::Refusal(refusal)));
@@ -293,7 +292,7 @@ impl Reader {
             })?
         };
         let content = match message.content.take() {
-            Some(content) => self.content(path, content)?,
+            Some(content) => parts::content(path, content, &mut self.rest)?,
             None => Vec::new(),
         };
         let known = self.calls.iter().rev().find(|(id, _, _)| *id == call_id);
@@ -314,94 +313,6 @@ impl Reader {
         }
         Ok(())
     }
-
-    fn content(&mut self, path: &str, content: TextOr<ContentPart>) -> Result<Vec<Part>, Failure> {
-        let list = match content {
-            TextOr::Text(text) if text.is_empty() => return Ok(Vec::new()),
-            TextOr::Text(text) => return Ok(vec![Part::text(text)]),
-            TextOr::List(list) => list,
-        };
-        let mut parts = Vec::with_capacity(list.len());
-        for (at, part) in list.into_iter().enumerate() {
-            parts.extend(self.part(&format!("{path}.content[{at}]"), part)?);
-        }
-        Ok(parts)
-    }
-
-    fn part(&mut self, path: &str, mut part: ContentPart) -> Result<Option<Part>, Failure> {
-        let kind = part.kind.take().unwrap_or_else(|| "text".into());
-        let block = match kind.as_str() {
-            "text" => {
-                let text = needed(path, "text", part.text.take())?;
-                if text.is_empty() {
-                    return Ok(None);
-                }
-                Block::Text(Text { text, citations: Vec::new() })
-            }
-            "refusal" => Block::Refusal(needed(path, "refusal", part.refusal.take())?),
-            "image_url" => {
-                let raw = needed(path, "image_url", part.image_url.take())?;
-                let (source, detail) = self.address(&format!("{path}.image_url"), &raw)?;
-                Block::Image(Image { detail, source })
-            }
-            "video_url" => {
-                let raw = needed(path, "video_url", part.video_url.take())?;
-                let (source, _) = self.address(&format!("{path}.video_url"), &raw)?;
-                Block::Video(Media { format: None, source })
-            }
-            "input_audio" => {
-                let raw = needed(path, "input_audio", part.input_audio.take())?;
-                let path = format!("{path}.input_audio");
-                let audio: Audio = inside(&path, &raw)?;
-                keep_rest(&mut self.rest, &path, audio.rest);
-                let data = needed(&path, "data", audio.data)?;
-                let media_type = audio.format.as_deref().and_then(audio_type).map(Into::into);
-                Block::Audio(Media { format: audio.format, source: Source::Base64 { data, media_type } })
-            }
-            "file" => {
-                let raw = needed(path, "file", part.file.take())?;
-                let path = format!("{path}.file");
-                let file: File = inside(&path, &raw)?;
-                self.file(&path, file)?
-            }
-            _ => {
-                let raw = unknown_part(&kind, &mut part);
-                Block::Opaque(Opaque { dialect: Dialect::Chat, kind, raw })
-            }
-        };
-        keep_rest(&mut self.rest, path, part.rest);
-        let mark = part.cache_control.or(part.prompt_cache_breakpoint);
-        Ok(Some(Part { block, cache: mark.map(cache) }))
-    }
-
-    /// An address in the long form or (as some clients write it) as a bare text.
-    fn address(&mut self, path: &str, raw: &Raw) -> Result<(Source, Option<String>), Failure> {
-        if let Ok(url) = serde_json::from_str::<String>(raw.get()) {
-            return Ok((source_of(url), None));
-        }
-        let address: Address = inside(path, raw)?;
-        keep_rest(&mut self.rest, path, address.rest);
-        Ok((source_of(needed(path, "url", address.url)?), address.detail))
-    }
-
-    fn file(&mut self, path: &str, file: File) -> Result<Block, Failure> {
-        keep_rest(&mut self.rest, path, file.rest);
-        let source = match (file.file_data, file.file_id) {
-            (Some(data), _) => match source_of(data) {
-                Source::Url { url: data, .. } if !data.contains(':') => {
-                    // `JVBERi` is `%PDF-` in base64.
-                    let media_type = data.starts_with("JVBERi").then(|| "application/pdf".into());
-                    Source::Base64 { data, media_type }
-                }
-                source => source,
-            },
-            (None, Some(id)) => Source::File { id },
-            (None, None) => {
-                return Err(Failure::invalid(path, format!("`{path}` needs `file_data` or `file_id`")));
-            }
-        };
-        Ok(Block::Document(Document { citations: None, context: None, name: file.filename, source }))
-    }
 }
 
 fn thought_of(detail: chunk::Detail) -> Part {
@@ -413,59 +324,8 @@ fn thought_of(detail: chunk::Detail) -> Part {
     }))
 }
 
-/// Bytes in a `data:` URL, or an address.
-pub(super) fn source_of(url: String) -> Source {
-    if let Some((head, data)) = url.strip_prefix("data:").and_then(|rest| rest.split_once(',')) {
-        if let Some(media_type) = head.strip_suffix(";base64") {
-            let media_type = Some(media_type).filter(|kind| !kind.is_empty()).map(Into::into);
-            return Source::Base64 { data: data.into(), media_type };
-        }
-    }
-    Source::Url { url, media_type: None }
-}
-
-fn audio_type(format: &str) -> Option<&'static str> {
-    match format {
-        "aac" => Some("audio/aac"),
-        "flac" => Some("audio/flac"),
-        "m4a" => Some("audio/mp4"),
-        "mp3" => Some("audio/mpeg"),
-        "ogg" => Some("audio/ogg"),
-        "wav" => Some("audio/wav"),
-        _ => None,
-    }
-}
-
-fn cache(mark: Cache) -> CacheControl {
-    CacheControl { ttl: mark.ttl }
-}
-
 fn mark_last(parts: &mut [Part], mark: Option<Cache>) {
     if let (Some(mark), Some(last)) = (mark, parts.last_mut()) {
         last.cache = Some(cache(mark));
     }
-}
-
-/// A part of a kind that is not known here, put together again.
-fn unknown_part(kind: &str, part: &mut ContentPart) -> Raw {
-    let known = [
-        ("image_url", part.image_url.take()),
-        ("input_audio", part.input_audio.take()),
-        ("video_url", part.video_url.take()),
-        ("file", part.file.take()),
-        ("text", part.text.take().and_then(|text| raw_of(&text))),
-        ("refusal", part.refusal.take().and_then(|text| raw_of(&text))),
-    ];
-    let mut members: Vec<(String, Raw)> = Vec::new();
-    members.extend(known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
-    members.append(&mut part.rest);
-    tools::object(kind, members)
-}
-
-fn inside<T: serde::de::DeserializeOwned>(path: &str, raw: &Raw) -> Result<T, Failure> {
-    read_request(raw.get().as_bytes()).map_err(|failure| tools::below(path, failure))
-}
-
-pub(super) fn needed<T>(path: &str, field: &str, value: Option<T>) -> Result<T, Failure> {
-    value.ok_or_else(|| Failure::invalid(format!("{path}.{field}"), format!("`{path}.{field}` is missing")))
 }

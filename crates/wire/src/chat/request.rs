@@ -108,7 +108,7 @@ wire_object! {
 
 wire_object! {
     /// A file.
-    pub(super) struct File {
+    pub(super) struct Attachment {
         "file_data" => file_data: String, "file_id" => file_id: String, "filename" => filename: String,
     }
 }

@@ -7,7 +7,7 @@ use lockgate_core::content::{CacheControl, CustomTool, FunctionTool, Opaque};
 use lockgate_core::{Dialect, Failure, OutputFormat, Raw, Tool, ToolChoice, Unmodelled};
 use serde_json::value::RawValue;
 
-use super::parse::needed;
+use super::parts::needed;
 use super::request::{Choice, FunctionDef, ResponseFormat, ToolDef};
 use crate::json::{List, keep_rest, raw, read_request};
 
@@ -80,7 +80,10 @@ fn function(
 pub(super) fn object(kind: &str, members: Vec<(String, Raw)>) -> Raw {
     let mut text = format!("{{\"type\":{}", serde_json::Value::from(kind));
     for (key, value) in members {
-        text.push_str(&format!(",{}:{}", serde_json::Value::from(key), value.get()));
+        text.push(',');
+        text.push_str(&serde_json::Value::from(key).to_string());
+        text.push(':');
+        text.push_str(value.get());
     }
     text.push('}');
     raw(text).unwrap_or_default()

@@ -7,7 +7,7 @@ use lockgate_core::{BlockStart, Delta, Event, Failure};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::encode::{Head, Span, annotation, logprobs, picture};
+use super::told::{Head, Span, annotation, logprobs, picture};
 use super::{error, usage};
 use crate::json::to_client;
 use crate::{AnswerContext, Loss, StreamEncoder};

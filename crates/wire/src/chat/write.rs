@@ -152,7 +152,7 @@ fn offer_tools<'a>(body: &mut Body<'a>, conversation: &'a Conversation, quirks: 
                 body.tools.push(ToolOut::Function { kind: "function", function });
             }
             Tool::Hosted(hosted) if hosted.dialect == Dialect::Chat => {
-                body.tools.push(ToolOut::Raw(&hosted.raw))
+                body.tools.push(ToolOut::Raw(&hosted.raw));
             }
             Tool::Hosted(hosted) => loss.note(format!("tools.{}", hosted.kind)),
             Tool::Custom(_) | Tool::Function(_) => {}
@@ -249,9 +249,9 @@ fn effort<'a>(request: &'a ReasoningRequest, quirks: &Quirks, loss: &mut Loss) -
     if matches!(request.summary.as_deref(), Some(shown) if shown != "omitted") {
         loss.note("reasoning.summary");
     }
-    let asked = request.effort.is_some() || request.budget.is_some() || request.enabled == Some(false);
     if quirks.no_reasoning {
-        if asked {
+        // Not to think is what such a server does anyway.
+        if request.budget.is_some() || request.effort.as_deref().is_some_and(|effort| effort != "none") {
             loss.note("reasoning_effort");
         }
         return None;
