@@ -14,6 +14,7 @@ mod format;
 mod frame;
 mod json;
 mod loss;
+pub mod responses;
 mod scan;
 mod sequence;
 mod toolnames;
