@@ -25,6 +25,8 @@ pub(super) fn text_or_json(raw: Option<&RawValue>) -> Option<String> {
 /// A count; fractions are cut off.
 pub(super) fn number(raw: Option<&RawValue>) -> Option<u64> {
     let json = raw?.get();
+/// A count, perhaps between quotes; fractions are cut off.
+    let json = raw?.get().trim_matches('"');
     json.parse().ok().or_else(|| json.parse::<f64>().ok().filter(|n| *n >= 0.0).map(|n| n as u64))
 }
 

@@ -184,6 +184,7 @@ impl Blocks {
         let part = self.part(at, part_index(event, kind), kind, out);
         part.send(text, out);
         if let Some(logprobs) = event.logprobs.filter(|raw| !elements(Some(raw)).is_empty()) {
+            part.likely = true;
             out.push(Event::BlockDelta { index: part.block, delta: Delta::Logprobs(logprobs.to_owned()) });
         }
     }
@@ -237,6 +238,8 @@ impl Blocks {
             out.push(Event::BlockDelta { index: known.block, delta: Delta::Citation(citation(raw)) });
         }
         if let Some(logprobs) = part.logprobs.filter(|raw| !streamed && !elements(Some(raw)).is_empty()) {
+        let likely = known.likely;
+        if let Some(logprobs) = part.logprobs.filter(|raw| !likely && !elements(Some(raw)).is_empty()) {
             out.push(Event::BlockDelta { index: known.block, delta: Delta::Logprobs(logprobs.to_owned()) });
         }
         if matches!(kind, PartKind::Refusal | PartKind::Text) {

@@ -33,6 +33,8 @@ pub(super) struct Part {
     pub(super) at: u64,
     pub(super) block: u32,
     pub(super) kind: PartKind,
+    /// Whether probabilities came already.
+    pub(super) likely: bool,
     pub(super) open: bool,
     pub(super) sent: Sent,
 }
@@ -116,6 +118,7 @@ impl Kind {
 impl Part {
     pub(super) fn new(at: u64, block: u32, kind: PartKind) -> Self {
         Self { annotations: 0, at, block, kind, open: true, sent: Sent::default() }
+        Self { annotations: 0, at, block, kind, likely: false, open: true, sent: Sent::default() }
     }
 
     pub(super) fn send(&mut self, text: &str, out: &mut Decoded) {

@@ -190,6 +190,17 @@ pub(super) fn write<'a>(tools: &'a [Tool], quirks: &Quirks, loss: &mut Loss) -> 
                 out.push(ToolOut::Namespace { r#type: NAMESPACE, name: namespace, description, tools });
             }
         }
+        if let Some(tools) = begun {
+            tools.push(written);
+            continue;
+        let head = heads.iter().find(|head| head.name == *namespace);
+        let description = head.and_then(|head| head.description.clone()).unwrap_or_default();
+        out.push(ToolOut::Namespace {
+            r#type: NAMESPACE,
+            name: namespace,
+            description,
+            tools: vec![written],
+        });
     }
     out
 }

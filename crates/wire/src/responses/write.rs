@@ -21,6 +21,8 @@ const MIN_OUTPUT_TOKENS: u64 = 16;
 const MAX_USER: usize = 64;
 /// Members of the dialect that stand for themselves: they come back as they were when the call stays here.
 const CARRIED: [&str; 10] = [
+/// OpenAI's members that stand for themselves: they come back as they were when the call stays in the dialect.
+const CARRIED: [&str; 7] = [
     "access_programs",
     "client_metadata",
     "context_management",
@@ -32,6 +34,8 @@ const CARRIED: [&str; 10] = [
     "tool_choice",
     "truncation",
 ];
+/// The same, of every server.
+const COMMON: [&str; 3] = ["max_tool_calls", "tool_choice", "truncation"];
 
 /// What the request is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -181,6 +185,11 @@ impl Kept {
                 "truncation" => drop(kept.carried.insert(field.path.clone(), value)),
                 path if CARRIED.contains(&path) && purpose == Purpose::Answer => {
                     if path != "tool_choice" || conversation.tool_choice.is_none() {
+                "tool_choice" if conversation.tool_choice.is_some() => loss.note("tool_choice"),
+                path if COMMON.contains(&path)
+                    || (CARRIED.contains(&path) && !target.quirks.no_openai_extras) =>
+                {
+                    if purpose == Purpose::Answer || path == "truncation" {
                         kept.carried.insert(field.path.clone(), value);
                     }
                 }

@@ -183,6 +183,10 @@ impl<'a> Writer<'a, '_> {
                 None
             }
         }
+        if let Some(ttl @ ("30m" | "12h")) = cache.ttl.as_deref() {
+            return Some(BreakpointOut { mode: "explicit", ttl });
+        self.loss.note("cache_control");
+        None
     }
 
     fn said(&mut self, text: &'a Text) -> PartOut<'a> {
@@ -342,6 +346,14 @@ impl<'a> Writer<'a, '_> {
                 *encrypted_content = sealed;
                 return;
             }
+        if let Some(ItemOut::Reasoning { id: known, content: begun, encrypted_content, .. }) =
+            self.items.last_mut()
+            && id.is_some()
+            && *known == id
+            && encrypted_content.is_none()
+            begun.extend(content);
+            *encrypted_content = sealed;
+            return;
         }
         let encrypted_content = sealed;
         self.item(ItemOut::Reasoning { r#type: "reasoning", id, summary, content, encrypted_content });
