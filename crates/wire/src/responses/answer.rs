@@ -22,10 +22,8 @@ pub(super) fn text_or_json(raw: Option<&RawValue>) -> Option<String> {
     text(raw).or_else(|| raw.map(|raw| raw.get().to_owned()).filter(|json| json != "null"))
 }
 
-/// A count; fractions are cut off.
-pub(super) fn number(raw: Option<&RawValue>) -> Option<u64> {
-    let json = raw?.get();
 /// A count, perhaps between quotes; fractions are cut off.
+pub(super) fn number(raw: Option<&RawValue>) -> Option<u64> {
     let json = raw?.get().trim_matches('"');
     json.parse().ok().or_else(|| json.parse::<f64>().ok().filter(|n| *n >= 0.0).map(|n| n as u64))
 }

@@ -229,7 +229,6 @@ impl Blocks {
             PartKind::Refusal => text(part.refusal),
             PartKind::Arguments | PartKind::Summary | PartKind::Text | PartKind::Thought => text(part.text),
         };
-        let streamed = self.items[at].parts.iter().any(|part| part.at == index && part.kind == kind);
         self.rest(at, index, kind, &whole.unwrap_or_default(), out);
         let known = self.items[at].parts.iter_mut().find(|part| part.at == index && part.kind == kind);
         let Some(known) = known.filter(|known| known.open) else { return };
@@ -237,7 +236,6 @@ impl Blocks {
             known.annotations += 1;
             out.push(Event::BlockDelta { index: known.block, delta: Delta::Citation(citation(raw)) });
         }
-        if let Some(logprobs) = part.logprobs.filter(|raw| !streamed && !elements(Some(raw)).is_empty()) {
         let likely = known.likely;
         if let Some(logprobs) = part.logprobs.filter(|raw| !likely && !elements(Some(raw)).is_empty()) {
             out.push(Event::BlockDelta { index: known.block, delta: Delta::Logprobs(logprobs.to_owned()) });

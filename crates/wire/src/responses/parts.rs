@@ -117,7 +117,6 @@ impl Kind {
 
 impl Part {
     pub(super) fn new(at: u64, block: u32, kind: PartKind) -> Self {
-        Self { annotations: 0, at, block, kind, open: true, sent: Sent::default() }
         Self { annotations: 0, at, block, kind, likely: false, open: true, sent: Sent::default() }
     }
 

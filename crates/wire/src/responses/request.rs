@@ -157,16 +157,6 @@ pub(super) fn file(into: &mut Vec<Unmodelled>, prefix: &str, mut rest: Vec<(Stri
 
 /// Reads a value that stands at `path`; an error names the place inside it.
 pub(super) fn read_at<T: DeserializeOwned>(raw: &Raw, path: &str) -> Result<T, Failure> {
-    read_request(raw.get().as_bytes()).map_err(|failure| {
-        let inner = failure.param.unwrap_or_default();
-        let what = failure.message.strip_prefix(&format!("`{inner}`: ")).unwrap_or(&failure.message);
-        let place = match inner.as_str() {
-            "" => path.to_owned(),
-            inner if inner.starts_with('[') => format!("{path}{inner}"),
-            inner => format!("{path}.{inner}"),
-        };
-        Failure::invalid(&place, format!("`{place}`: {what}"))
-    })
     // The text was checked when it was kept; only an error is worth reading it the slower way, which finds the path.
     serde_json::from_str(raw.get()).or_else(|_| read_request(raw.get().as_bytes())).map_err(
         |failure: Failure| {

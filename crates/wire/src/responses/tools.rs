@@ -181,18 +181,10 @@ pub(super) fn write<'a>(tools: &'a [Tool], quirks: &Quirks, loss: &mut Loss) -> 
             | ToolOut::Namespace { .. }
             | ToolOut::Raw(_) => None,
         });
-        match begun {
-            Some(tools) => tools.push(written),
-            None => {
-                let head = heads.iter().find(|head| head.name == *namespace);
-                let description = head.and_then(|head| head.description.clone()).unwrap_or_default();
-                let tools = vec![written];
-                out.push(ToolOut::Namespace { r#type: NAMESPACE, name: namespace, description, tools });
-            }
-        }
         if let Some(tools) = begun {
             tools.push(written);
             continue;
+        }
         let head = heads.iter().find(|head| head.name == *namespace);
         let description = head.and_then(|head| head.description.clone()).unwrap_or_default();
         out.push(ToolOut::Namespace {

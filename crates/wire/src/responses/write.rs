@@ -19,20 +19,15 @@ use super::write_items;
 const MIN_OUTPUT_TOKENS: u64 = 16;
 /// OpenAI refuses longer names of end users.
 const MAX_USER: usize = 64;
-/// Members of the dialect that stand for themselves: they come back as they were when the call stays here.
-const CARRIED: [&str; 10] = [
 /// OpenAI's members that stand for themselves: they come back as they were when the call stays in the dialect.
 const CARRIED: [&str; 7] = [
     "access_programs",
     "client_metadata",
     "context_management",
     "image",
-    "max_tool_calls",
     "moderation",
     "prompt_cache_options",
     "prompt_cache_retention",
-    "tool_choice",
-    "truncation",
 ];
 /// The same, of every server.
 const COMMON: [&str; 3] = ["max_tool_calls", "tool_choice", "truncation"];
@@ -182,9 +177,6 @@ impl Kept {
             match field.path.as_str() {
                 "include" => kept.include = serde_json::from_str(json).unwrap_or_default(),
                 "store" if !target.quirks.no_openai_extras => kept.store = value.as_bool(),
-                "truncation" => drop(kept.carried.insert(field.path.clone(), value)),
-                path if CARRIED.contains(&path) && purpose == Purpose::Answer => {
-                    if path != "tool_choice" || conversation.tool_choice.is_none() {
                 "tool_choice" if conversation.tool_choice.is_some() => loss.note("tool_choice"),
                 path if COMMON.contains(&path)
                     || (CARRIED.contains(&path) && !target.quirks.no_openai_extras) =>

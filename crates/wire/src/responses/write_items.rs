@@ -176,15 +176,9 @@ impl<'a> Writer<'a, '_> {
     /// take any.
     fn breakpoint(&mut self, part: &'a Part) -> Option<BreakpointOut<'a>> {
         let cache = part.cache.as_ref()?;
-        match cache.ttl.as_deref() {
-            Some(ttl @ ("30m" | "12h")) => Some(BreakpointOut { mode: "explicit", ttl }),
-            _ => {
-                self.loss.note("cache_control");
-                None
-            }
-        }
         if let Some(ttl @ ("30m" | "12h")) = cache.ttl.as_deref() {
             return Some(BreakpointOut { mode: "explicit", ttl });
+        }
         self.loss.note("cache_control");
         None
     }
@@ -337,20 +331,12 @@ impl<'a> Writer<'a, '_> {
         };
         let id = thoughts.id.as_deref();
         self.close();
-        if let Some(ItemOut::Reasoning {
-            id: Some(known), content: known_content, encrypted_content, ..
-        }) = self.items.last_mut()
-        {
-            if Some(*known) == id && encrypted_content.is_none() {
-                known_content.extend(content);
-                *encrypted_content = sealed;
-                return;
-            }
         if let Some(ItemOut::Reasoning { id: known, content: begun, encrypted_content, .. }) =
             self.items.last_mut()
             && id.is_some()
             && *known == id
             && encrypted_content.is_none()
+        {
             begun.extend(content);
             *encrypted_content = sealed;
             return;
