@@ -40,6 +40,8 @@ struct State {
     failed: bool,
     /// The first candidate's reason to end, and its words.
     reason: Option<(String, Option<String>)>,
+    /// Queries of the provider's search, which it bills.
+    searches: u64,
     started: bool,
     usage: Usage,
 }
@@ -59,6 +61,7 @@ impl Decoder {
             depth,
             failed: false,
             reason: None,
+            searches: 0,
             started: false,
             usage: Usage::default(),
         };
@@ -156,17 +159,20 @@ impl State {
                 if let Err(error) = std::str::from_utf8(json) {
                     return Err(DecodeError::malformed(error.to_string()));
                 }
-                each(json, |outline: Outline| self.outline(outline, out))
+                each(json, |outline: Outline| {
+                    self.outline(outline, out);
+                    Ok(())
+                })
             }
             Depth::Full => each(json, |chunk: Chunk| self.chunk(chunk, out)),
         }
     }
 
-    fn outline(&mut self, outline: Outline, out: &mut Decoded) -> Result<(), DecodeError> {
+    fn outline(&mut self, outline: Outline, out: &mut Decoded) {
         if let Some(error) = outline.error {
             self.failed = true;
             out.push(Event::Failed(failure_of(&error)));
-            return Ok(());
+            return;
         }
         self.start(outline.response_id, outline.model_version, out);
         let first =
@@ -174,12 +180,13 @@ impl State {
         if let Some(candidate) = first {
             let parts = candidate.content.and_then(|content| content.parts).unwrap_or_default();
             self.called |= parts.iter().any(|part| part.function_call.is_some());
+            let queries = candidate.grounding_metadata.and_then(|grounding| grounding.web_search_queries);
+            self.searches = self.searches.max(queries.map_or(0, |queries| queries.len() as u64));
             self.reason(candidate.finish_reason, candidate.finish_message);
             out.push(Event::Opaque);
         }
         self.feedback(outline.prompt_feedback.as_ref());
         self.usage(outline.usage_metadata.as_ref(), out);
-        Ok(())
     }
 
     fn chunk(&mut self, chunk: Chunk, out: &mut Decoded) -> Result<(), DecodeError> {
@@ -195,14 +202,8 @@ impl State {
                 continue;
             }
             self.reason(candidate.finish_reason.clone(), candidate.finish_message.clone());
-            let queries = candidate
-                .grounding
-                .as_ref()
-                .and_then(|grounding| grounding.queries.as_ref())
-                .map_or(0, Vec::len);
-            if queries > 0 {
-                self.usage.server_tools.insert("google_search".into(), queries as u64);
-            }
+            let queries = candidate.grounding.as_ref().and_then(|grounding| grounding.queries.as_ref());
+            self.searches = self.searches.max(queries.map_or(0, |queries| queries.len() as u64));
             self.blocks.candidate(candidate, out)?;
         }
         self.called |= self.blocks.called();
@@ -233,10 +234,14 @@ impl State {
 
     /// Each piece tells the sums so far: only what is new becomes an event.
     fn usage(&mut self, told: Option<&UsageMetadata>, out: &mut Decoded) {
-        let Some(told) = told else { return };
         let mut usage = self.usage.clone();
-        usage.merge(&told.usage());
-        if usage != self.usage || usage.server_tools.is_empty() != self.usage.server_tools.is_empty() {
+        if let Some(told) = told {
+            usage.merge(&told.usage());
+        }
+        if self.searches > 0 {
+            usage.server_tools.insert("google_search".into(), self.searches);
+        }
+        if usage != self.usage {
             self.usage = usage.clone();
             out.push(Event::Usage(usage));
         }

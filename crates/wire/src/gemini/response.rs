@@ -135,7 +135,15 @@ pub(super) struct OutlineCandidate {
     pub(super) content: Option<OutlineContent>,
     pub(super) finish_message: Option<String>,
     pub(super) finish_reason: Option<String>,
+    pub(super) grounding_metadata: Option<OutlineGrounding>,
     pub(super) index: Option<u64>,
+}
+
+/// How often the provider searched.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct OutlineGrounding {
+    pub(super) web_search_queries: Option<Vec<IgnoredAny>>,
 }
 
 /// The parts of an answer.
