@@ -2,7 +2,8 @@
 //!
 //! Google's SDKs keep a chat's history only if every piece has at least one part, so no piece is sent without; the
 //! sign of life is an empty line, which all of them skip (they end the stream at an SSE comment). A call goes out
-//! whole, together with what comes next, because the last piece must not stand alone behind it in that history.
+//! whole, together with what comes next, because the last piece must not stand alone behind it in that history. An
+//! error is a `data:` frame: current SDKs raise it, older ones miss the `finishReason` behind it.
 
 mod piece;
 

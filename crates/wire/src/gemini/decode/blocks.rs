@@ -47,6 +47,9 @@ impl Blocks {
     pub(super) fn answer(&mut self, id: Option<&str>) {
         let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         self.answer = id.unwrap_or_default().chars().filter(plain).take(40).collect();
+        if !self.answer.is_empty() {
+            self.answer.push('_');
+        }
     }
 
     /// Whether a tool was called.
@@ -90,7 +93,7 @@ impl Blocks {
             self.release(out);
         }
         if let Some(call) = part.call {
-            return self.call(call, part.signature, out);
+            return self.call(*call, part.signature, out);
         }
         if matches!(self.open, Some(Open::Call(..))) && !empty_words {
             return Err(DecodeError::malformed("a call's arguments break off"));
@@ -114,7 +117,7 @@ impl Blocks {
                 self.loose = part.signature.or(self.loose.take());
             }
             (None, Some(blob)) => {
-                self.blob(blob, out);
+                self.blob(*blob, out);
                 self.loose = part.signature;
             }
             (None, None) => match opaque(&part.rest, part.thought, part.signature.as_deref()) {
@@ -160,7 +163,7 @@ impl Blocks {
         }
         if let (false, Some(name)) = (goes_on, call.name) {
             self.close(out);
-            let made = || format!("{MADE_ID}{}_{}", self.answer, self.calls);
+            let made = || format!("{MADE_ID}{}{}", self.answer, self.calls);
             let id = call.id.filter(|id| !id.is_empty()).unwrap_or_else(made);
             self.calls += 1;
             let kind = ToolKind::Function;
