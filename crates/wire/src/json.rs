@@ -202,7 +202,18 @@ pub(crate) fn to_client<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
         out.truncate(from);
         return;
     }
+    on_one_line(&mut out[from..]);
     escape_separators(out, from);
+}
+
+/// Makes spaces of line ends: in JSON they stand between tokens only (a value kept as its author laid it out), and a
+/// stream's frames end at them.
+fn on_one_line(json: &mut [u8]) {
+    let mut from = 0;
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', &json[from..]) {
+        json[from + at] = b' ';
+        from += at + 1;
+    }
 }
 
 /// Escapes the line separators in what was written from `from` on.
@@ -270,6 +281,13 @@ mod tests {
         assert_eq!(failure.param.as_deref(), Some("content[0].type"));
         let failure = read_request::<Outer>(br#"{"content":7}"#).unwrap_err();
         assert_eq!(failure.param.as_deref(), Some("content"));
+    }
+
+    #[test]
+    fn a_value_that_was_laid_out_in_lines_goes_to_clients_on_one() {
+        let mut out = b"data: ".to_vec();
+        to_client(&raw("{\n  \"a\": \"\\n\",\r\n \"b\":1\n}"), &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "data: {   \"a\": \"\\n\",   \"b\":1 }");
     }
 
     #[test]
