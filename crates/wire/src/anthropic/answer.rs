@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use lockgate_core::content::Citation;
 use lockgate_core::{Dialect, Event, Raw, Started, Stop, StopReason, Usage};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{AnswerContext, Loss};
@@ -144,4 +144,15 @@ pub(super) fn input(arguments: &str) -> Result<&RawValue, &str> {
     let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
     let json: Option<&RawValue> = serde_json::from_str(arguments).ok();
     json.filter(|json| json.get().starts_with('{')).ok_or(arguments)
+}
+
+/// Whether a delta that is not modelled is one of our own dialect: its type says so.
+pub(super) fn is_own(delta: &RawValue) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Typed {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    serde_json::from_str::<Typed>(delta.get()).unwrap_or_default().kind.ends_with("_delta")
 }

@@ -350,7 +350,7 @@ impl Reader {
     }
 }
 
-/// What a stop says beside its reason: the words, else the category, else all of it.
+/// What a stop says beside its reason: the words, else the category.
 fn detail(details: Option<&RawValue>) -> Option<String> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -358,9 +358,8 @@ fn detail(details: Option<&RawValue>) -> Option<String> {
         category: Option<String>,
         explanation: Option<String>,
     }
-    let raw = details?;
-    let known: Details = serde_json::from_str(raw.get()).unwrap_or_default();
-    known.explanation.or(known.category).or_else(|| Some(raw.get().to_owned()))
+    let known: Details = serde_json::from_str(details?.get()).unwrap_or_default();
+    known.explanation.or(known.category)
 }
 
 /// Reads JSON; what ends too early was cut.

@@ -9,7 +9,7 @@ use lockgate_core::{BlockStart, Delta, Dialect, Event, Failure, Seal};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answer::{Answer, CitationOut, StopOut, citation};
+use super::answer::{Answer, CitationOut, StopOut, citation, is_own};
 use super::error;
 use super::usage::UsageOut;
 use crate::json::to_client;
@@ -234,6 +234,10 @@ impl StreamWriter {
     }
 
     fn opaque(&mut self, raw: &RawValue, out: &mut Vec<u8>) {
+        if !is_own(raw) {
+            self.answer.loss.note("delta");
+            return;
+        }
         match &mut self.block {
             Block::None => {}
             Block::Text { open, .. } if !*open => {

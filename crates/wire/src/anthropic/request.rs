@@ -79,7 +79,7 @@ wire_object! {
     pub(super) struct Text {
         "cache_control" => cache: Cache,
         "citations" => citations: List<Raw>,
-        "text" => text: String,
+        "text" => words: String,
     }
 }
 
@@ -196,14 +196,24 @@ impl Members {
 
     /// Reads the members as a struct; an error's path starts with `path`.
     pub(super) fn read<T: de::DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let json = self.to_raw();
-        crate::json::read_request(json.as_ref().map_or("{}", |json| json.get()).as_bytes()).map_err(
-            |failure| {
-                let at = failure.param.map_or_else(|| path.to_owned(), |inner| format!("{path}.{inner}"));
-                Failure::invalid(at.clone(), format!("`{at}`: {}", failure.message))
-            },
-        )
+        read_at(self.to_raw().as_ref().map_or("{}", |json| json.get()), path)
     }
+}
+
+/// Reads a part of a request that stands at `path`.
+pub(super) fn read_at<T: de::DeserializeOwned>(json: &str, path: &str) -> Result<T, Failure> {
+    crate::json::read_request(json.as_bytes()).map_err(|failure| {
+        let (at, what) = match &failure.param {
+            Some(inner) => {
+                let what = failure.message.strip_prefix(&format!("`{inner}`: "));
+                (format!("{path}.{inner}"), what.unwrap_or(&failure.message))
+            }
+            None => (path.to_owned(), failure.message.as_str()),
+        };
+        // Lines and columns are those of the part, not of the body.
+        let what = what.split(" at line ").next().unwrap_or(what);
+        Failure::invalid(at.clone(), format!("`{at}`: {what}"))
+    })
 }
 
 impl<'de> Deserialize<'de> for Members {

@@ -90,7 +90,7 @@ impl Meter {
     pub(super) fn take(&mut self, report: &RawValue) -> Usage {
         let report: UsageIn = serde_json::from_str(report.get()).unwrap_or_default();
         let (write_5m, write_1h) = self.cache_writes(&report);
-        let mut later = Usage {
+        let mut report_now = Usage {
             cache_read: report.cache_read_input_tokens.0,
             cache_write_1h: write_1h,
             cache_write_5m: write_5m,
@@ -107,10 +107,10 @@ impl Meter {
         for (name, uses) in report.server_tool_use.iter().flatten() {
             if let Some(uses) = uses.0.filter(|uses| *uses > 0) {
                 let tool = name.strip_suffix("_requests").unwrap_or(name);
-                later.server_tools.insert(tool.to_owned(), uses);
+                report_now.server_tools.insert(tool.to_owned(), uses);
             }
         }
-        self.usage.merge(&later);
+        self.usage.merge(&report_now);
         self.usage.clone()
     }
 

@@ -1,1 +1,7 @@
-//! Tests of the dialect.
+//! What users get from the dialect: tests over recorded and written streams, rich requests, errors and lists.
+
+mod answers;
+mod catalogue;
+mod parsed;
+mod streams;
+mod written;
