@@ -26,10 +26,12 @@ pub(super) struct Answer {
 /// How an answer ended.
 #[derive(Serialize)]
 pub(super) struct StopOut<'a> {
-    stop_reason: Cow<'a, str>,
-    stop_sequence: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stop_details: Option<StopDetails<'a>>,
+    #[serde(rename = "stop_reason")]
+    reason: Cow<'a, str>,
+    #[serde(rename = "stop_sequence")]
+    sequence: Option<&'a str>,
+    #[serde(rename = "stop_details", skip_serializing_if = "Option::is_none")]
+    details: Option<StopDetails<'a>>,
 }
 
 #[derive(Serialize)]
@@ -114,9 +116,9 @@ impl Answer {
         let told = self.stop.as_ref();
         let explanation = told.and_then(|stop| stop.detail.as_deref()).filter(|_| word == "refusal");
         StopOut {
-            stop_reason: Cow::Borrowed(word),
-            stop_sequence: told.and_then(|stop| stop.sequence.as_deref()),
-            stop_details: explanation.map(|explanation| StopDetails {
+            reason: Cow::Borrowed(word),
+            sequence: told.and_then(|stop| stop.sequence.as_deref()),
+            details: explanation.map(|explanation| StopDetails {
                 kind: "refusal",
                 category: None,
                 explanation: Some(explanation),

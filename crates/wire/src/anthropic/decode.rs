@@ -141,9 +141,9 @@ impl StreamDecoder for WholeAnswer {
             }
         }
         reader.note_stop(&StopIn {
-            stop_details: message.stop_details,
-            stop_reason: message.stop_reason,
-            stop_sequence: message.stop_sequence,
+            details: message.stop_details,
+            reason: message.stop_reason,
+            sequence: message.stop_sequence,
         });
         reader.stop(out);
         Ok(())
@@ -201,10 +201,10 @@ impl Reader {
     }
 
     fn note_stop(&mut self, stop: &StopIn<'_>) {
-        if stop.stop_reason.0.is_empty() {
+        if stop.reason.0.is_empty() {
             return;
         }
-        let reason = match &*stop.stop_reason.0 {
+        let reason = match &*stop.reason.0 {
             "end_turn" => StopReason::EndTurn,
             "max_tokens" => StopReason::MaxTokens,
             "model_context_window_exceeded" => StopReason::ContextWindow,
@@ -214,8 +214,7 @@ impl Reader {
             "tool_use" => StopReason::ToolUse,
             other => StopReason::Other(other.to_owned()),
         };
-        self.stop =
-            Some(Stop { detail: detail(stop.stop_details), reason, sequence: stop.stop_sequence.some() });
+        self.stop = Some(Stop { detail: detail(stop.details), reason, sequence: stop.sequence.some() });
     }
 
     /// Ends what is open, then the answer.

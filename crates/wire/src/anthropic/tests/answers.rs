@@ -41,7 +41,9 @@ fn both(name: &str, events: &[Event]) {
 fn loss(events: &[Event]) -> Loss {
     let mut encoder = FORMAT.messages.encoder(Mode::Stream, context());
     let mut out = Vec::new();
-    events.iter().for_each(|event| encoder.encode(event, &mut out));
+    for event in events {
+        encoder.encode(event, &mut out);
+    }
     encoder.finish(&mut out);
     encoder.loss().clone()
 }
@@ -166,7 +168,9 @@ fn a_failure_is_one_error_event_and_nothing_after() {
         for before in [vec![], vec![started()], block(0, BlockStart::Text, vec![Delta::Text("x".into())])] {
             let mut encoder = FORMAT.messages.encoder(mode, context());
             let mut out = Vec::new();
-            before.iter().for_each(|event| encoder.encode(event, &mut out));
+            for event in &before {
+                encoder.encode(event, &mut out);
+            }
             encoder.fail(&failure, &mut out);
             let length = out.len();
             encoder.fail(&failure, &mut out);

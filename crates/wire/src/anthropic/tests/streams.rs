@@ -244,11 +244,11 @@ fn a_frame_that_is_no_json_is_reported_at_every_depth() {
 }
 
 fn last_usage(events: &[Event]) -> Usage {
-    let usages = events.iter().filter_map(|event| match event {
+    let usage = events.iter().rev().find_map(|event| match event {
         Event::Usage(usage) => Some(usage.clone()),
         _ => None,
     });
-    usages.last().unwrap()
+    usage.unwrap()
 }
 
 /// What an answer says: its blocks and its end. Usage and signs of life are told elsewhere; blocks that hold nothing
