@@ -21,17 +21,25 @@ const NESTING: usize = 512;
 
 /// Reads a stream.
 pub(super) struct StreamAnswer {
+    framer: Framer,
+    frames: Frames,
+}
+
+/// Reads the frames of a stream.
+struct Frames {
     depth: Depth,
     done: bool,
-    framer: Framer,
     reader: Reader,
 }
 
 impl StreamAnswer {
     pub(super) fn new(depth: Depth) -> Self {
-        Self { depth, done: false, framer: Framer::sse(MAX_FRAME), reader: Reader::default() }
+        let frames = Frames { depth, done: false, reader: Reader::default() };
+        Self { framer: Framer::sse(MAX_FRAME), frames }
     }
+}
 
+impl Frames {
     fn frame(&mut self, raw: &Bytes, out: &mut Decoded) -> Result<(), DecodeError> {
         out.begin(raw.clone());
         let event = sse(raw);
@@ -76,19 +84,16 @@ impl StreamAnswer {
 
 impl StreamDecoder for StreamAnswer {
     fn feed(&mut self, bytes: Bytes, out: &mut Decoded) -> Result<(), DecodeError> {
-        let mut framer = std::mem::replace(&mut self.framer, Framer::sse(MAX_FRAME));
-        let result = framer.feed(bytes, |frame| self.frame(&frame, out));
-        self.framer = framer;
-        result
+        self.framer.feed(bytes, |frame| self.frames.frame(&frame, out))
     }
 
     fn finish(&mut self, out: &mut Decoded) -> Result<(), DecodeError> {
         let tail = self.framer.finish();
         if !tail.is_empty() {
             // A tail that cannot be read was cut in the middle.
-            self.frame(&tail, out).map_err(|_| DecodeError::Cut)?;
+            self.frames.frame(&tail, out).map_err(|_| DecodeError::Cut)?;
         }
-        if self.done { Ok(()) } else { Err(DecodeError::Cut) }
+        if self.frames.done { Ok(()) } else { Err(DecodeError::Cut) }
     }
 }
 

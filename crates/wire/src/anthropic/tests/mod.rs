@@ -3,5 +3,6 @@
 mod answers;
 mod catalogue;
 mod parsed;
+mod settings;
 mod streams;
 mod written;
