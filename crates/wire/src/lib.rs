@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 mod check;
+pub mod claude_cli;
 mod decoded;
 mod envelope;
 mod format;
