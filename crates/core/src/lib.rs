@@ -8,6 +8,7 @@ pub mod content;
 mod dialect;
 mod event;
 mod failure;
+mod secret;
 mod usage;
 
 pub use call::{Conversation, OutputFormat, ReasoningRequest, Sampling, Unmodelled};
@@ -16,4 +17,5 @@ pub use content::{Block, Part, Raw, Role, Seal, Tool, ToolChoice, Turn};
 pub use dialect::Dialect;
 pub use event::{BlockStart, Delta, Event, Started, Stop, StopReason};
 pub use failure::{ErrorKind, Failure};
+pub use secret::Secret;
 pub use usage::Usage;

@@ -115,7 +115,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
 }
 
 /// Makes a struct that reads a JSON object: every field is an `Option` (`null` = absent), members that are not
-/// named go to `rest`.
+/// named go to `rest`. A key may have other spellings: `"mimeType" | "mime_type" => media_type: String`.
 ///
 /// ```text
 /// wire_object! {
@@ -124,7 +124,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
 /// }
 /// ```
 macro_rules! wire_object {
-    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($key:literal => $field:ident : $type:ty),* $(,)? }) => {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($key:literal $(| $alias:literal)* => $field:ident : $type:ty),* $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Default)]
         $vis struct $name {
@@ -145,7 +145,7 @@ macro_rules! wire_object {
                         let mut object = $name::default();
                         while let Some($crate::json::Key(key)) = map.next_key()? {
                             match &*key {
-                                $($key => {
+                                $($key $(| $alias)* => {
                                     object.$field =
                                         map.next_value().map_err(|error| $crate::json::at_field($key, error))?;
                                 })*

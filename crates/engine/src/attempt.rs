@@ -1,0 +1,279 @@
+//! Sends a call upstream and waits for the first sign of an answer; tries again where nothing was lost by it.
+//!
+//! A try may be repeated for connect errors, 408, 429, 5xx and 529, and for an error in the first frame of a 200, as
+//! long as the client has not seen a byte; `Retry-After` decides when, and whether at all. One request in, one out,
+//! unless the settings allow more. Knows nothing of the answer's content beyond its first frame.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use lockgate_core::{Dialect, ErrorKind, Failure};
+use lockgate_providers::{Ask, Credential, Endpoint, Operation, Timeouts};
+use lockgate_wire::{Mode, ToolNames};
+use tokio::time::{Instant, timeout_at};
+
+use crate::body::UpstreamBody;
+use crate::pipe::{Pipe, PipeSpec, mode_of};
+use crate::resolve::Target;
+use crate::upstream::describe;
+use crate::{headers, process};
+
+/// The largest error body that is read, in bytes.
+const ERROR_BODY: usize = 256 * 1024;
+
+/// Everything that an attempt needs, ready to be sent more than once.
+pub(crate) struct Plan {
+    /// The body in the upstream's dialect.
+    pub(crate) body: Bytes,
+    /// The name of the caller's key.
+    pub(crate) caller: Option<String>,
+    /// What encoders must know.
+    pub(crate) context: lockgate_wire::AnswerContext,
+    /// The credential for this provider.
+    pub(crate) credential: Credential,
+    /// The client's dialect.
+    pub(crate) front: lockgate_wire::Format,
+    /// How the client gets the answer.
+    pub(crate) front_mode: Mode,
+    /// The client's headers that go along.
+    pub(crate) headers: HeaderMap,
+    /// The tools' original names.
+    pub(crate) names: ToolNames,
+    /// The path, where it is not the dialect's own (`/api/generate`).
+    pub(crate) raw_path: Option<String>,
+    /// Where it goes.
+    pub(crate) target: Target,
+    /// When the call began.
+    pub(crate) started: Instant,
+    /// Bounds on each phase.
+    pub(crate) timeouts: Timeouts,
+    /// The upstream's dialect.
+    pub(crate) upstream: lockgate_wire::Format,
+}
+
+/// An answer that has begun.
+pub(crate) struct Opened {
+    /// Where the rest comes from; `None` when all has come.
+    pub(crate) body: Option<UpstreamBody>,
+    /// What the client gets first.
+    pub(crate) first: Bytes,
+    /// The provider's headers.
+    pub(crate) headers: HeaderMap,
+    /// The way of the answer.
+    pub(crate) pipe: Pipe,
+    /// The provider's status.
+    pub(crate) status: u16,
+}
+
+/// A call that the provider did not answer.
+pub(crate) struct Refused {
+    /// The provider's error body, where it can pass as it is.
+    pub(crate) body: Option<Bytes>,
+    /// Why.
+    pub(crate) failure: Failure,
+    /// The provider's headers.
+    pub(crate) headers: HeaderMap,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { body: None, failure, headers: HeaderMap::new() }
+    }
+}
+
+/// Sends the call, and again where that is allowed.
+pub(crate) async fn open(plan: &Plan) -> Result<Opened, Refused> {
+    let retry = plan.target.upstream.settings.retry;
+    let mut left = retry.attempts;
+    loop {
+        let refused = match once(plan).await {
+            Ok(opened) => return Ok(opened),
+            Err(refused) => refused,
+        };
+        let Some(wait) = wait_before_retry(&refused.failure, Duration::from_millis(retry.max_wait_ms)) else {
+            return Err(refused);
+        };
+        if left == 0 {
+            return Err(refused);
+        }
+        left -= 1;
+        tracing::info!(provider = plan.target.upstream.id, error = %refused.failure, wait_ms = wait.as_millis() as u64, "trying again");
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// How long to wait before another try; `None` where another try makes no sense.
+fn wait_before_retry(failure: &Failure, longest: Duration) -> Option<Duration> {
+    let transient = match failure.status {
+        Some(408 | 429 | 529) => true,
+        Some(status) => status >= 500,
+        None => matches!(
+            failure.kind,
+            ErrorKind::UpstreamUnavailable | ErrorKind::Overloaded | ErrorKind::RateLimited
+        ),
+    };
+    if !transient {
+        return None;
+    }
+    match failure.retry_after {
+        Some(wait) => (wait <= longest).then_some(wait),
+        // Half of the wait is chance, so that clients who failed together do not come back together.
+        None => {
+            let chance = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+            Some(Duration::from_millis(150 + chance).min(longest))
+        }
+    }
+}
+
+async fn once(plan: &Plan) -> Result<Opened, Refused> {
+    let asked = plan.front_mode;
+    let ask = ask_of(plan);
+    let endpoint = plan.target.upstream.provider.endpoint(&ask)?;
+    let patience = Duration::from_millis(plan.timeouts.first_byte_ms.min(plan.timeouts.total_ms));
+    let deadline = Instant::now() + patience;
+    let (status, response_headers, mut body) = match endpoint {
+        Endpoint::Process(command) => {
+            let running = process::start(&command, plan.body.clone())?;
+            (200, HeaderMap::new(), UpstreamBody::Process(Box::new(running)))
+        }
+        Endpoint::Http { method, uri } => {
+            let request = request(plan, &ask, method, uri).await?;
+            let response = timeout_at(deadline, plan.target.upstream.send(request)).await;
+            let response =
+                response.map_err(|_| too_slow(plan))?.map_err(|error| unreachable(plan, &error))?;
+            if response.status().as_u16() >= 300 {
+                return Err(refused(plan, response, deadline).await);
+            }
+            let (head, body) = response.into_parts();
+            (head.status.as_u16(), head.headers, UpstreamBody::Http(body))
+        }
+    };
+    let content_type = response_headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut pipe = Pipe::new(PipeSpec {
+        context: plan.context.clone(),
+        front: plan.front,
+        front_mode: plan.front_mode,
+        names: plan.names.clone(),
+        upstream: plan.upstream,
+        upstream_mode: mode_of(content_type, plan.upstream.dialect, asked),
+    });
+    // The first bytes have until the deadline; after them the answer is alive, and silence is bounded instead. A whole
+    // answer yields nothing before its end, so this reads all of it; a stream goes on in the client's hands.
+    let mut first = Bytes::new();
+    let mut until = deadline;
+    let ends = plan.started + Duration::from_millis(plan.timeouts.total_ms);
+    while first.is_empty() && !pipe.is_finished() {
+        match timeout_at(until, body.next()).await {
+            Err(_) => return Err(too_slow(plan).into()),
+            Ok(None) => first = pipe.finish(),
+            Ok(Some(Ok(bytes))) => first = pipe.feed(&bytes),
+            Ok(Some(Err(reason))) => return Err(broken(plan, &reason).into()),
+        }
+        until = ends.min(Instant::now() + Duration::from_millis(plan.timeouts.idle_ms));
+    }
+    let body = (!pipe.is_finished()).then_some(body);
+    if let Some(failure) = &pipe.seen().failure
+        && !pipe.seen().content
+    {
+        return Err(Refused { body: None, failure: failure.clone(), headers: response_headers });
+    }
+    Ok(Opened { body, first, headers: response_headers, pipe, status })
+}
+
+fn ask_of(plan: &Plan) -> Ask<'_> {
+    let operation = match &plan.raw_path {
+        Some(path) => Operation::Raw { method: &http::Method::POST, path_and_query: path },
+        None => Operation::Generate,
+    };
+    Ask {
+        dialect: plan.upstream.dialect,
+        model: &plan.target.model,
+        operation,
+        stream: plan.front_mode != Mode::Whole,
+    }
+}
+
+async fn request(
+    plan: &Plan,
+    ask: &Ask<'_>,
+    method: http::Method,
+    uri: http::Uri,
+) -> Result<Request<Full<Bytes>>, Failure> {
+    let upstream = &plan.target.upstream;
+    let mut headers = plan.headers.clone();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    let credential = upstream.redeem(plan.credential.clone()).await?;
+    upstream.provider.sign(&credential, ask, &mut headers)?;
+    for (name, value) in &upstream.headers {
+        headers.insert(name, value.clone());
+    }
+    let mut request = Request::new(Full::new(plan.body.clone()));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// Reads a provider's error answer.
+async fn refused(plan: &Plan, response: Response<Incoming>, deadline: Instant) -> Refused {
+    let (head, body) = response.into_parts();
+    let status = head.status.as_u16();
+    let read = timeout_at(deadline, Limited::new(body, ERROR_BODY).collect()).await;
+    let bytes = read.ok().and_then(Result::ok).map(|collected| collected.to_bytes()).unwrap_or_default();
+    let mut failure = plan.upstream.messages.fault(status, &bytes);
+    failure.status = Some(status);
+    failure.retry_after = retry_after(&head.headers).or(failure.retry_after);
+    if status == 401 && plan.target.upstream.provider.tokens().is_some() {
+        plan.target.upstream.forget_token().await;
+    }
+    let passes = plan.front.dialect == plan.upstream.dialect && lockgate_wire::scan(&bytes, 64).is_ok();
+    Refused { body: passes.then_some(bytes), failure, headers: head.headers }
+}
+
+/// When a provider wants to be asked again: seconds, or milliseconds in OpenAI's own header.
+fn retry_after(response: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| response.get(name).and_then(|value| value.to_str().ok());
+    if let Some(ms) = text("retry-after-ms").and_then(|value| value.trim().parse::<f64>().ok()) {
+        return Duration::try_from_secs_f64(ms / 1000.0).ok();
+    }
+    let value = text("retry-after")?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default())
+}
+
+fn too_slow(plan: &Plan) -> Failure {
+    let (id, wait) = (&plan.target.upstream.id, plan.timeouts.first_byte_ms);
+    let message =
+        format!("provider `{id}` sent nothing for {wait} ms (providers.{id}.timeouts.first_byte_ms)");
+    Failure::new(ErrorKind::Timeout, message)
+}
+
+fn unreachable(plan: &Plan, error: &hyper_util::client::legacy::Error) -> Failure {
+    let id = &plan.target.upstream.id;
+    let hint = if plan.target.upstream.kind.info().local { "; is it running?" } else { "" };
+    Failure::new(ErrorKind::UpstreamUnavailable, format!("provider `{id}`: {}{hint}", describe(error)))
+}
+
+pub(crate) fn broken(plan: &Plan, reason: &str) -> Failure {
+    let id = &plan.target.upstream.id;
+    Failure::new(ErrorKind::UpstreamUnavailable, format!("provider `{id}`: {reason}"))
+}
+
+/// The headers of a request in the client's own dialect, or none where the dialect changes.
+pub(crate) fn travelling(client: &HeaderMap, front: Dialect, upstream: Dialect) -> HeaderMap {
+    if front == upstream {
+        return headers::for_upstream(client);
+    }
+    let mut own = HeaderMap::new();
+    own.insert(
+        header::USER_AGENT,
+        header::HeaderValue::from_static(concat!("lockgate/", env!("CARGO_PKG_VERSION"))),
+    );
+    own
+}

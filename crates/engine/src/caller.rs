@@ -1,0 +1,106 @@
+//! Who calls, and whose credential goes upstream.
+//!
+//! The server finds out who calls (`Caller`); here is only the choice of the credential for one provider. Reads no
+//! header and stores nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lockgate_core::{ErrorKind, Failure, Secret};
+use lockgate_providers::{AuthScheme, Credential, Credentials, ModelGlob};
+
+use crate::upstream::Upstream;
+
+/// What a key of this gateway allows.
+#[derive(Debug, Default)]
+pub struct Grant {
+    /// Credentials used instead of a provider's own, by provider id.
+    pub credentials: BTreeMap<String, Secret>,
+    /// The only models allowed; empty = all.
+    pub models: Vec<ModelGlob>,
+    /// The key's name.
+    pub name: String,
+}
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// What the caller's key of this gateway allows, if it showed one.
+    pub grant: Option<Arc<Grant>>,
+    /// Whether the caller needs no key of this gateway (nobody has one, and the caller is on this machine).
+    pub keyless: bool,
+    /// A credential for a provider that the caller brought along.
+    pub own: Option<Credential>,
+}
+
+impl Caller {
+    /// Whether the caller may use what belongs to the gateway: its credentials, local models, programs.
+    pub fn is_trusted(&self) -> bool {
+        self.keyless || self.grant.is_some()
+    }
+
+    /// Whether the caller may call this model.
+    pub fn may_use(&self, model: &str) -> bool {
+        self.grant.as_ref().is_none_or(|grant| {
+            grant.models.is_empty() || grant.models.iter().any(|pattern| pattern.matches(model))
+        })
+    }
+
+    /// The credential for a provider. `native`: the call came in a dialect of this provider's vendor, so that a
+    /// credential the client brought is meant for it.
+    pub fn credential_for(&self, upstream: &Upstream, native: bool) -> Result<Credential, Failure> {
+        let key = |secret: &Secret| match upstream.settings.auth_scheme {
+            AuthScheme::Bearer => Credential::Bearer(secret.clone()),
+            AuthScheme::Native => Credential::Key(secret.clone()),
+        };
+        if let Some(secret) = self.grant.as_ref().and_then(|grant| grant.credentials.get(&upstream.id)) {
+            return Ok(key(secret));
+        }
+        let own = self.own.as_ref().filter(|_| native);
+        let gateway = upstream
+            .settings
+            .api_key
+            .as_ref()
+            .filter(|secret| !secret.is_empty())
+            .filter(|_| self.is_trusted());
+        let chosen = match upstream.settings.credentials {
+            Credentials::Both => own.cloned().or_else(|| gateway.map(key)),
+            Credentials::Client => own.cloned(),
+            Credentials::Gateway => gateway.map(key),
+        };
+        match chosen {
+            Some(credential) => Ok(credential),
+            None if !self.is_trusted() => Err(unauthenticated()),
+            None if !upstream.kind.info().needs_key || upstream.provider.tokens().is_some() => {
+                Ok(Credential::None)
+            }
+            None => Err(missing(upstream)),
+        }
+    }
+}
+
+fn unauthenticated() -> Failure {
+    Failure::new(
+        ErrorKind::Unauthenticated,
+        "this gateway needs a key: send one made by `lockgate key new` as `x-api-key` or `Authorization: Bearer`",
+    )
+}
+
+fn missing(upstream: &Upstream) -> Failure {
+    let id = &upstream.id;
+    let variables = upstream.key_variables();
+    let how = match (upstream.settings.credentials, variables.first()) {
+        (Credentials::Client, _) => "send the provider's key with the call".to_owned(),
+        (Credentials::Both | Credentials::Gateway, Some(variable)) => {
+            format!(
+                "set {variable} and restart, or set providers.{id}.api_key in lockgate.yaml, or send the provider's own key with the call"
+            )
+        }
+        (Credentials::Both | Credentials::Gateway, None) => {
+            format!(
+                "set providers.{id}.api_key in lockgate.yaml, or send the provider's own key with the call"
+            )
+        }
+    };
+    Failure::new(ErrorKind::Unauthenticated, format!("provider `{id}` has no credential: {how}"))
+}

@@ -1,0 +1,344 @@
+//! The engine: one call from its request to its response.
+//!
+//! Passes a call that keeps its dialect, converts one that does not. Endpoints beside generation are in `side`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::Response;
+use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
+use lockgate_providers::{Ask, OpenError, Operation};
+use lockgate_wire::{AnswerContext, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, format};
+use tokio::time::Instant;
+
+use crate::answer::{self, Facts};
+use crate::attempt::{self, Plan, Refused};
+use crate::catalogue::Catalogue;
+use crate::continuity::{Bounds, Continuity, Issuer};
+use crate::relay::{AnswerBody, Relay, is_stream};
+use crate::report::{CallReport, Observer, Outcome, Report};
+use crate::request::CallRequest;
+use crate::resolve::{Target, owners_of};
+use crate::state::{Options, State};
+use crate::upstream::Upstream;
+
+/// Performs calls.
+pub struct Engine {
+    pub(crate) catalogue: ArcSwap<Catalogue>,
+    continuity: Arc<Continuity>,
+    observer: Arc<dyn Observer>,
+    pub(crate) probes: ArcSwap<crate::discover::Probes>,
+    pub(crate) state: ArcSwap<State>,
+}
+
+/// Output bound for providers that demand one, when the client gives none: what the smallest current model allows
+/// without beta headers.
+const DEFAULT_MAX_TOKENS: u64 = 8192;
+
+/// A request in the dialect that its provider gets.
+struct Outgoing {
+    body: Bytes,
+    loss: Loss,
+    names: ToolNames,
+    raw_path: Option<String>,
+    upstream: Format,
+}
+
+impl Engine {
+    /// An engine with its providers. Providers that cannot be opened are left out and named.
+    pub fn new(options: Options, observer: Arc<dyn Observer>) -> (Self, Vec<(String, OpenError)>) {
+        let (state, problems) = State::open(options, None);
+        let engine = Self {
+            catalogue: ArcSwap::from_pointee(crate::discover::configured(&state)),
+            continuity: Arc::new(Continuity::new(Bounds::default())),
+            observer,
+            probes: ArcSwap::default(),
+            state: ArcSwap::from_pointee(state),
+        };
+        (engine, problems)
+    }
+
+    /// Takes over a new configuration. Calls on their way keep the old one; unchanged providers keep their
+    /// connections.
+    pub fn replace(&self, options: Options) -> Vec<(String, OpenError)> {
+        let (state, problems) = State::open(options, Some(&self.state.load()));
+        let mut catalogue = crate::discover::configured(&state);
+        let known = self.catalogue.load();
+        for id in state.upstreams.keys() {
+            if catalogue.of(id).is_empty() {
+                catalogue.set(id, known.of(id).to_vec());
+            }
+        }
+        self.catalogue.store(Arc::new(catalogue));
+        self.state.store(Arc::new(state));
+        problems
+    }
+
+    /// Generates an answer. Never fails: an error is a response in the client's dialect.
+    pub async fn generate(&self, request: CallRequest) -> Response<AnswerBody> {
+        let format = request.format;
+        match self.prepared(request) {
+            Ok((plan, facts)) => self.run(plan, facts).await,
+            Err(failure) => answer::error(&format, &failure),
+        }
+    }
+
+    fn prepared(&self, request: CallRequest) -> Result<(Plan, Facts), Failure> {
+        let started = Instant::now();
+        let state = self.state.load_full();
+        let envelope = Envelope::read(&request.body, request.format.envelope, &state.options.limits)?;
+        let target = self.target(&state, &request, envelope.model.as_deref())?;
+        let mode =
+            request.mode.unwrap_or(if envelope.stream == Some(true) { Mode::Stream } else { Mode::Whole });
+        let dialect = request.format.dialect;
+        let credential = credential_for(&request, &target.upstream)?;
+        let outgoing = self.outgoing(&state, &request, &envelope, &target, mode)?;
+        let id = uuid::Uuid::now_v7();
+        let context = AnswerContext {
+            created: answer::unix_now(),
+            id: id.simple().to_string(),
+            include_usage: lockgate_wire::chat::include_usage(&request.body),
+            input_estimate: Some(estimate(&request.body)),
+            model: target.model.clone(),
+            sequence: 0,
+        };
+        let facts = Facts {
+            dialect,
+            loss: outgoing.loss,
+            model: target.model.clone(),
+            provider: target.upstream.id.clone(),
+            same: outgoing.upstream.dialect == dialect,
+            task: id.to_string(),
+        };
+        let plan = Plan {
+            body: outgoing.body,
+            caller: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
+            context,
+            credential,
+            front: request.format,
+            front_mode: mode,
+            headers: attempt::travelling(&request.headers, dialect, outgoing.upstream.dialect),
+            names: outgoing.names,
+            raw_path: outgoing.raw_path,
+            started,
+            timeouts: target.upstream.settings.timeouts_for(&target.model),
+            target,
+            upstream: outgoing.upstream,
+        };
+        Ok((plan, facts))
+    }
+
+    /// The model a call goes to, if the caller may use it.
+    pub(crate) fn target(
+        &self,
+        state: &State,
+        request: &CallRequest,
+        in_body: Option<&str>,
+    ) -> Result<Target, Failure> {
+        let name = request.model.as_deref().or(in_body).unwrap_or_default();
+        let catalogue = self.catalogue.load();
+        let target = state.names(&catalogue).resolve(name, request.format.dialect)?;
+        let full = format!("{}:{}", target.upstream.id, target.model);
+        let caller = &request.caller;
+        if caller.may_use(name) || caller.may_use(&target.model) || caller.may_use(&full) {
+            return Ok(target);
+        }
+        let failure = Failure::new(ErrorKind::Forbidden, format!("this key may not use the model `{name}`"));
+        Err(Failure { param: Some("model".into()), ..failure })
+    }
+
+    /// The request as the provider gets it: passed with single fields edited, or converted.
+    fn outgoing(
+        &self,
+        state: &State,
+        request: &CallRequest,
+        envelope: &Envelope,
+        target: &Target,
+        mode: Mode,
+    ) -> Result<Outgoing, Failure> {
+        let front = request.format;
+        let upstream = target.upstream.provider.dialects();
+        let (outgoing, dialect) = if upstream.contains(&front.dialect) {
+            (self.passed(request, envelope, target)?, front.dialect)
+        } else {
+            let dialect = *upstream
+                .first()
+                .ok_or_else(|| Failure::new(ErrorKind::Internal, "a provider without dialect"))?;
+            (self.converted(request, target, dialect, mode)?, dialect)
+        };
+        if (state.options.strict || request.asks_strict()) && !outgoing.loss.is_empty() {
+            return Err(strict_refusal(&outgoing.loss, dialect));
+        }
+        let ask =
+            Ask { dialect, model: &target.model, operation: Operation::Generate, stream: is_stream(mode) };
+        let body = target.upstream.provider.adapt(&ask, outgoing.body)?;
+        Ok(Outgoing { body, ..outgoing })
+    }
+
+    fn passed(
+        &self,
+        request: &CallRequest,
+        envelope: &Envelope,
+        target: &Target,
+    ) -> Result<Outgoing, Failure> {
+        let front = request.format;
+        if let Some(rewritten) = self.without_foreign_seals(request, target)? {
+            return Ok(rewritten);
+        }
+        let renamed = front.envelope.model_in_body && envelope.model.as_deref() != Some(&target.model);
+        let body = if renamed {
+            let model = serde_json::Value::from(target.model.as_str()).to_string();
+            Bytes::from(envelope.with(&request.body, "model", &model))
+        } else {
+            request.body.clone()
+        };
+        let own_form = std::ptr::eq(front.envelope, format(front.dialect).envelope);
+        let raw_path = (!own_form).then(|| request.path_and_query.clone());
+        Ok(Outgoing { body, loss: Loss::default(), names: ToolNames::default(), raw_path, upstream: front })
+    }
+
+    /// A session that moved between providers carries seals of the others; its own dialect would pass them on. Such
+    /// a request is written anew without them. `None` = nothing foreign in it.
+    fn without_foreign_seals(
+        &self,
+        request: &CallRequest,
+        target: &Target,
+    ) -> Result<Option<Outgoing>, Failure> {
+        if self.continuity.is_empty() || !crate::continuity::may_hold_seals(&request.body) {
+            return Ok(None);
+        }
+        let mut conversation = request.format.messages.parse(&request.body)?;
+        let issuer = issuer_of(target);
+        if !self.continuity.holds_foreign(&conversation, &issuer) {
+            return Ok(None);
+        }
+        let mut loss = Loss::default();
+        self.continuity.drop_foreign(&mut conversation, &issuer, &mut loss);
+        let outgoing = write(request, &conversation, target, request.format, Mode::Whole, loss)?;
+        Ok(Some(outgoing))
+    }
+
+    fn converted(
+        &self,
+        request: &CallRequest,
+        target: &Target,
+        dialect: Dialect,
+        mode: Mode,
+    ) -> Result<Outgoing, Failure> {
+        let mut conversation = request.format.messages.parse(&request.body)?;
+        lockgate_wire::may_leave(request.format.dialect, &conversation)?;
+        let names = ToolNames::plain(&mut conversation);
+        let mut loss = Loss::default();
+        self.continuity.restore(&mut conversation, &issuer_of(target), &mut loss);
+        let outgoing = write(request, &conversation, target, format(dialect), mode, loss)?;
+        Ok(Outgoing { names, ..outgoing })
+    }
+
+    async fn run(&self, plan: Plan, mut facts: Facts) -> Response<AnswerBody> {
+        let plan = Arc::new(plan);
+        let keepalive = self.state.load().options.keepalive;
+        let mut report = self.report(&plan, &facts);
+        let shared = plan.clone();
+        let mut opening: crate::relay::Opening = Box::pin(async move { attempt::open(&shared).await });
+        let total = Duration::from_millis(plan.timeouts.total_ms);
+        let patience = if is_stream(plan.front_mode) { keepalive } else { total };
+        match tokio::time::timeout(patience, &mut opening).await {
+            Ok(Ok(mut opened)) => {
+                let (status, upstream) = (opened.status, std::mem::take(&mut opened.headers));
+                if is_stream(plan.front_mode) && opened.body.is_some() {
+                    let body = AnswerBody::relay(Relay::opened(opened, plan.clone(), keepalive, report));
+                    return answer::answered(&facts, status, &upstream, plan.front_mode, body);
+                }
+                report.learn(&mut opened.pipe);
+                report.end(Outcome::Complete);
+                facts.loss.extend(&opened.pipe.loss());
+                answer::answered(&facts, status, &upstream, plan.front_mode, AnswerBody::full(opened.first))
+            }
+            Ok(Err(refused)) => {
+                report.end(Outcome::Failed(refused.failure.clone()));
+                answer::refused(&facts, &plan.front, refused)
+            }
+            // The client has waited long enough for a sign of life: from here on, errors are events of the stream.
+            Err(_) if is_stream(plan.front_mode) => {
+                let mode = plan.front_mode;
+                let body = AnswerBody::relay(Relay::opening(opening, plan, keepalive, report));
+                answer::answered(&facts, 200, &http::HeaderMap::new(), mode, body)
+            }
+            Err(_) => {
+                let words = format!("the call took longer than {} ms (timeouts.total_ms)", total.as_millis());
+                let failure = Failure::new(ErrorKind::Timeout, words);
+                report.end(Outcome::Failed(failure.clone()));
+                answer::refused(&facts, &plan.front, Refused::from(failure))
+            }
+        }
+    }
+
+    fn report(&self, plan: &Plan, facts: &Facts) -> Report {
+        let report = CallReport {
+            caller: plan.caller.clone(),
+            dialect: facts.dialect,
+            duration: Duration::ZERO,
+            id: facts.task.clone(),
+            model: None,
+            outcome: Outcome::Aborted,
+            provider: facts.provider.clone(),
+            requested: facts.model.clone(),
+            stop: None,
+            usage: None,
+        };
+        Report {
+            continuity: self.continuity.clone(),
+            issuer: issuer_of(&plan.target),
+            observer: self.observer.clone(),
+            report: Some(report),
+            started: plan.started,
+        }
+    }
+}
+
+/// The credential for a provider: a client's own is meant for the vendor whose dialect it speaks.
+pub(crate) fn credential_for(
+    request: &CallRequest,
+    upstream: &Upstream,
+) -> Result<lockgate_providers::Credential, Failure> {
+    let native = owners_of(request.format.dialect).contains(&upstream.kind);
+    request.caller.credential_for(upstream, native)
+}
+
+fn issuer_of(target: &Target) -> Issuer {
+    Issuer { model: target.model.clone(), provider: target.upstream.id.clone() }
+}
+
+fn write(
+    request: &CallRequest,
+    conversation: &Conversation,
+    target: &Target,
+    upstream: Format,
+    mode: Mode,
+    mut loss: Loss,
+) -> Result<Outgoing, Failure> {
+    let need = estimate(&request.body) + conversation.sampling.max_tokens.unwrap_or(4096);
+    let quirks = target.upstream.provider.quirks(&target.model, need);
+    let to = WriteTarget {
+        default_max_tokens: DEFAULT_MAX_TOKENS,
+        model: &target.model,
+        quirks: &quirks,
+        stream: is_stream(mode),
+    };
+    let body = upstream.messages.write(conversation, &to, &mut loss)?;
+    Ok(Outgoing { body: body.into(), loss, names: ToolNames::default(), raw_path: None, upstream })
+}
+
+fn strict_refusal(loss: &Loss, dialect: Dialect) -> Failure {
+    let field = loss.names().first().cloned().unwrap_or_default();
+    let all = loss.header();
+    let words = format!("strict mode: the provider speaks {dialect}, which cannot carry: {all}");
+    Failure { code: Some("unsupported_parameter".into()), ..Failure::invalid(field, words) }
+}
+
+/// A rough count of a body's tokens: four bytes each, which is near for English and JSON.
+pub(crate) fn estimate(body: &[u8]) -> u64 {
+    (body.len() / 4).max(1) as u64
+}

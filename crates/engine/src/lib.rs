@@ -1,0 +1,41 @@
+//! Performs calls: the only crate that talks to providers.
+//!
+//! The way of a call: server route → `Envelope::read` (limits, model, stream) → `Names::resolve` → pass, or parse →
+//! `ToolNames::plain` → `Continuity::restore` → write → `attempt::open` (credential, endpoint, sign, send, retry) →
+//! `Pipe` (decode → tool names → sequencer → encode, or frames as they are) → `AnswerBody` → client; the report goes
+//! to the observer when the body is over.
+//!
+//! Knows no socket of a client, no route and no configuration file. Nothing on a call's path waits for anything but
+//! the provider.
+
+mod answer;
+mod attempt;
+mod body;
+mod caller;
+mod catalogue;
+mod connect;
+mod continuity;
+mod discover;
+mod engine;
+mod headers;
+mod pipe;
+mod process;
+mod relay;
+mod report;
+mod request;
+mod resolve;
+mod side;
+mod state;
+mod upstream;
+
+pub use caller::{Caller, Grant};
+pub use catalogue::Catalogue;
+pub use continuity::{Bounds, Continuity, Issuer};
+pub use engine::Engine;
+pub use headers::CREDENTIALS;
+pub use relay::AnswerBody;
+pub use report::{CallReport, Observer, Outcome};
+pub use request::CallRequest;
+pub use resolve::owners_of;
+pub use state::{Options, ProviderStatus};
+pub use upstream::Upstream;

@@ -1,0 +1,372 @@
+//! What happens to an answer's bytes on their way: passed as they are, or decoded and written anew.
+//!
+//! A state machine over bytes, driven by whoever reads the upstream. Passing forwards complete frames only, so that a
+//! keep-alive or an error event can be put between any two of them, and watches for usage, end and failure.
+//! Translating goes decoder → tool names → sequencer → encoder. Both end in exactly one way: complete, or with one
+//! error event. Reads no socket and no clock.
+
+use bytes::{Bytes, BytesMut};
+use lockgate_core::content::{Reasoning, ToolCall, ToolKind};
+use lockgate_core::{
+    Block, BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Part, Role, Seal, StopReason, Turn, Usage,
+};
+use lockgate_wire::{
+    AnswerContext, DecodeError, Decoded, Depth, Format, Loss, Mode, Restore, Sequencer, StreamDecoder,
+    StreamEncoder, ToolNames,
+};
+
+/// What was learnt from an answer while it passed.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Whether content has come (text, thoughts, a tool call).
+    pub content: bool,
+    /// The failure that ended it.
+    pub failure: Option<Failure>,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// Why it ended.
+    pub stop: Option<StopReason>,
+    /// What it used.
+    pub usage: Option<Usage>,
+}
+
+impl Seen {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Ended(stop) => self.stop = Some(stop.reason.clone()),
+            Event::Failed(failure) => self.failure = Some(failure.clone()),
+            Event::Started(started) => self.model = started.model.clone().or(self.model.take()),
+            Event::Usage(usage) => match &mut self.usage {
+                Some(known) => known.merge(usage),
+                None => self.usage = Some(usage.clone()),
+            },
+            Event::BlockDelta { .. } | Event::BlockEnded { .. } | Event::BlockStarted { .. } => {
+                self.content = true
+            }
+            Event::Opaque | Event::Ping => {}
+        }
+    }
+}
+
+/// The way of one answer.
+pub(crate) struct Pipe {
+    context: AnswerContext,
+    decoded: Decoded,
+    decoder: Box<dyn StreamDecoder>,
+    finished: bool,
+    format: Format,
+    /// How the client gets it.
+    mode: Mode,
+    seen: Seen,
+    way: Way,
+}
+
+enum Way {
+    Pass(Pass),
+    Translate(Box<Translate>),
+}
+
+/// Bytes of an incomplete frame that wait for the rest.
+#[derive(Default)]
+struct Pass {
+    frames: u64,
+    waiting: usize,
+}
+
+struct Translate {
+    encoder: Box<dyn StreamEncoder>,
+    gather: Gather,
+    restore: Restore,
+    sequencer: Sequencer,
+}
+
+/// How an answer is to be made.
+pub(crate) struct PipeSpec {
+    /// What encoders must know.
+    pub(crate) context: AnswerContext,
+    /// The client's dialect.
+    pub(crate) front: Format,
+    /// How the client gets it.
+    pub(crate) front_mode: Mode,
+    /// The tools' original names, where the dialect changes.
+    pub(crate) names: ToolNames,
+    /// The provider's dialect.
+    pub(crate) upstream: Format,
+    /// How the provider sends it.
+    pub(crate) upstream_mode: Mode,
+}
+
+impl Pipe {
+    /// A way for one answer. It passes as it is when neither dialect nor layout changes.
+    pub(crate) fn new(spec: PipeSpec) -> Self {
+        let PipeSpec { context, front, front_mode, names, upstream, upstream_mode } = spec;
+        let same = std::ptr::eq(front.envelope, upstream.envelope) && front_mode == upstream_mode;
+        let depth = if same { Depth::Envelope } else { Depth::Full };
+        let way = if same {
+            Way::Pass(Pass::default())
+        } else {
+            Way::Translate(Box::new(Translate {
+                encoder: front.messages.encoder(front_mode, context.clone()),
+                gather: Gather::default(),
+                restore: Restore::new(names),
+                sequencer: Sequencer::default(),
+            }))
+        };
+        Self {
+            context,
+            decoded: Decoded::default(),
+            decoder: upstream.messages.decoder(upstream_mode, depth),
+            finished: false,
+            format: front,
+            mode: front_mode,
+            seen: Seen::default(),
+            way,
+        }
+    }
+
+    /// What was learnt so far.
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Whether nothing may follow.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// What of the answer the client's dialect could not say.
+    pub(crate) fn loss(&self) -> Loss {
+        match &self.way {
+            Way::Pass(_) => Loss::default(),
+            Way::Translate(translate) => translate.encoder.loss().clone(),
+        }
+    }
+
+    /// The answer's turn with its seals, once it is over; `None` where it holds none, or passed as it is.
+    pub(crate) fn sealed_turn(&mut self) -> Option<Turn> {
+        match &mut self.way {
+            Way::Pass(_) => None,
+            Way::Translate(translate) => translate.gather.take(),
+        }
+    }
+
+    /// Takes the upstream's next bytes; returns what the client gets now (perhaps nothing).
+    pub(crate) fn feed(&mut self, bytes: &Bytes) -> Bytes {
+        if self.finished {
+            return Bytes::new();
+        }
+        self.decoded.clear();
+        let result = self.decoder.feed(bytes.clone(), &mut self.decoded);
+        let mut out = self.take_decoded(Some(bytes));
+        if let Err(error) = result {
+            self.fail_into(unreadable(&error), &mut out);
+        }
+        out.into_bytes()
+    }
+
+    /// The upstream's bytes are over, in order.
+    pub(crate) fn finish(&mut self) -> Bytes {
+        if self.finished {
+            return Bytes::new();
+        }
+        self.decoded.clear();
+        let result = self.decoder.finish(&mut self.decoded);
+        let mut out = self.take_decoded(None);
+        if self.finished {
+            return out.into_bytes();
+        }
+        if let Err(error) = result {
+            if self.seen.failure.is_none() {
+                self.fail_into(unreadable(&error), &mut out);
+            }
+        } else if let Way::Translate(translate) = &mut self.way {
+            let mut buffer = Vec::new();
+            let Translate { encoder, gather, sequencer, .. } = &mut **translate;
+            sequencer.finish(&mut |event| {
+                gather.note(&event);
+                encoder.encode(&event, &mut buffer);
+            });
+            encoder.finish(&mut buffer);
+            out.push(Bytes::from(buffer));
+        }
+        self.finished = true;
+        out.into_bytes()
+    }
+
+    /// Ends the answer with an error event.
+    pub(crate) fn fail(&mut self, failure: Failure) -> Bytes {
+        let mut out = Out::default();
+        if !self.finished && self.seen.failure.is_none() {
+            self.fail_into(failure, &mut out);
+        }
+        self.finished = true;
+        out.into_bytes()
+    }
+
+    fn fail_into(&mut self, failure: Failure, out: &mut Out) {
+        let mut buffer = Vec::new();
+        match &mut self.way {
+            Way::Translate(translate) => translate.encoder.fail(&failure, &mut buffer),
+            Way::Pass(pass) => {
+                let context = AnswerContext { sequence: pass.frames, ..self.context.clone() };
+                self.format.messages.encoder(self.mode, context).fail(&failure, &mut buffer);
+            }
+        }
+        out.push(Bytes::from(buffer));
+        self.seen.failure = Some(failure);
+        self.finished = true;
+    }
+
+    fn take_decoded(&mut self, fed: Option<&Bytes>) -> Out {
+        let mut out = Out::default();
+        match &mut self.way {
+            Way::Pass(pass) => {
+                self.decoded.events().iter().for_each(|event| self.seen.note(event));
+                pass.forward(&self.decoded, fed, &mut out);
+            }
+            Way::Translate(translate) => {
+                let mut buffer = Vec::new();
+                for event in self.decoded.events() {
+                    self.seen.note(event);
+                    if let Event::Failed(failure) = event {
+                        translate.encoder.fail(failure, &mut buffer);
+                        self.finished = true;
+                        break;
+                    }
+                    let Translate { encoder, gather, restore, sequencer } = &mut **translate;
+                    restore.apply(event.clone(), |event| {
+                        sequencer.push(event, &mut |event| {
+                            gather.note(&event);
+                            encoder.encode(&event, &mut buffer);
+                        });
+                    });
+                }
+                out.push(Bytes::from(buffer));
+            }
+        }
+        out
+    }
+}
+
+impl Pass {
+    /// Hands on the complete frames: the bytes that came, where they hold nothing else.
+    fn forward(&mut self, decoded: &Decoded, fed: Option<&Bytes>, out: &mut Out) {
+        let frames = decoded.frames();
+        self.frames += frames.len() as u64;
+        let complete: usize = frames.iter().map(|frame| frame.raw.len()).sum();
+        match fed {
+            Some(bytes) if self.waiting == 0 => {
+                out.push(bytes.slice(..complete.min(bytes.len())));
+                self.waiting = bytes.len().saturating_sub(complete);
+            }
+            Some(bytes) => {
+                frames.iter().for_each(|frame| out.push(frame.raw.clone()));
+                self.waiting = (self.waiting + bytes.len()).saturating_sub(complete);
+            }
+            None => frames.iter().for_each(|frame| out.push(frame.raw.clone())),
+        }
+    }
+}
+
+/// Bytes for the client: one piece without a copy, several joined.
+#[derive(Default)]
+struct Out {
+    first: Bytes,
+    joined: BytesMut,
+}
+
+impl Out {
+    fn push(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.first.is_empty() && self.joined.is_empty() {
+            self.first = bytes;
+        } else {
+            if self.joined.is_empty() {
+                self.joined.extend_from_slice(&std::mem::take(&mut self.first));
+            }
+            self.joined.extend_from_slice(&bytes);
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
+    }
+}
+
+/// What an unreadable answer is to the client.
+pub(crate) fn unreadable(error: &DecodeError) -> Failure {
+    Failure::new(ErrorKind::UpstreamUnavailable, format!("the provider's answer could not be read: {error}"))
+}
+
+/// Gathers the thoughts and tool calls of an answer with their seals.
+#[derive(Default)]
+struct Gather {
+    parts: Vec<Part>,
+    sealed: bool,
+}
+
+impl Gather {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::BlockStarted { block: BlockStart::Reasoning { id, summary }, .. } => {
+                let thought = Reasoning { id: id.clone(), summary: *summary, ..Reasoning::default() };
+                self.parts.push(Part::new(Block::Reasoning(thought)));
+            }
+            Event::BlockStarted { block: BlockStart::ToolCall { id, name, .. }, .. } => {
+                self.parts.push(Part::new(Block::ToolCall(ToolCall {
+                    arguments: String::new(),
+                    id: id.clone(),
+                    kind: ToolKind::Function,
+                    name: name.clone(),
+                    namespace: None,
+                    seal: None,
+                })));
+            }
+            Event::BlockStarted { .. } => self.parts.push(Part::text("")),
+            Event::BlockDelta { delta: Delta::Reasoning(text), .. } => {
+                if let Some(Part { block: Block::Reasoning(thought), .. }) = self.parts.last_mut() {
+                    thought.text.push_str(text);
+                }
+            }
+            Event::BlockDelta { delta: Delta::Seal(seal), .. } => self.seal(seal),
+            Event::BlockDelta { .. }
+            | Event::BlockEnded { .. }
+            | Event::Ended(_)
+            | Event::Failed(_)
+            | Event::Opaque
+            | Event::Ping
+            | Event::Started(_)
+            | Event::Usage(_) => {}
+        }
+    }
+
+    fn seal(&mut self, seal: &Seal) {
+        match self.parts.last_mut().map(|part| &mut part.block) {
+            Some(Block::Reasoning(thought)) => thought.seal = Some(seal.clone()),
+            Some(Block::ToolCall(call)) => call.seal = Some(seal.clone()),
+            _ => return,
+        }
+        self.sealed = true;
+    }
+
+    fn take(&mut self) -> Option<Turn> {
+        let parts = std::mem::take(&mut self.parts);
+        std::mem::take(&mut self.sealed).then_some(Turn { name: None, parts, role: Role::Assistant })
+    }
+}
+
+/// The layout that a provider chose, by its content type; `asked` where it does not say.
+pub(crate) fn mode_of(content_type: Option<&str>, dialect: Dialect, asked: Mode) -> Mode {
+    let Some(kind) = content_type.map(|text| text.split(';').next().unwrap_or(text).trim()) else {
+        return asked;
+    };
+    match kind {
+        "text/event-stream" | "application/x-ndjson" => Mode::Stream,
+        // Gemini without `alt=sse` streams an array under the same type as a whole answer.
+        "application/json" if dialect == Dialect::Gemini && asked == Mode::Array => Mode::Array,
+        "application/json" => Mode::Whole,
+        _ => asked,
+    }
+}

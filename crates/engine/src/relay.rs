@@ -1,0 +1,275 @@
+//! The answer's body as the client's connection pulls it.
+//!
+//! No task and no channel: the client's connection polls this, this polls the upstream. So back-pressure is the
+//! connection's own, and a client that goes away drops this and with it the upstream. Keep-alives and bounds on
+//! silence come from one timer that is set anew only when it fires.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use lockgate_core::{ErrorKind, Failure};
+use lockgate_wire::Mode;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::attempt::{Opened, Plan, Refused, broken};
+use crate::body::UpstreamBody;
+use crate::pipe::Pipe;
+use crate::report::{Outcome, Report};
+
+/// The body of an answer.
+pub struct AnswerBody(Inner);
+
+enum Inner {
+    Full(Bytes),
+    Relay(Pin<Box<Relay>>),
+}
+
+impl AnswerBody {
+    /// A body that is known whole.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        Self(Inner::Full(bytes.into()))
+    }
+
+    pub(crate) fn relay(relay: Relay) -> Self {
+        Self(Inner::Relay(Box::pin(relay)))
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.0 {
+            Inner::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Inner::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Inner::Relay(relay) => {
+                relay.as_mut().get_mut().poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Inner::Full(bytes) => bytes.is_empty(),
+            Inner::Relay(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Inner::Relay(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// An attempt that has not been answered yet.
+pub(crate) type Opening = Pin<Box<dyn Future<Output = Result<Opened, Refused>> + Send>>;
+
+enum Source {
+    Done,
+    Open(UpstreamBody),
+    Opening(Opening),
+}
+
+/// A streamed answer on its way.
+pub(crate) struct Relay {
+    keepalive: Duration,
+    /// When something last came from upstream, and when something last went to the client.
+    last_in: Instant,
+    last_out: Instant,
+    pipe: Option<Pipe>,
+    plan: Arc<Plan>,
+    queued: Bytes,
+    report: Report,
+    source: Source,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Relay {
+    /// An answer whose first bytes are there.
+    pub(crate) fn opened(opened: Opened, plan: Arc<Plan>, keepalive: Duration, report: Report) -> Self {
+        let mut relay = Self::new(Source::Done, plan, keepalive, report);
+        relay.begin(opened);
+        relay
+    }
+
+    /// An answer that keeps the client waiting: it gets keep-alives until the first bytes come.
+    pub(crate) fn opening(opening: Opening, plan: Arc<Plan>, keepalive: Duration, report: Report) -> Self {
+        let mut relay = Self::new(Source::Opening(opening), plan, keepalive, report);
+        relay.queued = relay.ping();
+        relay
+    }
+
+    fn new(source: Source, plan: Arc<Plan>, keepalive: Duration, report: Report) -> Self {
+        let now = Instant::now();
+        let timer = Box::pin(sleep_until(now + keepalive));
+        Self {
+            keepalive,
+            last_in: now,
+            last_out: now,
+            pipe: None,
+            plan,
+            queued: Bytes::new(),
+            report,
+            source,
+            timer,
+        }
+    }
+
+    fn begin(&mut self, opened: Opened) {
+        let Opened { body, first, pipe, .. } = opened;
+        self.queued = first;
+        self.pipe = Some(pipe);
+        match body {
+            Some(body) => self.source = Source::Open(body),
+            None => self.end(Outcome::Complete),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if !self.queued.is_empty() {
+                self.last_out = Instant::now();
+                return Poll::Ready(Some(std::mem::take(&mut self.queued)));
+            }
+            let polled = match &mut self.source {
+                Source::Done => return Poll::Ready(None),
+                Source::Open(body) => body.poll(cx).map(Some),
+                Source::Opening(opening) => match opening.as_mut().poll(cx) {
+                    Poll::Ready(Ok(opened)) => {
+                        self.last_in = Instant::now();
+                        self.begin(opened);
+                        continue;
+                    }
+                    Poll::Ready(Err(refused)) => {
+                        self.fail(refused.failure);
+                        continue;
+                    }
+                    Poll::Pending => Poll::Pending,
+                },
+            };
+            match polled {
+                Poll::Ready(next) => self.take(next.flatten()),
+                Poll::Pending => {
+                    std::task::ready!(self.timer.as_mut().poll(cx));
+                    self.tick();
+                }
+            }
+        }
+    }
+
+    /// What came from upstream.
+    fn take(&mut self, next: Option<Result<Bytes, String>>) {
+        self.last_in = Instant::now();
+        let Some(pipe) = &mut self.pipe else { return };
+        match next {
+            Some(Ok(bytes)) => {
+                self.queued = pipe.feed(&bytes);
+                if pipe.is_finished() {
+                    self.end(Outcome::Complete);
+                }
+            }
+            Some(Err(reason)) => {
+                // A connection that breaks behind the terminal event took nothing with it.
+                if pipe.seen().stop.is_some() {
+                    self.queued = pipe.finish();
+                    self.end(Outcome::Complete);
+                } else {
+                    let failure = broken(&self.plan, &reason);
+                    self.fail(failure);
+                }
+            }
+            None => {
+                self.queued = pipe.finish();
+                self.end(Outcome::Complete);
+            }
+        }
+    }
+
+    /// The timer fired: a bound is reached, a keep-alive is due, or it was set for a time that has moved on.
+    fn tick(&mut self) {
+        let now = Instant::now();
+        let timeouts = self.plan.timeouts;
+        let id = &self.plan.target.upstream.id;
+        let silent = self.last_in + Duration::from_millis(timeouts.idle_ms);
+        let total = self.plan.started + Duration::from_millis(timeouts.total_ms);
+        if now >= total {
+            let words = format!(
+                "the call took longer than {} ms (providers.{id}.timeouts.total_ms)",
+                timeouts.total_ms
+            );
+            return self.fail(Failure::new(ErrorKind::Timeout, words));
+        }
+        // Before the first byte the attempt has its own bound.
+        if now >= silent && matches!(self.source, Source::Open(_)) {
+            let words = format!(
+                "provider `{id}` was silent for {} ms (providers.{id}.timeouts.idle_ms)",
+                timeouts.idle_ms
+            );
+            return self.fail(Failure::new(ErrorKind::Timeout, words));
+        }
+        if now >= self.last_out + self.keepalive {
+            self.queued = self.ping();
+            self.last_out = now;
+        }
+        let mut next = total.min(self.last_out + self.keepalive);
+        if matches!(self.source, Source::Open(_)) {
+            next = next.min(silent);
+        }
+        self.timer.as_mut().reset(next);
+    }
+
+    fn ping(&self) -> Bytes {
+        let mut out = Vec::new();
+        self.plan.front.messages.encoder(self.plan.front_mode, self.plan.context.clone()).ping(&mut out);
+        out.into()
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.queued = match &mut self.pipe {
+            Some(pipe) => pipe.fail(failure.clone()),
+            None => {
+                let mut out = Vec::new();
+                let mut encoder =
+                    self.plan.front.messages.encoder(self.plan.front_mode, self.plan.context.clone());
+                encoder.fail(&failure, &mut out);
+                out.into()
+            }
+        };
+        self.end(Outcome::Failed(failure));
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.source = Source::Done;
+        if let Some(pipe) = &mut self.pipe {
+            self.report.learn(pipe);
+        }
+        self.report.end(outcome);
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Some(pipe) = &mut self.pipe {
+            self.report.learn(pipe);
+        }
+        self.report.end(Outcome::Aborted);
+    }
+}
+
+/// Whether a layout is a stream for the client.
+pub(crate) fn is_stream(mode: Mode) -> bool {
+    match mode {
+        Mode::Array | Mode::Stream => true,
+        Mode::Whole => false,
+    }
+}

@@ -1,0 +1,92 @@
+//! What a call came to: handed over once, when its answer is over, whichever way it ended.
+//!
+//! The call's path only fills it in. Whoever listens ([`Observer`]) must not block.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockgate_core::{Dialect, Failure, StopReason, Usage};
+use tokio::time::Instant;
+
+use crate::continuity::{Continuity, Issuer};
+use crate::pipe::Pipe;
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The client went away before the end.
+    Aborted,
+    /// The answer was complete.
+    Complete,
+    /// It failed, before or after the first byte.
+    Failed(Failure),
+}
+
+/// A finished call.
+#[derive(Debug, Clone)]
+pub struct CallReport {
+    /// The key's name, if the caller showed one.
+    pub caller: Option<String>,
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// From the request's last byte to the answer's.
+    pub duration: Duration,
+    /// The call's id.
+    pub id: String,
+    /// The model that answered, as it says itself.
+    pub model: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The provider's id.
+    pub provider: String,
+    /// The model as the provider was asked.
+    pub requested: String,
+    /// Why the model stopped.
+    pub stop: Option<StopReason>,
+    /// What it used, as the provider told.
+    pub usage: Option<Usage>,
+}
+
+/// Listens to finished calls. Must return at once.
+pub trait Observer: Send + Sync {
+    /// A call is over.
+    fn finished(&self, report: CallReport);
+}
+
+/// A report in the making.
+pub(crate) struct Report {
+    pub(crate) continuity: Arc<Continuity>,
+    pub(crate) issuer: Issuer,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) report: Option<CallReport>,
+    pub(crate) started: Instant,
+}
+
+impl Report {
+    /// Takes over what an answer's way has seen, and keeps its seals for the next turn.
+    pub(crate) fn learn(&mut self, pipe: &mut Pipe) {
+        if let Some(turn) = pipe.sealed_turn() {
+            self.continuity.remember(&self.issuer, &turn, Instant::now().into_std());
+        }
+        if let Some(report) = &mut self.report {
+            let seen = pipe.seen();
+            report.model.clone_from(&seen.model);
+            report.stop.clone_from(&seen.stop);
+            report.usage.clone_from(&seen.usage);
+            if let Some(failure) = &seen.failure {
+                report.outcome = Outcome::Failed(failure.clone());
+            }
+        }
+    }
+
+    /// The call is over; only the first word counts.
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        if let Some(mut report) = self.report.take() {
+            report.duration = self.started.elapsed();
+            if !matches!(report.outcome, Outcome::Failed(_)) {
+                report.outcome = outcome;
+            }
+            self.observer.finished(report);
+        }
+    }
+}

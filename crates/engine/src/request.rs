@@ -1,0 +1,36 @@
+//! A call as the server hands it over, and the outside facts that every answer of it carries.
+//!
+//! The body is whole and within its limits; nothing in it has been looked at.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use lockgate_wire::{Format, Mode};
+
+use crate::caller::Caller;
+
+/// A call of a client.
+pub struct CallRequest {
+    /// The body, whole.
+    pub body: Bytes,
+    /// Who calls.
+    pub caller: Caller,
+    /// The client's dialect.
+    pub format: Format,
+    /// The client's headers.
+    pub headers: HeaderMap,
+    /// The client's method.
+    pub method: Method,
+    /// The layout of the answer, where the path decides it.
+    pub mode: Option<Mode>,
+    /// The model, where the path names it.
+    pub model: Option<String>,
+    /// Path and query as the client sent them, without a credential.
+    pub path_and_query: String,
+}
+
+impl CallRequest {
+    /// Whether the client asks to have a lossy conversion refused.
+    pub(crate) fn asks_strict(&self) -> bool {
+        self.headers.get("x-lockgate-strict").is_some_and(|value| matches!(value.as_bytes(), b"1" | b"true"))
+    }
+}

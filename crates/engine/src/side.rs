@@ -1,0 +1,388 @@
+//! The endpoints beside generation: token counts, embeddings, lists of models, and whatever else a provider has.
+//!
+//! Answers here are whole and small; they are read to the end before the client gets them. What we do not model is
+//! passed to the provider that owns the client's dialect, method, path and body as they are.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use lockgate_core::{Dialect, ErrorKind, Failure, ModelCard};
+use lockgate_providers::{Ask, Credential, Endpoint, Operation};
+use lockgate_wire::{Envelope, Format, Loss, ModelsPage, Target as WriteTarget, ToolNames, format};
+
+use crate::answer::{self, Facts};
+use crate::attempt::{Refused, travelling};
+use crate::engine::{Engine, credential_for, estimate};
+use crate::headers;
+use crate::pipe::unreadable;
+use crate::relay::AnswerBody;
+use crate::request::CallRequest;
+use crate::resolve::{Target, owners_of};
+use crate::upstream::{Upstream, describe};
+
+/// The largest answer of a side endpoint, in bytes: a batch of embeddings, a page of files.
+const SIDE_BODY: usize = 64 * 1024 * 1024;
+
+impl Engine {
+    /// Counts tokens: by the provider where it can, else by our estimate, which is marked as such.
+    pub async fn count_tokens(&self, request: CallRequest) -> Response<AnswerBody> {
+        let format = request.format;
+        self.counted(request).await.unwrap_or_else(|failure| answer::error(&format, &failure))
+    }
+
+    async fn counted(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
+        let front = request.format;
+        let tokens = front.tokens.ok_or_else(|| no_such(&front, "token counting"))?;
+        let state = self.state.load_full();
+        let envelope =
+            Envelope::read(&request.body, lockgate_wire::count_envelope(&front), &state.options.limits)?;
+        let target = self.target(&state, &request, envelope.model.as_deref())?;
+        let mut facts = facts(front.dialect, &target.upstream, &target.model);
+        let upstream = &target.upstream;
+        let Some(dialect) = counting_dialect(upstream, front.dialect) else {
+            let mut response = answer::json(&facts, tokens.write_answer(estimate(&request.body)));
+            headers::set(response.headers_mut(), "x-lockgate-estimated", "input_tokens");
+            return Ok(response);
+        };
+        let ask = Ask { dialect, model: &target.model, operation: Operation::CountTokens, stream: false };
+        let credential = credential_for(&request, upstream)?;
+        if dialect == front.dialect {
+            let body = renamed(&request, &envelope, &target);
+            let travel = travelling(&request.headers, dialect, dialect);
+            return Ok(relayed(&front, &facts, side_call(upstream, &ask, credential, travel, body).await?));
+        }
+        let to = format(dialect);
+        let counter = to.tokens.ok_or_else(|| no_such(&to, "token counting"))?;
+        let mut conversation = tokens.parse(&request.body)?;
+        lockgate_wire::may_leave(front.dialect, &conversation)?;
+        ToolNames::plain(&mut conversation);
+        let quirks = upstream.provider.quirks(&target.model, 0);
+        let write =
+            WriteTarget { default_max_tokens: 1, model: &target.model, quirks: &quirks, stream: false };
+        let body = counter.write(&conversation, &write, &mut facts.loss)?;
+        let travel = travelling(&request.headers, front.dialect, dialect);
+        let answered = side_call(upstream, &ask, credential, travel, body.into()).await?;
+        match accepted(&to, answered) {
+            Err(refused) => Ok(answer::refused(&facts, &front, refused)),
+            Ok(body) => {
+                let count = counter.parse_answer(&body).map_err(|error| unreadable(&error))?;
+                Ok(answer::json(&facts, tokens.write_answer(count)))
+            }
+        }
+    }
+
+    /// Makes embeddings.
+    pub async fn embed(&self, request: CallRequest) -> Response<AnswerBody> {
+        let format = request.format;
+        self.embedded(request).await.unwrap_or_else(|failure| answer::error(&format, &failure))
+    }
+
+    async fn embedded(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
+        let front = request.format;
+        let embeddings = front.embeddings.ok_or_else(|| no_such(&front, "embeddings"))?;
+        let state = self.state.load_full();
+        let path = request.path_and_query.split('?').next().unwrap_or_default();
+        let limits = &state.options.limits;
+        lockgate_wire::scan(&request.body, limits.nesting)
+            .map_err(|error| Failure::new(ErrorKind::InvalidRequest, error.to_string()))?;
+        let named = lockgate_wire::member_text(&request.body, "model");
+        let target = self.target(&state, &request, named.as_deref())?;
+        let upstream = &target.upstream;
+        let mut facts = facts(front.dialect, upstream, &target.model);
+        let credential = credential_for(&request, upstream)?;
+        if upstream.speaks(front.dialect) {
+            let call = embeddings.parse(path, &request.body)?;
+            let ask = Ask {
+                dialect: front.dialect,
+                model: &target.model,
+                operation: Operation::Embed { single: call.single },
+                stream: false,
+            };
+            let body = match &named {
+                Some(name) if *name != target.model => {
+                    lockgate_wire::with_member(&request.body, "model", &target.model).into()
+                }
+                Some(_) | None => request.body.clone(),
+            };
+            let travel = travelling(&request.headers, front.dialect, front.dialect);
+            return Ok(relayed(&front, &facts, side_call(upstream, &ask, credential, travel, body).await?));
+        }
+        let speaks = upstream.provider.dialects().iter().map(|dialect| format(*dialect));
+        let (to, writer) = speaks
+            .filter_map(|to| to.embeddings.map(|writer| (to, writer)))
+            .next()
+            .ok_or_else(|| no_embeddings(upstream))?;
+        let call = embeddings.parse(path, &request.body)?;
+        let body = writer.write(&call, &target.model, &mut facts.loss)?;
+        let single = call.single && call.inputs.len() == 1;
+        let ask = Ask {
+            dialect: to.dialect,
+            model: &target.model,
+            operation: Operation::Embed { single },
+            stream: false,
+        };
+        let travel = travelling(&request.headers, front.dialect, to.dialect);
+        match accepted(&to, side_call(upstream, &ask, credential, travel, body.into()).await?) {
+            Err(refused) => Ok(answer::refused(&facts, &front, refused)),
+            Ok(body) => {
+                let vectors = writer.parse_answer(&body).map_err(|error| unreadable(&error))?;
+                Ok(answer::json(&facts, embeddings.write_answer(&vectors, &call, &target.model)))
+            }
+        }
+    }
+
+    /// Lists the models that this caller may call, or tells one.
+    pub async fn models(&self, request: CallRequest, page: ModelsPage) -> Response<AnswerBody> {
+        let front = request.format;
+        let Some(models) = front.models else {
+            return answer::error(&front, &no_such(&front, "lists of models"));
+        };
+        let state = self.state.load_full();
+        let mut cards = self.catalogue.load().listed(|name| request.caller.may_use(name));
+        if let Some(owner) =
+            state.upstreams.values().find(|upstream| owners_of(front.dialect).contains(&upstream.kind))
+            && self.catalogue.load().of(&owner.id).is_empty()
+            && request.caller.own.is_some()
+        {
+            // Only the caller has a credential for this provider: its list is asked for with that.
+            cards.extend(self.listed_for(&request, owner).await);
+        }
+        for (alias, _) in state.options.aliases.iter().filter(|(alias, _)| request.caller.may_use(alias)) {
+            cards.push(ModelCard {
+                id: alias.clone(),
+                owner: Some("lockgate".into()),
+                ..ModelCard::default()
+            });
+        }
+        let facts = Facts { model: String::new(), provider: String::new(), ..blank(front.dialect) };
+        match &request.model {
+            None => answer::json(&facts, models.write(&cards, &page)),
+            Some(id) => match cards.iter().find(|card| card.id == *id) {
+                Some(card) => answer::json(&facts, models.write_one(card)),
+                None => {
+                    let failure = Failure::new(
+                        ErrorKind::NotFound,
+                        format!("no model `{id}` is known here; GET the list without an id"),
+                    );
+                    answer::error(&front, &Failure { code: Some("model_not_found".into()), ..failure })
+                }
+            },
+        }
+    }
+
+    async fn listed_for(&self, request: &CallRequest, owner: &Upstream) -> Vec<ModelCard> {
+        let Some(dialect) = owner.provider.dialects().first().copied() else { return Vec::new() };
+        let ask = Ask { dialect, model: "", operation: Operation::Models, stream: false };
+        let Ok(credential) = credential_for(request, owner) else { return Vec::new() };
+        let answered = side_call(owner, &ask, credential, HeaderMap::new(), Bytes::new()).await;
+        match answered.map(|answered| accepted(&format(dialect), answered)) {
+            Ok(Ok(body)) => {
+                format(dialect).models.and_then(|models| models.parse(&body).ok()).unwrap_or_default()
+            }
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        }
+    }
+
+    /// Ollama's `/api/show`: asked of Ollama where the model is there, else told from the catalogue.
+    pub async fn show(&self, request: CallRequest) -> Response<AnswerBody> {
+        let format = request.format;
+        self.shown(request).await.unwrap_or_else(|failure| answer::error(&format, &failure))
+    }
+
+    async fn shown(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
+        let front = request.format;
+        let state = self.state.load_full();
+        let body = &request.body;
+        let field = if lockgate_wire::member_text(body, "model").is_some() { "model" } else { "name" };
+        let named = lockgate_wire::member_text(body, field)
+            .ok_or_else(|| Failure::invalid("model", "`model` is missing: name the model to show"))?;
+        let target = self.target(&state, &request, Some(&named))?;
+        let facts = facts(front.dialect, &target.upstream, &target.model);
+        if target.upstream.speaks(Dialect::Ollama) {
+            let operation =
+                Operation::Raw { method: &request.method, path_and_query: &request.path_and_query };
+            let ask = Ask { dialect: Dialect::Ollama, model: "", operation, stream: false };
+            let credential = credential_for(&request, &target.upstream)?;
+            let body = lockgate_wire::with_member(body, field, &target.model);
+            let travel = travelling(&request.headers, front.dialect, front.dialect);
+            return Ok(relayed(
+                &front,
+                &facts,
+                side_call(&target.upstream, &ask, credential, travel, body.into()).await?,
+            ));
+        }
+        let catalogue = self.catalogue.load();
+        let unlisted = ModelCard { id: named, ..ModelCard::default() };
+        let card = catalogue.card(&target.upstream.id, &target.model).unwrap_or(&unlisted);
+        Ok(answer::json(&facts, lockgate_wire::ollama::write_show(card)))
+    }
+
+    /// Passes an endpoint that we do not model to the provider that owns the client's dialect.
+    pub async fn pass_through(&self, request: CallRequest) -> Response<AnswerBody> {
+        let format = request.format;
+        self.passed_through(request).await.unwrap_or_else(|failure| answer::error(&format, &failure))
+    }
+
+    async fn passed_through(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
+        let front = request.format;
+        let state = self.state.load_full();
+        let kinds = owners_of(front.dialect);
+        let owners: Vec<_> =
+            state.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
+        let path = &request.path_and_query;
+        let [upstream] = owners.as_slice() else {
+            let kind = kinds.first().map_or("", |kind| kind.name());
+            let words = if owners.is_empty() {
+                format!(
+                    "`{path}` belongs to {kind}, which is not among the providers; add it to lockgate.yaml"
+                )
+            } else {
+                format!("`{path}` belongs to {kind}, and there are several providers of that kind")
+            };
+            return Err(Failure::new(ErrorKind::NotFound, words));
+        };
+        let operation = Operation::Raw { method: &request.method, path_and_query: path };
+        let ask = Ask { dialect: front.dialect, model: "", operation, stream: false };
+        let credential = credential_for(&request, upstream)?;
+        let mut travel = travelling(&request.headers, front.dialect, front.dialect);
+        if let Some(kind) = request.headers.get(header::CONTENT_TYPE) {
+            travel.insert(header::CONTENT_TYPE, kind.clone());
+        }
+        let facts = facts(front.dialect, upstream, "");
+        Ok(relayed(
+            &front,
+            &facts,
+            side_call(upstream, &ask, credential, travel, request.body.clone()).await?,
+        ))
+    }
+}
+
+/// A whole answer of a provider.
+pub(crate) struct Answered {
+    pub(crate) body: Bytes,
+    pub(crate) headers: HeaderMap,
+    pub(crate) status: u16,
+}
+
+/// One request, one whole answer, within the provider's bounds.
+pub(crate) async fn side_call(
+    upstream: &Upstream,
+    ask: &Ask<'_>,
+    credential: Credential,
+    mut travel: HeaderMap,
+    body: Bytes,
+) -> Result<Answered, Failure> {
+    let Endpoint::Http { method, uri } = upstream.provider.endpoint(ask)? else {
+        return Err(Failure::new(
+            ErrorKind::NotFound,
+            format!("provider `{}` has no such endpoint", upstream.id),
+        ));
+    };
+    if !body.is_empty() {
+        travel.entry(header::CONTENT_TYPE).or_insert(header::HeaderValue::from_static("application/json"));
+    }
+    let credential = upstream.redeem(credential).await?;
+    upstream.provider.sign(&credential, ask, &mut travel)?;
+    for (name, value) in &upstream.headers {
+        travel.insert(name, value.clone());
+    }
+    let mut request = http::Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = travel;
+    let id = &upstream.id;
+    let unavailable =
+        |what: &str| Failure::new(ErrorKind::UpstreamUnavailable, format!("provider `{id}`: {what}"));
+    let exchange = async {
+        let response = upstream.send(request).await.map_err(|error| unavailable(&describe(&error)))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, SIDE_BODY).collect().await;
+        let body = body.map_err(|_| unavailable("the answer broke off or is too large"))?.to_bytes();
+        Ok(Answered { body, headers: head.headers, status: head.status.as_u16() })
+    };
+    let patience = Duration::from_millis(upstream.settings.timeouts.first_byte_ms);
+    tokio::time::timeout(patience, exchange).await.unwrap_or_else(|_| {
+        Err(Failure::new(
+            ErrorKind::Timeout,
+            format!("provider `{id}` did not answer in {} ms", patience.as_millis()),
+        ))
+    })
+}
+
+/// The body of an accepted answer, or the refusal.
+pub(crate) fn accepted(upstream: &Format, answered: Answered) -> Result<Bytes, Refused> {
+    if answered.status < 300 {
+        return Ok(answered.body);
+    }
+    let mut failure = upstream.messages.fault(answered.status, &answered.body);
+    failure.status = Some(answered.status);
+    Err(Refused { body: None, failure, headers: answered.headers })
+}
+
+/// An answer passed as it is.
+fn relayed(front: &Format, facts: &Facts, answered: Answered) -> Response<AnswerBody> {
+    let is_error = answered.status >= 400;
+    if is_error && lockgate_wire::validate(&answered.body, 128).is_err() && !answered.body.is_empty() {
+        let status = answered.status;
+        let mut failure = front.messages.fault(status, &answered.body);
+        failure.status = Some(status);
+        return answer::refused(facts, front, Refused { body: None, failure, headers: answered.headers });
+    }
+    let mut response = answer::answered(
+        facts,
+        answered.status,
+        &answered.headers,
+        lockgate_wire::Mode::Whole,
+        AnswerBody::full(answered.body),
+    );
+    if answered.headers.get(header::CONTENT_TYPE).is_none() {
+        response.headers_mut().remove(header::CONTENT_TYPE);
+    }
+    if answered.status < 200 {
+        *response.status_mut() = StatusCode::BAD_GATEWAY;
+    }
+    response
+}
+
+fn renamed(request: &CallRequest, envelope: &Envelope, target: &Target) -> Bytes {
+    match &envelope.model {
+        Some(name) if *name != target.model => {
+            let model = serde_json::Value::from(target.model.as_str()).to_string();
+            envelope.with(&request.body, "model", &model).into()
+        }
+        Some(_) | None => request.body.clone(),
+    }
+}
+
+/// The dialect to count in: the client's own if the provider counts in it, else one that it does count in.
+fn counting_dialect(upstream: &Upstream, front: Dialect) -> Option<Dialect> {
+    let counts = |dialect: Dialect| {
+        let ask = Ask { dialect, model: "m", operation: Operation::CountTokens, stream: false };
+        format(dialect).tokens.is_some() && upstream.provider.endpoint(&ask).is_ok()
+    };
+    let speaks = upstream.provider.dialects();
+    if speaks.contains(&front) && counts(front) {
+        return Some(front);
+    }
+    speaks.iter().copied().find(|dialect| counts(*dialect))
+}
+
+fn facts(dialect: Dialect, upstream: &Upstream, model: &str) -> Facts {
+    let same = upstream.speaks(dialect);
+    Facts { model: model.to_owned(), provider: upstream.id.clone(), same, ..blank(dialect) }
+}
+
+fn blank(dialect: Dialect) -> Facts {
+    let task = uuid::Uuid::now_v7().to_string();
+    Facts { dialect, loss: Loss::default(), model: String::new(), provider: String::new(), same: false, task }
+}
+
+fn no_such(format: &Format, what: &str) -> Failure {
+    Failure::new(ErrorKind::NotFound, format!("{} has no {what}", format.dialect))
+}
+
+fn no_embeddings(upstream: &Upstream) -> Failure {
+    Failure::new(ErrorKind::NotFound, format!("provider `{}` makes no embeddings", upstream.id))
+}

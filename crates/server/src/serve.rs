@@ -1,0 +1,78 @@
+//! Accepts connections and serves them until told to stop; then lets answers finish.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::service::Server;
+use crate::stall::StallGuard;
+
+/// Serves until `stop` is cancelled, then waits at most `drain` for answers that are still on their way. Returns how
+/// many had to be cut.
+pub async fn serve(
+    listener: TcpListener,
+    server: Arc<Server>,
+    stop: CancellationToken,
+    drain: Duration,
+) -> usize {
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                connections.spawn(connection(stream, peer, server.clone(), stop.clone()));
+            }
+            Err(error) => {
+                // Out of file descriptors, mostly: others must end before another can begin.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    let _ = tokio::time::timeout(drain, connections.wait()).await;
+    connections.len()
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: std::net::SocketAddr,
+    server: Arc<Server>,
+    stop: CancellationToken,
+) {
+    // A segment held back for its neighbour (Nagle) delays each piece of a stream by up to 40 ms.
+    let _ = stream.set_nodelay(true);
+    let bounds = server.bounds();
+    let io = TokioIo::new(StallGuard::new(stream, bounds.write_idle));
+    let service = service_fn(|request| {
+        let server = server.clone();
+        async move { Ok::<_, std::convert::Infallible>(server.answer(peer, request).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_headers(bounds.headers)
+        .max_buf_size(bounds.header_bytes.max(8192));
+    let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended");
+    }
+}
