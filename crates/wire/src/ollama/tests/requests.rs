@@ -175,9 +175,12 @@ fn a_prompt_that_is_no_turn_goes_to_no_other_dialect() {
         (r#"{"model":"m","prompt":"<s>","raw":true}"#, "raw"),
         (r#"{"model":"m","prompt":"x","context":[1,2]}"#, "context"),
     ] {
-        let failure = GENERATE.messages.parse(body.as_bytes()).unwrap_err();
+        let conversation = GENERATE.messages.parse(body.as_bytes()).unwrap();
+        assert_eq!(conversation.rest[0].path, field);
+        let failure = crate::may_leave(Dialect::Ollama, &conversation).unwrap_err();
         assert_eq!(failure.param.as_deref(), Some(field));
     }
+    assert_eq!(crate::may_leave(Dialect::Ollama, &parse(RICH)), Ok(()));
     let mut loss = Loss::default();
     let quirks = Quirks::default();
     let target = Target { default_max_tokens: 1, model: "m", quirks: &quirks, stream: true };
