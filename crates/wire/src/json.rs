@@ -192,6 +192,21 @@ pub(crate) fn keep_rest(into: &mut Vec<Unmodelled>, prefix: &str, rest: Vec<(Str
     }
 }
 
+/// A path without its indices, as losses are named: `messages[3].foo` is `messages.foo`.
+pub(crate) fn without_indices(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut inside = false;
+    for c in path.chars() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            _ if !inside => plain.push(c),
+            _ => {}
+        }
+    }
+    plain
+}
+
 /// Writes compact JSON for a client, with U+2028, U+2029 and U+0085 escaped: several clients take them for line
 /// ends inside a stream.
 pub(crate) fn to_client<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
