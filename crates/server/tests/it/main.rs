@@ -1,0 +1,28 @@
+//! The gateway proved over real HTTP on loopback, before the scripted upstream: what clients get in every dialect when
+//! all goes well and when it does not. Each module is one theme; `app` starts a gateway, `client` is a bare-socket
+//! client that shows what libraries hide, `front` knows how each dialect asks and what it may be answered.
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod app;
+#[cfg(test)]
+mod behaviours;
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod continuity;
+#[cfg(test)]
+mod front;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod matrix;
+#[cfg(test)]
+mod names;
+#[cfg(test)]
+mod shapes;
+#[cfg(test)]
+mod side;
+#[cfg(test)]
+mod timing;
