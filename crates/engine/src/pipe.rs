@@ -157,6 +157,9 @@ impl Pipe {
         }
         self.decoded.clear();
         let result = self.decoder.feed(bytes.clone(), &mut self.decoded);
+        if let Err(error) = &result {
+            self.decoded.drop_broken(error);
+        }
         let mut out = self.take_decoded(Some(bytes));
         if let Err(error) = result {
             self.fail_into(unreadable(&error), &mut out);
@@ -171,6 +174,9 @@ impl Pipe {
         }
         self.decoded.clear();
         let result = self.decoder.finish(&mut self.decoded);
+        if let Err(error) = &result {
+            self.decoded.drop_broken(error);
+        }
         let mut out = self.take_decoded(None);
         if self.finished {
             return out.into_bytes();

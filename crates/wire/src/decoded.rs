@@ -41,6 +41,19 @@ impl Decoded {
         }
     }
 
+    /// Takes the frame that could not be read back out, with whatever it had said so far: a client could not read it
+    /// either. To be called when a decoder has failed; a frame too large was never begun.
+    pub fn drop_broken(&mut self, error: &DecodeError) {
+        match error {
+            DecodeError::Cut | DecodeError::Malformed { .. } => {
+                if let Some(frame) = self.frames.pop() {
+                    self.events.truncate(frame.events.start);
+                }
+            }
+            DecodeError::FrameTooLarge { .. } => {}
+        }
+    }
+
     /// All events, in order.
     pub fn events(&self) -> &[Event] {
         &self.events

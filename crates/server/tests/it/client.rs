@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Nothing here may take longer: a call that does hangs.
-pub(crate) const HARD: Duration = Duration::from_secs(20);
+pub(crate) const HARD: Duration = Duration::from_secs(60);
 
 /// A request.
 #[derive(Debug, Clone)]

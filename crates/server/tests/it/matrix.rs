@@ -247,8 +247,11 @@ async fn run(scenario: &'static Scenario, whole: bool) -> Vec<String> {
     }
     let app = App::with(&yaml, |setup| {
         setup.each(|settings| {
-            settings.timeouts.first_byte_ms = 1500;
-            settings.timeouts.idle_ms = 700;
+            // What arrives late in an answer that does arrive is the machine's business, not the matrix's.
+            let generous = matches!(case.expect, Expect::Answer(_));
+            settings.timeouts.first_byte_ms = if generous { 60_000 } else { 1500 };
+            settings.timeouts.idle_ms = if generous { 60_000 } else { 700 };
+            settings.timeouts.total_ms = 60_000;
         });
     })
     .await;
@@ -279,7 +282,7 @@ async fn run(scenario: &'static Scenario, whole: bool) -> Vec<String> {
         };
         if !fits {
             let body = String::from_utf8_lossy(&reply.body);
-            let shown: String = body.chars().take(3000).collect();
+            let shown: String = body.chars().take(1500).collect();
             let got: String = format!("{got:?}").chars().take(400).collect();
             problems.push(format!("{} {cell:?}: {got}\n    {} {shown}", scenario.name, reply.status));
         }
