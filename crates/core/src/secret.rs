@@ -1,6 +1,6 @@
 //! A value that must not be seen: credentials of providers and keys of callers.
 //!
-//! Never prints, never serialises, never compares: the only way to the text is `expose`, which a reviewer can
+//! Never prints, never serialises: the only way to the text is `expose`, which a reviewer can
 //! search for. Knows nothing about where secrets come from or which field holds one.
 
 use std::fmt;
@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer};
 
 /// A credential. `Debug` prints `Secret(…)`; there is no `Display` and no `Serialize`.
-#[derive(Clone)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Secret(Box<str>);
 
 impl Secret {

@@ -92,7 +92,10 @@ pub(crate) fn json(facts: &Facts, body: impl Into<Bytes>) -> Response<AnswerBody
 
 fn status_of(failure: &Failure) -> StatusCode {
     // A provider's redirect or success status is no status for an error.
-    StatusCode::from_u16(failure.status()).ok().filter(|status| status.as_u16() >= 400).unwrap_or(StatusCode::BAD_GATEWAY)
+    StatusCode::from_u16(failure.status())
+        .ok()
+        .filter(|status| status.as_u16() >= 400)
+        .unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
 fn mark(out: &mut HeaderMap, facts: &Facts) {

@@ -110,7 +110,10 @@ fn wait_before_retry(failure: &Failure, longest: Duration) -> Option<Duration> {
     let transient = match failure.status {
         Some(408 | 429 | 529) => true,
         Some(status) => status >= 500,
-        None => matches!(failure.kind, ErrorKind::UpstreamUnavailable | ErrorKind::Overloaded | ErrorKind::RateLimited),
+        None => matches!(
+            failure.kind,
+            ErrorKind::UpstreamUnavailable | ErrorKind::Overloaded | ErrorKind::RateLimited
+        ),
     };
     if !transient {
         return None;
@@ -139,7 +142,8 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
         Endpoint::Http { method, uri } => {
             let request = request(plan, &ask, method, uri).await?;
             let response = timeout_at(deadline, plan.target.upstream.send(request)).await;
-            let response = response.map_err(|_| too_slow(plan))?.map_err(|error| unreachable(plan, &error))?;
+            let response =
+                response.map_err(|_| too_slow(plan))?.map_err(|error| unreachable(plan, &error))?;
             if response.status().as_u16() >= 300 {
                 return Err(refused(plan, response, deadline).await);
             }
@@ -184,10 +188,20 @@ fn ask_of(plan: &Plan) -> Ask<'_> {
         Some(path) => Operation::Raw { method: &http::Method::POST, path_and_query: path },
         None => Operation::Generate,
     };
-    Ask { dialect: plan.upstream.dialect, model: &plan.target.model, operation, stream: plan.front_mode != Mode::Whole }
+    Ask {
+        dialect: plan.upstream.dialect,
+        model: &plan.target.model,
+        operation,
+        stream: plan.front_mode != Mode::Whole,
+    }
 }
 
-async fn request(plan: &Plan, ask: &Ask<'_>, method: http::Method, uri: http::Uri) -> Result<Request<Full<Bytes>>, Failure> {
+async fn request(
+    plan: &Plan,
+    ask: &Ask<'_>,
+    method: http::Method,
+    uri: http::Uri,
+) -> Result<Request<Full<Bytes>>, Failure> {
     let upstream = &plan.target.upstream;
     let mut headers = plan.headers.clone();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
@@ -235,7 +249,8 @@ fn retry_after(response: &HeaderMap) -> Option<Duration> {
 
 fn too_slow(plan: &Plan) -> Failure {
     let (id, wait) = (&plan.target.upstream.id, plan.timeouts.first_byte_ms);
-    let message = format!("provider `{id}` sent nothing for {wait} ms (providers.{id}.timeouts.first_byte_ms)");
+    let message =
+        format!("provider `{id}` sent nothing for {wait} ms (providers.{id}.timeouts.first_byte_ms)");
     Failure::new(ErrorKind::Timeout, message)
 }
 
@@ -256,6 +271,9 @@ pub(crate) fn travelling(client: &HeaderMap, front: Dialect, upstream: Dialect) 
         return headers::for_upstream(client);
     }
     let mut own = HeaderMap::new();
-    own.insert(header::USER_AGENT, header::HeaderValue::from_static(concat!("lockgate/", env!("CARGO_PKG_VERSION"))));
+    own.insert(
+        header::USER_AGENT,
+        header::HeaderValue::from_static(concat!("lockgate/", env!("CARGO_PKG_VERSION"))),
+    );
     own
 }

@@ -57,7 +57,12 @@ impl Caller {
             return Ok(key(secret));
         }
         let own = self.own.as_ref().filter(|_| native);
-        let gateway = upstream.settings.api_key.as_ref().filter(|secret| !secret.is_empty()).filter(|_| self.is_trusted());
+        let gateway = upstream
+            .settings
+            .api_key
+            .as_ref()
+            .filter(|secret| !secret.is_empty())
+            .filter(|_| self.is_trusted());
         let chosen = match upstream.settings.credentials {
             Credentials::Both => own.cloned().or_else(|| gateway.map(key)),
             Credentials::Client => own.cloned(),
@@ -66,7 +71,7 @@ impl Caller {
         match chosen {
             Some(credential) => Ok(credential),
             None if !self.is_trusted() => Err(unauthenticated()),
-            None if !upstream.kind.info().needs_key || upstream.provider.tokens().is_some() => Ok(Credential::None),
+            None if !upstream.needs_key() || upstream.provider.tokens().is_some() => Ok(Credential::None),
             None => Err(missing(upstream)),
         }
     }
@@ -85,10 +90,14 @@ fn missing(upstream: &Upstream) -> Failure {
     let how = match (upstream.settings.credentials, variables.first()) {
         (Credentials::Client, _) => "send the provider's key with the call".to_owned(),
         (Credentials::Both | Credentials::Gateway, Some(variable)) => {
-            format!("set {variable} and restart, or set providers.{id}.api_key in lockgate.yaml, or send the provider's own key with the call")
+            format!(
+                "set {variable} and restart, or set providers.{id}.api_key in lockgate.yaml, or send the provider's own key with the call"
+            )
         }
         (Credentials::Both | Credentials::Gateway, None) => {
-            format!("set providers.{id}.api_key in lockgate.yaml, or send the provider's own key with the call")
+            format!(
+                "set providers.{id}.api_key in lockgate.yaml, or send the provider's own key with the call"
+            )
         }
     };
     Failure::new(ErrorKind::Unauthenticated, format!("provider `{id}` has no credential: {how}"))

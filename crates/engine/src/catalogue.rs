@@ -44,9 +44,14 @@ impl Catalogue {
         for (provider, cards) in &self.by_provider {
             for card in cards {
                 let full = format!("{provider}:{}", card.id);
-                let id = if holders.get(card.id.as_str()) == Some(&1) { card.id.clone() } else { full.clone() };
+                let id =
+                    if holders.get(card.id.as_str()) == Some(&1) { card.id.clone() } else { full.clone() };
                 if may_use(&card.id) || may_use(&full) {
-                    list.push(ModelCard { id, owner: card.owner.clone().or_else(|| Some(provider.clone())), ..card.clone() });
+                    list.push(ModelCard {
+                        id,
+                        owner: card.owner.clone().or_else(|| Some(provider.clone())),
+                        ..card.clone()
+                    });
                 }
             }
         }
@@ -60,7 +65,12 @@ impl Catalogue {
             .by_provider
             .iter()
             .flat_map(|(provider, cards)| cards.iter().map(move |card| (provider, card)))
-            .map(|(provider, card)| (strsim::jaro_winkler(short, card.id.rsplit('/').next().unwrap_or(&card.id)), format!("{provider}:{}", card.id)))
+            .map(|(provider, card)| {
+                (
+                    strsim::jaro_winkler(short, card.id.rsplit('/').next().unwrap_or(&card.id)),
+                    format!("{provider}:{}", card.id),
+                )
+            })
             .filter(|(score, _)| *score > 0.8)
             .collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));

@@ -50,8 +50,11 @@ struct Kept {
 
 impl Kept {
     fn bytes(&self) -> usize {
-        let thoughts: usize =
-            self.reasoning.iter().map(|thought| thought.text.len() + thought.seal.as_ref().map_or(0, |seal| seal.as_str().len())).sum();
+        let thoughts: usize = self
+            .reasoning
+            .iter()
+            .map(|thought| thought.text.len() + thought.seal.as_ref().map_or(0, |seal| seal.as_str().len()))
+            .sum();
         thoughts + self.seal.as_ref().map_or(0, |seal| seal.as_str().len()) + 200
     }
 }
@@ -130,7 +133,11 @@ impl Continuity {
     /// else as far as this store knows, or not sealed at all.
     pub fn holds_foreign(&self, conversation: &Conversation, target: &Issuer) -> bool {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts = conversation.turns.iter().filter(|turn| turn.role == Role::Assistant).flat_map(|turn| &turn.parts);
+        let parts = conversation
+            .turns
+            .iter()
+            .filter(|turn| turn.role == Role::Assistant)
+            .flat_map(|turn| &turn.parts);
         parts.into_iter().any(|part| inner.is_foreign(part, target))
     }
 
@@ -162,7 +169,8 @@ impl Continuity {
 
 impl Inner {
     fn is_foreign(&self, part: &Part, target: &Issuer) -> bool {
-        let by_another = |seal: &Seal| self.by_seal.get(seal.as_str()).is_some_and(|issuer| **issuer != *target);
+        let by_another =
+            |seal: &Seal| self.by_seal.get(seal.as_str()).is_some_and(|issuer| **issuer != *target);
         match &part.block {
             Block::Reasoning(thought) => thought.seal.as_ref().is_none_or(by_another),
             Block::ToolCall(call) => call.seal.as_ref().is_some_and(by_another),
@@ -216,7 +224,8 @@ impl Inner {
 
     /// Seals that came with the client's history stay only if `target` is known to have made them.
     fn unseal_foreign(&self, turn: &mut Turn, target: &Issuer, loss: &mut Loss) {
-        let made_by_target = |seal: &Seal| self.by_seal.get(seal.as_str()).is_some_and(|issuer| **issuer == *target);
+        let made_by_target =
+            |seal: &Seal| self.by_seal.get(seal.as_str()).is_some_and(|issuer| **issuer == *target);
         turn.parts.retain_mut(|part| {
             let (seal, keep_without) = match &mut part.block {
                 Block::Reasoning(thought) => {
@@ -264,9 +273,15 @@ impl Inner {
 
 /// Whether a body may hold sealed thoughts or signatures, in any dialect. Looks at names of fields only.
 pub(crate) fn may_hold_seals(body: &[u8]) -> bool {
-    [&b"\"signature\""[..], b"\"encrypted_content\"", b"\"thoughtSignature\"", b"\"thought_signature\"", b"\"redacted_thinking\""]
-        .iter()
-        .any(|field| memchr::memmem::find(body, field).is_some())
+    [
+        &b"\"signature\""[..],
+        b"\"encrypted_content\"",
+        b"\"thoughtSignature\"",
+        b"\"thought_signature\"",
+        b"\"redacted_thinking\"",
+    ]
+    .iter()
+    .any(|field| memchr::memmem::find(body, field).is_some())
 }
 
 /// Puts sealed thoughts before the call at `at`, in place of the unsealed ones that the client kept; returns where the
@@ -335,7 +350,11 @@ mod tests {
     fn a_seal_comes_back_to_its_maker_and_to_nobody_else() {
         let store = Continuity::new(Bounds::default());
         let now = Instant::now();
-        store.remember(&issuer("a"), &turn(vec![thought("", Some("T")), call("1", Some("S")), call("2", None)]), now);
+        store.remember(
+            &issuer("a"),
+            &turn(vec![thought("", Some("T")), call("1", Some("S")), call("2", None)]),
+            now,
+        );
         let client = || vec![thought("shown", None), call("1", None), call("2", None)];
 
         let (own, loss) = restored(&store, client(), &issuer("a"));

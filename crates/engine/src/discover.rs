@@ -32,7 +32,8 @@ pub(crate) fn configured(state: &State) -> Catalogue {
 }
 
 fn static_cards(upstream: &Upstream) -> Vec<ModelCard> {
-    let card = |id: &String| ModelCard { id: id.clone(), owner: Some(upstream.id.clone()), ..ModelCard::default() };
+    let card =
+        |id: &String| ModelCard { id: id.clone(), owner: Some(upstream.id.clone()), ..ModelCard::default() };
     upstream.settings.models.iter().map(card).collect()
 }
 
@@ -117,7 +118,10 @@ async fn list(upstream: &Upstream) -> Result<Option<Vec<ModelCard>>, String> {
 
 fn address(upstream: &Upstream) -> Option<String> {
     match upstream.provider.endpoint(&models_ask(upstream)?).ok()? {
-        Endpoint::Http { uri, .. } => Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?.host()).to_owned() + &uri.port().map_or(String::new(), |port| format!(":{port}"))),
+        Endpoint::Http { uri, .. } => Some(
+            format!("{}://{}", uri.scheme_str()?, uri.authority()?.host()).to_owned()
+                + &uri.port().map_or(String::new(), |port| format!(":{port}")),
+        ),
         Endpoint::Process(command) => Some(command.program),
     }
 }

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Response;
 use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
-use lockgate_providers::{Ask, Operation, OpenError};
+use lockgate_providers::{Ask, OpenError, Operation};
 use lockgate_wire::{AnswerContext, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, format};
 use tokio::time::Instant;
 
@@ -90,7 +90,8 @@ impl Engine {
         let state = self.state.load_full();
         let envelope = Envelope::read(&request.body, request.format.envelope, &state.options.limits)?;
         let target = self.target(&state, &request, envelope.model.as_deref())?;
-        let mode = request.mode.unwrap_or(if envelope.stream == Some(true) { Mode::Stream } else { Mode::Whole });
+        let mode =
+            request.mode.unwrap_or(if envelope.stream == Some(true) { Mode::Stream } else { Mode::Whole });
         let dialect = request.format.dialect;
         let credential = credential_for(&request, &target.upstream)?;
         let outgoing = self.outgoing(&state, &request, &envelope, &target, mode)?;
@@ -98,7 +99,7 @@ impl Engine {
         let context = AnswerContext {
             created: answer::unix_now(),
             id: id.simple().to_string(),
-            include_usage: lockgate_wire::chat::include_usage(&request.body, &envelope),
+            include_usage: lockgate_wire::chat::include_usage(&request.body),
             input_estimate: Some(estimate(&request.body)),
             model: target.model.clone(),
             sequence: 0,
@@ -130,7 +131,12 @@ impl Engine {
     }
 
     /// The model a call goes to, if the caller may use it.
-    pub(crate) fn target(&self, state: &State, request: &CallRequest, in_body: Option<&str>) -> Result<Target, Failure> {
+    pub(crate) fn target(
+        &self,
+        state: &State,
+        request: &CallRequest,
+        in_body: Option<&str>,
+    ) -> Result<Target, Failure> {
         let name = request.model.as_deref().or(in_body).unwrap_or_default();
         let catalogue = self.catalogue.load();
         let target = state.names(&catalogue).resolve(name, request.format.dialect)?;
@@ -157,18 +163,26 @@ impl Engine {
         let (outgoing, dialect) = if upstream.contains(&front.dialect) {
             (self.passed(request, envelope, target)?, front.dialect)
         } else {
-            let dialect = *upstream.first().ok_or_else(|| Failure::new(ErrorKind::Internal, "a provider without dialect"))?;
+            let dialect = *upstream
+                .first()
+                .ok_or_else(|| Failure::new(ErrorKind::Internal, "a provider without dialect"))?;
             (self.converted(request, target, dialect, mode)?, dialect)
         };
         if (state.options.strict || request.asks_strict()) && !outgoing.loss.is_empty() {
             return Err(strict_refusal(&outgoing.loss, dialect));
         }
-        let ask = Ask { dialect, model: &target.model, operation: Operation::Generate, stream: is_stream(mode) };
+        let ask =
+            Ask { dialect, model: &target.model, operation: Operation::Generate, stream: is_stream(mode) };
         let body = target.upstream.provider.adapt(&ask, outgoing.body)?;
         Ok(Outgoing { body, ..outgoing })
     }
 
-    fn passed(&self, request: &CallRequest, envelope: &Envelope, target: &Target) -> Result<Outgoing, Failure> {
+    fn passed(
+        &self,
+        request: &CallRequest,
+        envelope: &Envelope,
+        target: &Target,
+    ) -> Result<Outgoing, Failure> {
         let front = request.format;
         if let Some(rewritten) = self.without_foreign_seals(request, target)? {
             return Ok(rewritten);
@@ -187,7 +201,11 @@ impl Engine {
 
     /// A session that moved between providers carries seals of the others; its own dialect would pass them on. Such
     /// a request is written anew without them. `None` = nothing foreign in it.
-    fn without_foreign_seals(&self, request: &CallRequest, target: &Target) -> Result<Option<Outgoing>, Failure> {
+    fn without_foreign_seals(
+        &self,
+        request: &CallRequest,
+        target: &Target,
+    ) -> Result<Option<Outgoing>, Failure> {
         if self.continuity.is_empty() || !crate::continuity::may_hold_seals(&request.body) {
             return Ok(None);
         }
@@ -202,8 +220,15 @@ impl Engine {
         Ok(Some(outgoing))
     }
 
-    fn converted(&self, request: &CallRequest, target: &Target, dialect: Dialect, mode: Mode) -> Result<Outgoing, Failure> {
+    fn converted(
+        &self,
+        request: &CallRequest,
+        target: &Target,
+        dialect: Dialect,
+        mode: Mode,
+    ) -> Result<Outgoing, Failure> {
         let mut conversation = request.format.messages.parse(&request.body)?;
+        lockgate_wire::may_leave(request.format.dialect, &conversation)?;
         let names = ToolNames::plain(&mut conversation);
         let mut loss = Loss::default();
         self.continuity.restore(&mut conversation, &issuer_of(target), &mut loss);
@@ -274,7 +299,10 @@ impl Engine {
 }
 
 /// The credential for a provider: a client's own is meant for the vendor whose dialect it speaks.
-pub(crate) fn credential_for(request: &CallRequest, upstream: &Upstream) -> Result<lockgate_providers::Credential, Failure> {
+pub(crate) fn credential_for(
+    request: &CallRequest,
+    upstream: &Upstream,
+) -> Result<lockgate_providers::Credential, Failure> {
     let native = owners_of(request.format.dialect).contains(&upstream.kind);
     request.caller.credential_for(upstream, native)
 }

@@ -18,7 +18,7 @@ pub const CREDENTIALS: [&str; 7] = [
 ];
 
 /// The client's headers that a same-dialect request takes along.
-pub fn for_upstream(client: &HeaderMap) -> HeaderMap {
+pub(crate) fn for_upstream(client: &HeaderMap) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(client.len() + 4);
     let named = connection_names(client);
     for (name, value) in client {
@@ -26,7 +26,10 @@ pub fn for_upstream(client: &HeaderMap) -> HeaderMap {
         let stays = is_hop_by_hop(name)
             || is_internal(text)
             || CREDENTIALS.contains(&text)
-            || matches!(text, "host" | "content-length" | "accept-encoding" | "expect" | "cookie" | "forwarded" | "via")
+            || matches!(
+                text,
+                "host" | "content-length" | "accept-encoding" | "expect" | "cookie" | "forwarded" | "via"
+            )
             || text.starts_with("x-forwarded-")
             || text == "x-real-ip"
             || named.iter().any(|other| other.eq_ignore_ascii_case(text));
@@ -38,7 +41,7 @@ pub fn for_upstream(client: &HeaderMap) -> HeaderMap {
 }
 
 /// The provider's headers that a same-dialect answer keeps.
-pub fn for_client(upstream: &HeaderMap, into: &mut HeaderMap) {
+pub(crate) fn for_client(upstream: &HeaderMap, into: &mut HeaderMap) {
     for (name, value) in upstream {
         let stays = is_hop_by_hop(name)
             || is_internal(name.as_str())
@@ -51,17 +54,19 @@ pub fn for_client(upstream: &HeaderMap, into: &mut HeaderMap) {
 }
 
 /// The provider's headers that mean the same to every client: request ids, rate limits, when to come back.
-pub fn for_foreign_client(upstream: &HeaderMap, into: &mut HeaderMap) {
+pub(crate) fn for_foreign_client(upstream: &HeaderMap, into: &mut HeaderMap) {
     for (name, value) in upstream {
         let text = name.as_str();
-        if matches!(text, "request-id" | "x-request-id" | "retry-after" | "retry-after-ms") || text.contains("ratelimit") {
+        if matches!(text, "request-id" | "x-request-id" | "retry-after" | "retry-after-ms")
+            || text.contains("ratelimit")
+        {
             into.append(name.clone(), value.clone());
         }
     }
 }
 
 /// Sets a header of ours; a value that no header can hold is left out.
-pub fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+pub(crate) fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(HeaderName::from_static(name), value);
     }
@@ -70,7 +75,14 @@ pub fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
 fn is_hop_by_hop(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
-        "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" | "upgrade" | "proxy-authenticate"
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
     )
 }
 

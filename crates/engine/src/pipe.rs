@@ -11,13 +11,13 @@ use lockgate_core::{
     Block, BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Part, Role, Seal, StopReason, Turn, Usage,
 };
 use lockgate_wire::{
-    AnswerContext, DecodeError, Decoded, Depth, Format, Loss, Mode, Restore, Sequencer, StreamDecoder, StreamEncoder,
-    ToolNames,
+    AnswerContext, DecodeError, Decoded, Depth, Format, Loss, Mode, Restore, Sequencer, StreamDecoder,
+    StreamEncoder, ToolNames,
 };
 
 /// What was learnt from an answer while it passed.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Whether content has come (text, thoughts, a tool call).
     pub content: bool,
     /// The failure that ended it.
@@ -40,7 +40,9 @@ impl Seen {
                 Some(known) => known.merge(usage),
                 None => self.usage = Some(usage.clone()),
             },
-            Event::BlockDelta { .. } | Event::BlockEnded { .. } | Event::BlockStarted { .. } => self.content = true,
+            Event::BlockDelta { .. } | Event::BlockEnded { .. } | Event::BlockStarted { .. } => {
+                self.content = true
+            }
             Event::Opaque | Event::Ping => {}
         }
     }
@@ -357,7 +359,9 @@ impl Gather {
 
 /// The layout that a provider chose, by its content type; `asked` where it does not say.
 pub(crate) fn mode_of(content_type: Option<&str>, dialect: Dialect, asked: Mode) -> Mode {
-    let Some(kind) = content_type.map(|text| text.split(';').next().unwrap_or(text).trim()) else { return asked };
+    let Some(kind) = content_type.map(|text| text.split(';').next().unwrap_or(text).trim()) else {
+        return asked;
+    };
     match kind {
         "text/event-stream" | "application/x-ndjson" => Mode::Stream,
         // Gemini without `alt=sse` streams an array under the same type as a whole answer.

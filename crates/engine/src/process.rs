@@ -38,7 +38,8 @@ pub(crate) fn start(command: &CommandLine, body: Bytes) -> Result<Running, Failu
         .process_group(0)
         .kill_on_drop(true);
     let mut child = builder.spawn().map_err(|error| not_started(&command.program, &error))?;
-    let (Some(mut stdin), Some(stdout), Some(mut stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    let (Some(mut stdin), Some(stdout), Some(mut stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err(Failure::new(ErrorKind::Internal, "a started program has no pipes"));
     };
@@ -61,13 +62,23 @@ pub(crate) fn start(command: &CommandLine, body: Bytes) -> Result<Running, Failu
         String::from_utf8_lossy(&text[..length]).trim().to_owned()
     });
     let deadline = Box::pin(tokio::time::sleep(std::time::Duration::from_millis(command.timeout_ms)));
-    Ok(Running { child, deadline, exit: None, group, left: command.max_output_bytes, stderr: Some(stderr), stdout })
+    Ok(Running {
+        child,
+        deadline,
+        exit: None,
+        group,
+        left: command.max_output_bytes,
+        stderr: Some(stderr),
+        stdout,
+    })
 }
 
 fn not_started(program: &str, error: &io::Error) -> Failure {
     let message = match error.kind() {
         io::ErrorKind::NotFound => {
-            format!("the program `{program}` is not installed or not on PATH; install it or set claude_cli.command")
+            format!(
+                "the program `{program}` is not installed or not on PATH; install it or set claude_cli.command"
+            )
         }
         _ => format!("the program `{program}` does not start: {error}"),
     };
@@ -79,7 +90,9 @@ impl Running {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, String>>> {
         if self.deadline.as_mut().poll(cx).is_ready() {
             self.kill();
-            return Poll::Ready(Some(Err("the program ran longer than claude_cli.timeout_ms allows".to_owned())));
+            return Poll::Ready(Some(Err(
+                "the program ran longer than claude_cli.timeout_ms allows".to_owned()
+            )));
         }
         if let Some(exit) = &mut self.exit {
             return exit.as_mut().poll(cx).map(|result| result.err().map(Err));
@@ -98,7 +111,9 @@ impl Running {
                     }
                     None => {
                         self.kill();
-                        Poll::Ready(Some(Err("the program wrote more than claude_cli.max_output_bytes allows".to_owned())))
+                        Poll::Ready(Some(Err(
+                            "the program wrote more than claude_cli.max_output_bytes allows".to_owned(),
+                        )))
                     }
                 }
             }
@@ -112,10 +127,11 @@ impl Running {
                 Ok(Some(status)) if status.success() => return Poll::Ready(None),
                 Ok(Some(status)) => {
                     let Some(stderr) = self.stderr.take() else { return Poll::Ready(None) };
-                    let mut exit: Pin<Box<dyn Future<Output = Result<(), String>> + Send>> = Box::pin(async move {
-                        let words = stderr.await.unwrap_or_default();
-                        Err(format!("the program failed ({status}): {words}"))
-                    });
+                    let mut exit: Pin<Box<dyn Future<Output = Result<(), String>> + Send>> =
+                        Box::pin(async move {
+                            let words = stderr.await.unwrap_or_default();
+                            Err(format!("the program failed ({status}): {words}"))
+                        });
                     let polled = exit.as_mut().poll(cx);
                     self.exit = Some(exit);
                     return polled.map(|result| result.err().map(Err));
@@ -127,7 +143,9 @@ impl Running {
                         Poll::Pending => return Poll::Pending,
                     }
                 }
-                Err(error) => return Poll::Ready(Some(Err(format!("the program cannot be waited for: {error}")))),
+                Err(error) => {
+                    return Poll::Ready(Some(Err(format!("the program cannot be waited for: {error}"))));
+                }
             }
         }
     }

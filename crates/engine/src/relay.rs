@@ -43,11 +43,16 @@ impl Body for AnswerBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.0 {
             Inner::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
             Inner::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Inner::Relay(relay) => relay.as_mut().get_mut().poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+            Inner::Relay(relay) => {
+                relay.as_mut().get_mut().poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
         }
     }
 
@@ -107,7 +112,17 @@ impl Relay {
     fn new(source: Source, plan: Arc<Plan>, keepalive: Duration, report: Report) -> Self {
         let now = Instant::now();
         let timer = Box::pin(sleep_until(now + keepalive));
-        Self { keepalive, last_in: now, last_out: now, pipe: None, plan, queued: Bytes::new(), report, source, timer }
+        Self {
+            keepalive,
+            last_in: now,
+            last_out: now,
+            pipe: None,
+            plan,
+            queued: Bytes::new(),
+            report,
+            source,
+            timer,
+        }
     }
 
     fn begin(&mut self, opened: Opened) {
@@ -188,12 +203,18 @@ impl Relay {
         let silent = self.last_in + Duration::from_millis(timeouts.idle_ms);
         let total = self.plan.started + Duration::from_millis(timeouts.total_ms);
         if now >= total {
-            let words = format!("the call took longer than {} ms (providers.{id}.timeouts.total_ms)", timeouts.total_ms);
+            let words = format!(
+                "the call took longer than {} ms (providers.{id}.timeouts.total_ms)",
+                timeouts.total_ms
+            );
             return self.fail(Failure::new(ErrorKind::Timeout, words));
         }
         // Before the first byte the attempt has its own bound.
         if now >= silent && matches!(self.source, Source::Open(_)) {
-            let words = format!("provider `{id}` was silent for {} ms (providers.{id}.timeouts.idle_ms)", timeouts.idle_ms);
+            let words = format!(
+                "provider `{id}` was silent for {} ms (providers.{id}.timeouts.idle_ms)",
+                timeouts.idle_ms
+            );
             return self.fail(Failure::new(ErrorKind::Timeout, words));
         }
         if now >= self.last_out + self.keepalive {
@@ -218,7 +239,8 @@ impl Relay {
             Some(pipe) => pipe.fail(failure.clone()),
             None => {
                 let mut out = Vec::new();
-                let mut encoder = self.plan.front.messages.encoder(self.plan.front_mode, self.plan.context.clone());
+                let mut encoder =
+                    self.plan.front.messages.encoder(self.plan.front_mode, self.plan.context.clone());
                 encoder.fail(&failure, &mut out);
                 out.into()
             }

@@ -15,7 +15,7 @@ use crate::upstream::Upstream;
 
 /// One model at one provider.
 #[derive(Clone)]
-pub struct Target {
+pub(crate) struct Target {
     /// The model's id there.
     pub model: String,
     /// The provider.
@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// What names mean.
-pub struct Names<'a> {
+pub(crate) struct Names<'a> {
     /// Aliases and slots: name to target.
     pub aliases: &'a BTreeMap<String, String>,
     /// Models that providers are known to have.
@@ -38,7 +38,7 @@ const ALIAS_DEPTH: usize = 8;
 impl Names<'_> {
     /// The model that a name means. `dialect` is the client's: an unknown plain name goes to the provider that owns
     /// the dialect.
-    pub fn resolve(&self, name: &str, dialect: Dialect) -> Result<Target, Failure> {
+    pub(crate) fn resolve(&self, name: &str, dialect: Dialect) -> Result<Target, Failure> {
         let mut name = name;
         for _ in 0..ALIAS_DEPTH {
             match self.aliases.get(name) {
@@ -57,13 +57,15 @@ impl Names<'_> {
             several => return Err(ambiguous(name, several)),
         }
         if let Some(kinds) = family_of(name) {
-            let members: Vec<_> = self.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
+            let members: Vec<_> =
+                self.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
             match members.as_slice() {
                 [one] => return Ok(target(one, name)),
                 [] => return Err(self.unknown(name, kinds)),
                 several => {
                     // Nobody listed it: the first kind owns the family, the others host it.
-                    let owners: Vec<_> = several.iter().filter(|upstream| upstream.kind == kinds[0]).copied().collect();
+                    let owners: Vec<_> =
+                        several.iter().filter(|upstream| upstream.kind == kinds[0]).copied().collect();
                     return match owners.as_slice() {
                         [one] => Ok(target(one, name)),
                         _ => Err(ambiguous(name, several)),
@@ -91,7 +93,8 @@ impl Names<'_> {
             return Ok(target(one, name));
         }
         let kinds = owners_of(dialect);
-        let owners: Vec<_> = self.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
+        let owners: Vec<_> =
+            self.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
         match owners.as_slice() {
             [one] => Ok(target(one, name)),
             _ => Err(self.unknown(name, kinds)),
@@ -104,7 +107,9 @@ impl Names<'_> {
         if !near.is_empty() {
             message.push_str(&format!("; similar: {}", near.join(", ")));
         }
-        if let Some(kind) = kinds.iter().find(|kind| !self.upstreams.values().any(|upstream| upstream.kind == **kind)) {
+        if let Some(kind) =
+            kinds.iter().find(|kind| !self.upstreams.values().any(|upstream| upstream.kind == **kind))
+        {
             let id = kind.name();
             message.push_str(&match kind.info().key_variables.first() {
                 Some(variable) => format!("; to add {id}, set {variable} or add `providers: {{{id}: {{api_key: …}}}}` to lockgate.yaml"),
@@ -112,7 +117,11 @@ impl Names<'_> {
             });
         }
         message.push_str("; or name the provider, as in `provider:model`");
-        Failure { code: Some("model_not_found".into()), param: Some("model".into()), ..Failure::new(ErrorKind::NotFound, message) }
+        Failure {
+            code: Some("model_not_found".into()),
+            param: Some("model".into()),
+            ..Failure::new(ErrorKind::NotFound, message)
+        }
     }
 }
 
@@ -133,5 +142,8 @@ fn target(upstream: &Arc<Upstream>, model: &str) -> Target {
 
 fn ambiguous(name: &str, choices: &[&Arc<Upstream>]) -> Failure {
     let list: Vec<_> = choices.iter().map(|upstream| format!("`{}:{name}`", upstream.id)).collect();
-    Failure::invalid("model", format!("several providers have the model `{name}`: call it {}", list.join(" or ")))
+    Failure::invalid(
+        "model",
+        format!("several providers have the model `{name}`: call it {}", list.join(" or ")),
+    )
 }

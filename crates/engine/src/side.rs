@@ -36,7 +36,8 @@ impl Engine {
         let front = request.format;
         let tokens = front.tokens.ok_or_else(|| no_such(&front, "token counting"))?;
         let state = self.state.load_full();
-        let envelope = Envelope::read(&request.body, front.count_envelope(), &state.options.limits)?;
+        let envelope =
+            Envelope::read(&request.body, lockgate_wire::count_envelope(&front), &state.options.limits)?;
         let target = self.target(&state, &request, envelope.model.as_deref())?;
         let mut facts = facts(front.dialect, &target.upstream, &target.model);
         let upstream = &target.upstream;
@@ -55,9 +56,11 @@ impl Engine {
         let to = format(dialect);
         let counter = to.tokens.ok_or_else(|| no_such(&to, "token counting"))?;
         let mut conversation = tokens.parse(&request.body)?;
+        lockgate_wire::may_leave(front.dialect, &conversation)?;
         ToolNames::plain(&mut conversation);
         let quirks = upstream.provider.quirks(&target.model, 0);
-        let write = WriteTarget { default_max_tokens: 1, model: &target.model, quirks: &quirks, stream: false };
+        let write =
+            WriteTarget { default_max_tokens: 1, model: &target.model, quirks: &quirks, stream: false };
         let body = counter.write(&conversation, &write, &mut facts.loss)?;
         let travel = travelling(&request.headers, front.dialect, dialect);
         let answered = side_call(upstream, &ask, credential, travel, body.into()).await?;
@@ -91,9 +94,16 @@ impl Engine {
         let credential = credential_for(&request, upstream)?;
         if upstream.speaks(front.dialect) {
             let call = embeddings.parse(path, &request.body)?;
-            let ask = Ask { dialect: front.dialect, model: &target.model, operation: Operation::Embed { single: call.single }, stream: false };
+            let ask = Ask {
+                dialect: front.dialect,
+                model: &target.model,
+                operation: Operation::Embed { single: call.single },
+                stream: false,
+            };
             let body = match &named {
-                Some(name) if *name != target.model => lockgate_wire::with_member(&request.body, "model", &target.model).into(),
+                Some(name) if *name != target.model => {
+                    lockgate_wire::with_member(&request.body, "model", &target.model).into()
+                }
                 Some(_) | None => request.body.clone(),
             };
             let travel = travelling(&request.headers, front.dialect, front.dialect);
@@ -107,7 +117,12 @@ impl Engine {
         let call = embeddings.parse(path, &request.body)?;
         let body = writer.write(&call, &target.model, &mut facts.loss)?;
         let single = call.single && call.inputs.len() == 1;
-        let ask = Ask { dialect: to.dialect, model: &target.model, operation: Operation::Embed { single }, stream: false };
+        let ask = Ask {
+            dialect: to.dialect,
+            model: &target.model,
+            operation: Operation::Embed { single },
+            stream: false,
+        };
         let travel = travelling(&request.headers, front.dialect, to.dialect);
         match accepted(&to, side_call(upstream, &ask, credential, travel, body.into()).await?) {
             Err(refused) => Ok(answer::refused(&facts, &front, refused)),
@@ -121,10 +136,13 @@ impl Engine {
     /// Lists the models that this caller may call, or tells one.
     pub async fn models(&self, request: CallRequest, page: ModelsPage) -> Response<AnswerBody> {
         let front = request.format;
-        let Some(models) = front.models else { return answer::error(&front, &no_such(&front, "lists of models")) };
+        let Some(models) = front.models else {
+            return answer::error(&front, &no_such(&front, "lists of models"));
+        };
         let state = self.state.load_full();
         let mut cards = self.catalogue.load().listed(|name| request.caller.may_use(name));
-        if let Some(owner) = state.upstreams.values().find(|upstream| owners_of(front.dialect).contains(&upstream.kind))
+        if let Some(owner) =
+            state.upstreams.values().find(|upstream| owners_of(front.dialect).contains(&upstream.kind))
             && self.catalogue.load().of(&owner.id).is_empty()
             && request.caller.own.is_some()
         {
@@ -132,7 +150,11 @@ impl Engine {
             cards.extend(self.listed_for(&request, owner).await);
         }
         for (alias, _) in state.options.aliases.iter().filter(|(alias, _)| request.caller.may_use(alias)) {
-            cards.push(ModelCard { id: alias.clone(), owner: Some("lockgate".into()), ..ModelCard::default() });
+            cards.push(ModelCard {
+                id: alias.clone(),
+                owner: Some("lockgate".into()),
+                ..ModelCard::default()
+            });
         }
         let facts = Facts { model: String::new(), provider: String::new(), ..blank(front.dialect) };
         match &request.model {
@@ -140,7 +162,10 @@ impl Engine {
             Some(id) => match cards.iter().find(|card| card.id == *id) {
                 Some(card) => answer::json(&facts, models.write_one(card)),
                 None => {
-                    let failure = Failure::new(ErrorKind::NotFound, format!("no model `{id}` is known here; GET the list without an id"));
+                    let failure = Failure::new(
+                        ErrorKind::NotFound,
+                        format!("no model `{id}` is known here; GET the list without an id"),
+                    );
                     answer::error(&front, &Failure { code: Some("model_not_found".into()), ..failure })
                 }
             },
@@ -153,9 +178,45 @@ impl Engine {
         let Ok(credential) = credential_for(request, owner) else { return Vec::new() };
         let answered = side_call(owner, &ask, credential, HeaderMap::new(), Bytes::new()).await;
         match answered.map(|answered| accepted(&format(dialect), answered)) {
-            Ok(Ok(body)) => format(dialect).models.and_then(|models| models.parse(&body).ok()).unwrap_or_default(),
+            Ok(Ok(body)) => {
+                format(dialect).models.and_then(|models| models.parse(&body).ok()).unwrap_or_default()
+            }
             Ok(Err(_)) | Err(_) => Vec::new(),
         }
+    }
+
+    /// Ollama's `/api/show`: asked of Ollama where the model is there, else told from the catalogue.
+    pub async fn show(&self, request: CallRequest) -> Response<AnswerBody> {
+        let format = request.format;
+        self.shown(request).await.unwrap_or_else(|failure| answer::error(&format, &failure))
+    }
+
+    async fn shown(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
+        let front = request.format;
+        let state = self.state.load_full();
+        let body = &request.body;
+        let field = if lockgate_wire::member_text(body, "model").is_some() { "model" } else { "name" };
+        let named = lockgate_wire::member_text(body, field)
+            .ok_or_else(|| Failure::invalid("model", "`model` is missing: name the model to show"))?;
+        let target = self.target(&state, &request, Some(&named))?;
+        let facts = facts(front.dialect, &target.upstream, &target.model);
+        if target.upstream.speaks(Dialect::Ollama) {
+            let operation =
+                Operation::Raw { method: &request.method, path_and_query: &request.path_and_query };
+            let ask = Ask { dialect: Dialect::Ollama, model: "", operation, stream: false };
+            let credential = credential_for(&request, &target.upstream)?;
+            let body = lockgate_wire::with_member(body, field, &target.model);
+            let travel = travelling(&request.headers, front.dialect, front.dialect);
+            return Ok(relayed(
+                &front,
+                &facts,
+                side_call(&target.upstream, &ask, credential, travel, body.into()).await?,
+            ));
+        }
+        let catalogue = self.catalogue.load();
+        let unlisted = ModelCard { id: named, ..ModelCard::default() };
+        let card = catalogue.card(&target.upstream.id, &target.model).unwrap_or(&unlisted);
+        Ok(answer::json(&facts, lockgate_wire::ollama::write_show(card)))
     }
 
     /// Passes an endpoint that we do not model to the provider that owns the client's dialect.
@@ -168,12 +229,15 @@ impl Engine {
         let front = request.format;
         let state = self.state.load_full();
         let kinds = owners_of(front.dialect);
-        let owners: Vec<_> = state.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
+        let owners: Vec<_> =
+            state.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
         let path = &request.path_and_query;
         let [upstream] = owners.as_slice() else {
             let kind = kinds.first().map_or("", |kind| kind.name());
             let words = if owners.is_empty() {
-                format!("`{path}` belongs to {kind}, which is not among the providers; add it to lockgate.yaml")
+                format!(
+                    "`{path}` belongs to {kind}, which is not among the providers; add it to lockgate.yaml"
+                )
             } else {
                 format!("`{path}` belongs to {kind}, and there are several providers of that kind")
             };
@@ -187,7 +251,11 @@ impl Engine {
             travel.insert(header::CONTENT_TYPE, kind.clone());
         }
         let facts = facts(front.dialect, upstream, "");
-        Ok(relayed(&front, &facts, side_call(upstream, &ask, credential, travel, request.body.clone()).await?))
+        Ok(relayed(
+            &front,
+            &facts,
+            side_call(upstream, &ask, credential, travel, request.body.clone()).await?,
+        ))
     }
 }
 
@@ -207,7 +275,10 @@ pub(crate) async fn side_call(
     body: Bytes,
 ) -> Result<Answered, Failure> {
     let Endpoint::Http { method, uri } = upstream.provider.endpoint(ask)? else {
-        return Err(Failure::new(ErrorKind::NotFound, format!("provider `{}` has no such endpoint", upstream.id)));
+        return Err(Failure::new(
+            ErrorKind::NotFound,
+            format!("provider `{}` has no such endpoint", upstream.id),
+        ));
     };
     if !body.is_empty() {
         travel.entry(header::CONTENT_TYPE).or_insert(header::HeaderValue::from_static("application/json"));
@@ -222,7 +293,8 @@ pub(crate) async fn side_call(
     *request.uri_mut() = uri;
     *request.headers_mut() = travel;
     let id = &upstream.id;
-    let unavailable = |what: &str| Failure::new(ErrorKind::UpstreamUnavailable, format!("provider `{id}`: {what}"));
+    let unavailable =
+        |what: &str| Failure::new(ErrorKind::UpstreamUnavailable, format!("provider `{id}`: {what}"));
     let exchange = async {
         let response = upstream.send(request).await.map_err(|error| unavailable(&describe(&error)))?;
         let (head, body) = response.into_parts();
@@ -232,7 +304,10 @@ pub(crate) async fn side_call(
     };
     let patience = Duration::from_millis(upstream.settings.timeouts.first_byte_ms);
     tokio::time::timeout(patience, exchange).await.unwrap_or_else(|_| {
-        Err(Failure::new(ErrorKind::Timeout, format!("provider `{id}` did not answer in {} ms", patience.as_millis())))
+        Err(Failure::new(
+            ErrorKind::Timeout,
+            format!("provider `{id}` did not answer in {} ms", patience.as_millis()),
+        ))
     })
 }
 
@@ -255,7 +330,13 @@ fn relayed(front: &Format, facts: &Facts, answered: Answered) -> Response<Answer
         failure.status = Some(status);
         return answer::refused(facts, front, Refused { body: None, failure, headers: answered.headers });
     }
-    let mut response = answer::answered(facts, answered.status, &answered.headers, lockgate_wire::Mode::Whole, AnswerBody::full(answered.body));
+    let mut response = answer::answered(
+        facts,
+        answered.status,
+        &answered.headers,
+        lockgate_wire::Mode::Whole,
+        AnswerBody::full(answered.body),
+    );
     if answered.headers.get(header::CONTENT_TYPE).is_none() {
         response.headers_mut().remove(header::CONTENT_TYPE);
     }

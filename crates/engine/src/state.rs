@@ -43,7 +43,9 @@ impl State {
             let detected = options.detected.contains(id);
             // Unchanged providers keep their connections.
             let known = before.and_then(|before| before.upstreams.get(id));
-            if let Some(known) = known.filter(|known| known.settings == *settings && known.detected == detected) {
+            if let Some(known) =
+                known.filter(|known| known.settings == *settings && known.detected == detected)
+            {
                 upstreams.insert(id.clone(), known.clone());
                 continue;
             }

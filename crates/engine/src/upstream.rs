@@ -38,10 +38,13 @@ impl Upstream {
     /// Opens a provider; the error says what its settings lack.
     pub fn open(id: &str, settings: &Settings, detected: bool) -> Result<Arc<Self>, OpenError> {
         let provider = lockgate_providers::open(id, settings)?;
-        let kind = settings.kind.or_else(|| lockgate_providers::implied_kind(id)).unwrap_or(Kind::OpenaiCompatible);
+        let kind =
+            settings.kind.or_else(|| lockgate_providers::implied_kind(id)).unwrap_or(Kind::OpenaiCompatible);
         let mut headers = HeaderMap::new();
         for (name, value) in &settings.headers {
-            if let (Ok(name), Ok(mut value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value.expose())) {
+            if let (Ok(name), Ok(mut value)) =
+                (name.parse::<HeaderName>(), HeaderValue::from_str(value.expose()))
+            {
                 value.set_sensitive(true);
                 headers.insert(name, value);
             }
@@ -63,6 +66,11 @@ impl Upstream {
     /// Whether it speaks a dialect itself.
     pub fn speaks(&self, dialect: Dialect) -> bool {
         self.provider.dialects().contains(&dialect)
+    }
+
+    /// Whether calls without any credential cannot succeed.
+    pub fn needs_key(&self) -> bool {
+        self.kind.info().needs_key || Preset::named(&self.id).is_some_and(|preset| !preset.local)
     }
 
     /// Environment variables that would give it a credential.
@@ -128,5 +136,9 @@ pub(crate) fn describe(error: &Error) -> String {
         deepest = source;
     }
     let text = deepest.to_string();
-    if error.is_connect() { format!("cannot connect: {text}") } else { format!("the connection failed: {text}") }
+    if error.is_connect() {
+        format!("cannot connect: {text}")
+    } else {
+        format!("the connection failed: {text}")
+    }
 }

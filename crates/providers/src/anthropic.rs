@@ -29,7 +29,9 @@ impl Provider for Anthropic {
     fn endpoint(&self, ask: &Ask<'_>) -> Result<Endpoint, Failure> {
         let (method, path) = match &ask.operation {
             Operation::CountTokens => (Method::POST, "/v1/messages/count_tokens"),
-            Operation::Embed { .. } => return Err(Failure::new(ErrorKind::NotFound, "Anthropic makes no embeddings")),
+            Operation::Embed { .. } => {
+                return Err(Failure::new(ErrorKind::NotFound, "Anthropic makes no embeddings"));
+            }
             Operation::Generate => (Method::POST, "/v1/messages"),
             Operation::Models => (Method::GET, "/v1/models?limit=1000"),
             Operation::Raw { method, path_and_query } => ((*method).clone(), *path_and_query),

@@ -14,7 +14,7 @@ use url::Url;
 use crate::{Kind, ModelGlob};
 
 /// One provider. The key it stands under is its id: the word before the colon in `provider:model`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// How the provider is spoken to. May be left out when the id is itself a kind (`anthropic`) or a preset (`groq`).
@@ -165,7 +165,7 @@ impl Default for Timeouts {
 }
 
 /// Timeouts of the models that a pattern names.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ModelTimeouts {
     /// Pattern over the model's name; `*` stands for any text, `?` for one character.
@@ -203,7 +203,7 @@ impl Default for Retry {
 }
 
 /// Azure OpenAI.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Azure {
     /// Value of the `api-version` query parameter. Left out, the versionless `/openai/v1` addresses are used.
@@ -213,7 +213,7 @@ pub struct Azure {
 }
 
 /// Google Cloud's Vertex AI.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Vertex {
     /// Project id, not its number.
@@ -235,7 +235,7 @@ impl Default for VertexLocation {
 }
 
 /// OpenRouter's choice among the providers behind it.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Openrouter {
     /// Providers to try first, in this order.
@@ -315,7 +315,7 @@ pub struct MaxPrice {
 }
 
 /// Ollama.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ollama {
     /// Largest context asked for, in tokens. The context is sized from what the call needs; each doubling costs memory and
@@ -327,7 +327,7 @@ pub struct Ollama {
 }
 
 /// The `claude` command line tool.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClaudeCli {
     /// Program to start, looked up on PATH; started directly, never through a shell.

@@ -17,7 +17,11 @@ pub(crate) fn bearer(credential: &Credential, headers: &mut HeaderMap) -> Result
 }
 
 /// Signs a key with a header of its own, a token with `Authorization`.
-pub(crate) fn key_or_bearer(name: &'static str, credential: &Credential, headers: &mut HeaderMap) -> Result<(), Failure> {
+pub(crate) fn key_or_bearer(
+    name: &'static str,
+    credential: &Credential,
+    headers: &mut HeaderMap,
+) -> Result<(), Failure> {
     match credential {
         Credential::Key(secret) => {
             headers.insert(HeaderName::from_static(name), secret_value(secret)?);
@@ -32,8 +36,9 @@ fn secret_value(secret: &Secret) -> Result<HeaderValue, Failure> {
 }
 
 fn value(parts: &[&str]) -> Result<HeaderValue, Failure> {
-    let mut value = HeaderValue::from_str(&parts.concat())
-        .map_err(|_| Failure::new(ErrorKind::Unauthenticated, "the credential holds characters that no header may hold"))?;
+    let mut value = HeaderValue::from_str(&parts.concat()).map_err(|_| {
+        Failure::new(ErrorKind::Unauthenticated, "the credential holds characters that no header may hold")
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -32,7 +32,12 @@ impl Access {
     }
 
     /// Who sent this request.
-    pub fn caller(&self, peer: SocketAddr, headers: &HeaderMap, query_key: Option<&str>) -> Result<Caller, Failure> {
+    pub fn caller(
+        &self,
+        peer: SocketAddr,
+        headers: &HeaderMap,
+        query_key: Option<&str>,
+    ) -> Result<Caller, Failure> {
         let keyless = self.keys.is_empty();
         if keyless {
             from_this_machine(peer, headers)?;
@@ -100,7 +105,9 @@ fn is_placeholder(text: &str) -> bool {
 fn from_this_machine(peer: SocketAddr, headers: &HeaderMap) -> Result<(), Failure> {
     let refuse = |words: &str| Err(Failure::new(ErrorKind::Forbidden, words));
     if !peer.ip().to_canonical().is_loopback() {
-        return refuse("this gateway has no keys yet, so it answers callers on its own machine only; make one with `lockgate key new`");
+        return refuse(
+            "this gateway has no keys yet, so it answers callers on its own machine only; make one with `lockgate key new`",
+        );
     }
     let named = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
     if named(header::HOST).is_some_and(|host| !is_local_host(host)) {
@@ -130,7 +137,10 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     fn ring(key: &str) -> Access {
@@ -146,7 +156,9 @@ mod tests {
     fn a_key_is_taken_from_either_header_and_a_client_credential_keeps_its_scheme() {
         let access = ring("lg-one");
         let call = |pairs: &[_]| access.caller(AWAY.parse().unwrap(), &headers(pairs), None);
-        for pairs in [[("x-api-key", "lg-one")], [("authorization", "Bearer lg-one")], [("x-goog-api-key", "lg-one")]] {
+        for pairs in
+            [[("x-api-key", "lg-one")], [("authorization", "Bearer lg-one")], [("x-goog-api-key", "lg-one")]]
+        {
             let caller = call(&pairs).unwrap();
             assert!(caller.grant.is_some() && caller.own.is_none());
         }
@@ -156,13 +168,17 @@ mod tests {
         assert!(own.grant.is_none() && matches!(own.own, Some(Credential::Bearer(_))));
         let both = call(&[("x-lockgate-key", "lg-one"), ("x-api-key", "sk-own")]).unwrap();
         assert!(both.grant.is_some() && matches!(both.own, Some(Credential::Key(_))));
-        assert_eq!(call(&[("x-api-key", "lg-one"), ("x-anthropic-api-key", "")]).unwrap_err().kind, ErrorKind::Unauthenticated);
+        assert_eq!(
+            call(&[("x-api-key", "lg-one"), ("x-anthropic-api-key", "")]).unwrap_err().kind,
+            ErrorKind::Unauthenticated
+        );
     }
 
     #[test]
     fn without_keys_only_this_machine_may_call_and_no_web_page() {
         let access = Access::default();
-        let call = |peer: &str, pairs: &[_]| access.caller(peer.parse().unwrap(), &headers(pairs), None).is_ok();
+        let call =
+            |peer: &str, pairs: &[_]| access.caller(peer.parse().unwrap(), &headers(pairs), None).is_ok();
         assert!(call(HERE, &[("host", "localhost:8484")]));
         assert!(call("[::1]:9", &[("host", "[::1]:8484"), ("origin", "http://127.0.0.1:3000")]));
         assert!(!call(AWAY, &[]));

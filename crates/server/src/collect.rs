@@ -15,8 +15,15 @@ use lockgate_core::{ErrorKind, Failure};
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// The whole body, or why it was refused.
-pub(crate) async fn collect(headers: &HeaderMap, mut body: Incoming, limit: usize, idle: Duration) -> Result<Bytes, Failure> {
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|value| value.as_bytes() != b"identity") {
+pub(crate) async fn collect(
+    headers: &HeaderMap,
+    mut body: Incoming,
+    limit: usize,
+    idle: Duration,
+) -> Result<Bytes, Failure> {
+    if let Some(encoding) =
+        headers.get(header::CONTENT_ENCODING).filter(|value| value.as_bytes() != b"identity")
+    {
         let words = format!(
             "request bodies must not be compressed (content-encoding: {}); turn compression off in the client",
             encoding.to_str().unwrap_or("?")
@@ -58,7 +65,10 @@ async fn drain(mut body: Incoming) {
 }
 
 fn too_large(limit: usize) -> Failure {
-    Failure::new(ErrorKind::TooLarge, format!("the body is larger than {limit} bytes (server.limits.body_bytes)"))
+    Failure::new(
+        ErrorKind::TooLarge,
+        format!("the body is larger than {limit} bytes (server.limits.body_bytes)"),
+    )
 }
 
 fn too_slow(idle: Duration) -> Failure {

@@ -4,7 +4,7 @@
 //! address includes it. What is not modelled goes to the provider that owns the dialect.
 
 use http::{HeaderMap, Method};
-use lockgate_wire::gemini::{self, GeminiMethod};
+use lockgate_wire::gemini::{self, Method as GeminiMethod};
 use lockgate_wire::{Format, Mode, anthropic, chat, ollama, responses};
 
 /// What is asked for.
@@ -62,10 +62,25 @@ pub fn route(method: &Method, path: &str, query: Option<&str>, headers: &HeaderM
     if let Some(route) = gemini_route(method, path, query) {
         return route;
     }
-    let rest = path.strip_prefix("/v1/v1").or_else(|| path.strip_prefix("/v1")).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let rest = path
+        .strip_prefix("/v1/v1")
+        .or_else(|| path.strip_prefix("/v1"))
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let endpoint = rest.unwrap_or(path);
-    let post = |action, format| if *method == Method::POST { Route::new(action, format) } else { Route::new(Action::WrongMethod, format) };
-    let get = |action, format| if *method == Method::GET || *method == Method::HEAD { Route::new(action, format) } else { Route::new(Action::WrongMethod, format) };
+    let post = |action, format| {
+        if *method == Method::POST {
+            Route::new(action, format)
+        } else {
+            Route::new(Action::WrongMethod, format)
+        }
+    };
+    let get = |action, format| {
+        if *method == Method::GET || *method == Method::HEAD {
+            Route::new(action, format)
+        } else {
+            Route::new(Action::WrongMethod, format)
+        }
+    };
     match endpoint {
         "" => Route::new(Action::Root, if anthropic_client { anthropic::FORMAT } else { chat::FORMAT }),
         "/chat/completions" => post(Action::Generate, chat::FORMAT),
@@ -100,7 +115,7 @@ pub fn route(method: &Method, path: &str, query: Option<&str>, headers: &HeaderM
 fn models(route: Route, id: &str) -> Route {
     match id.strip_prefix('/') {
         Some(id) if !id.is_empty() => {
-            let id = gemini::decode(id);
+            let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned();
             Route { model: Some(id), ..route }
         }
         _ => route,
@@ -119,7 +134,10 @@ fn gemini_route(method: &Method, path: &str, query: Option<&str>) -> Option<Rout
         let mode = match found.method {
             GeminiMethod::StreamGenerate if sse => Mode::Stream,
             GeminiMethod::StreamGenerate => Mode::Array,
-            GeminiMethod::BatchEmbed | GeminiMethod::CountTokens | GeminiMethod::Embed | GeminiMethod::Generate => Mode::Whole,
+            GeminiMethod::BatchEmbed
+            | GeminiMethod::CountTokens
+            | GeminiMethod::Embed
+            | GeminiMethod::Generate => Mode::Whole,
         };
         let action = if *method == Method::POST { action } else { Action::WrongMethod };
         return Some(Route { action, format: gemini::FORMAT, mode: Some(mode), model: Some(found.model) });

@@ -15,7 +15,12 @@ use crate::stall::StallGuard;
 
 /// Serves until `stop` is cancelled, then waits at most `drain` for answers that are still on their way. Returns how
 /// many had to be cut.
-pub async fn serve(listener: TcpListener, server: Arc<Server>, stop: CancellationToken, drain: Duration) -> usize {
+pub async fn serve(
+    listener: TcpListener,
+    server: Arc<Server>,
+    stop: CancellationToken,
+    drain: Duration,
+) -> usize {
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -39,7 +44,12 @@ pub async fn serve(listener: TcpListener, server: Arc<Server>, stop: Cancellatio
     connections.len()
 }
 
-async fn connection(stream: TcpStream, peer: std::net::SocketAddr, server: Arc<Server>, stop: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    peer: std::net::SocketAddr,
+    server: Arc<Server>,
+    stop: CancellationToken,
+) {
     // A segment held back for its neighbour (Nagle) delays each piece of a stream by up to 40 ms.
     let _ = stream.set_nodelay(true);
     let bounds = server.bounds();

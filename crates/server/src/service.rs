@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use lockgate_core::{ErrorKind, Failure};
 use lockgate_engine::{AnswerBody, CallRequest, Engine};
@@ -63,8 +63,12 @@ impl Server {
         let found = route(&head.method, head.uri.path(), query, &head.headers);
         match found.action {
             Action::Health => return plain(StatusCode::OK, "application/json", "{\"status\":\"ok\"}"),
-            Action::Root => return plain(StatusCode::OK, "text/plain; charset=utf-8", "Lockgate is running.\n"),
-            Action::Unknown => return self.no_such(&found.format, ErrorKind::NotFound.status(), head.uri.path()),
+            Action::Root => {
+                return plain(StatusCode::OK, "text/plain; charset=utf-8", "Lockgate is running.\n");
+            }
+            Action::Unknown => {
+                return self.no_such(&found.format, ErrorKind::NotFound.status(), head.uri.path());
+            }
             Action::WrongMethod => return self.no_such(&found.format, 405, head.uri.path()),
             Action::CountTokens
             | Action::Embed
@@ -92,7 +96,16 @@ impl Server {
         };
         let Route { action, format, mode, model } = found;
         let page = models_page(query);
-        let call = CallRequest { body, caller, format, headers: head.headers, method: head.method, mode, model, path_and_query };
+        let call = CallRequest {
+            body,
+            caller,
+            format,
+            headers: head.headers,
+            method: head.method,
+            mode,
+            model,
+            path_and_query,
+        };
         self.act(&action, call, page).await
     }
 
@@ -151,7 +164,10 @@ fn without_key(path: &str, query: Option<&str>) -> (Option<String>, String) {
     let Some(query) = query else { return (None, path.to_owned()) };
     let is_key = |pair: &&str| pair.starts_with("key=");
     let key = query.split('&').find(is_key).map(|pair| {
-        url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+        url::form_urlencoded::parse(pair.as_bytes())
+            .next()
+            .map(|(_, value)| value.into_owned())
+            .unwrap_or_default()
     });
     let rest: Vec<_> = query.split('&').filter(|pair| !is_key(pair)).collect();
     let text = if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) };

@@ -95,17 +95,7 @@ impl Envelope {
 
     /// The body with one top-level value set to `json`; every other byte stays.
     pub fn with(&self, body: &[u8], key: &str, json: &str) -> Vec<u8> {
-        if let Some(range) = self.value(body, key) {
-            return splice(body, range, json.as_bytes());
-        }
-        let name = serde_json::Value::from(key);
-        let (at, text) = if let Some(last) = self.scan.members.last() {
-            (last.value.end, format!(",{name}:{json}"))
-        } else {
-            let brace = memchr::memchr(b'{', body).map_or(0, |brace| brace + 1);
-            (brace, format!("{name}:{json}"))
-        };
-        splice(body, at..at, text.as_bytes())
+        set_member(body, &self.scan, key, json)
     }
 }
 
@@ -116,6 +106,34 @@ pub fn splice(body: &[u8], range: Range<usize>, with: &[u8]) -> Vec<u8> {
     out.extend_from_slice(with);
     out.extend_from_slice(&body[range.end..]);
     out
+}
+
+/// A top-level string of a body, if it is there and is one.
+pub fn member_text(body: &[u8], key: &str) -> Option<String> {
+    let scan = scan(body, 512).ok()?;
+    serde_json::from_slice(&body[scan.find(body, key)?.value.clone()]).ok()
+}
+
+/// A body with one top-level string set; every other byte stays. A body that is no object is left as it is.
+pub fn with_member(body: &[u8], key: &str, text: &str) -> Vec<u8> {
+    match scan(body, 512) {
+        Ok(scan) => set_member(body, &scan, key, &serde_json::Value::from(text).to_string()),
+        Err(_) => body.to_vec(),
+    }
+}
+
+fn set_member(body: &[u8], scan: &Scan, key: &str, json: &str) -> Vec<u8> {
+    if let Some(member) = scan.find(body, key) {
+        return splice(body, member.value.clone(), json.as_bytes());
+    }
+    let name = serde_json::Value::from(key);
+    let (at, text) = if let Some(last) = scan.members.last() {
+        (last.value.end, format!(",{name}:{json}"))
+    } else {
+        let brace = memchr::memchr(b'{', body).map_or(0, |brace| brace + 1);
+        (brace, format!("{name}:{json}"))
+    };
+    splice(body, at..at, text.as_bytes())
 }
 
 fn require(scan: &Scan, body: &[u8], field: &'static str, kinds: &[Kind]) -> Result<(), Failure> {

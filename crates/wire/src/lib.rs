@@ -4,28 +4,36 @@
 //! A call that keeps its dialect is never taken apart: [`Envelope`] reads its outside, edits are splices, and its
 //! answer passes as frames ([`Decoded`]). A call that changes dialect goes `parse` → `Conversation` →
 //! [`ToolNames::plain`] → `write`, and its answer `decoder` → [`Restore`] → [`Sequencer`] → `encoder`. No dialect
-//! knows another.
+//! knows another. [`format`] is the registry.
 
+pub mod anthropic;
+pub mod chat;
 #[cfg(test)]
 mod check;
+pub mod claude_cli;
 mod decoded;
 mod envelope;
 mod format;
 mod frame;
+pub mod gemini;
 mod json;
 mod loss;
+pub mod ollama;
+mod registry;
+pub mod responses;
 mod scan;
 mod sequence;
 mod toolnames;
 
 pub use decoded::{DecodeError, Decoded, Frame};
-pub use envelope::{Envelope, EnvelopeLimits, EnvelopeSpec, splice};
+pub use envelope::{Envelope, EnvelopeLimits, EnvelopeSpec, member_text, splice, with_member};
 pub use format::{
     AnswerContext, Depth, EmbeddingsFormat, Format, Mode, ModelsFormat, ModelsPage, Quirks, StreamDecoder,
     StreamEncoder, Target, TokensFormat, WireFormat,
 };
 pub use frame::{Framer, MAX_FRAME, SseEvent, sse};
 pub use loss::Loss;
+pub use registry::{count_envelope, format, may_leave};
 pub use scan::{Kind, Member, Scan, ScanError, scan, validate};
 pub use sequence::Sequencer;
 pub use toolnames::{Restore, ToolNames};

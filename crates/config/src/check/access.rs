@@ -1,0 +1,97 @@
+//! Who may call, and whether secrets are kept: keys, the listening address, secrets written into the file.
+
+use std::collections::HashMap;
+
+use super::Checker;
+use crate::{
+    Code, Path, Source,
+    schema::Schema,
+    shape::looks_secret,
+    suggest,
+    tree::{Content, Node, Style},
+};
+
+impl Checker<'_> {
+    pub(super) fn access(&mut self) {
+        let listen = Path::of(["server", "listen"]);
+        let keyless = self.tree.child("keys").is_none_or(|keys| keys.items().is_empty());
+        let address = self.config.server.listen;
+        if keyless && !address.ip().is_loopback() && !self.is_malformed(&Path::of(["keys"])) {
+            let message = format!(
+                "`{address}` can be reached from outside, but there are no `keys`; add one or listen on 127.0.0.1"
+            );
+            self.report(Code::PublicBind, &listen, message);
+        }
+        self.keys();
+        self.inline_secrets(self.tree, Schema::root(), &Path::default());
+    }
+
+    fn keys(&mut self) {
+        let Some(keys) = self.tree.child("keys") else { return };
+        let (mut names, mut hashes) = (HashMap::new(), HashMap::new());
+        for (index, key) in keys.items().iter().enumerate() {
+            let path = Path::of(["keys"]).index(index);
+            for (field, seen) in [("name", &mut names), ("hash", &mut hashes)] {
+                let Some(value) = key.child(field).and_then(Node::text) else { continue };
+                if let Some(first) = seen.insert(value.to_lowercase(), index) {
+                    let message = format!("this {field} is that of keys[{first}] too");
+                    self.report(Code::DuplicateCaller, &path.key(field), message);
+                }
+            }
+            for entry in key.child("credentials").map_or(&[][..], Node::entries) {
+                if self.tree.child("providers").and_then(|all| all.child(&entry.key)).is_none() {
+                    let suggestion = suggest::nearest(&entry.key, self.provider_ids()).map(str::to_owned);
+                    let message = format!("there is no provider `{}`", entry.key);
+                    let path = path.key("credentials").key(&entry.key);
+                    self.report_key(Code::KeyCredential, &path, message).suggestion = suggestion;
+                }
+            }
+        }
+    }
+
+    pub(super) fn provider_ids(&self) -> Vec<&str> {
+        let providers = self.tree.child("providers").map_or(&[][..], Node::entries);
+        providers.iter().map(|entry| entry.key.as_str()).collect()
+    }
+
+    /// A literal in the file where a secret belongs, or a text that looks like one anywhere else.
+    fn inline_secrets(&mut self, node: &Node, schema: Schema<'_>, path: &Path) {
+        match &node.content {
+            Content::Broken | Content::Empty => {}
+            Content::List(items) => {
+                let crate::schema::Type::List(of) = schema.shape() else { return };
+                for (index, item) in items.iter().enumerate() {
+                    self.inline_secrets(item, of, &path.index(index));
+                }
+            }
+            Content::Map(entries) => {
+                for entry in entries {
+                    if let Some(below) = schema.property(&entry.key) {
+                        self.inline_secrets(&entry.node, below, &path.key(&entry.key));
+                    }
+                }
+            }
+            Content::Scalar(scalar) => {
+                let in_file = matches!(node.source, Source::File { .. });
+                let literal = matches!(scalar.style, Style::Plain | Style::Quoted);
+                // Headers and query values are kept secret but rarely are, unless they look so.
+                let credential = schema.is_secret() && !is_decoration(path);
+                let looks = looks_secret(&scalar.text) && schema.format() != Some("key-hash");
+                if in_file && literal && (credential || looks) && !self.is_malformed(path) {
+                    let message = format!(
+                        "`{path}` holds a secret in plain text; keep it in a variable and write `${{NAME}}`"
+                    );
+                    self.report(Code::InlineSecret, path, message);
+                }
+            }
+        }
+    }
+}
+
+fn is_decoration(path: &Path) -> bool {
+    let mut keys = path
+        .steps()
+        .iter()
+        .map(|step| matches!(step, crate::path::Step::Key(key) if key == "headers" || key == "query"));
+    keys.nth(2).unwrap_or(false)
+}

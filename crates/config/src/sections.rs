@@ -1,0 +1,302 @@
+//! The configuration as the program sees it: the root and every section that is not a provider's.
+//!
+//! The doc comment on a field is its text in the reference and the schema. Nothing is checked here that needs more than
+//! one field or a position.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr};
+
+use lockgate_core::Secret;
+use lockgate_providers::{ModelGlob, Settings};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The configuration of a Lockgate gateway.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where and how the gateway listens.
+    pub server: Server,
+    /// Who may call. Without any key everybody who reaches the address may, so that address must be a loopback one.
+    pub keys: Vec<Key>,
+    /// Where calls may go: provider id to settings. Providers found in the environment are added to these.
+    pub providers: BTreeMap<String, Settings>,
+    /// Names for models and choices among them.
+    pub models: Models,
+    /// What happens when a call is translated from one API to another.
+    pub conversion: Conversion,
+    /// What the gateway writes about itself.
+    pub log: Log,
+}
+
+/// Where and how the gateway listens.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port. An address that others can reach is an error as long as there are no `keys`. Changing it needs a
+    /// restart.
+    #[schemars(with = "String", extend("format" = "socket-address"))]
+    pub listen: SocketAddr,
+    /// Silence after which a streaming client gets a keep-alive, in milliseconds. Clients and proxies between give up
+    /// after 10 to 60 seconds of silence; five seconds is far from all of them and costs a few bytes.
+    #[schemars(range(min = 100, max = 600_000))]
+    pub keepalive_ms: u64,
+    /// How long a shutdown waits for answers that are still streaming before it cuts them.
+    #[schemars(range(max = 86_400_000))]
+    pub drain_ms: u64,
+    /// What a request may measure.
+    pub limits: Limits,
+    /// How slow a client may be.
+    pub slow_client: SlowClient,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8484)),
+            keepalive_ms: 5_000,
+            drain_ms: 30_000,
+            limits: Limits::default(),
+            slow_client: SlowClient::default(),
+        }
+    }
+}
+
+/// What a request may measure; more is refused before it is read to the end.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of a body, counted as they arrive (413). 32 MiB is what Anthropic accepts.
+    #[schemars(range(min = 1024, max = 1_073_741_824))]
+    pub body_bytes: usize,
+    /// Messages or input items of a call (400).
+    #[schemars(range(min = 1))]
+    pub messages: usize,
+    /// Tools of a call (400).
+    #[schemars(range(min = 1))]
+    pub tools: usize,
+    /// Depth of JSON objects and lists (400).
+    #[schemars(range(min = 8, max = 1024))]
+    pub nesting: usize,
+    /// Bytes of all request headers together (431).
+    #[schemars(range(min = 8192, max = 1_048_576))]
+    pub header_bytes: usize,
+    /// Number of request headers (431).
+    #[schemars(range(min = 16, max = 1024))]
+    pub headers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 32 * 1024 * 1024,
+            messages: 20_000,
+            tools: 2_000,
+            nesting: 128,
+            header_bytes: 64 * 1024,
+            headers: 128,
+        }
+    }
+}
+
+/// How slow a client may be before its connection is closed, in milliseconds.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SlowClient {
+    /// From the start of a request to the end of its headers. They fit into a packet or two; whoever takes longer is
+    /// holding a connection, not sending a request.
+    #[schemars(range(min = 100, max = 600_000))]
+    pub head_ms: u64,
+    /// Silence between two pieces of a request body.
+    #[schemars(range(min = 100, max = 600_000))]
+    pub body_idle_ms: u64,
+    /// How long an answer may wait for the client to read on. Laptops sleep and terminals are paused, so this is longer.
+    #[schemars(range(min = 100, max = 86_400_000))]
+    pub write_idle_ms: u64,
+}
+
+impl Default for SlowClient {
+    fn default() -> Self {
+        Self { head_ms: 10_000, body_idle_ms: 30_000, write_idle_ms: 120_000 }
+    }
+}
+
+/// Somebody who may call.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// Name under which calls with this key are recorded.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// The BLAKE3 hash of the key, `blake3:` and 64 hexadecimal digits; the key itself is never stored.
+    pub hash: KeyHash,
+    /// Credentials used instead of a provider's `api_key` when this key calls: provider id to credential.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>", extend("x-secret-values" = true))]
+    pub credentials: BTreeMap<String, Secret>,
+    /// The only models this key may use, as patterns; empty allows all.
+    #[serde(default)]
+    pub models: Vec<ModelGlob>,
+}
+
+/// The BLAKE3 hash of a key.
+#[derive(Clone, Copy, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("format" = "key-hash", "pattern" = "^blake3:[0-9a-fA-F]{64}$"))]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    /// The hash of a key that a caller presents or that is about to be handed out.
+    pub fn of(key: &str) -> Self {
+        Self(*blake3::hash(key.as_bytes()).as_bytes())
+    }
+
+    /// The raw hash, for a comparison in constant time.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Reads `blake3:` and 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hash = blake3::Hash::from_hex(text.strip_prefix("blake3:")?).ok()?;
+        Some(Self(*hash.as_bytes()))
+    }
+}
+
+/// The text was not a key hash. Says nothing of the text, which is often the key itself.
+#[derive(Debug, thiserror::Error)]
+#[error("not `blake3:` and 64 hexadecimal digits")]
+pub struct KeyHashError;
+
+impl TryFrom<String> for KeyHash {
+    type Error = KeyHashError;
+
+    fn try_from(text: String) -> Result<Self, KeyHashError> {
+        Self::parse(&text).ok_or(KeyHashError)
+    }
+}
+
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "blake3:{}", blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Names for models and choices among them.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Models {
+    /// Names of your own: alias to target. A target is `provider:model`, `provider/model`, another alias, or the plain name
+    /// of a model.
+    pub aliases: BTreeMap<String, String>,
+    /// Targets by purpose, as claude-code-router has them.
+    pub slots: Slots,
+    /// Tokens of input above which a call goes to `slots.longContext`.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub long_context_threshold: u64,
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        Self { aliases: BTreeMap::new(), slots: Slots::default(), long_context_threshold: 60_000 }
+    }
+}
+
+/// Targets by purpose; what is left out stays with the model that the client asked for.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Slots {
+    /// Everything that no other slot takes.
+    pub default: Option<String>,
+    /// Housekeeping calls of clients: titles, summaries, checks.
+    pub background: Option<String>,
+    /// Calls that ask for thinking.
+    pub think: Option<String>,
+    /// Calls longer than `long_context_threshold`.
+    #[serde(rename = "longContext")]
+    pub long_context: Option<String>,
+    /// Calls that carry a web search tool.
+    #[serde(rename = "webSearch")]
+    pub web_search: Option<String>,
+    /// Calls that carry images.
+    pub image: Option<String>,
+}
+
+impl Slots {
+    /// Each slot with its name in configuration and its target.
+    pub fn named(&self) -> [(&'static str, Option<&str>); 6] {
+        [
+            ("default", self.default.as_deref()),
+            ("background", self.background.as_deref()),
+            ("think", self.think.as_deref()),
+            ("longContext", self.long_context.as_deref()),
+            ("webSearch", self.web_search.as_deref()),
+            ("image", self.image.as_deref()),
+        ]
+    }
+}
+
+/// What happens when a call is translated from one API to another.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Conversion {
+    /// True refuses a call (400) that has a field the other API cannot carry; false drops the field and names it in the
+    /// response header `x-lockgate-lossy`.
+    pub strict: bool,
+}
+
+/// What the gateway writes about itself.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The least important message that is still written.
+    pub level: LogLevel,
+    /// How messages look.
+    pub format: LogFormat,
+}
+
+/// Importance of log messages.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    /// Something failed.
+    Error,
+    /// Something is odd.
+    Warn,
+    /// What an operator wants to know.
+    #[default]
+    Info,
+    /// What somebody needs who looks for a fault.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The name that filters use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// How log messages look.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    #[default]
+    Text,
+}

@@ -1,0 +1,132 @@
+//! Every effective value with its source, as `config show` prints it and as the hash and the comparison of two
+//! configurations see it. Secrets are shown as set, never as they are.
+
+use std::fmt::Write as _;
+
+use lockgate_core::Secret;
+use serde_json::{Value, json};
+
+use crate::{
+    Path, Source,
+    schema::{Schema, Type},
+    shape,
+    tree::Node,
+};
+
+/// What stands for a secret.
+const SET: &str = "«set»";
+
+/// One effective value.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Where in the configuration.
+    pub path: Path,
+    /// Where it came from.
+    pub source: Source,
+    shown: Shown,
+}
+
+#[derive(Clone, Debug)]
+enum Shown {
+    Open(Value),
+    Secret(Secret),
+}
+
+impl Setting {
+    /// The value as it may be shown.
+    pub fn value(&self) -> Value {
+        match &self.shown {
+            Shown::Open(value) => value.clone(),
+            Shown::Secret(_) => SET.into(),
+        }
+    }
+
+    /// Whether both stand for the same value, secrets included.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        self.path == other.path
+            && match (&self.shown, &other.shown) {
+                (Shown::Open(a), Shown::Open(b)) => a == b,
+                (Shown::Secret(a), Shown::Secret(b)) => a.expose() == b.expose(),
+                (Shown::Open(_), Shown::Secret(_)) | (Shown::Secret(_), Shown::Open(_)) => false,
+            }
+    }
+}
+
+/// One line per value: `path = value   (source: …)`.
+pub fn render_settings_text(settings: &[Setting]) -> String {
+    settings.iter().fold(String::new(), |mut text, setting| {
+        let value = match &setting.shown {
+            Shown::Open(value) => value.to_string(),
+            Shown::Secret(_) => SET.to_owned(),
+        };
+        let _ = writeln!(text, "{} = {value}   (source: {})", setting.path, setting.source);
+        text
+    })
+}
+
+/// A JSON list of objects with `path`, `value`, `source`.
+pub fn render_settings_json(settings: &[Setting]) -> String {
+    let all = settings.iter().map(|setting| {
+        json!({"path": setting.path.to_string(), "value": setting.value(), "source": setting.source})
+    });
+    format!("{:#}\n", all.collect::<Value>())
+}
+
+/// The effective values of a merged tree.
+pub(crate) fn settings(tree: &Node) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    collect(Some(tree), Schema::root(), &Path::default(), &mut settings);
+    settings
+}
+
+/// A hash that is equal for equal values, whatever layer they are from and in which order they were written.
+pub(crate) fn hash(settings: &[Setting]) -> String {
+    let mut lines: Vec<String> =
+        settings.iter().map(|setting| format!("{}={}\n", setting.path, setting.value())).collect();
+    lines.sort_unstable();
+    blake3::hash(lines.concat().as_bytes()).to_hex().to_string()
+}
+
+fn collect(node: Option<&Node>, schema: Schema<'_>, path: &Path, settings: &mut Vec<Setting>) {
+    match schema.shape() {
+        // An optional section that nobody wrote is absent, not a set of defaults.
+        Type::Object if node.is_none() && schema.is_nullable() => {}
+        Type::Object => {
+            for (key, below) in schema.properties() {
+                collect(node.and_then(|node| node.child(key)), below, &path.key(key), settings);
+            }
+        }
+        Type::Map(values) => {
+            for entry in node.map_or(&[][..], Node::entries) {
+                collect(Some(&entry.node), values, &path.key(&entry.key), settings);
+            }
+        }
+        Type::List(of) if matches!(of.shape(), Type::Object) => {
+            for (index, item) in node.map_or(&[][..], Node::items).iter().enumerate() {
+                collect(Some(item), of, &path.index(index), settings);
+            }
+        }
+        Type::Any
+        | Type::Boolean
+        | Type::Choice(_)
+        | Type::Integer
+        | Type::List(_)
+        | Type::Number
+        | Type::String => {
+            settings.extend(leaf(node, schema, path));
+        }
+    }
+}
+
+fn leaf(node: Option<&Node>, schema: Schema<'_>, path: &Path) -> Option<Setting> {
+    let value = node.and_then(|node| Some((shape::read(node, schema, path, &mut Vec::new())?, &node.source)));
+    let (value, source) = match value {
+        Some((value, source)) => (value, source.clone()),
+        None => (schema.default()?.clone(), Source::Default),
+    };
+    let shown = match value {
+        Value::String(text) if schema.is_secret() => Shown::Secret(Secret::new(text)),
+        value => Shown::Open(value),
+    };
+    Some(Setting { path: path.clone(), source, shown })
+}

@@ -1,0 +1,74 @@
+//! The configuration in force, swapped as a whole. Readers take a snapshot and keep it as long as they like; a reload that
+//! fails changes nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use crate::{Inputs, Path, Problems, Setting, Snapshot};
+
+/// Holds the last good snapshot.
+#[derive(Debug)]
+pub struct Store {
+    inputs: Inputs,
+    current: ArcSwap<Snapshot>,
+    /// Two reloads at once must not swap in the wrong order.
+    reloading: Mutex<()>,
+}
+
+/// What a reload changed.
+#[derive(Clone, Debug, Default)]
+pub struct Changed {
+    /// Values that are new, gone or different; secrets by their path like the rest.
+    pub paths: Vec<Path>,
+}
+
+impl Changed {
+    /// Whether anything did.
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// The changed values that take effect only after a restart.
+    pub fn needs_restart(&self) -> impl Iterator<Item = &Path> {
+        let listen = Path::of(["server", "listen"]);
+        self.paths.iter().filter(move |path| **path == listen)
+    }
+}
+
+impl Store {
+    /// Loads the first snapshot.
+    pub fn open(inputs: Inputs) -> Result<Self, Problems> {
+        let current = ArcSwap::from_pointee(inputs.load()?);
+        Ok(Self { inputs, current, reloading: Mutex::new(()) })
+    }
+
+    /// The snapshot in force. Cheap; call it once per request and keep the result for its length.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Where the configuration comes from.
+    pub fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// Reads everything again and swaps it in if it is without errors; else the last good snapshot stays.
+    pub fn reload(&self) -> Result<Changed, Problems> {
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.inputs.load()?;
+        let changed = Changed { paths: difference(self.current.load().settings(), next.settings()) };
+        self.current.store(Arc::new(next));
+        Ok(changed)
+    }
+}
+
+fn difference(before: &[Setting], after: &[Setting]) -> Vec<Path> {
+    let lacks = |list: &[Setting], setting: &Setting| !list.iter().any(|other| other.equals(setting));
+    let gone = before.iter().filter(|setting| lacks(after, setting));
+    let new = after.iter().filter(|setting| lacks(before, setting));
+    let mut paths: Vec<Path> = gone.chain(new).map(|setting| setting.path.clone()).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}

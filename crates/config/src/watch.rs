@@ -1,0 +1,132 @@
+//! Notices that the configuration file has changed, however it was written: in place, by an editor that renames a new file
+//! over the old, by a symlink that is switched (as Kubernetes does with a `ConfigMap`).
+//!
+//! Watches the folder rather than the file, waits until the writing has settled, and compares the content, so that touching
+//! a neighbour or saving the same text reports nothing. Runs on a thread of its own and knows no runtime.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+/// Watches as long as it lives.
+#[derive(Debug)]
+pub struct Watcher {
+    // Dropping it closes the channel, and the thread ends.
+    _events: RecommendedWatcher,
+}
+
+/// Why a file cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The operating system refuses.
+    #[error("cannot watch {folder}")]
+    Notify {
+        /// The folder that holds the file.
+        folder: PathBuf,
+        /// What it said.
+        source: notify::Error,
+    },
+    /// No thread could be started.
+    #[error("cannot start the watching thread")]
+    Thread(#[source] std::io::Error),
+}
+
+impl Watcher {
+    /// Calls `on_change` on a thread of its own each time the content of `file` is another than before and `settle` has
+    /// passed without further writing. A file that is gone is not a change: it is about to come back, or the last good
+    /// configuration stays.
+    pub fn start(
+        file: &Path,
+        settle: Duration,
+        on_change: impl FnMut() + Send + 'static,
+    ) -> Result<Self, WatchError> {
+        let (sender, events) = mpsc::channel();
+        let folder = parent(file);
+        let fail = |folder: &Path| {
+            let folder = folder.to_owned();
+            move |source| WatchError::Notify { folder, source }
+        };
+        // What happened does not matter, only that something did.
+        let mut watcher = notify::recommended_watcher(move |_event| {
+            let _ = sender.send(());
+        })
+        .map_err(fail(&folder))?;
+        watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(fail(&folder))?;
+        // A symlink's target may be written in its own folder.
+        if let Ok(target) = file.canonicalize() {
+            let target = parent(&target);
+            if target != folder && folder.canonicalize().is_ok_and(|folder| folder != target) {
+                watcher.watch(&target, RecursiveMode::NonRecursive).map_err(fail(&target))?;
+            }
+        }
+        let file = file.to_owned();
+        let seen = Seen(fingerprint(&file));
+        thread::Builder::new()
+            .name("config-watch".into())
+            .spawn(move || run(&file, settle, seen, &events, on_change))
+            .map_err(WatchError::Thread)?;
+        Ok(Self { _events: watcher })
+    }
+}
+
+fn run(file: &Path, settle: Duration, mut seen: Seen, events: &Receiver<()>, mut on_change: impl FnMut()) {
+    while events.recv().is_ok() {
+        loop {
+            match events.recv_timeout(settle) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+        if seen.is_new(fingerprint(file)) {
+            on_change();
+        }
+    }
+}
+
+/// The content last reported, or found at the start.
+struct Seen(Option<blake3::Hash>);
+
+impl Seen {
+    /// Whether `now` is worth a report: there, and not what was seen last.
+    fn is_new(&mut self, now: Option<blake3::Hash>) -> bool {
+        let new = now.is_some() && now != self.0;
+        if new {
+            self.0 = now;
+        }
+        new
+    }
+}
+
+fn parent(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn fingerprint(file: &Path) -> Option<blake3::Hash> {
+    std::fs::read(file).ok().map(|bytes| blake3::hash(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_content_is_a_change() {
+        let hash = |text: &str| Some(blake3::hash(text.as_bytes()));
+        let mut seen = Seen(hash("a"));
+        assert!(!seen.is_new(hash("a")), "saved without a change");
+        assert!(!seen.is_new(None), "gone for a moment");
+        assert!(!seen.is_new(hash("a")), "and back");
+        assert!(seen.is_new(hash("b")));
+        assert!(!seen.is_new(hash("b")));
+        assert!(Seen(None).is_new(hash("b")), "there for the first time");
+    }
+}

@@ -1,0 +1,64 @@
+//! Secrets do not leave through anything that is printed.
+
+use crate::support::{Case, HASH};
+use lockgate_config::{
+    reference, render_json, render_sarif, render_settings_json, render_settings_text, render_text, schema,
+};
+
+const MARK: &str = "PRIVATE-7f3a";
+
+#[test]
+fn no_secret_shows_in_debug_show_schema_or_findings() {
+    let yaml = format!(
+        "keys: [{{name: a, hash: '{HASH}', credentials: {{openai: '{MARK}'}}}}]\nproviders:\n  groq: {{api_key: {MARK}, \
+         headers: {{x-a: '{MARK}'}}, query: {{b: '{MARK}'}}}}\n  xai: {{api_key: ${{KEY}}}}\n"
+    );
+    let list = format!(r#"[{{"name": "c", "baseUrl": "https://c/v1", "apiKey": "{MARK}"}}]"#);
+    let case = Case::new(
+        &yaml,
+        &[
+            ("KEY", MARK),
+            ("OPENAI_API_KEY", MARK),
+            ("CUSTOM_PROVIDERS", &list),
+            ("LOCKGATE__PROVIDERS__MISTRAL__API_KEY", MARK),
+        ],
+    );
+    let snapshot = case.load();
+    assert_eq!(snapshot.provider("mistral").unwrap().settings.api_key.as_ref().unwrap().expose(), MARK);
+    let all = [
+        format!("{snapshot:#?}{:?}", case.inputs),
+        render_settings_text(snapshot.settings()),
+        render_settings_json(snapshot.settings()),
+        render_text(snapshot.warnings()),
+        render_json(snapshot.warnings()),
+        schema(),
+        reference(),
+    ];
+    for text in all {
+        assert!(!text.contains(MARK), "{text}");
+    }
+    assert_eq!(render_settings_text(snapshot.settings()).matches("«set»").count(), 8);
+}
+
+#[test]
+fn a_secret_at_the_wrong_place_is_not_quoted_by_the_complaint() {
+    let yaml = format!(
+        "server: {{keepalive_ms: ${{KEY}}, listen: ${{KEY}}}}\nlog: {{level: sk-{MARK}-000000, format: ${{KEY}}}}\n\
+         keys: [{{name: a, hash: {MARK}}}]\nproviders:\n  groq: {{enabled: ${{KEY}}, base_url: 'https://u:{MARK}@h/', api_key: [{MARK}]}}\n"
+    );
+    let case =
+        Case::new(&yaml, &[("KEY", MARK), ("CUSTOM_PROVIDERS", MARK), ("LOCKGATE__SERVER__DRAIN_MS", MARK)]);
+    let found = case.inputs.check();
+    assert!(found.len() >= 10, "{}", render_text(&found));
+    for text in [render_text(&found), render_json(&found), render_sarif(&found), format!("{found:?}")] {
+        assert!(!text.contains(MARK), "{text}");
+    }
+}
+
+#[test]
+fn the_hash_ignores_secrets_and_order_and_sees_everything_else() {
+    let hash = |yaml: &str, key: &str| Case::new(yaml, &[("KEY", key)]).load().hash().to_owned();
+    let base = hash("providers:\n  groq: {api_key: '${KEY}', retry: {attempts: 2}}\n", "one");
+    assert_eq!(base, hash("providers:\n  groq: {retry: {attempts: 2}, api_key: '${KEY}'}\n", "two"));
+    assert_ne!(base, hash("providers:\n  groq: {api_key: '${KEY}', retry: {attempts: 3}}\n", "one"));
+}

@@ -1,0 +1,420 @@
+//! claude-code-router's configuration to Lockgate's: top level and router; `provider` does the providers.
+//!
+//! Every setting gets an entry in the report. Problems (unknown keys, dangling slots) are collected, not thrown at the first.
+
+use std::net::IpAddr;
+
+use super::document::{self, Field, Node, Place, Problem};
+use super::draft::Draft;
+use super::known;
+use super::provider::{self, identifier};
+use super::report::{Entry, Outcome};
+use super::text;
+use crate::exit::Failure;
+use crate::key;
+use crate::screen::{ATTENTION, GOOD, Screen, count, styled};
+
+/// A finished import.
+#[derive(Debug)]
+pub struct Imported {
+    /// What became of each setting, in the file's order.
+    pub entries: Vec<Entry>,
+    /// Variables to set, and the path of the setting that has the value.
+    pub variables: Vec<Variable>,
+    draft: Draft,
+}
+
+/// A variable that must be set before Lockgate starts.
+#[derive(Debug, serde::Serialize)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Where in the foreign file its value is.
+    pub from: String,
+    /// The line there.
+    pub line: usize,
+}
+
+/// An import under way.
+pub(super) struct Import<'a> {
+    pub(super) entries: Vec<Entry>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) draft: Draft,
+    pub(super) disabled: Vec<String>,
+    pub(super) inline_secrets: bool,
+    variables: Vec<Variable>,
+    inputs: Option<&'a Node>,
+}
+
+/// Reads a configuration; the error lists everything that stops the import.
+pub fn read(text: &str, inline_secrets: bool) -> Result<Imported, Vec<Problem>> {
+    let root = document::parse(text).map_err(|problem| vec![problem])?;
+    if root.fields().is_empty() {
+        return Err(vec![Problem {
+            place: root.place,
+            message: "this is no claude-code-router configuration: no settings".into(),
+        }]);
+    }
+    let mut import = Import {
+        entries: Vec::new(),
+        problems: Vec::new(),
+        draft: Draft::default(),
+        disabled: Vec::new(),
+        inline_secrets,
+        variables: Vec::new(),
+        inputs: root.field("userValues"),
+    };
+    // A preset's `template` has the form of the file itself; slots need the providers of both.
+    let parts: Vec<(String, &Node)> = [(String::new(), &root)]
+        .into_iter()
+        .chain(root.field("template").map(|node| ("template.".to_owned(), node)))
+        .collect();
+    for (prefix, whole) in &parts {
+        for field in whole.fields() {
+            if matches!(field.name.as_str(), "Providers" | "providers") {
+                import.providers(&format!("{prefix}{}", field.name), field);
+            }
+        }
+    }
+    for (prefix, whole) in &parts {
+        for field in whole.fields() {
+            import.top(prefix, whole, field);
+        }
+    }
+    if !import.problems.is_empty() {
+        import.problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
+        return Err(import.problems);
+    }
+    import.draft.providers.retain(|provider| !import.disabled.contains(&provider.name));
+    import.entries.sort_by_key(|entry| entry.line);
+    Ok(Imported { entries: import.entries, variables: import.variables, draft: import.draft })
+}
+
+impl Import<'_> {
+    fn top(&mut self, prefix: &str, whole: &Node, field: &Field) {
+        let at = format!("{prefix}{}", field.name);
+        match field.name.as_str() {
+            "Providers" | "providers" => {}
+            "template" if prefix.is_empty() => self.leaf(&at, field, "empty"),
+            "APIKEY" => self.own_key(&at, field.place, &field.value),
+            "APIKEYS" => self.own_keys(&at, field),
+            "API_TIMEOUT_MS" => self.timeout(&at, field),
+            "HOST" | "PORT" => self.listen(&at, whole, field),
+            "LOG_LEVEL" => self.log_level(&at, field),
+            "Router" => self.router(&at, field),
+            "gateway" => self.gateway(&at, whole, field),
+            name => match known::reason(known::TOP, name) {
+                Some(why) => self.entries.push(Entry::not_mapped(at, field.place, why)),
+                None => self.stranger(&at, field),
+            },
+        }
+    }
+
+    /// Top-level texts in capitals are variables for claude-code-router's process; anything else unknown is a mistake.
+    fn stranger(&mut self, at: &str, field: &Field) {
+        let mapped = [
+            "APIKEY",
+            "APIKEYS",
+            "API_TIMEOUT_MS",
+            "HOST",
+            "LOG_LEVEL",
+            "PORT",
+            "Providers",
+            "Router",
+            "gateway",
+            "template",
+        ];
+        let all = || mapped.into_iter().chain(known::TOP.iter().map(|(name, _)| *name));
+        let shouted = field.name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+            && field.name.contains('_');
+        if shouted && field.value.scalar().is_some() && known::nearest(&field.name, all()).is_none() {
+            let why = "a variable for claude-code-router's environment; set it in Lockgate's where it is referred to";
+            self.entries.push(Entry::not_mapped(at, field.place, why));
+        } else {
+            self.unknown(field, "claude-code-router", all());
+        }
+    }
+
+    fn providers(&mut self, at: &str, field: &Field) {
+        for (index, provider) in field.value.items().iter().enumerate() {
+            provider::take(self, &format!("{at}[{index}]"), provider);
+        }
+        self.leaf(at, field, "empty");
+    }
+
+    fn own_key(&mut self, at: &str, place: Place, value: &Node) {
+        let text = value.text().unwrap_or_default();
+        let referred = self.refer(text);
+        if text.trim().is_empty() {
+            self.entries.push(Entry::not_mapped(
+                at,
+                place,
+                "empty: Lockgate asks for no key either, on loopback",
+            ));
+        } else if referred == text {
+            let name = if self.draft.keys.is_empty() {
+                "ccr".to_owned()
+            } else {
+                format!("ccr-{}", self.draft.keys.len() + 1)
+            };
+            self.entries.push(Entry::mapped(
+                at,
+                place,
+                format!("keys: {name} (its hash; clients go on using the same key)"),
+            ));
+            self.draft.keys.push((name, key::hash(text)));
+        } else {
+            self.entries.push(Entry::not_mapped(at, place, "its value is in the environment and Lockgate stores hashes: make a key with `lockgate key new`"));
+        }
+    }
+
+    fn own_keys(&mut self, at: &str, field: &Field) {
+        for (index, item) in field.value.items().iter().enumerate() {
+            let here = format!("{at}[{index}]");
+            match item.field("key") {
+                Some(value) => {
+                    self.own_key(&format!("{here}.key"), value.place, value);
+                    self.entries.push(Entry::not_mapped(
+                        here,
+                        item.place,
+                        "names and limits of the desktop app's keys",
+                    ));
+                }
+                None => self.own_key(&here, item.place, item),
+            }
+        }
+        self.leaf(at, field, "empty");
+    }
+
+    fn timeout(&mut self, at: &str, field: &Field) {
+        match field.value.scalar().and_then(|text| text.trim().parse::<u64>().ok()).filter(|ms| *ms > 0) {
+            Some(ms) => {
+                self.draft.total_ms = Some(ms);
+                self.entries.push(Entry::mapped(at, field.place, "timeouts.total_ms of every provider"));
+            }
+            None => self.problem(field.place, format!("{} must be a number of milliseconds", field.name)),
+        }
+    }
+
+    /// Host and port are one setting here; whichever of the two is met first writes it.
+    fn listen(&mut self, at: &str, whole: &Node, field: &Field) {
+        let keyless = whole.field("APIKEY").is_none_or(Node::is_empty)
+            && whole.field("APIKEYS").is_none_or(Node::is_empty);
+        let host = whole.field("HOST").and_then(Node::text).unwrap_or("127.0.0.1").to_owned();
+        let port = whole.field("PORT").and_then(Node::scalar).unwrap_or("3456").trim().to_owned();
+        self.address(at, field, (&host, &port), keyless);
+    }
+
+    fn gateway(&mut self, at: &str, whole: &Node, field: &Field) {
+        let host = field.value.field("host").and_then(Node::text).unwrap_or("127.0.0.1").to_owned();
+        let port = field.value.field("port").and_then(Node::scalar).unwrap_or("3456").to_owned();
+        for inner in field.value.fields() {
+            let here = format!("{at}.{}", inner.name);
+            match inner.name.as_str() {
+                "host" | "port" if whole.field("HOST").is_some() || whole.field("PORT").is_some() => {
+                    self.entries.push(Entry::not_mapped(here, inner.place, "HOST and PORT say it already"));
+                }
+                "host" | "port" => self.address(
+                    &here,
+                    inner,
+                    (&host, &port),
+                    whole.field("APIKEYS").is_none_or(Node::is_empty),
+                ),
+                "coreHost" | "corePort" | "enabled" => {
+                    self.entries.push(Entry::not_mapped(
+                        here,
+                        inner.place,
+                        "an inner part of the desktop app",
+                    ));
+                }
+                _ => self.unknown(
+                    inner,
+                    "the gateway",
+                    ["coreHost", "corePort", "enabled", "host", "port"].into_iter(),
+                ),
+            }
+        }
+        self.leaf(at, field, "empty");
+    }
+
+    fn address(&mut self, at: &str, field: &Field, (host, port): (&str, &str), keyless: bool) {
+        let named_host = field.name.eq_ignore_ascii_case("host");
+        if named_host && field.value.is_empty() {
+            self.entries.push(Entry::not_mapped(at, field.place, "empty"));
+            return;
+        }
+        let host = if host.is_empty() || host == "localhost" { "127.0.0.1" } else { host };
+        let Ok(ip) = host.parse::<IpAddr>() else {
+            self.entries.push(Entry::not_mapped(
+                at,
+                field.place,
+                format!("server.listen takes an IP address, not {host:?}: set it by hand"),
+            ));
+            return;
+        };
+        let Ok(port) = port.parse::<u16>() else {
+            self.problem(field.place, "PORT must be a number from 1 to 65535".to_owned());
+            return;
+        };
+        let forced = keyless && !ip.is_loopback();
+        let ip = if forced { IpAddr::from([127, 0, 0, 1]) } else { ip };
+        let listen = std::net::SocketAddr::new(ip, port).to_string();
+        if forced && named_host {
+            self.entries.push(Entry::not_mapped(
+                at,
+                field.place,
+                "without APIKEY claude-code-router listens on 127.0.0.1 only, and so does Lockgate",
+            ));
+        } else {
+            self.entries.push(Entry::mapped(at, field.place, format!("server.listen: {listen}")));
+        }
+        self.draft.listen = Some(listen);
+    }
+
+    fn log_level(&mut self, at: &str, field: &Field) {
+        let level = match field.value.text() {
+            Some("fatal" | "error") => "error",
+            Some("warn") => "warn",
+            Some("info") => "info",
+            Some("debug") => "debug",
+            Some("trace") => "trace",
+            Some(_) | None => {
+                self.problem(
+                    field.place,
+                    "LOG_LEVEL must be fatal, error, warn, info, debug or trace".to_owned(),
+                );
+                return;
+            }
+        };
+        self.draft.log_level = Some(level);
+        self.entries.push(Entry::mapped(at, field.place, format!("log.level: {level}")));
+    }
+
+    fn router(&mut self, at: &str, field: &Field) {
+        for inner in field.value.fields() {
+            let here = format!("{at}.{}", inner.name);
+            let slot = known::SLOTS.iter().find(|slot| **slot == inner.name);
+            match (slot, inner.name.as_str()) {
+                (Some(slot), _) => self.slot(&here, slot, inner),
+                (None, "longContextThreshold") => match inner
+                    .value
+                    .scalar()
+                    .and_then(|text| text.trim().parse().ok())
+                {
+                    Some(tokens) => {
+                        self.draft.threshold = Some(tokens);
+                        self.entries.push(Entry::mapped(here, inner.place, "models.long_context_threshold"));
+                    }
+                    None => self
+                        .problem(inner.place, "longContextThreshold must be a number of tokens".to_owned()),
+                },
+                (None, name) => {
+                    if let Some(why) = known::reason(known::ROUTER, name) {
+                        self.entries.push(Entry::not_mapped(here, inner.place, why));
+                    } else {
+                        let all = known::SLOTS.into_iter().chain(["longContextThreshold"]);
+                        self.unknown(
+                            inner,
+                            "the router",
+                            all.chain(known::ROUTER.iter().map(|(name, _)| *name)),
+                        );
+                    }
+                }
+            }
+        }
+        self.leaf(at, field, "empty");
+    }
+
+    fn slot(&mut self, at: &str, slot: &'static str, field: &Field) {
+        let target = field.value.text().map(|text| self.refer(text)).unwrap_or_default();
+        if target.trim().is_empty() {
+            self.entries.push(Entry::not_mapped(at, field.place, "empty: no model for this slot"));
+            return;
+        }
+        let Some((name, model)) = target.split_once(',').map(|(name, model)| (name.trim(), model.trim()))
+        else {
+            self.problem(field.place, format!("{target:?} is not \"provider,model\""));
+            return;
+        };
+        let id = identifier(name);
+        let Some(provider) =
+            self.draft.providers.iter().find(|provider| provider.id == id || provider.name == name)
+        else {
+            let near =
+                known::nearest(name, self.draft.providers.iter().map(|provider| provider.name.as_str()));
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+            self.problem(field.place, format!("there is no provider {name:?}{hint}"));
+            return;
+        };
+        if self.disabled.contains(&provider.name) {
+            self.entries.push(Entry::not_mapped(at, field.place, "its provider is switched off"));
+            return;
+        }
+        let listed = provider.models.iter().any(|known| known == model);
+        let unlisted =
+            if listed { "" } else { " (the provider's list does not have this model; taken over as it is)" };
+        let target = format!("{}:{model}", provider.id);
+        self.entries.push(Entry::mapped(at, field.place, format!("models.slots.{slot}: {target}{unlisted}")));
+        self.draft.slots.push((slot, target));
+    }
+
+    pub(super) fn problem(&mut self, place: Place, message: String) {
+        self.problems.push(Problem { place, message });
+    }
+
+    pub(super) fn refer(&self, text: &str) -> String {
+        text::references(text, self.inputs)
+    }
+
+    /// A variable that will hold the value at this place; its name is made unique.
+    pub(super) fn variable(&mut self, wanted: &str, from: &str, place: Place) -> String {
+        let mut name = wanted.to_owned();
+        let mut number = 2;
+        while self.variables.iter().any(|variable| variable.name == name) {
+            name = format!("{wanted}_{number}");
+            number += 1;
+        }
+        self.variables.push(Variable { name: name.clone(), from: from.to_owned(), line: place.line });
+        name
+    }
+}
+
+impl Imported {
+    /// The configuration file.
+    pub fn yaml(&self, origin: &str) -> String {
+        self.draft.yaml(origin)
+    }
+
+    /// Shows what became of every setting, and which variables to set.
+    pub fn show(&self, screen: &mut Screen) -> Result<(), Failure> {
+        let mut mapped = 0;
+        for entry in &self.entries {
+            let (label, style, text) = match &entry.outcome {
+                Outcome::Mapped(to) => {
+                    mapped += 1;
+                    ("mapped    ", GOOD, to)
+                }
+                Outcome::NotMapped(why) => ("not mapped", ATTENTION, why),
+            };
+            screen.paragraph(
+                &format!("{} {:>4}  ", styled(style, label), entry.line),
+                &format!("{} → {text}", entry.path),
+            )?;
+        }
+        screen.line(&format!(
+            "{}: {mapped} mapped, {} not",
+            count(self.entries.len(), "setting"),
+            self.entries.len() - mapped
+        ))?;
+        if !self.variables.is_empty() {
+            screen.line("\nKeys stay out of the file. Set before starting Lockgate:")?;
+        }
+        for variable in &self.variables {
+            screen.line(&format!(
+                "  export {}=…   # the value of {} (line {})",
+                variable.name, variable.from, variable.line
+            ))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! The command line: which commands there are, who runs them, how failures are shown.
+//!
+//! A new command is one variant here and one module elsewhere. Failures go to stderr as text, or to stdout as one JSON
+//! object when the command was asked for JSON.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use serde_json::json;
+
+use crate::env::Env;
+use crate::exit::{Exit, Failure};
+use crate::screen::{ATTENTION, BAD, Screen, styled};
+use crate::{ccr, config, connect, key, run, serve, upstream};
+
+/// The lock between AI clients and model providers.
+#[derive(Debug, Parser)]
+#[command(name = "lockgate", version, propagate_version = true, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Exit codes: 0 ok, 1 finding, 2 usage, 3 unavailable.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Without a command: serve.
+    #[command(flatten)]
+    pub serve: serve::ServeArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Read and write configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Point a client at Lockgate by changing its settings; --revert puts them back, byte for byte.
+    Connect(connect::ConnectArgs),
+    /// Make keys for clients.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Launch a client that talks to Lockgate, without changing its settings.
+    Run(run::RunArgs),
+    /// Run the gateway (also what `lockgate` alone does).
+    Serve(serve::ServeArgs),
+    /// Run the scripted upstream: it plays every provider, for tests and demonstrations.
+    Upstream(upstream::UpstreamArgs),
+}
+
+/// The commands below `lockgate config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check the configuration: every problem with its place, and what to do.
+    Check(config::CheckArgs),
+    /// Write the configuration for another program.
+    #[command(subcommand)]
+    Export(ExportCommand),
+    /// Take over the configuration of another program.
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Write a commented configuration to start from.
+    Init(config::InitArgs),
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    /// Print every value in force and where it comes from.
+    Show(config::ShowArgs),
+}
+
+/// What a configuration can be exported to.
+#[derive(Debug, Subcommand)]
+pub enum ExportCommand {
+    /// claude-code-router's config.json: providers, models and slots.
+    Ccr(ccr::ExportArgs),
+}
+
+/// What a configuration can be imported from.
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// claude-code-router's config.json; prints what became of every setting.
+    Ccr(ccr::ImportArgs),
+}
+
+/// The commands below `lockgate key`.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Print a new key and the hash that goes into the configuration.
+    New(key::NewArgs),
+}
+
+/// Runs the command in this process's environment and reports a failure.
+pub fn main(cli: &Cli) -> ExitCode {
+    let mut screen = Screen::stdout();
+    let ended = match &cli.command {
+        Some(command) => dispatch(command, &Env::process(), &mut screen),
+        None => serve::main(&cli.serve, &mut screen),
+    };
+    let exit = match ended {
+        Ok(exit) => exit,
+        Err(failure) => report(cli.command.as_ref(), &failure, &mut screen),
+    };
+    exit.into()
+}
+
+fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, Failure> {
+    match command {
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "lockgate", screen.raw());
+            Ok(Exit::Ok)
+        }
+        Command::Config(ConfigCommand::Export(ExportCommand::Ccr(args))) => ccr::export(args, screen),
+        Command::Config(ConfigCommand::Import(ImportCommand::Ccr(args))) => ccr::import(args, screen),
+        Command::Config(ConfigCommand::Check(args)) => config::check(args, screen),
+        Command::Config(ConfigCommand::Init(args)) => config::init(args, screen),
+        Command::Config(ConfigCommand::Schema) => config::schema(screen),
+        Command::Config(ConfigCommand::Show(args)) => config::show(args, screen),
+        Command::Connect(args) => connect::main(args, env, screen),
+        Command::Key(KeyCommand::New(args)) => key::new(args, screen),
+        Command::Run(args) => run::main(args, env),
+        Command::Serve(args) => serve::main(args, screen),
+        Command::Upstream(args) => upstream::main(args, screen),
+    }
+}
+
+fn wants_json(command: &Command) -> bool {
+    match command {
+        Command::Completions { .. } | Command::Run(_) | Command::Serve(_) | Command::Upstream(_) => false,
+        Command::Config(ConfigCommand::Export(ExportCommand::Ccr(args))) => args.json,
+        Command::Config(ConfigCommand::Import(ImportCommand::Ccr(args))) => args.json,
+        Command::Config(ConfigCommand::Check(args)) => args.format == config::ReportFormat::Json,
+        Command::Config(ConfigCommand::Init(_) | ConfigCommand::Schema) => false,
+        Command::Config(ConfigCommand::Show(args)) => args.json,
+        Command::Connect(args) => args.json,
+        Command::Key(KeyCommand::New(args)) => args.json,
+    }
+}
+
+fn report(command: Option<&Command>, failure: &Failure, screen: &mut Screen) -> Exit {
+    if command.is_some_and(wants_json) {
+        let value = json!({"error": {"message": failure.message, "hint": failure.hint}});
+        return match screen.json(&value) {
+            Ok(()) => failure.exit,
+            Err(unwritable) => unwritable.exit,
+        };
+    }
+    let (label, style) = match failure.exit {
+        Exit::Finding => ("stopped", ATTENTION),
+        Exit::Ok | Exit::Unavailable | Exit::Usage => ("error", BAD),
+    };
+    anstream::eprintln!("{}: {}", styled(style, label), failure.message);
+    if let Some(hint) = &failure.hint {
+        anstream::eprintln!("{}: {hint}", styled(ATTENTION, "hint"));
+    }
+    failure.exit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

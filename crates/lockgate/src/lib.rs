@@ -1,0 +1,18 @@
+//! What the `lockgate` binary is made of: one module per command, and the few things commands share.
+//!
+//! A command takes parsed arguments plus an [`env::Env`] and returns an [`exit::Exit`] or a [`exit::Failure`]; only
+//! `cli` knows the process (its environment, its streams, its exit code). Nothing here reads a global.
+
+pub mod ccr;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod connect;
+pub mod env;
+pub mod exit;
+pub mod gateway;
+pub mod key;
+pub mod run;
+pub mod screen;
+pub mod serve;
+pub mod upstream;

@@ -1,0 +1,273 @@
+//! `lockgate` and `lockgate serve`: the gateway in the foreground.
+//!
+//! Listens first, then finds out what is there: discovery, the file watcher and root certificates come behind the
+//! first answer. Reloads on SIGHUP and when the file changes; a bad file keeps the last good configuration. SIGTERM
+//! and Ctrl-C let answers finish, a second one does not.
+
+mod plan;
+mod summary;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use lockgate_config::{Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
+use lockgate_engine::{CallReport, Engine, Observer, Outcome};
+use lockgate_server::Server;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::{Exit, Failure};
+use crate::screen::Screen;
+
+/// Arguments of `lockgate serve`.
+#[derive(Debug, Default, Args)]
+pub struct ServeArgs {
+    /// The configuration file. Default: `$LOCKGATE_CONFIG`, ./lockgate.yaml, ~/.config/lockgate/lockgate.yaml.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address to listen on, such as 127.0.0.1:8484; over what the configuration says.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Do not look for providers in the environment and on this machine.
+    #[arg(long)]
+    pub no_detect: bool,
+    /// Set a value of the configuration, such as conversion.strict=true. May be repeated.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl ServeArgs {
+    /// What the configuration is made of.
+    pub fn inputs(&self) -> Result<Inputs, Failure> {
+        let environment = Environment::process();
+        let mut flags = Vec::new();
+        for pair in &self.set {
+            let (path, value) = pair.split_once('=').ok_or_else(|| {
+                Failure::usage(format!("--set {pair}: write PATH=VALUE, such as log.level=debug"))
+            })?;
+            flags.push((path.to_owned(), value.to_owned()));
+        }
+        flags.extend(self.listen.iter().map(|address| ("server.listen".to_owned(), address.clone())));
+        let file = locate(self.config.as_deref(), &environment);
+        Ok(Inputs { file, environment, flags, detect: !self.no_detect })
+    }
+}
+
+/// Runs until it is told to stop.
+pub fn main(args: &ServeArgs, screen: &mut Screen) -> Result<Exit, Failure> {
+    let store = Store::open(args.inputs()?).map_err(|problems| unusable(&problems))?;
+    raise_descriptor_limit();
+    runtime()?.block_on(run(Arc::new(store), screen))
+}
+
+fn unusable(problems: &Problems) -> Failure {
+    Failure::usage(format!("the configuration cannot be used\n{}", render_text(&problems.0).trim_end()))
+}
+
+/// One thread where there is one core: a call that never changes threads wakes nobody else up.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let one = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut builder = if one {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder.enable_all().build().map_err(|error| Failure::unavailable(format!("no runtime: {error}")))
+}
+
+/// Each stream holds two descriptors; the soft limit of many systems (1024) is there for old programs only.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
+    let snapshot = store.current();
+    start_log(&snapshot);
+    let wanted = snapshot.config().server.listen;
+    let listener = listen(wanted)?;
+    let address = listener.local_addr().unwrap_or(wanted);
+    let (engine, problems) = Engine::new(plan::options(&snapshot), Arc::new(LogCalls));
+    let engine = Arc::new(engine);
+    for (_, problem) in &problems {
+        tracing::warn!(%problem, "a provider is left out");
+    }
+    let (access, bounds) = plan::front(&snapshot);
+    let server = Arc::new(Server::new(engine.clone(), access, bounds));
+    let stop = CancellationToken::new();
+    let drain = Duration::from_millis(snapshot.config().server.drain_ms);
+    let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));
+    summary::started(screen, address, &store)?;
+
+    let reloads = Reloads { engine: engine.clone(), server, store: store.clone() };
+    let changes = Arc::new(tokio::sync::Notify::new());
+    let _watcher = watch(&store, &changes);
+    let background = tokio::spawn(background(reloads, changes));
+    let found = tokio::spawn(discover(engine.clone(), store));
+    tokio::select! {
+        _ = found => summary::providers(screen, &engine)?,
+        () = told_to_stop() => return Ok(finish(&stop, serving, screen).await),
+    }
+    told_to_stop().await;
+    background.abort();
+    Ok(finish(&stop, serving, screen).await)
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    bound.map_err(|error| {
+        Failure::unavailable(format!("cannot listen on {address}: {error}"))
+            .hint("another program may have the port; choose one with --listen 127.0.0.1:PORT")
+    })
+}
+
+fn start_log(snapshot: &Snapshot) {
+    use lockgate_config::LogFormat;
+    let log = &snapshot.config().log;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LOCKGATE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(log.level.name()));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start in one process (tests) keeps the first log.
+    let _ = match log.format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.with_target(false).try_init(),
+    };
+}
+
+/// Writes a line for each finished call, for those who look for a fault.
+struct LogCalls;
+
+impl Observer for LogCalls {
+    fn finished(&self, report: CallReport) {
+        let outcome = match &report.outcome {
+            Outcome::Aborted => "aborted",
+            Outcome::Complete => "complete",
+            Outcome::Failed(failure) => failure.kind.as_str(),
+        };
+        let usage = report.usage.unwrap_or_default();
+        tracing::debug!(
+            call.id = report.id,
+            call.caller = report.caller,
+            call.dialect = %report.dialect,
+            call.provider = report.provider,
+            call.model = report.model.unwrap_or(report.requested),
+            call.outcome = outcome,
+            call.ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
+            call.prompt_tokens = usage.prompt(),
+            call.output_tokens = usage.output,
+            "call {} {outcome}",
+            report.id,
+        );
+    }
+}
+
+async fn discover(engine: Arc<Engine>, store: Arc<Store>) {
+    engine.discover(Duration::from_millis(1500)).await;
+    if let Some(options) = plan::moved(&engine, &store.current()) {
+        engine.replace(options);
+        engine.discover(Duration::from_millis(1500)).await;
+    }
+}
+
+/// What a reload touches.
+struct Reloads {
+    engine: Arc<Engine>,
+    server: Arc<Server>,
+    store: Arc<Store>,
+}
+
+impl Reloads {
+    fn reload(&self) {
+        match self.store.reload() {
+            Err(problems) => {
+                tracing::error!(
+                    "the configuration is not taken over, the last good one stays\n{}",
+                    render_text(&problems.0)
+                );
+            }
+            Ok(changed) if changed.is_empty() => tracing::info!("the configuration has not changed"),
+            Ok(changed) => {
+                let snapshot = self.store.current();
+                for (_, problem) in self.engine.replace(plan::options(&snapshot)) {
+                    tracing::warn!(%problem, "a provider is left out");
+                }
+                let (access, bounds) = plan::front(&snapshot);
+                self.server.replace(access, bounds);
+                for path in changed.needs_restart() {
+                    tracing::warn!("{path} has changed and needs a restart");
+                }
+                tracing::info!(changes = changed.paths.len(), "the new configuration is in force");
+            }
+        }
+    }
+}
+
+/// Reloads on a change and on SIGHUP; asks providers for their models anew every ten minutes.
+async fn background(reloads: Reloads, changes: Arc<tokio::sync::Notify>) {
+    let mut hangup = signal(SignalKind::hangup()).ok();
+    let mut again = tokio::time::interval(Duration::from_secs(600));
+    again.reset();
+    loop {
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = changes.notified() => reloads.reload(),
+            _ = hung_up => reloads.reload(),
+            _ = again.tick() => {}
+        }
+        reloads.engine.discover(Duration::from_secs(10)).await;
+    }
+}
+
+fn watch(store: &Store, changes: &Arc<tokio::sync::Notify>) -> Option<Watcher> {
+    let file = store.inputs().file.as_deref()?;
+    let changes = changes.clone();
+    match Watcher::start(file, Duration::from_millis(200), move || changes.notify_one()) {
+        Ok(watcher) => Some(watcher),
+        Err(error) => {
+            tracing::warn!(%error, "changes of the configuration are not noticed; reload with SIGHUP");
+            None
+        }
+    }
+}
+
+async fn told_to_stop() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
+/// Lets answers finish; a second signal ends at once.
+async fn finish(
+    stop: &CancellationToken,
+    serving: tokio::task::JoinHandle<usize>,
+    screen: &mut Screen,
+) -> Exit {
+    stop.cancel();
+    let cut = tokio::select! {
+        cut = serving => cut.unwrap_or(0),
+        () = told_to_stop() => 0,
+    };
+    let words = if cut == 0 { "stopped".to_owned() } else { format!("stopped; {cut} answers were cut") };
+    let _ = screen.line(&words);
+    Exit::Ok
+}

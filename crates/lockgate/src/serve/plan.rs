@@ -1,0 +1,91 @@
+//! From the configuration to what engine and server are told. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockgate_config::{Presence, Snapshot};
+use lockgate_engine::{Engine, Grant, Options};
+use lockgate_providers::Settings;
+use lockgate_server::{Access, Bounds, KeyRing};
+use lockgate_wire::EnvelopeLimits;
+
+/// What the engine is told.
+pub(super) fn options(snapshot: &Snapshot) -> Options {
+    let config = snapshot.config();
+    let mut providers = BTreeMap::new();
+    let mut detected = BTreeSet::new();
+    for provider in snapshot.providers() {
+        let settings = Settings {
+            kind: Some(provider.kind),
+            base_url: provider.base_url.clone(),
+            ..Settings::clone(&provider.settings)
+        };
+        providers.insert(provider.id.clone(), settings);
+        if provider.presence != Presence::Configured {
+            detected.insert(provider.id.clone());
+        }
+    }
+    let mut aliases = config.models.aliases.clone();
+    for (slot, target) in config.models.slots.named() {
+        if let Some(target) = target {
+            aliases.entry(slot.to_owned()).or_insert_with(|| target.to_owned());
+        }
+    }
+    if let Some(default) = aliases.get("default").cloned() {
+        aliases.entry("auto".to_owned()).or_insert(default);
+    }
+    let limits = &config.server.limits;
+    Options {
+        aliases,
+        detected,
+        keepalive: Duration::from_millis(config.server.keepalive_ms),
+        limits: EnvelopeLimits { messages: limits.messages, nesting: limits.nesting, tools: limits.tools },
+        providers,
+        strict: config.conversion.strict,
+    }
+}
+
+/// The same with local runtimes at the address where they answer, if one was found at another than its first.
+pub(super) fn moved(engine: &Engine, snapshot: &Snapshot) -> Option<Options> {
+    let mut options = options(snapshot);
+    let silent: BTreeSet<String> = engine
+        .providers()
+        .into_iter()
+        .filter(|status| matches!(status.reachable, Some(Err(_))))
+        .map(|status| status.id)
+        .collect();
+    let mut any = false;
+    for provider in snapshot.providers().iter().filter(|provider| silent.contains(&provider.id)) {
+        let other = provider.other_base_urls.first().and_then(|url| url.parse().ok());
+        if let (Some(url), Some(settings)) = (other, options.providers.get_mut(&provider.id)) {
+            settings.base_url = Some(url);
+            any = true;
+        }
+    }
+    any.then_some(options)
+}
+
+/// What the server is told.
+pub(super) fn front(snapshot: &Snapshot) -> (Access, Bounds) {
+    let config = snapshot.config();
+    let mut ring = KeyRing::new();
+    for key in &config.keys {
+        let grant = Grant {
+            credentials: key.credentials.clone(),
+            models: key.models.clone(),
+            name: key.name.clone(),
+        };
+        ring.insert(*key.hash.bytes(), Arc::new(grant));
+    }
+    let (limits, slow) = (&config.server.limits, &config.server.slow_client);
+    let bounds = Bounds {
+        body: limits.body_bytes,
+        body_idle: Duration::from_millis(slow.body_idle_ms),
+        head: Duration::from_millis(slow.head_ms),
+        header_bytes: limits.header_bytes,
+        headers: limits.headers,
+        write_idle: Duration::from_millis(slow.write_idle_ms),
+    };
+    (Access::new(ring), bounds)
+}

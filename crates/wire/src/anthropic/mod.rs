@@ -1,0 +1,100 @@
+//! Anthropic Messages: requests, answers, streams, errors, token counting, lists of models.
+//!
+//! `parse` takes a client's request apart, `write` makes one for a provider; `decode` reads answers, `encode` (stream)
+//! and `whole` (one body) write them. Never sets a cache breakpoint by itself, never makes up a signature. What
+//! single Claude models refuse is data in `claude`.
+
+mod answer;
+mod claude;
+mod content;
+mod decode;
+mod encode;
+mod error;
+mod frames;
+mod models;
+mod parse;
+mod pieces;
+mod request;
+#[cfg(test)]
+mod tests;
+mod thinking;
+mod tokens;
+mod turns;
+mod usage;
+mod whole;
+mod write;
+
+use lockgate_core::{Conversation, Dialect, Failure};
+
+use crate::scan::Kind;
+use crate::{
+    AnswerContext, Depth, EnvelopeSpec, Format, Loss, Mode, StreamDecoder, StreamEncoder, Target, WireFormat,
+};
+
+/// The dialect with all that it can do.
+pub static FORMAT: Format = Format {
+    dialect: Dialect::Anthropic,
+    embeddings: None,
+    envelope: &ENVELOPE,
+    messages: &Messages,
+    models: Some(&models::Models),
+    tokens: Some(&tokens::Tokens),
+};
+
+/// The outside of `POST /v1/messages`.
+pub static ENVELOPE: EnvelopeSpec = EnvelopeSpec {
+    messages: "messages",
+    model_in_body: true,
+    required: &[("messages", &[Kind::Array]), ("max_tokens", &[Kind::Number])],
+    stream_default: Some(false),
+    tools: "tools",
+};
+
+/// The outside of `POST /v1/messages/count_tokens`: the same without `max_tokens`.
+pub static COUNT_ENVELOPE: EnvelopeSpec = EnvelopeSpec {
+    messages: "messages",
+    model_in_body: true,
+    required: &[("messages", &[Kind::Array])],
+    stream_default: Some(false),
+    tools: "tools",
+};
+
+/// `POST /v1/messages`.
+struct Messages;
+
+impl WireFormat for Messages {
+    fn parse(&self, body: &[u8]) -> Result<Conversation, Failure> {
+        parse::conversation(body)
+    }
+
+    fn write(
+        &self,
+        conversation: &Conversation,
+        target: &Target<'_>,
+        loss: &mut Loss,
+    ) -> Result<Vec<u8>, Failure> {
+        write::request(conversation, target, write::Purpose::Answer, loss)
+    }
+
+    fn decoder(&self, mode: Mode, depth: Depth) -> Box<dyn StreamDecoder> {
+        match mode {
+            Mode::Array | Mode::Stream => Box::new(decode::StreamAnswer::new(depth)),
+            Mode::Whole => Box::new(decode::WholeAnswer::new(depth)),
+        }
+    }
+
+    fn encoder(&self, mode: Mode, context: AnswerContext) -> Box<dyn StreamEncoder> {
+        match mode {
+            Mode::Array | Mode::Stream => Box::new(encode::StreamWriter::new(context)),
+            Mode::Whole => Box::new(whole::WholeWriter::new(context)),
+        }
+    }
+
+    fn error(&self, failure: &Failure) -> Vec<u8> {
+        error::body(failure)
+    }
+
+    fn fault(&self, status: u16, body: &[u8]) -> Failure {
+        error::fault(status, body)
+    }
+}

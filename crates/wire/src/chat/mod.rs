@@ -1,0 +1,114 @@
+//! OpenAI Chat Completions, with embeddings and the list of models: the dialect that most servers speak, each a
+//! little differently.
+//!
+//! What other servers do differently when they answer is read without being told (`decode`, `calls`); what they do
+//! not accept in a request is told by [`Quirks`](crate::Quirks). Does no token counting (the dialect has none), does
+//! not read `<think>` inside text, and never sends thoughts back upstream: OpenAI has no field for them.
+
+mod answer;
+mod calls;
+mod chunk;
+mod decode;
+mod embeddings;
+mod encode;
+mod error;
+mod extras;
+mod ids;
+mod messages;
+mod models;
+mod output;
+mod parse;
+mod parts;
+mod request;
+#[cfg(test)]
+mod tests;
+mod told;
+mod tools;
+mod usage;
+mod whole;
+mod write;
+
+use lockgate_core::{Conversation, Dialect, Failure};
+
+use crate::{
+    AnswerContext, Depth, EnvelopeSpec, Format, Kind, Loss, Mode, StreamDecoder, StreamEncoder, Target,
+    WireFormat,
+};
+
+/// OpenAI Chat Completions.
+pub static FORMAT: Format = Format {
+    dialect: Dialect::Chat,
+    embeddings: Some(&embeddings::Embed),
+    envelope: &ENVELOPE,
+    messages: &Chat,
+    models: Some(&models::Models),
+    tokens: None,
+};
+
+static ENVELOPE: EnvelopeSpec = EnvelopeSpec {
+    messages: "messages",
+    model_in_body: true,
+    required: &[("messages", &[Kind::Array])],
+    stream_default: Some(false),
+    tools: "tools",
+};
+
+struct Chat;
+
+impl WireFormat for Chat {
+    fn parse(&self, body: &[u8]) -> Result<Conversation, Failure> {
+        parse::parse(body)
+    }
+
+    fn write(
+        &self,
+        conversation: &Conversation,
+        target: &Target<'_>,
+        loss: &mut Loss,
+    ) -> Result<Vec<u8>, Failure> {
+        write::write(conversation, target, loss)
+    }
+
+    fn decoder(&self, mode: Mode, depth: Depth) -> Box<dyn StreamDecoder> {
+        match mode {
+            Mode::Stream => Box::new(decode::Stream::new(depth)),
+            Mode::Array | Mode::Whole => Box::new(decode::Whole::new(depth)),
+        }
+    }
+
+    fn encoder(&self, mode: Mode, context: AnswerContext) -> Box<dyn StreamEncoder> {
+        match mode {
+            Mode::Stream => Box::new(encode::Stream::new(context)),
+            Mode::Array | Mode::Whole => Box::new(whole::Whole::new(context)),
+        }
+    }
+
+    fn error(&self, failure: &Failure) -> Vec<u8> {
+        let mut body = Vec::new();
+        error::write(failure, &mut body);
+        body
+    }
+
+    fn fault(&self, status: u16, body: &[u8]) -> Failure {
+        error::fault(status, body)
+    }
+}
+
+/// Whether a request asks for usage in the stream (`stream_options.include_usage`). Costs one search where the
+/// words are not there, one scan where they are; who has an [`Envelope`](crate::Envelope) hands its
+/// `stream_options` to [`usage_wanted`] instead.
+pub fn include_usage(body: &[u8]) -> bool {
+    if memchr::memmem::find(body, b"include_usage").is_none() {
+        return false;
+    }
+    let Ok(outside) = crate::scan(body, 512) else { return false };
+    outside.find(body, "stream_options").is_some_and(|options| usage_wanted(&body[options.value.clone()]))
+}
+
+/// Whether the value of `stream_options` asks for usage.
+pub fn usage_wanted(stream_options: &[u8]) -> bool {
+    let Ok(inside) = crate::scan(stream_options, 512) else { return false };
+    inside
+        .find(stream_options, "include_usage")
+        .is_some_and(|member| &stream_options[member.value.clone()] == b"true")
+}
