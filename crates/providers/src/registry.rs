@@ -52,16 +52,6 @@ pub fn open(id: &str, settings: &Settings) -> Result<Box<dyn Provider>, OpenErro
         Kind::Ollama => Box::new(ollama::Ollama::open(id, settings)?),
         Kind::Openai => Box::new(openai::Openai::open(id, settings)?),
         Kind::OpenaiCompatible => Box::new(compatible::Compatible::open(id, settings)?),
-        Kind::AzureOpenai
-        | Kind::ClaudeCli
-        | Kind::Gemini
-        | Kind::Llamacpp
-        | Kind::Ollama
-        | Kind::Openrouter
-        | Kind::Vertex
-        | Kind::Vllm => {
-            return Err(OpenError::NoKind { id: id.to_owned() });
-        }
         Kind::Openrouter => Box::new(openrouter::Openrouter::open(id, settings)?),
         Kind::Vertex => Box::new(vertex::Vertex::open(id, settings)?),
         Kind::Vllm => Box::new(vllm::Vllm::open(id, settings)?),

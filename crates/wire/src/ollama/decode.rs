@@ -174,6 +174,10 @@ impl Answer {
         if frame.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
+        if self.depth == Depth::Envelope && self.started && says_little(frame) {
+            out.push(Event::Opaque);
+            return Ok(());
+        }
         let text = std::str::from_utf8(frame).map_err(|_| DecodeError::malformed("not UTF-8"))?;
         let line: Line<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
         self.read(&line, read::<bool>(line.done) == Some(true), out);
@@ -336,6 +340,17 @@ impl Answer {
         self.over = true;
         out.push(Event::Ended(Stop::because(reason)));
     }
+}
+
+/// Whether a line is valid and holds words only: neither an end, an error nor a call. Almost every line of a stream is
+/// such a line, and one pass of the scanner tells it.
+fn says_little(line: &[u8]) -> bool {
+    if memmem::find(line, b"\"tool_calls\"").is_some() {
+        return false;
+    }
+    let Ok(scan) = crate::scan::scan(line, 64) else { return false };
+    let done = scan.find(line, "done").is_some_and(|done| &line[done.value.clone()] != b"false");
+    !done && scan.find(line, "error").is_none()
 }
 
 /// A call that names what to call.
