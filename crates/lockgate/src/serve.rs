@@ -214,7 +214,7 @@ impl Reloads {
 /// Reloads on a change and on SIGHUP; asks providers for their models anew every ten minutes.
 async fn background(reloads: Reloads, changes: Arc<tokio::sync::Notify>) {
     let mut hangup = signal(SignalKind::hangup()).ok();
-    let mut again = tokio::time::interval(Duration::from_secs(600));
+    let mut again = tokio::time::interval(Duration::from_mins(10));
     again.reset();
     loop {
         let hung_up = async {
