@@ -7,9 +7,10 @@ use crate::clock;
 use crate::script::{Cited, Stop};
 use crate::turn::{Part, Turn};
 
-/// Thinking is shown only to those who ask for it.
+/// Thinking is shown only to those who ask for it, in either spelling: google-genai for Python writes `include_thoughts`.
 fn shows_thoughts(ask: &Ask<'_>) -> bool {
-    ask.seen.body()["generationConfig"]["thinkingConfig"]["includeThoughts"] == true
+    let wish = &ask.seen.body()["generationConfig"]["thinkingConfig"];
+    wish["includeThoughts"] == true || wish["include_thoughts"] == true
 }
 
 /// All parts, text whole; the signature of the thinking goes on the first call or else on the end.

@@ -1,0 +1,90 @@
+//! The scripted upstream of a test, and the ways to reach it: directly, or with the gateway in front.
+
+use lockgate_testkit::{Recorded, Running, Script, Upstream};
+
+use crate::gateway::{Gateway, client_key};
+use crate::installed::repository;
+
+/// The only credential that the upstream accepts: through the gateway it must come from the gateway.
+pub(crate) const UPSTREAM_KEY: &str = "upstream-key";
+
+/// How a client reaches the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Direct,
+    ThroughLockgate,
+}
+
+/// An upstream and the address that a client is given for it.
+pub(crate) struct World {
+    pub(crate) upstream: Running,
+    pub(crate) base: String,
+    pub(crate) key: String,
+    // Held so that it lives as long as the test.
+    gateway: Option<Gateway>,
+}
+
+impl World {
+    /// The SDK scenarios' upstream; `provider` is how the gateway's configuration calls it.
+    pub(crate) async fn of_sdks(way: Way, provider: &str) -> Self {
+        let script = Script::load(&repository().join("tests/clients/upstream.yaml")).expect("a good script");
+        Self::new(way, provider, script).await
+    }
+
+    pub(crate) async fn new(way: Way, provider: &str, mut script: Script) -> Self {
+        script.keys = vec![UPSTREAM_KEY.into()];
+        let upstream = Upstream::start(script).await.expect("a free port");
+        match way {
+            Way::Direct => {
+                let base = upstream.url();
+                Self { upstream, base, key: UPSTREAM_KEY.into(), gateway: None }
+            }
+            Way::ThroughLockgate => {
+                let gateway = Gateway::start(&configuration(provider, &upstream.url())).await;
+                Self { upstream, base: gateway.url(), key: client_key(), gateway: Some(gateway) }
+            }
+        }
+    }
+
+    /// The calls that reached the upstream, in order; lists of models and other questions of the gateway's own left out.
+    pub(crate) fn calls(&self) -> Vec<Recorded> {
+        self.upstream
+            .requests()
+            .into_iter()
+            .filter(|r| r.method == "POST" && r.path() != "/api/show")
+            .collect()
+    }
+
+    /// What the gateway printed, if there is one.
+    pub(crate) fn log(&self) -> String {
+        self.gateway.as_ref().map(Gateway::log).unwrap_or_default()
+    }
+
+    /// Nothing reached the upstream that a provider would refuse, and no credential but the right one.
+    pub(crate) fn assert_clean(&self) {
+        for request in &self.upstream.requests() {
+            assert!(
+                request.violations.is_empty(),
+                "{} {} must not have been sent: {:?}\n{}{}",
+                request.method,
+                request.target,
+                request.violations,
+                String::from_utf8_lossy(&request.body).chars().take(6000).collect::<String>(),
+                self.log(),
+            );
+            let leaked = request.headers.iter().find(|(_, value)| value.contains(&client_key()));
+            assert!(leaked.is_none(), "the client's key for the gateway reached the upstream: {leaked:?}");
+        }
+    }
+}
+
+/// A gateway with this one provider and one key.
+fn configuration(provider: &str, upstream: &str) -> String {
+    let base = match provider {
+        "openai" | "openai-compatible" => format!("{upstream}/v1"),
+        _ => upstream.to_owned(),
+    };
+    format!(
+        "providers:\n  {provider}:\n    base_url: {base}\n    api_key: {UPSTREAM_KEY}\n    credentials: gateway\n"
+    )
+}
