@@ -222,7 +222,7 @@ async fn refused(plan: &Plan, response: Response<Incoming>, deadline: Instant) -
     let (head, body) = response.into_parts();
     let status = head.status.as_u16();
     let read = timeout_at(deadline, Limited::new(body, ERROR_BODY).collect()).await;
-    let bytes = read.ok().and_then(Result::ok).map(|collected| collected.to_bytes()).unwrap_or_default();
+    let bytes = read.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut failure = plan.upstream.messages.fault(status, &bytes);
     failure.status = Some(status);
     failure.retry_after = retry_after(&head.headers).or(failure.retry_after);

@@ -35,7 +35,7 @@ pub struct Bounds {
 impl Default for Bounds {
     /// A session may rest over lunch; 32 MiB hold some ten thousand tool calls.
     fn default() -> Self {
-        Self { age: Duration::from_secs(4 * 3600), bytes: 32 * 1024 * 1024, entries: 50_000 }
+        Self { age: Duration::from_hours(4), bytes: 32 * 1024 * 1024, entries: 50_000 }
     }
 }
 

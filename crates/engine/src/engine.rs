@@ -79,22 +79,22 @@ impl Engine {
     /// Generates an answer. Never fails: an error is a response in the client's dialect.
     pub async fn generate(&self, request: CallRequest) -> Response<AnswerBody> {
         let format = request.format;
-        match self.prepared(request) {
+        match self.prepared(&request) {
             Ok((plan, facts)) => self.run(plan, facts).await,
             Err(failure) => answer::error(&format, &failure),
         }
     }
 
-    fn prepared(&self, request: CallRequest) -> Result<(Plan, Facts), Failure> {
+    fn prepared(&self, request: &CallRequest) -> Result<(Plan, Facts), Failure> {
         let started = Instant::now();
         let state = self.state.load_full();
         let envelope = Envelope::read(&request.body, request.format.envelope, &state.options.limits)?;
-        let target = self.target(&state, &request, envelope.model.as_deref())?;
+        let target = self.target(&state, request, envelope.model.as_deref())?;
         let mode =
             request.mode.unwrap_or(if envelope.stream == Some(true) { Mode::Stream } else { Mode::Whole });
         let dialect = request.format.dialect;
-        let credential = credential_for(&request, &target.upstream)?;
-        let outgoing = self.outgoing(&state, &request, &envelope, &target, mode)?;
+        let credential = credential_for(request, &target.upstream)?;
+        let outgoing = self.outgoing(&state, request, &envelope, &target, mode)?;
         let id = uuid::Uuid::now_v7();
         let context = AnswerContext {
             created: answer::unix_now(),
@@ -231,6 +231,10 @@ impl Engine {
         lockgate_wire::may_leave(request.format.dialect, &conversation)?;
         let names = ToolNames::plain(&mut conversation);
         let mut loss = Loss::default();
+        if conversation.sampling.candidates.take().is_some_and(|wanted| wanted > 1) {
+            // Only one answer can be told in another dialect; the others would be paid for and never seen.
+            loss.note("n");
+        }
         self.continuity.restore(&mut conversation, &issuer_of(target), &mut loss);
         let outgoing = write(request, &conversation, target, format(dialect), mode, loss)?;
         Ok(Outgoing { names, ..outgoing })
@@ -292,7 +296,7 @@ impl Engine {
             continuity: self.continuity.clone(),
             issuer: issuer_of(&plan.target),
             observer: self.observer.clone(),
-            report: Some(report),
+            call: Some(report),
             started: plan.started,
         }
     }

@@ -41,7 +41,7 @@ impl Seen {
                 None => self.usage = Some(usage.clone()),
             },
             Event::BlockDelta { .. } | Event::BlockEnded { .. } | Event::BlockStarted { .. } => {
-                self.content = true
+                self.content = true;
             }
             Event::Opaque | Event::Ping => {}
         }
@@ -221,7 +221,9 @@ impl Pipe {
         let mut out = Out::default();
         match &mut self.way {
             Way::Pass(pass) => {
-                self.decoded.events().iter().for_each(|event| self.seen.note(event));
+                for event in self.decoded.events() {
+                    self.seen.note(event);
+                }
                 pass.forward(&self.decoded, fed, &mut out);
             }
             Way::Translate(translate) => {
@@ -260,10 +262,16 @@ impl Pass {
                 self.waiting = bytes.len().saturating_sub(complete);
             }
             Some(bytes) => {
-                frames.iter().for_each(|frame| out.push(frame.raw.clone()));
+                for frame in frames {
+                    out.push(frame.raw.clone());
+                }
                 self.waiting = (self.waiting + bytes.len()).saturating_sub(complete);
             }
-            None => frames.iter().for_each(|frame| out.push(frame.raw.clone())),
+            None => {
+                for frame in frames {
+                    out.push(frame.raw.clone());
+                }
+            }
         }
     }
 }

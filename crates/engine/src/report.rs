@@ -58,7 +58,7 @@ pub(crate) struct Report {
     pub(crate) continuity: Arc<Continuity>,
     pub(crate) issuer: Issuer,
     pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) report: Option<CallReport>,
+    pub(crate) call: Option<CallReport>,
     pub(crate) started: Instant,
 }
 
@@ -68,7 +68,7 @@ impl Report {
         if let Some(turn) = pipe.sealed_turn() {
             self.continuity.remember(&self.issuer, &turn, Instant::now().into_std());
         }
-        if let Some(report) = &mut self.report {
+        if let Some(report) = &mut self.call {
             let seen = pipe.seen();
             report.model.clone_from(&seen.model);
             report.stop.clone_from(&seen.stop);
@@ -81,7 +81,7 @@ impl Report {
 
     /// The call is over; only the first word counts.
     pub(crate) fn end(&mut self, outcome: Outcome) {
-        if let Some(mut report) = self.report.take() {
+        if let Some(mut report) = self.call.take() {
             report.duration = self.started.elapsed();
             if !matches!(report.outcome, Outcome::Failed(_)) {
                 report.outcome = outcome;

@@ -105,16 +105,19 @@ impl Names<'_> {
         let near = self.catalogue.nearest(name, 5);
         let mut message = format!("no provider here has the model `{name}`");
         if !near.is_empty() {
-            message.push_str(&format!("; similar: {}", near.join(", ")));
+            message = format!("{message}; similar: {}", near.join(", "));
         }
         if let Some(kind) =
             kinds.iter().find(|kind| !self.upstreams.values().any(|upstream| upstream.kind == **kind))
         {
             let id = kind.name();
-            message.push_str(&match kind.info().key_variables.first() {
-                Some(variable) => format!("; to add {id}, set {variable} or add `providers: {{{id}: {{api_key: …}}}}` to lockgate.yaml"),
+            let how = match kind.info().key_variables.first() {
+                Some(variable) => format!(
+                    "; to add {id}, set {variable} or add `providers: {{{id}: {{api_key: …}}}}` to lockgate.yaml"
+                ),
                 None => format!("; to add {id}, put `providers: {{{id}: {{}}}}` into lockgate.yaml"),
-            });
+            };
+            message.push_str(&how);
         }
         message.push_str("; or name the provider, as in `provider:model`");
         Failure {

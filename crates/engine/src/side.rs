@@ -109,10 +109,9 @@ impl Engine {
             let travel = travelling(&request.headers, front.dialect, front.dialect);
             return Ok(relayed(&front, &facts, side_call(upstream, &ask, credential, travel, body).await?));
         }
-        let speaks = upstream.provider.dialects().iter().map(|dialect| format(*dialect));
+        let mut speaks = upstream.provider.dialects().iter().map(|dialect| format(*dialect));
         let (to, writer) = speaks
-            .filter_map(|to| to.embeddings.map(|writer| (to, writer)))
-            .next()
+            .find_map(|to| to.embeddings.map(|writer| (to, writer)))
             .ok_or_else(|| no_embeddings(upstream))?;
         let call = embeddings.parse(path, &request.body)?;
         let body = writer.write(&call, &target.model, &mut facts.loss)?;
@@ -283,6 +282,7 @@ pub(crate) async fn side_call(
     if !body.is_empty() {
         travel.entry(header::CONTENT_TYPE).or_insert(header::HeaderValue::from_static("application/json"));
     }
+    let body = if body.is_empty() { body } else { upstream.provider.adapt(ask, body)? };
     let credential = upstream.redeem(credential).await?;
     upstream.provider.sign(&credential, ask, &mut travel)?;
     for (name, value) in &upstream.headers {

@@ -130,11 +130,14 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
 
 fn wants_json(command: &Command) -> bool {
     match command {
-        Command::Completions { .. } | Command::Run(_) | Command::Serve(_) | Command::Upstream(_) => false,
+        Command::Completions { .. }
+        | Command::Config(ConfigCommand::Init(_) | ConfigCommand::Schema)
+        | Command::Run(_)
+        | Command::Serve(_)
+        | Command::Upstream(_) => false,
         Command::Config(ConfigCommand::Export(ExportCommand::Ccr(args))) => args.json,
         Command::Config(ConfigCommand::Import(ImportCommand::Ccr(args))) => args.json,
         Command::Config(ConfigCommand::Check(args)) => args.format == config::ReportFormat::Json,
-        Command::Config(ConfigCommand::Init(_) | ConfigCommand::Schema) => false,
         Command::Config(ConfigCommand::Show(args)) => args.json,
         Command::Connect(args) => args.json,
         Command::Doctor(args) => args.json,

@@ -269,7 +269,7 @@ impl Reloads {
 
 /// Reloads on a change and on SIGHUP; asks providers for their models anew every ten minutes.
 async fn background(reloads: Reloads, changes: Arc<tokio::sync::Notify>, mut hangup: Signal) {
-    let mut again = tokio::time::interval(Duration::from_secs(600));
+    let mut again = tokio::time::interval(Duration::from_mins(10));
     again.reset();
     loop {
         tokio::select! {

@@ -1,10 +1,8 @@
 //! Any server that speaks OpenAI Chat Completions: the presets (groq, together, deepseek, mistral, xai, fireworks,
 //! cerebras, lm-studio) and whatever the configuration names.
 //!
-//! Quirks, by preset, else those that every such server copes with:
-//! - They know `max_tokens`, not `max_completion_tokens`; `system`, not `developer`.
-//! - They refuse or ignore OpenAI's own extras (`store`, `prompt_cache_key`, `metadata`, …), so these are not sent.
-//! - Mistral wants tool-call ids of nine letters or digits, and has no `stream_options`.
+//! Quirks: a row of the table below for each preset, from its own documentation or client library (November 2026);
+//! the first row is what every such server copes with.
 
 use http::HeaderMap;
 use lockgate_core::{Dialect, Failure};
@@ -13,15 +11,61 @@ use lockgate_wire::Quirks;
 use crate::address::Address;
 use crate::{Ask, Credential, Endpoint, Kind, OpenError, Provider, Settings, openai, signing};
 
+/// What a server of this family does not have, or has otherwise.
+#[derive(Clone, Copy)]
+struct Row {
+    legacy_max_tokens: bool,
+    no_openai_extras: bool,
+    no_parallel_tools: bool,
+    no_stream_options: bool,
+    no_strict_tools: bool,
+    system_role: bool,
+    tool_id_alnum9: bool,
+}
+
+/// A server that nothing is known about: the oldest names, and none of OpenAI's own extras.
+const UNKNOWN: Row = Row {
+    legacy_max_tokens: true,
+    no_openai_extras: true,
+    no_parallel_tools: false,
+    no_stream_options: false,
+    no_strict_tools: false,
+    system_role: true,
+    tool_id_alnum9: false,
+};
+
+/// By id of the preset.
+const ROWS: [(&str, Row); 8] = [
+    // cerebras_cloud_sdk 1.91: `max_tokens` is deprecated; neither `store` nor `metadata`. Its docs: no developer role.
+    ("cerebras", Row { legacy_max_tokens: false, ..UNKNOWN }),
+    // Its reference: no `parallel_tool_calls`; `strict` only at the beta address.
+    ("deepseek", Row { no_parallel_tools: true, no_strict_tools: true, ..UNKNOWN }),
+    // Its reference names `max_tokens` and no extras.
+    ("fireworks", UNKNOWN),
+    // groq 1.7: `max_tokens` is deprecated, `store` and `metadata` are "not currently supported". Usage of a stream
+    // comes only when asked for.
+    ("groq", Row { legacy_max_tokens: false, ..UNKNOWN }),
+    // Its docs list the parameters it reads; what is not among them is ignored.
+    ("lm-studio", Row { no_parallel_tools: true, no_strict_tools: true, ..UNKNOWN }),
+    // mistralai 3.7: no `stream_options` (usage always comes). Ids of tool calls are nine letters or digits.
+    ("mistral", Row { no_stream_options: true, tool_id_alnum9: true, ..UNKNOWN }),
+    // together 3.1: neither `parallel_tool_calls` nor `strict` on tools.
+    ("together", Row { no_parallel_tools: true, no_strict_tools: true, ..UNKNOWN }),
+    // Its reference: `max_tokens` is deprecated; `metadata` and `service_tier` are not supported.
+    ("xai", Row { legacy_max_tokens: false, ..UNKNOWN }),
+];
+
 /// A server that speaks Chat Completions.
 pub(crate) struct Compatible {
     address: Address,
-    id: String,
+    row: Row,
 }
 
 impl Compatible {
     pub(crate) fn open(id: &str, settings: &Settings) -> Result<Self, OpenError> {
-        Ok(Self { address: Address::of(id, Kind::OpenaiCompatible, settings)?, id: id.to_owned() })
+        let address = Address::of(id, Kind::OpenaiCompatible, settings)?;
+        let row = ROWS.iter().find(|(preset, _)| *preset == id).map_or(UNKNOWN, |(_, row)| *row);
+        Ok(Self { address, row })
     }
 }
 
@@ -39,15 +83,29 @@ impl Provider for Compatible {
     }
 
     fn quirks(&self, _model: &str, _need: u64) -> Quirks {
-        let mistral = self.id == "mistral";
+        let row = self.row;
         Quirks {
-            legacy_max_tokens: true,
-            no_openai_extras: true,
-            no_stream_options: mistral,
-            no_strict_tools: mistral,
-            system_role: true,
-            tool_id_alnum9: mistral,
+            legacy_max_tokens: row.legacy_max_tokens,
+            no_openai_extras: row.no_openai_extras,
+            no_parallel_tools: row.no_parallel_tools,
+            no_stream_options: row.no_stream_options,
+            no_strict_tools: row.no_strict_tools,
+            system_role: row.system_role,
+            tool_id_alnum9: row.tool_id_alnum9,
             ..Quirks::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PRESETS;
+
+    #[test]
+    fn every_preset_has_its_row_and_every_row_its_preset() {
+        let presets: Vec<_> = PRESETS.iter().map(|preset| preset.id).collect();
+        let rows: Vec<_> = ROWS.iter().map(|(id, _)| *id).collect();
+        assert_eq!(rows, presets);
     }
 }

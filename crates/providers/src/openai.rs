@@ -50,6 +50,6 @@ pub(crate) fn endpoint(address: &Address, ask: &Ask<'_>) -> Result<Endpoint, Fai
 }
 
 /// A client's path without its version segment, which the base has already.
-fn behind_version(path: &str) -> &str {
+pub(crate) fn behind_version(path: &str) -> &str {
     path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path)
 }

@@ -1,7 +1,10 @@
 //! Which file speaks for which kind, and which kinds own which families of models. One line each.
 
 use crate::{Kind, Provider, Settings, implied_kind};
-use crate::{anthropic, compatible, openai};
+use crate::{
+    anthropic, azure_openai, claude_cli, compatible, gemini, llamacpp, ollama, openai, openrouter, vertex,
+    vllm,
+};
 
 /// Why a provider cannot be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,18 +45,16 @@ pub fn open(id: &str, settings: &Settings) -> Result<Box<dyn Provider>, OpenErro
         settings.kind.or_else(|| implied_kind(id)).ok_or_else(|| OpenError::NoKind { id: id.to_owned() })?;
     Ok(match kind {
         Kind::Anthropic => Box::new(anthropic::Anthropic::open(id, settings)?),
+        Kind::AzureOpenai => Box::new(azure_openai::AzureOpenai::open(id, settings)?),
+        Kind::ClaudeCli => Box::new(claude_cli::ClaudeCli::open(id, settings)?),
+        Kind::Gemini => Box::new(gemini::Gemini::open(id, settings)?),
+        Kind::Llamacpp => Box::new(llamacpp::Llamacpp::open(id, settings)?),
+        Kind::Ollama => Box::new(ollama::Ollama::open(id, settings)?),
         Kind::Openai => Box::new(openai::Openai::open(id, settings)?),
         Kind::OpenaiCompatible => Box::new(compatible::Compatible::open(id, settings)?),
-        Kind::AzureOpenai
-        | Kind::ClaudeCli
-        | Kind::Gemini
-        | Kind::Llamacpp
-        | Kind::Ollama
-        | Kind::Openrouter
-        | Kind::Vertex
-        | Kind::Vllm => {
-            return Err(OpenError::NoKind { id: id.to_owned() });
-        }
+        Kind::Openrouter => Box::new(openrouter::Openrouter::open(id, settings)?),
+        Kind::Vertex => Box::new(vertex::Vertex::open(id, settings)?),
+        Kind::Vllm => Box::new(vllm::Vllm::open(id, settings)?),
     })
 }
 

@@ -51,7 +51,7 @@ impl Access {
                 None => {}
             }
         }
-        let empty_override = headers.get("x-anthropic-api-key").is_some_and(|value| value.is_empty());
+        let empty_override = headers.get("x-anthropic-api-key").is_some_and(http::HeaderValue::is_empty);
         if empty_override || (!keyless && grant.is_none() && own.is_none()) {
             return Err(Failure::new(
                 ErrorKind::Unauthenticated,

@@ -90,6 +90,8 @@ pub fn route(method: &Method, path: &str, query: Option<&str>, headers: &HeaderM
         "/messages/count_tokens" => post(Action::CountTokens, anthropic::FORMAT),
         "/responses" => post(Action::Generate, responses::FORMAT),
         "/responses/input_tokens" => post(Action::CountTokens, responses::FORMAT),
+        // Claude Code asks for this before its first call; any quick answer will do.
+        "/api/hello" => Route::new(Action::Root, anthropic::FORMAT),
         "/api/chat" => post(Action::Generate, ollama::FORMAT),
         "/api/embed" | "/api/embeddings" => post(Action::Embed, ollama::FORMAT),
         "/api/generate" => post(Action::Generate, ollama::GENERATE),
@@ -98,7 +100,14 @@ pub fn route(method: &Method, path: &str, query: Option<&str>, headers: &HeaderM
         "/api/tags" => get(Action::Models, ollama::FORMAT),
         "/api/version" => get(Action::OllamaVersion, ollama::FORMAT),
         _ => {
-            let form = if anthropic_client { anthropic::FORMAT } else { chat::FORMAT };
+            let form = if anthropic_client {
+                anthropic::FORMAT
+            } else if headers.contains_key("x-goog-api-key") {
+                // Google's clients ask `/v1` when they are given a base address of their own.
+                gemini::FORMAT
+            } else {
+                chat::FORMAT
+            };
             if let Some(id) = endpoint.strip_prefix("/models") {
                 return models(get(Action::Models, form), id);
             }

@@ -67,9 +67,9 @@ impl Server {
                 return plain(StatusCode::OK, "text/plain; charset=utf-8", "Lockgate is running.\n");
             }
             Action::Unknown => {
-                return self.no_such(&found.format, ErrorKind::NotFound.status(), head.uri.path());
+                return no_such(&found.format, ErrorKind::NotFound.status(), head.uri.path());
             }
-            Action::WrongMethod => return self.no_such(&found.format, 405, head.uri.path()),
+            Action::WrongMethod => return no_such(&found.format, 405, head.uri.path()),
             Action::CountTokens
             | Action::Embed
             | Action::Generate
@@ -124,16 +124,16 @@ impl Server {
             }
         }
     }
+}
 
-    fn no_such(&self, format: &Format, status: u16, path: &str) -> Response<AnswerBody> {
-        let words = if status == 405 {
-            format!("`{path}` does not take this method")
-        } else {
-            format!("there is nothing at `{path}`; the APIs are under /v1, /v1beta and /api")
-        };
-        let kind = if status == 405 { ErrorKind::InvalidRequest } else { ErrorKind::NotFound };
-        refuse(format, &Failure { status: Some(status), ..Failure::new(kind, words) })
-    }
+fn no_such(format: &Format, status: u16, path: &str) -> Response<AnswerBody> {
+    let words = if status == 405 {
+        format!("`{path}` does not take this method")
+    } else {
+        format!("there is nothing at `{path}`; the APIs are under /v1, /v1beta and /api")
+    };
+    let kind = if status == 405 { ErrorKind::InvalidRequest } else { ErrorKind::NotFound };
+    refuse(format, &Failure { status: Some(status), ..Failure::new(kind, words) })
 }
 
 /// The version of Ollama's API that this front speaks.

@@ -62,7 +62,7 @@ pub(crate) fn shown(events: &[Event]) -> String {
         };
         match (piece, &mut joined) {
             (Some((index, kind, text)), Some((of, known, sum))) if *of == index && *known == kind => {
-                sum.push_str(text)
+                sum.push_str(text);
             }
             (Some((index, kind, text)), _) => {
                 flush(&mut joined, &mut lines);

@@ -192,6 +192,21 @@ pub(crate) fn keep_rest(into: &mut Vec<Unmodelled>, prefix: &str, rest: Vec<(Str
     }
 }
 
+/// A path without its indices, as losses are named: `messages[3].foo` is `messages.foo`.
+pub(crate) fn without_indices(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut inside = false;
+    for c in path.chars() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            _ if !inside => plain.push(c),
+            _ => {}
+        }
+    }
+    plain
+}
+
 /// Writes compact JSON for a client, with U+2028, U+2029 and U+0085 escaped: several clients take them for line
 /// ends inside a stream.
 pub(crate) fn to_client<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
@@ -202,7 +217,18 @@ pub(crate) fn to_client<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
         out.truncate(from);
         return;
     }
+    on_one_line(&mut out[from..]);
     escape_separators(out, from);
+}
+
+/// Makes spaces of line ends: in JSON they stand between tokens only (a value kept as its author laid it out), and a
+/// stream's frames end at them.
+fn on_one_line(json: &mut [u8]) {
+    let mut from = 0;
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', &json[from..]) {
+        json[from + at] = b' ';
+        from += at + 1;
+    }
 }
 
 /// Escapes the line separators in what was written from `from` on.
@@ -270,6 +296,13 @@ mod tests {
         assert_eq!(failure.param.as_deref(), Some("content[0].type"));
         let failure = read_request::<Outer>(br#"{"content":7}"#).unwrap_err();
         assert_eq!(failure.param.as_deref(), Some("content"));
+    }
+
+    #[test]
+    fn a_value_that_was_laid_out_in_lines_goes_to_clients_on_one() {
+        let mut out = b"data: ".to_vec();
+        to_client(&raw("{\n  \"a\": \"\\n\",\r\n \"b\":1\n}"), &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "data: {   \"a\": \"\\n\",   \"b\":1 }");
     }
 
     #[test]

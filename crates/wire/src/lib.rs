@@ -10,6 +10,7 @@ pub mod anthropic;
 pub mod chat;
 #[cfg(test)]
 mod check;
+pub mod claude_cli;
 mod decoded;
 mod envelope;
 mod format;

@@ -2,14 +2,14 @@
 
 use lockgate_core::{Conversation, Dialect, Failure};
 
-use crate::{EnvelopeSpec, Format, anthropic, chat, gemini, ollama, responses};
+use crate::{EnvelopeSpec, Format, anthropic, chat, claude_cli, gemini, ollama, responses};
 
 /// A dialect by its name.
 pub fn format(dialect: Dialect) -> Format {
     match dialect {
         Dialect::Anthropic => anthropic::FORMAT,
         Dialect::Chat => chat::FORMAT,
-        Dialect::ClaudeCli => anthropic::FORMAT,
+        Dialect::ClaudeCli => claude_cli::FORMAT,
         Dialect::Gemini => gemini::FORMAT,
         Dialect::Ollama => ollama::FORMAT,
         Dialect::Responses => responses::FORMAT,
@@ -30,8 +30,7 @@ pub fn count_envelope(format: &Format) -> &'static EnvelopeSpec {
 pub fn may_leave(dialect: Dialect, conversation: &Conversation) -> Result<(), Failure> {
     match dialect {
         Dialect::Gemini => gemini::may_leave(conversation),
-        Dialect::Anthropic | Dialect::Chat | Dialect::ClaudeCli | Dialect::Ollama | Dialect::Responses => {
-            Ok(())
-        }
+        Dialect::Ollama => ollama::may_leave(conversation),
+        Dialect::Anthropic | Dialect::Chat | Dialect::ClaudeCli | Dialect::Responses => Ok(()),
     }
 }

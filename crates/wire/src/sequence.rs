@@ -113,9 +113,9 @@ mod tests {
         let mut sequencer = Sequencer::default();
         let mut out = String::new();
         let mut emit = |event: Event| match event {
-            Event::BlockStarted { index, .. } => out.push_str(&format!("[{index} ")),
+            Event::BlockStarted { index, .. } => out.extend(["[", &index.to_string(), " "]),
             Event::BlockDelta { delta: Delta::Arguments(text), .. } => out.push_str(&text),
-            Event::BlockEnded { index } => out.push_str(&format!(" {index}]")),
+            Event::BlockEnded { index } => out.extend([" ", &index.to_string(), "]"]),
             Event::Ended(_) => out.push('.'),
             other => panic!("{other:?}"),
         };

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use lockgate_core::content::Citation;
 use lockgate_core::{Dialect, Event, Raw, Started, Stop, StopReason, Usage};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{AnswerContext, Loss};
@@ -26,10 +26,12 @@ pub(super) struct Answer {
 /// How an answer ended.
 #[derive(Serialize)]
 pub(super) struct StopOut<'a> {
-    stop_reason: Cow<'a, str>,
-    stop_sequence: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stop_details: Option<StopDetails<'a>>,
+    #[serde(rename = "stop_reason")]
+    reason: Cow<'a, str>,
+    #[serde(rename = "stop_sequence")]
+    sequence: Option<&'a str>,
+    #[serde(rename = "stop_details", skip_serializing_if = "Option::is_none")]
+    details: Option<StopDetails<'a>>,
 }
 
 #[derive(Serialize)]
@@ -114,9 +116,9 @@ impl Answer {
         let told = self.stop.as_ref();
         let explanation = told.and_then(|stop| stop.detail.as_deref()).filter(|_| word == "refusal");
         StopOut {
-            stop_reason: Cow::Borrowed(word),
-            stop_sequence: told.and_then(|stop| stop.sequence.as_deref()),
-            stop_details: explanation.map(|explanation| StopDetails {
+            reason: Cow::Borrowed(word),
+            sequence: told.and_then(|stop| stop.sequence.as_deref()),
+            details: explanation.map(|explanation| StopDetails {
                 kind: "refusal",
                 category: None,
                 explanation: Some(explanation),
@@ -144,4 +146,15 @@ pub(super) fn input(arguments: &str) -> Result<&RawValue, &str> {
     let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
     let json: Option<&RawValue> = serde_json::from_str(arguments).ok();
     json.filter(|json| json.get().starts_with('{')).ok_or(arguments)
+}
+
+/// Whether a delta that is not modelled is one of our own dialect: its type says so.
+pub(super) fn is_own(delta: &RawValue) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Typed {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    serde_json::from_str::<Typed>(delta.get()).unwrap_or_default().kind.ends_with("_delta")
 }

@@ -44,7 +44,7 @@ impl Blocks<'_> {
     }
 
     fn text(&mut self, block: request::Text, path: &str) -> Result<Option<Part>, Failure> {
-        let text = block.text.ok_or_else(|| missing(&format!("{path}.text")))?;
+        let text = block.words.ok_or_else(|| missing(&format!("{path}.text")))?;
         keep_rest(self.rest, path, block.rest);
         if text.is_empty() {
             return Ok(None);

@@ -21,17 +21,25 @@ const NESTING: usize = 512;
 
 /// Reads a stream.
 pub(super) struct StreamAnswer {
+    framer: Framer,
+    frames: Frames,
+}
+
+/// Reads the frames of a stream.
+struct Frames {
     depth: Depth,
     done: bool,
-    framer: Framer,
     reader: Reader,
 }
 
 impl StreamAnswer {
     pub(super) fn new(depth: Depth) -> Self {
-        Self { depth, done: false, framer: Framer::sse(MAX_FRAME), reader: Reader::default() }
+        let frames = Frames { depth, done: false, reader: Reader::default() };
+        Self { framer: Framer::sse(MAX_FRAME), frames }
     }
+}
 
+impl Frames {
     fn frame(&mut self, raw: &Bytes, out: &mut Decoded) -> Result<(), DecodeError> {
         out.begin(raw.clone());
         let event = sse(raw);
@@ -76,19 +84,16 @@ impl StreamAnswer {
 
 impl StreamDecoder for StreamAnswer {
     fn feed(&mut self, bytes: Bytes, out: &mut Decoded) -> Result<(), DecodeError> {
-        let mut framer = std::mem::replace(&mut self.framer, Framer::sse(MAX_FRAME));
-        let result = framer.feed(bytes, |frame| self.frame(&frame, out));
-        self.framer = framer;
-        result
+        self.framer.feed(bytes, |frame| self.frames.frame(&frame, out))
     }
 
     fn finish(&mut self, out: &mut Decoded) -> Result<(), DecodeError> {
         let tail = self.framer.finish();
         if !tail.is_empty() {
             // A tail that cannot be read was cut in the middle.
-            self.frame(&tail, out).map_err(|_| DecodeError::Cut)?;
+            self.frames.frame(&tail, out).map_err(|_| DecodeError::Cut)?;
         }
-        if self.done { Ok(()) } else { Err(DecodeError::Cut) }
+        if self.frames.done { Ok(()) } else { Err(DecodeError::Cut) }
     }
 }
 
@@ -141,9 +146,9 @@ impl StreamDecoder for WholeAnswer {
             }
         }
         reader.note_stop(&StopIn {
-            stop_details: message.stop_details,
-            stop_reason: message.stop_reason,
-            stop_sequence: message.stop_sequence,
+            details: message.stop_details,
+            reason: message.stop_reason,
+            sequence: message.stop_sequence,
         });
         reader.stop(out);
         Ok(())
@@ -201,10 +206,10 @@ impl Reader {
     }
 
     fn note_stop(&mut self, stop: &StopIn<'_>) {
-        if stop.stop_reason.0.is_empty() {
+        if stop.reason.0.is_empty() {
             return;
         }
-        let reason = match &*stop.stop_reason.0 {
+        let reason = match &*stop.reason.0 {
             "end_turn" => StopReason::EndTurn,
             "max_tokens" => StopReason::MaxTokens,
             "model_context_window_exceeded" => StopReason::ContextWindow,
@@ -214,8 +219,7 @@ impl Reader {
             "tool_use" => StopReason::ToolUse,
             other => StopReason::Other(other.to_owned()),
         };
-        self.stop =
-            Some(Stop { detail: detail(stop.stop_details), reason, sequence: stop.stop_sequence.some() });
+        self.stop = Some(Stop { detail: detail(stop.details), reason, sequence: stop.sequence.some() });
     }
 
     /// Ends what is open, then the answer.
@@ -350,7 +354,7 @@ impl Reader {
     }
 }
 
-/// What a stop says beside its reason: the words, else the category, else all of it.
+/// What a stop says beside its reason: the words, else the category.
 fn detail(details: Option<&RawValue>) -> Option<String> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -358,9 +362,8 @@ fn detail(details: Option<&RawValue>) -> Option<String> {
         category: Option<String>,
         explanation: Option<String>,
     }
-    let raw = details?;
-    let known: Details = serde_json::from_str(raw.get()).unwrap_or_default();
-    known.explanation.or(known.category).or_else(|| Some(raw.get().to_owned()))
+    let known: Details = serde_json::from_str(details?.get()).unwrap_or_default();
+    known.explanation.or(known.category)
 }
 
 /// Reads JSON; what ends too early was cut.

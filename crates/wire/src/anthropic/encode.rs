@@ -9,7 +9,7 @@ use lockgate_core::{BlockStart, Delta, Dialect, Event, Failure, Seal};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answer::{Answer, CitationOut, StopOut, citation};
+use super::answer::{Answer, CitationOut, StopOut, citation, is_own};
 use super::error;
 use super::usage::UsageOut;
 use crate::json::to_client;
@@ -113,13 +113,18 @@ enum BlockOut<'a> {
 struct Nothing {}
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum DeltaOut<'a> {
-    CitationsDelta { citation: &'a CitationOut },
-    InputJsonDelta { partial_json: &'a str },
-    SignatureDelta { signature: &'a str },
-    TextDelta { text: &'a str },
-    ThinkingDelta { thinking: &'a str },
+    #[serde(rename = "citations_delta")]
+    Citation { citation: &'a CitationOut },
+    #[serde(rename = "input_json_delta")]
+    Input { partial_json: &'a str },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: &'a str },
+    #[serde(rename = "text_delta")]
+    Text { text: &'a str },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: &'a str },
 }
 
 impl StreamWriter {
@@ -210,7 +215,7 @@ impl StreamWriter {
         match &mut self.block {
             Block::Custom(text) => text.push_str(piece),
             Block::Tool if !piece.is_empty() => {
-                self.more(DeltaOut::InputJsonDelta { partial_json: piece }, out);
+                self.more(DeltaOut::Input { partial_json: piece }, out);
             }
             Block::None | Block::Opaque | Block::Text { .. } | Block::Thinking { .. } | Block::Tool => {}
         }
@@ -223,7 +228,7 @@ impl StreamWriter {
         };
         match &mut self.block {
             Block::Text { open: true, .. } => {
-                self.more(DeltaOut::CitationsDelta { citation: &citation }, out);
+                self.more(DeltaOut::Citation { citation: &citation }, out);
             }
             // Citations come before the text they belong to.
             Block::Text { citations, open: false } => citations.push(citation),
@@ -234,6 +239,10 @@ impl StreamWriter {
     }
 
     fn opaque(&mut self, raw: &RawValue, out: &mut Vec<u8>) {
+        if !is_own(raw) {
+            self.answer.loss.note("delta");
+            return;
+        }
         match &mut self.block {
             Block::None => {}
             Block::Text { open, .. } if !*open => {
@@ -260,7 +269,7 @@ impl StreamWriter {
             if !std::mem::replace(open, true) {
                 self.open(BlockOut::Thinking { thinking: "", signature: "" }, out);
             }
-            self.more(DeltaOut::ThinkingDelta { thinking: text }, out);
+            self.more(DeltaOut::Thinking { thinking: text }, out);
         }
     }
 
@@ -272,7 +281,7 @@ impl StreamWriter {
                 if !std::mem::replace(open, true) {
                     self.open(BlockOut::Thinking { thinking: "", signature: "" }, out);
                 }
-                self.more(DeltaOut::SignatureDelta { signature }, out);
+                self.more(DeltaOut::Signature { signature }, out);
             }
             Seal::Encrypted(data) => {
                 if std::mem::replace(open, false) {
@@ -294,9 +303,9 @@ impl StreamWriter {
                 self.open(BlockOut::Text { text: "" }, out);
             }
             for citation in &waiting {
-                self.more(DeltaOut::CitationsDelta { citation }, out);
+                self.more(DeltaOut::Citation { citation }, out);
             }
-            self.more(DeltaOut::TextDelta { text }, out);
+            self.more(DeltaOut::Text { text }, out);
         }
     }
 
@@ -304,7 +313,7 @@ impl StreamWriter {
         match std::mem::replace(&mut self.block, Block::None) {
             Block::Custom(text) => {
                 let input = serde_json::json!({ "input": text }).to_string();
-                self.more(DeltaOut::InputJsonDelta { partial_json: &input }, out);
+                self.more(DeltaOut::Input { partial_json: &input }, out);
                 self.shut(out);
             }
             Block::Opaque | Block::Text { open: true, .. } | Block::Thinking { open: true } | Block::Tool => {

@@ -58,12 +58,12 @@ pub(super) struct MessageIn<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct StopIn<'a> {
-    #[serde(borrow)]
-    pub(super) stop_details: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) stop_reason: Word<'a>,
-    #[serde(borrow)]
-    pub(super) stop_sequence: Word<'a>,
+    #[serde(borrow, rename = "stop_details")]
+    pub(super) details: Option<&'a RawValue>,
+    #[serde(borrow, rename = "stop_reason")]
+    pub(super) reason: Word<'a>,
+    #[serde(borrow, rename = "stop_sequence")]
+    pub(super) sequence: Word<'a>,
 }
 
 /// A block, whole or as it starts.

@@ -12,7 +12,7 @@ use lockgate_core::{
 };
 
 use super::content::Blocks;
-use super::request::{Block, Cache, Choice, Format, Function, Members, Message, Request, Thinking};
+use super::request::{Block, Cache, Choice, Format, Function, Members, Message, Request, Thinking, read_at};
 use crate::json::{List, TextOr, keep_rest, read_request};
 
 /// What Claude Code's accounting line starts with.
@@ -76,7 +76,7 @@ fn system(system: Option<TextOr<Block>>, rest: &mut Vec<Unmodelled>) -> Result<V
 
 fn is_billing(block: Option<&Block>) -> bool {
     match block {
-        Some(Block::Text(text)) => text.text.as_ref().is_some_and(|text| text.starts_with(BILLING)),
+        Some(Block::Text(text)) => text.words.as_ref().is_some_and(|words| words.starts_with(BILLING)),
         Some(Block::Other(_) | Block::Thought(_) | Block::ToolResult(_) | Block::ToolUse(_)) | None => false,
     }
 }
@@ -158,10 +158,7 @@ fn tool_choice(choice: Choice, rest: &mut Vec<Unmodelled>) -> Result<ToolChoice,
 /// `adaptive` is thinking that is neither on nor off: the model decides. A way to think that has no home here
 /// (`between_tools`, newer ones) is kept whole.
 fn reasoning(thinking: Raw, rest: &mut Vec<Unmodelled>) -> Result<Option<ReasoningRequest>, Failure> {
-    let read: Thinking = read_request(thinking.get().as_bytes()).map_err(|failure| {
-        let at = failure.param.map_or_else(|| "thinking".to_owned(), |inner| format!("thinking.{inner}"));
-        Failure::invalid(at, failure.message)
-    })?;
+    let read: Thinking = read_at(thinking.get(), "thinking")?;
     let enabled = match read.kind.as_deref() {
         Some("adaptive") => None,
         Some("disabled") => Some(false),

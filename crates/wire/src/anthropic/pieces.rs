@@ -142,7 +142,10 @@ fn tool_id(id: &str) -> Cow<'_, str> {
         if plain(byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("_{byte:02x}"));
+            out.push('_');
+            for nibble in [byte >> 4, byte & 15] {
+                out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+            }
         }
     }
     Cow::Owned(out)
@@ -162,7 +165,7 @@ impl Pieces<'_> {
         let known = match &part.block {
             Block::Audio(_) => return Err(refused("audio", "sound")),
             Block::Video(_) => return Err(refused("video", "video")),
-            Block::Document(document) if role == Role::User => self.document(document, cache_control)?,
+            Block::Document(document) if role == Role::User => Self::document(document, cache_control)?,
             Block::Image(image) if role == Role::User => self.image(image, cache_control)?,
             Block::Document(_) | Block::Image(_) if role == Role::System => {
                 return Err(refused("system", "pictures and documents in instructions"));
@@ -263,7 +266,6 @@ impl Pieces<'_> {
     }
 
     fn document<'a>(
-        &mut self,
         document: &'a Document,
         cache_control: Option<CacheOut<'a>>,
     ) -> Result<Known<'a>, Failure> {

@@ -3,9 +3,12 @@
 //! Kinds of blocks that are modelled are read straight into their fields; all others keep the text of every member,
 //! so that they can be written again or declared as lost. Makes no judgement about what is allowed: `parse` does.
 
+use std::borrow::Cow;
+
 use lockgate_core::{Failure, Raw};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::json::{Key, List, TextOr, at_field, raw, wire_object};
 
@@ -79,7 +82,7 @@ wire_object! {
     pub(super) struct Text {
         "cache_control" => cache: Cache,
         "citations" => citations: List<Raw>,
-        "text" => text: String,
+        "text" => words: String,
     }
 }
 
@@ -196,14 +199,24 @@ impl Members {
 
     /// Reads the members as a struct; an error's path starts with `path`.
     pub(super) fn read<T: de::DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let json = self.to_raw();
-        crate::json::read_request(json.as_ref().map_or("{}", |json| json.get()).as_bytes()).map_err(
-            |failure| {
-                let at = failure.param.map_or_else(|| path.to_owned(), |inner| format!("{path}.{inner}"));
-                Failure::invalid(at.clone(), format!("`{at}`: {}", failure.message))
-            },
-        )
+        read_at(self.to_raw().as_ref().map_or("{}", |json| json.get()), path)
     }
+}
+
+/// Reads a part of a request that stands at `path`.
+pub(super) fn read_at<T: de::DeserializeOwned>(json: &str, path: &str) -> Result<T, Failure> {
+    crate::json::read_request(json.as_bytes()).map_err(|failure| {
+        let (at, what) = match &failure.param {
+            Some(inner) => {
+                let what = failure.message.strip_prefix(&format!("`{inner}`: "));
+                (format!("{path}.{inner}"), what.unwrap_or(&failure.message))
+            }
+            None => (path.to_owned(), failure.message.as_str()),
+        };
+        // Lines and columns are those of the part, not of the body.
+        let what = what.split(" at line ").next().unwrap_or(what);
+        Failure::invalid(at.clone(), format!("`{at}`: {what}"))
+    })
 }
 
 impl<'de> Deserialize<'de> for Members {
@@ -214,22 +227,16 @@ impl<'de> Deserialize<'de> for Members {
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Members, A::Error> {
-                gather(Vec::new(), map).map(Members)
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(Key(key)) = map.next_key()? {
+                    members.push((key.into_owned(), map.next_value()?));
+                }
+                Ok(Members(members))
             }
         }
         deserializer.deserialize_map(MembersVisitor)
     }
-}
-
-fn gather<'de, A: MapAccess<'de>>(
-    mut members: Vec<(String, Raw)>,
-    mut map: A,
-) -> Result<Vec<(String, Raw)>, A::Error> {
-    while let Some(Key(key)) = map.next_key()? {
-        members.push((key.into_owned(), map.next_value()?));
-    }
-    Ok(members)
 }
 
 impl<'de> Deserialize<'de> for Block {
@@ -241,42 +248,68 @@ impl<'de> Deserialize<'de> for Block {
                 f.write_str("a content block")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Block, A::Error> {
-                let Some(Key(key)) = map.next_key()? else {
-                    return Err(at_field("type", "missing"));
-                };
-                if key != "type" {
-                    let first = vec![(key.into_owned(), map.next_value()?)];
-                    return type_behind(gather(first, map)?);
-                }
-                let kind: Key<'de> = map.next_value().map_err(|error| at_field("type", error))?;
-                let rest = MapAccessDeserializer::new(map);
-                Ok(match &*kind.0 {
-                    "text" => Block::Text(Deserialize::deserialize(rest)?),
-                    "thinking" | "redacted_thinking" => Block::Thought(Deserialize::deserialize(rest)?),
-                    "tool_result" => Block::ToolResult(Deserialize::deserialize(rest)?),
-                    "tool_use" => Block::ToolUse(Deserialize::deserialize(rest)?),
-                    other => {
-                        let kind = raw(serde_json::Value::from(other).to_string());
-                        let first = kind.map(|kind| ("type".to_owned(), kind)).into_iter().collect();
-                        let Members(members) = Members::deserialize(rest)?;
-                        Block::Other(Members([first, members].concat()))
+                let mut before = Vec::new();
+                while let Some(Key(key)) = map.next_key()? {
+                    if key == "type" {
+                        let kind: Key<'de> = map.next_value().map_err(|error| at_field("type", error))?;
+                        return block(
+                            &kind.0,
+                            Rejoined { before: before.into_iter(), behind: map, value: None },
+                        );
                     }
-                })
+                    before.push((key, map.next_value()?));
+                }
+                Err(at_field("type", "missing"))
             }
         }
         deserializer.deserialize_map(BlockVisitor)
     }
 }
 
-/// A block whose first member is not its type: some clients sort members by name.
-fn type_behind<E: de::Error>(mut members: Vec<(String, Raw)>) -> Result<Block, E> {
-    let Some(at) = members.iter().position(|(key, _)| key == "type") else {
-        return Err(at_field("type", "missing"));
-    };
-    if !members[at].1.get().starts_with('"') {
-        return Err(at_field("type", "must be a string"));
+/// A block of a kind, from its other members.
+fn block<'de, A: MapAccess<'de>>(kind: &str, members: A) -> Result<Block, A::Error> {
+    let members = MapAccessDeserializer::new(members);
+    Ok(match kind {
+        "text" => Block::Text(Deserialize::deserialize(members)?),
+        "thinking" | "redacted_thinking" => Block::Thought(Deserialize::deserialize(members)?),
+        "tool_result" => Block::ToolResult(Deserialize::deserialize(members)?),
+        "tool_use" => Block::ToolUse(Deserialize::deserialize(members)?),
+        other => {
+            let kind = raw(serde_json::Value::from(other).to_string());
+            let mut all: Vec<_> = kind.map(|kind| ("type".to_owned(), kind)).into_iter().collect();
+            all.append(&mut Members::deserialize(members)?.0);
+            Block::Other(Members(all))
+        }
+    })
+}
+
+/// The members before and behind `type`: many clients do not write it first.
+struct Rejoined<'de, A> {
+    before: std::vec::IntoIter<(Cow<'de, str>, &'de RawValue)>,
+    behind: A,
+    /// The value of the key that was handed out last, if it stood before.
+    value: Option<&'de RawValue>,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rejoined<'de, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        match self.before.next() {
+            Some((key, value)) => {
+                self.value = Some(value);
+                seed.deserialize(key.into_deserializer()).map(Some)
+            }
+            None => self.behind.next_key_seed(seed),
+        }
     }
-    members[..=at].rotate_right(1);
-    let json = Members(members).to_raw();
-    serde_json::from_str(json.as_ref().map_or("{}", |json| json.get())).map_err(E::custom)
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        match self.value.take() {
+            Some(value) => seed
+                .deserialize(&mut serde_json::Deserializer::from_str(value.get()))
+                .map_err(<A::Error as de::Error>::custom),
+            None => self.behind.next_value_seed(seed),
+        }
+    }
 }

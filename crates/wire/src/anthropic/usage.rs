@@ -89,11 +89,11 @@ impl Meter {
     /// Takes a report and tells what is known now.
     pub(super) fn take(&mut self, report: &RawValue) -> Usage {
         let report: UsageIn = serde_json::from_str(report.get()).unwrap_or_default();
-        let (write_5m, write_1h) = self.cache_writes(&report);
-        let mut later = Usage {
+        let (short, long) = self.cache_writes(&report);
+        let mut known = Usage {
             cache_read: report.cache_read_input_tokens.0,
-            cache_write_1h: write_1h,
-            cache_write_5m: write_5m,
+            cache_write_1h: long,
+            cache_write_5m: short,
             estimated: false,
             input_uncached: report.input_tokens.0,
             output: report.output_tokens.0,
@@ -107,10 +107,10 @@ impl Meter {
         for (name, uses) in report.server_tool_use.iter().flatten() {
             if let Some(uses) = uses.0.filter(|uses| *uses > 0) {
                 let tool = name.strip_suffix("_requests").unwrap_or(name);
-                later.server_tools.insert(tool.to_owned(), uses);
+                known.server_tools.insert(tool.to_owned(), uses);
             }
         }
-        self.usage.merge(&later);
+        self.usage.merge(&known);
         self.usage.clone()
     }
 

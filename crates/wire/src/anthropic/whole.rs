@@ -11,6 +11,9 @@ use super::usage::UsageOut;
 use crate::json::{raw, to_client};
 use crate::{AnswerContext, Loss, StreamEncoder};
 
+/// A small block of our own dialect, taken apart.
+type Members = serde_json::Map<String, serde_json::Value>;
+
 /// Writes one body.
 pub(super) struct WholeWriter {
     answer: Answer,
@@ -134,10 +137,15 @@ impl WholeWriter {
                 Some(citation) => citations.push(citation),
                 None => self.answer.loss.note("citations"),
             },
-            (Delta::Opaque(raw), Block::Opaque { input, .. }) => match partial_json(raw) {
-                Some(piece) => input.push_str(&piece),
-                None => self.answer.loss.note("delta"),
-            },
+            (Delta::Opaque(delta), Block::Opaque { raw, input }) => {
+                if let Some(piece) = partial_json(delta) {
+                    input.push_str(&piece);
+                } else if let Some(filled) = filled(raw, delta) {
+                    *raw = filled;
+                } else {
+                    self.answer.loss.note("delta");
+                }
+            }
             (Delta::Reasoning(piece), Block::Thinking { text, .. })
             | (Delta::Text(piece), Block::Text { text, .. }) => text.push_str(piece),
             (Delta::Refusal(piece), Block::Text { text, .. }) => {
@@ -254,10 +262,19 @@ fn partial_json(delta: &RawValue) -> Option<String> {
 /// A block with the input that came in pieces behind its start.
 fn with_input(block: &RawValue, input: &str) -> Raw {
     let joined = || {
-        let mut members: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(block.get()).ok()?;
+        let mut members: Members = serde_json::from_str(block.get()).ok()?;
         members.insert("input".to_owned(), serde_json::from_str(input).ok()?);
-        raw(serde_json::Value::Object(members).to_string())
+        raw(serde_json::to_string(&members).ok()?)
     };
     joined().unwrap_or_else(|| block.to_owned())
+}
+
+/// A block with the members filled in that a delta brings whole (`compaction_delta`).
+fn filled(block: &RawValue, delta: &RawValue) -> Option<Raw> {
+    let mut members: Members = serde_json::from_str(block.get()).ok()?;
+    let delta: Members = serde_json::from_str(delta.get()).ok()?;
+    for (name, value) in delta.into_iter().filter(|(name, _)| name != "type") {
+        *members.get_mut(&name)? = value;
+    }
+    raw(serde_json::to_string(&members).ok()?)
 }

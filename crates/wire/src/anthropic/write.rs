@@ -287,7 +287,7 @@ fn tools<'a>(
             }
             Tool::Function(_) => loss.note("tool_choice"),
             Tool::Hosted(hosted) if hosted.dialect == Dialect::Anthropic => {
-                out.push(ToolOut::Raw(&hosted.raw))
+                out.push(ToolOut::Raw(&hosted.raw));
             }
             Tool::Hosted(hosted) => loss.note(format!("tools.{}", hosted.kind)),
         }

@@ -4,8 +4,6 @@
 //! Google's own SDKs send base64 in either alphabet; here it is brought to the standard one, so that what every other
 //! dialect gets is plain base64. Knows neither turns nor events.
 
-use std::borrow::Cow;
-
 use lockgate_core::content::{Document, Image, Media, Opaque, Source};
 use lockgate_core::{Block, Dialect, Raw};
 
@@ -121,13 +119,13 @@ pub(super) fn opaque(
     let kind = members.iter().map(|(key, _)| json_name(key)).find(|key| !is_about(key))?;
     let mut text = String::from("{");
     for (key, value) in members {
-        push(&mut text, key, Cow::Borrowed(value.get()));
+        push(&mut text, key, value.get());
     }
     if let Some(thought) = thought {
-        push(&mut text, "thought", thought.to_string().into());
+        push(&mut text, "thought", &thought.to_string());
     }
     if let Some(signature) = signature {
-        push(&mut text, "thoughtSignature", serde_json::Value::from(signature).to_string().into());
+        push(&mut text, "thoughtSignature", &serde_json::Value::from(signature).to_string());
     }
     text.push('}');
     Some(Opaque { dialect: Dialect::Gemini, kind, raw: raw(text)? })
@@ -138,13 +136,13 @@ pub(super) fn is_about(key: &str) -> bool {
     ABOUT.contains(&json_name(key).as_str())
 }
 
-fn push(text: &mut String, key: &str, value: Cow<'_, str>) {
+fn push(text: &mut String, key: &str, value: &str) {
     if text.len() > 1 {
         text.push(',');
     }
     text.push_str(&serde_json::Value::from(key).to_string());
     text.push(':');
-    text.push_str(&value);
+    text.push_str(value);
 }
 
 #[cfg(test)]

@@ -6,17 +6,41 @@
 
 mod blocks;
 
+use std::sync::LazyLock;
+
 use bytes::{Bytes, BytesMut};
 use lockgate_core::{Event, Started, Stop, Usage};
+use memchr::memmem;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use self::blocks::Blocks;
 use super::array::Elements;
 use super::error::failure_of;
-use super::response::{Chunk, Feedback, Outline, UsageMetadata, stop};
+use super::response::{Chunk, Feedback, OutlineCandidate, UsageMetadata, stop};
 use crate::frame::{MAX_FRAME, sse};
 use crate::json::read_answer;
+use crate::scan::{Kind, scan};
 use crate::{DecodeError, Decoded, Depth, Framer, Mode, StreamDecoder};
+
+/// What candidates say that are more than words.
+static TELLING: LazyLock<[memmem::Finder<'static>; 3]> = LazyLock::new(|| {
+    ["\"finishReason\"", "\"functionCall\"", "\"groundingMetadata\""].map(memmem::Finder::new)
+});
+
+/// The members of a frame that accounting needs, as they stand in it.
+#[derive(Default)]
+struct Outline<'a> {
+    candidates: Option<&'a [u8]>,
+    error: Option<&'a [u8]>,
+    feedback: Option<&'a [u8]>,
+    id: Option<&'a [u8]>,
+    model: Option<&'a [u8]>,
+    usage: Option<&'a [u8]>,
+}
+
+/// Objects and arrays inside each other in a frame, at most.
+const MAX_NESTING: usize = 120;
 
 /// Reads one answer.
 pub(super) struct Decoder {
@@ -40,7 +64,11 @@ struct State {
     failed: bool,
     /// The first candidate's reason to end, and its words.
     reason: Option<(String, Option<String>)>,
+    /// Queries of the provider's search, which it bills.
+    searches: u64,
     started: bool,
+    /// Usage as it was told last.
+    told: Option<UsageMetadata>,
     usage: Usage,
 }
 
@@ -59,7 +87,9 @@ impl Decoder {
             depth,
             failed: false,
             reason: None,
+            searches: 0,
             started: false,
+            told: None,
             usage: Usage::default(),
         };
         Self { framing, state }
@@ -152,34 +182,62 @@ impl State {
             return Ok(());
         }
         match self.depth {
-            Depth::Envelope => {
-                if let Err(error) = std::str::from_utf8(json) {
-                    return Err(DecodeError::malformed(error.to_string()));
-                }
-                each(json, |outline: Outline| self.outline(outline, out))
+            Depth::Envelope if json.trim_ascii_start().first() == Some(&b'[') => {
+                let elements: Vec<&RawValue> = serde_json::from_slice(json)
+                    .map_err(|error| DecodeError::malformed(error.to_string()))?;
+                elements.into_iter().try_for_each(|element| self.outline(element.get().as_bytes(), out))
             }
+            Depth::Envelope => self.outline(json, out),
             Depth::Full => each(json, |chunk: Chunk| self.chunk(chunk, out)),
         }
     }
 
-    fn outline(&mut self, outline: Outline, out: &mut Decoded) -> Result<(), DecodeError> {
-        if let Some(error) = outline.error {
+    /// Reads only what accounting needs. Most frames hold words alone: those are checked and not taken apart.
+    fn outline(&mut self, json: &[u8], out: &mut Decoded) -> Result<(), DecodeError> {
+        let found = scan(json, MAX_NESTING).map_err(|error| DecodeError::malformed(error.to_string()))?;
+        let mut parts = Outline::default();
+        for member in &found.members {
+            let value = Some(&json[member.value.clone()]).filter(|_| member.kind != Kind::Null);
+            match &json[member.key.clone()] {
+                b"candidates" => parts.candidates = value,
+                b"error" => parts.error = value,
+                b"modelVersion" => parts.model = value,
+                b"promptFeedback" => parts.feedback = value,
+                b"responseId" => parts.id = value,
+                b"usageMetadata" => parts.usage = value,
+                _ => {}
+            }
+        }
+        if let Some(error) = parts.error {
             self.failed = true;
-            out.push(Event::Failed(failure_of(&error)));
+            out.push(Event::Failed(failure_of(&read_answer(error)?)));
             return Ok(());
         }
-        self.start(outline.response_id, outline.model_version, out);
-        let first =
-            outline.candidates.unwrap_or_default().into_iter().find(|one| one.index.unwrap_or(0) == 0);
-        if let Some(candidate) = first {
-            let parts = candidate.content.and_then(|content| content.parts).unwrap_or_default();
-            self.called |= parts.iter().any(|part| part.function_call.is_some());
-            self.reason(candidate.finish_reason, candidate.finish_message);
+        if !self.started {
+            let text = |value: Option<&[u8]>| value.map(read_answer::<String>).transpose();
+            self.start(text(parts.id)?, text(parts.model)?, out);
+        }
+        if let Some(candidates) = parts.candidates {
+            if TELLING.iter().any(|word| word.find(candidates).is_some()) {
+                self.outline_candidates(read_answer(candidates)?);
+            }
             out.push(Event::Opaque);
         }
-        self.feedback(outline.prompt_feedback.as_ref());
-        self.usage(outline.usage_metadata.as_ref(), out);
+        let feedback: Option<Feedback> = parts.feedback.map(read_answer).transpose()?;
+        self.feedback(feedback.as_ref());
+        let usage: Option<UsageMetadata> = parts.usage.map(read_answer).transpose()?;
+        self.usage(usage, out);
         Ok(())
+    }
+
+    fn outline_candidates(&mut self, candidates: Vec<OutlineCandidate>) {
+        let first = candidates.into_iter().find(|candidate| candidate.index.unwrap_or(0) == 0);
+        let Some(candidate) = first else { return };
+        let parts = candidate.content.and_then(|content| content.parts).unwrap_or_default();
+        self.called |= parts.iter().any(|part| part.function_call.is_some());
+        let queries = candidate.grounding_metadata.and_then(|grounding| grounding.web_search_queries);
+        self.searches = self.searches.max(queries.map_or(0, |queries| queries.len() as u64));
+        self.reason(candidate.finish_reason, candidate.finish_message);
     }
 
     fn chunk(&mut self, chunk: Chunk, out: &mut Decoded) -> Result<(), DecodeError> {
@@ -195,19 +253,13 @@ impl State {
                 continue;
             }
             self.reason(candidate.finish_reason.clone(), candidate.finish_message.clone());
-            let queries = candidate
-                .grounding
-                .as_ref()
-                .and_then(|grounding| grounding.queries.as_ref())
-                .map_or(0, Vec::len);
-            if queries > 0 {
-                self.usage.server_tools.insert("google_search".into(), queries as u64);
-            }
+            let queries = candidate.grounding.as_ref().and_then(|grounding| grounding.queries.as_ref());
+            self.searches = self.searches.max(queries.map_or(0, |queries| queries.len() as u64));
             self.blocks.candidate(candidate, out)?;
         }
         self.called |= self.blocks.called();
         self.feedback(chunk.feedback.as_ref());
-        self.usage(chunk.usage.as_ref(), out);
+        self.usage(chunk.usage, out);
         Ok(())
     }
 
@@ -232,13 +284,22 @@ impl State {
     }
 
     /// Each piece tells the sums so far: only what is new becomes an event.
-    fn usage(&mut self, told: Option<&UsageMetadata>, out: &mut Decoded) {
-        let Some(told) = told else { return };
-        let mut usage = self.usage.clone();
-        usage.merge(&told.usage());
-        if usage != self.usage || usage.server_tools.is_empty() != self.usage.server_tools.is_empty() {
-            self.usage = usage.clone();
-            out.push(Event::Usage(usage));
+    fn usage(&mut self, told: Option<UsageMetadata>, out: &mut Decoded) {
+        let searched = self.searches > 0 && self.usage.server_tools.is_empty();
+        let told = told.filter(|told| self.told.as_ref() != Some(told));
+        if told.is_none() && !searched {
+            return;
+        }
+        let before = self.usage.clone();
+        if let Some(told) = told {
+            self.usage.merge(&told.usage());
+            self.told = Some(told);
+        }
+        if self.searches > 0 {
+            self.usage.server_tools.insert("google_search".into(), self.searches);
+        }
+        if self.usage != before {
+            out.push(Event::Usage(self.usage.clone()));
         }
     }
 

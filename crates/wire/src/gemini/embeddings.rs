@@ -7,7 +7,8 @@ use lockgate_core::{EmbeddingCall, EmbeddingInput, Embeddings, Failure};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::parse::{missing, words};
+use super::content::is_about;
+use super::parse::missing;
 use super::request::{Content, Number};
 use super::route::{Method, route};
 use crate::json::{List, keep_rest, read_answer, read_request, to_client, wire_object};
@@ -171,6 +172,25 @@ fn add(call: &mut EmbeddingCall, one: One, path: &str, first: bool) -> Result<()
     }
     keep_rest(&mut call.rest, path, one.rest);
     Ok(())
+}
+
+/// The words of a content that must be words only.
+fn words(content: Content, path: &str) -> Result<String, Failure> {
+    let mut text = String::new();
+    for (at, part) in content.parts.unwrap_or_default().0.into_iter().enumerate() {
+        match part.text {
+            Some(words) => text.push_str(&words),
+            None if part.rest.iter().all(|(key, _)| is_about(key))
+                && part.inline.is_none()
+                && part.file.is_none() => {}
+            None => {
+                let path = format!("{path}.parts[{at}]");
+                let message = format!("`{path}`: only text can be embedded here");
+                return Err(Failure::invalid(path, message));
+            }
+        }
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -2,22 +2,28 @@
 //!
 //! Google's SDKs keep a chat's history only if every piece has at least one part, so no piece is sent without; the
 //! sign of life is an empty line, which all of them skip (they end the stream at an SSE comment). A call goes out
-//! whole, together with what comes next, because the last piece must not stand alone behind it in that history.
+//! whole, together with what comes next, because the last piece must not stand alone behind it in that history. An
+//! error is a `data:` frame: current SDKs raise it, older ones miss the `finishReason` behind it.
+
+mod piece;
 
 use lockgate_core::content::{Citation, Source};
 use lockgate_core::{BlockStart, Delta, Dialect, Event, Failure, Seal, Stop, StopReason, Usage};
-use serde_json::{Map, Value, json};
 
+use self::piece::{Body, Candidate, Content, Piece, grounding, usage_metadata};
 use super::content::is_base64;
+use super::error;
 use super::response::REASONS;
-use super::{MADE_ID, error};
-use crate::json::to_client;
+use super::write::arguments;
+use crate::json::{raw, to_client};
 use crate::{AnswerContext, Loss, Mode, StreamEncoder};
 
 /// Writes one answer.
 pub(super) struct Encoder {
     block: Option<Open>,
     citations: Vec<Citation>,
+    /// Whether the answer was ended.
+    done: bool,
     id: Option<String>,
     loss: Loss,
     /// Why a call could not be written.
@@ -25,8 +31,11 @@ pub(super) struct Encoder {
     mode: Mode,
     model: String,
     /// Parts that are not out yet.
-    parts: Vec<Value>,
+    parts: Vec<Piece>,
+    /// Whether all words so far are one block of ASCII: then a span in characters is one in bytes of the answer.
+    spans_hold: bool,
     stop: Option<Stop>,
+    texts: u32,
     usage: Option<Usage>,
     /// Whether a piece went out.
     wrote: bool,
@@ -44,13 +53,16 @@ impl Encoder {
         Self {
             block: None,
             citations: Vec::new(),
+            done: false,
             id: Some(context.id).filter(|id| !id.is_empty()),
             loss: Loss::default(),
             malformed: None,
             mode,
             model: context.model,
             parts: Vec::new(),
+            spans_hold: true,
             stop: None,
+            texts: 0,
             usage: None,
             wrote: false,
         }
@@ -60,25 +72,28 @@ impl Encoder {
         self.block = Some(match block {
             BlockStart::Image(image) => {
                 match &image.source {
-                    Source::Base64 { data, media_type } => self.parts.push(json!({
-                        "inlineData": {"mimeType": media_type.as_deref().unwrap_or("image/png"), "data": data}
-                    })),
-                    Source::File { .. } | Source::Text { .. } => self.loss.note("image"),
-                    Source::Url { url, media_type } => self.parts.push(json!({
-                        "fileData": {"mimeType": media_type.as_deref().unwrap_or("image/*"), "fileUri": url}
-                    })),
+                    Source::Base64 { data, media_type } => {
+                        let media_type = media_type.clone().unwrap_or_else(|| "image/png".into());
+                        self.parts.push(Piece::data(media_type, data.clone()));
+                    }
+                    Source::File { .. } | Source::Text { .. } | Source::Url { .. } => self.loss.note("image"),
                 }
                 Open::Other
             }
-            BlockStart::Opaque(own) => {
-                match serde_json::from_str(own.raw.get()) {
-                    Ok(part) if own.dialect == Dialect::Gemini => self.parts.push(part),
-                    _ => self.loss.note(own.kind.as_str()),
-                }
+            BlockStart::Opaque(own) if own.dialect == Dialect::Gemini => {
+                self.parts.push(Piece::Own(own.raw.clone()));
+                Open::Other
+            }
+            BlockStart::Opaque(foreign) => {
+                self.loss.note(foreign.kind.as_str());
                 Open::Other
             }
             BlockStart::Reasoning { .. } => Open::Text { thought: true, wrote: false },
-            BlockStart::Refusal | BlockStart::Text => Open::Text { thought: false, wrote: false },
+            BlockStart::Refusal | BlockStart::Text => {
+                self.texts += 1;
+                self.spans_hold &= self.texts == 1;
+                Open::Text { thought: false, wrote: false }
+            }
             BlockStart::ToolCall { id, name, .. } => {
                 Open::Call { arguments: String::new(), id: id.clone(), name: name.clone(), signature: None }
             }
@@ -92,13 +107,8 @@ impl Encoder {
                 *signature = Some(seal.clone());
             }
             (Delta::Seal(Seal::Signature(seal)), Some(Open::Text { thought, wrote })) if is_base64(seal) => {
-                let mut part = json!({"text": ""});
-                if *thought && *wrote {
-                    part["thought"] = true.into();
-                }
-                part["thoughtSignature"] = seal.as_str().into();
-                self.parts.push(part);
-                self.flush(out);
+                let thought = *thought && *wrote;
+                self.seal(thought, seal);
             }
             (Delta::Seal(Seal::Encrypted(_) | Seal::Signature(_)), _) => self.loss.note("reasoning"),
             (
@@ -107,9 +117,9 @@ impl Encoder {
             ) => {
                 if !text.is_empty() {
                     *wrote = true;
-                    let part =
-                        if *thought { json!({"text": text, "thought": true}) } else { json!({"text": text}) };
-                    self.words(part, out);
+                    let thought = *thought;
+                    self.spans_hold &= thought || text.is_ascii();
+                    self.words(text, thought, out);
                 }
             }
             (Delta::Citation(citation), _) => {
@@ -127,48 +137,44 @@ impl Encoder {
                 | Delta::Refusal(_)
                 | Delta::Text(_),
                 _,
-            ) => {
-                self.loss.note("delta");
-            }
+            ) => self.loss.note("delta"),
         }
     }
 
     /// Words go out at once, in a stream; in one body neighbours are joined.
-    fn words(&mut self, part: Value, out: &mut Vec<u8>) {
-        if let (Mode::Whole, Some(last)) = (self.mode, self.parts.last_mut()) {
-            let same = last["text"].is_string()
-                && last["thought"] == part["thought"]
-                && last.get("thoughtSignature").is_none();
-            if let (true, Value::String(text), Some(more)) = (same, &mut last["text"], part["text"].as_str())
-            {
-                text.push_str(more);
-                return;
-            }
+    fn words(&mut self, more: &str, is_thought: bool, out: &mut Vec<u8>) {
+        if self.mode == Mode::Whole
+            && let Some(Piece::Text { text, thought, signature: None }) = self.parts.last_mut()
+            && *thought == is_thought
+        {
+            text.push_str(more);
+            return;
         }
-        self.parts.push(part);
+        self.parts.push(Piece::Text { text: more.into(), thought: is_thought, signature: None });
         self.flush(out);
     }
 
-    fn ended(&mut self) {
-        let Some(Open::Call { arguments, id, name, signature }) = self.block.take() else { return };
-        let text = if arguments.trim().is_empty() { "{}" } else { arguments.as_str() };
-        let args = serde_json::from_str::<Value>(text).ok().filter(Value::is_object);
-        let Some(args) = args else {
-            let excerpt = crate::json::excerpt(arguments.as_bytes(), 200);
-            self.malformed = Some(format!("Malformed function call: {name}({excerpt})"));
+    fn seal(&mut self, is_thought: bool, seal: &str) {
+        if is_thought
+            && let Some(Piece::Text { thought: true, signature: signature @ None, .. }) =
+                self.parts.last_mut()
+        {
+            *signature = Some(seal.into());
             return;
-        };
-        let mut call = Map::new();
-        if !id.starts_with(MADE_ID) {
-            call.insert("id".into(), id.into());
         }
-        call.insert("name".into(), name.into());
-        call.insert("args".into(), args);
-        let mut part = json!({"functionCall": call});
-        if let Some(signature) = signature {
-            part["thoughtSignature"] = signature.into();
+        // It waits for what comes next, as a call does: Google's own last piece carries it.
+        let signature = Some(seal.to_owned());
+        self.parts.push(Piece::Text { text: String::new(), thought: is_thought, signature });
+    }
+
+    fn ended(&mut self) {
+        let Some(Open::Call { arguments: text, id, name, signature }) = self.block.take() else { return };
+        if let Some(args) = arguments(&text).and_then(raw) {
+            self.parts.push(Piece::call(id, name, args, signature));
+        } else {
+            let excerpt = crate::json::excerpt(text.as_bytes(), 200);
+            self.malformed = Some(format!("Malformed function call: {name}({excerpt})"));
         }
-        self.parts.push(part);
     }
 
     /// Sends what waits.
@@ -176,15 +182,11 @@ impl Encoder {
         if self.mode == Mode::Whole || self.parts.is_empty() {
             return;
         }
-        let mut candidate = Map::new();
         let parts = std::mem::take(&mut self.parts);
-        candidate.insert("content".into(), json!({"parts": parts, "role": "model"}));
-        candidate.insert("index".into(), 0.into());
-        let body = self.body(candidate, None);
-        self.piece(&body, out);
+        self.piece(&Candidate { content: Content::of(&parts), ..Candidate::default() }, None, out);
     }
 
-    fn piece(&mut self, body: &Value, out: &mut Vec<u8>) {
+    fn piece(&mut self, candidate: &Candidate<'_>, usage: Option<&Usage>, out: &mut Vec<u8>) {
         let (before, behind): (&[u8], &[u8]) = match (self.mode, self.wrote) {
             (Mode::Array, false) => (b"[", b""),
             (Mode::Array, true) => (b",\r\n", b""),
@@ -192,21 +194,15 @@ impl Encoder {
             (Mode::Whole, _) => (b"", b""),
         };
         self.wrote = true;
+        let body = Body {
+            candidates: [candidate],
+            usage_metadata: usage.map(usage_metadata),
+            model_version: &self.model,
+            response_id: self.id.as_deref(),
+        };
         out.extend_from_slice(before);
-        to_client(body, out);
+        to_client(&body, out);
         out.extend_from_slice(behind);
-    }
-
-    fn body(&self, candidate: Map<String, Value>, usage: Option<&Usage>) -> Value {
-        let mut body = json!({"candidates": [candidate]});
-        if let Some(usage) = usage {
-            body["usageMetadata"] = usage_metadata(usage);
-        }
-        body["modelVersion"] = self.model.as_str().into();
-        if let Some(id) = &self.id {
-            body["responseId"] = id.as_str().into();
-        }
-        body
     }
 
     fn reason(&mut self) -> (String, Option<String>) {
@@ -242,49 +238,6 @@ fn filtered(detail: Option<String>) -> (String, Option<String>) {
     }
 }
 
-/// The sums that Google tells, made of the buckets.
-fn usage_metadata(usage: &Usage) -> Value {
-    let mut told = Map::new();
-    let mut set = |key: &str, value: Option<u64>| {
-        if let Some(value) = value {
-            told.insert(key.into(), value.into());
-        }
-    };
-    set("promptTokenCount", usage.prompt());
-    set("candidatesTokenCount", usage.output_visible());
-    set("totalTokenCount", usage.prompt().map(|prompt| prompt.saturating_add(usage.output.unwrap_or(0))));
-    set("cachedContentTokenCount", usage.cache_read);
-    set("thoughtsTokenCount", usage.output_reasoning);
-    if let Some(tier) = &usage.service_tier {
-        told.insert("serviceTier".into(), tier.as_str().into());
-    }
-    Value::Object(told)
-}
-
-/// Sources in Google's form.
-fn grounding(citations: &[Citation]) -> Value {
-    let mut chunks: Vec<Value> = Vec::new();
-    let mut supports = Vec::new();
-    for citation in citations {
-        let chunk = json!({"web": {"uri": citation.url, "title": citation.title}});
-        let at = chunks.iter().position(|known| *known == chunk).unwrap_or_else(|| {
-            chunks.push(chunk);
-            chunks.len() - 1
-        });
-        if let Some((start, end)) = citation.span {
-            supports.push(json!({
-                "segment": {"startIndex": start, "endIndex": end},
-                "groundingChunkIndices": [at],
-            }));
-        }
-    }
-    let mut grounding = json!({"groundingChunks": chunks});
-    if !supports.is_empty() {
-        grounding["groundingSupports"] = supports.into();
-    }
-    grounding
-}
-
 impl StreamEncoder for Encoder {
     fn encode(&mut self, event: &Event, out: &mut Vec<u8>) {
         match event {
@@ -310,6 +263,9 @@ impl StreamEncoder for Encoder {
     }
 
     fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
         self.flush(out);
         match self.mode {
             Mode::Array => out.extend_from_slice(if self.wrote { b",\r\n" } else { b"[" }),
@@ -325,30 +281,24 @@ impl StreamEncoder for Encoder {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
         self.ended();
         let (reason, message) = self.reason();
         let mut parts = std::mem::take(&mut self.parts);
         if parts.is_empty() && self.mode != Mode::Whole {
-            parts.push(json!({"text": ""}));
+            parts.push(Piece::Text { text: String::new(), thought: false, signature: None });
         }
-        let mut candidate = Map::new();
-        let content = if parts.is_empty() {
-            json!({"role": "model"})
-        } else {
-            json!({"parts": parts, "role": "model"})
+        let candidate = Candidate {
+            content: Content::of(&parts),
+            finish_reason: Some(&reason),
+            finish_message: message.as_deref(),
+            grounding_metadata: grounding(&std::mem::take(&mut self.citations), self.spans_hold),
+            ..Candidate::default()
         };
-        candidate.insert("content".into(), content);
-        candidate.insert("finishReason".into(), reason.into());
-        if let Some(message) = message {
-            candidate.insert("finishMessage".into(), message.into());
-        }
-        candidate.insert("index".into(), 0.into());
-        if !self.citations.is_empty() {
-            candidate.insert("groundingMetadata".into(), grounding(&self.citations));
-        }
         let usage = self.usage.take();
-        let body = self.body(candidate, usage.as_ref());
-        self.piece(&body, out);
+        self.piece(&candidate, usage.as_ref(), out);
         if self.mode == Mode::Array {
             out.extend_from_slice(b"]");
         }

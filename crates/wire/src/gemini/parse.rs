@@ -3,6 +3,8 @@
 //! Calls without an id get one from their place in the conversation, so that the same history gives the same ids
 //! again; results find their call by id, else by name and order. What has no home goes to `rest`.
 
+use std::fmt;
+
 use lockgate_core::content::{FunctionTool, Opaque, Reasoning, ToolCall, ToolKind, ToolResult};
 use lockgate_core::{
     Block, Conversation, Dialect, ErrorKind, Failure, OutputFormat, Part, Raw, Role, Seal, Tool, ToolChoice,
@@ -10,7 +12,7 @@ use lockgate_core::{
 };
 use serde::de::DeserializeOwned;
 
-use super::content::{is_about, of_blob, of_file, opaque, standard_base64};
+use super::content::{of_blob, of_file, opaque, standard_base64};
 use super::request::{
     Content, FunctionCall, FunctionResponse, GenerationConfig, Many, PartObject, Request, ToolConfig,
     ToolObject,
@@ -27,7 +29,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Conversation, Failure> {
         reader.system(&system)?;
     }
     for (at, content) in request.contents.unwrap_or_default().0.into_iter().enumerate() {
-        reader.content(content, &format!("contents[{at}]"))?;
+        reader.content(content, Place::Item("contents", at))?;
     }
     for (at, tool) in request.tools.unwrap_or_default().0.into_iter().enumerate() {
         reader.tool(tool, &format!("tools[{at}]"))?;
@@ -72,6 +74,26 @@ fn inside<T: DeserializeOwned>(value: &Raw, path: &str) -> Result<T, Failure> {
     })
 }
 
+/// Where something stands in the body; spelled out only when it must be named.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Field(&'a str),
+    Item(&'a str, usize),
+    Member(&'a Place<'a>, &'a str),
+    Part(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(name) => f.write_str(name),
+            Self::Item(list, at) => write!(f, "{list}[{at}]"),
+            Self::Member(of, name) => write!(f, "{of}.{name}"),
+            Self::Part(of, at) => write!(f, "{of}.parts[{at}]"),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Reader {
     /// Calls that no result has answered yet: id, name.
@@ -106,39 +128,40 @@ impl Reader {
         };
         let mut out = Vec::new();
         for (at, part) in parts.0.into_iter().enumerate() {
-            self.part(part, &format!("{path}.parts[{at}]"), &mut out)?;
+            self.part(part, Place::Part(&Place::Field(path), at), &mut out)?;
         }
         self.conversation.system.extend(out);
         Ok(())
     }
 
-    fn content(&mut self, content: Content, path: &str) -> Result<(), Failure> {
+    fn content(&mut self, content: Content, place: Place<'_>) -> Result<(), Failure> {
         let role = match content.role.as_deref() {
             Some("assistant" | "model") => Role::Assistant,
             Some("system") => Role::System,
             None | Some("" | "function" | "tool" | "user") => Role::User,
             Some(other) => {
-                let path = format!("{path}.role");
+                let path = format!("{place}.role");
                 let message = format!("`{path}` must be `user` or `model`, not `{other}`");
                 return Err(Failure::invalid(path, message));
             }
         };
-        keep_rest(&mut self.conversation.rest, path, canonical(content.rest));
-        let mut parts = Vec::new();
-        for (at, part) in content.parts.unwrap_or_default().0.into_iter().enumerate() {
-            self.part(part, &format!("{path}.parts[{at}]"), &mut parts)?;
+        self.keep(content.rest, place);
+        let given = content.parts.unwrap_or_default().0;
+        let mut parts = Vec::with_capacity(given.len());
+        for (at, part) in given.into_iter().enumerate() {
+            self.part(part, Place::Part(&place, at), &mut parts)?;
         }
         self.conversation.turns.push(Turn { name: None, parts, role });
         Ok(())
     }
 
-    fn part(&mut self, part: PartObject, path: &str, out: &mut Vec<Part>) -> Result<(), Failure> {
+    fn part(&mut self, part: PartObject, place: Place<'_>, out: &mut Vec<Part>) -> Result<(), Failure> {
         let seal = part.signature.map(|signature| Seal::Signature(standard_base64(signature)));
         let mut loose = None;
         let block = if let Some(call) = part.call {
-            Some(Block::ToolCall(self.call(call, seal, path)?))
+            Some(Block::ToolCall(self.call(*call, seal, place)?))
         } else if let Some(response) = part.response {
-            Some(Block::ToolResult(self.result(response, path)?))
+            Some(Block::ToolResult(self.result(*response, place)?))
         } else if let Some(text) = part.text {
             if part.thought == Some(true) {
                 Some(Block::Reasoning(Reasoning { seal, text, ..Reasoning::default() }))
@@ -146,18 +169,14 @@ impl Reader {
                 loose = seal;
                 Some(Part::text(text).block)
             }
-        } else if let Some(blob) = part.inline {
+        } else if let Some(mut blob) = part.inline {
             loose = seal;
-            keep_rest(
-                &mut self.conversation.rest,
-                &format!("{path}.inlineData"),
-                canonical(blob.rest.clone()),
-            );
-            Some(of_blob(blob))
-        } else if let Some(file) = part.file {
+            self.keep(std::mem::take(&mut blob.rest), Place::Member(&place, "inlineData"));
+            Some(of_blob(*blob))
+        } else if let Some(mut file) = part.file {
             loose = seal;
-            keep_rest(&mut self.conversation.rest, &format!("{path}.fileData"), canonical(file.rest.clone()));
-            Some(of_file(file))
+            self.keep(std::mem::take(&mut file.rest), Place::Member(&place, "fileData"));
+            Some(of_file(*file))
         } else if let Some(own) = opaque(&part.rest, part.thought, seal.as_ref().map(Seal::as_str)) {
             out.push(Part::new(Block::Opaque(own)));
             return Ok(());
@@ -165,7 +184,7 @@ impl Reader {
             loose = seal;
             None
         };
-        keep_rest(&mut self.conversation.rest, path, canonical(part.rest));
+        self.keep(part.rest, place);
         out.extend(block.map(Part::new));
         if loose.is_some() {
             // A signature on words or on nothing: it seals the thoughts before them.
@@ -174,9 +193,14 @@ impl Reader {
         Ok(())
     }
 
-    fn call(&mut self, call: FunctionCall, seal: Option<Seal>, path: &str) -> Result<ToolCall, Failure> {
-        let path = format!("{path}.functionCall");
-        keep_rest(&mut self.conversation.rest, &path, canonical(call.rest));
+    fn call(
+        &mut self,
+        call: FunctionCall,
+        seal: Option<Seal>,
+        place: Place<'_>,
+    ) -> Result<ToolCall, Failure> {
+        let path = Place::Member(&place, "functionCall");
+        self.keep(call.rest, path);
         let Some(name) = call.name.filter(|name| !name.is_empty()) else {
             return Err(Failure::invalid(format!("{path}.name"), format!("`{path}.name` is missing")));
         };
@@ -196,9 +220,9 @@ impl Reader {
         Ok(ToolCall { arguments, id, kind: ToolKind::Function, name, namespace: None, seal })
     }
 
-    fn result(&mut self, response: FunctionResponse, path: &str) -> Result<ToolResult, Failure> {
-        let path = format!("{path}.functionResponse");
-        keep_rest(&mut self.conversation.rest, &path, canonical(response.rest));
+    fn result(&mut self, response: FunctionResponse, place: Place<'_>) -> Result<ToolResult, Failure> {
+        let path = Place::Member(&place, "functionResponse");
+        self.keep(response.rest, path);
         let call_id = self.answered(response.id.as_deref().unwrap_or(""), response.name.as_deref());
         let (text, is_error) = match &response.response {
             None => (String::new(), false),
@@ -209,9 +233,15 @@ impl Reader {
             content.push(Part::text(text));
         }
         for (at, part) in response.parts.unwrap_or_default().0.into_iter().enumerate() {
-            self.part(part, &format!("{path}.parts[{at}]"), &mut content)?;
+            self.part(part, Place::Part(&path, at), &mut content)?;
         }
         Ok(ToolResult { call_id, content, is_error, kind: ToolKind::Function, name: response.name })
+    }
+
+    fn keep(&mut self, rest: Vec<(String, Raw)>, place: Place<'_>) {
+        if !rest.is_empty() {
+            keep_rest(&mut self.conversation.rest, &place.to_string(), canonical(rest));
+        }
     }
 
     /// The id of the call that a result answers.
@@ -358,29 +388,10 @@ wire_object! {
     struct Spoken { "error" => error: Raw, "output" => output: Raw, "result" => result: Raw }
 }
 
-/// A body without any content, for calls that only count or embed.
+/// A field that must be there and is not, for calls that only count or embed.
 pub(super) fn missing(field: &str) -> Failure {
     Failure {
         param: Some(field.into()),
         ..Failure::new(ErrorKind::InvalidRequest, format!("`{field}` is missing"))
     }
-}
-
-/// The words of a content that must be words only.
-pub(super) fn words(content: Content, path: &str) -> Result<String, Failure> {
-    let mut text = String::new();
-    for (at, part) in content.parts.unwrap_or_default().0.into_iter().enumerate() {
-        match part.text {
-            Some(words) => text.push_str(&words),
-            None if part.rest.iter().all(|(key, _)| is_about(key))
-                && part.inline.is_none()
-                && part.file.is_none() => {}
-            None => {
-                let path = format!("{path}.parts[{at}]");
-                let message = format!("`{path}`: only text can be embedded here");
-                return Err(Failure::invalid(path, message));
-            }
-        }
-    }
-    Ok(text)
 }

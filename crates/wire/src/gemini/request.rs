@@ -33,10 +33,10 @@ wire_object! {
 wire_object! {
     /// One piece of content; exactly one of its data fields is set.
     pub(super) struct PartObject {
-        "fileData" | "file_data" => file: FileData,
-        "functionCall" | "function_call" => call: FunctionCall,
-        "functionResponse" | "function_response" => response: FunctionResponse,
-        "inlineData" | "inline_data" => inline: Blob,
+        "fileData" | "file_data" => file: Box<FileData>,
+        "functionCall" | "function_call" => call: Box<FunctionCall>,
+        "functionResponse" | "function_response" => response: Box<FunctionResponse>,
+        "inlineData" | "inline_data" => inline: Box<Blob>,
         "text" => text: String,
         "thought" => thought: bool,
         "thoughtSignature" | "thought_signature" => signature: String,

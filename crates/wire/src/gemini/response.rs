@@ -1,6 +1,6 @@
 //! The objects of an answer, as they stand on the wire, and what their words mean.
 //!
-//! [`Outline`] reads only what accounting needs and borrows; [`Chunk`] reads all.
+//! [`OutlineCandidate`] reads only what accounting needs; [`Chunk`] reads all.
 
 use lockgate_core::{Raw, Stop, StopReason, Usage};
 use serde::Deserialize;
@@ -116,18 +116,6 @@ wire_object! {
     }
 }
 
-/// What accounting needs of a piece of an answer.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Outline {
-    pub(super) candidates: Option<Vec<OutlineCandidate>>,
-    pub(super) error: Option<ErrorObject>,
-    pub(super) model_version: Option<String>,
-    pub(super) prompt_feedback: Option<Feedback>,
-    pub(super) response_id: Option<String>,
-    pub(super) usage_metadata: Option<UsageMetadata>,
-}
-
 /// The end of an answer, and whether it calls tools.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -135,7 +123,15 @@ pub(super) struct OutlineCandidate {
     pub(super) content: Option<OutlineContent>,
     pub(super) finish_message: Option<String>,
     pub(super) finish_reason: Option<String>,
+    pub(super) grounding_metadata: Option<OutlineGrounding>,
     pub(super) index: Option<u64>,
+}
+
+/// How often the provider searched.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct OutlineGrounding {
+    pub(super) web_search_queries: Option<Vec<IgnoredAny>>,
 }
 
 /// The parts of an answer.

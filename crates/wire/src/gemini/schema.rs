@@ -1,4 +1,4 @@
-//! Google's own schema form (`Schema` of OpenAPI 3.0: types in capitals, `nullable`, numbers in strings) turned into
+//! Google's own schema form (a `Schema` of `OpenAPI` 3.0: types in capitals, `nullable`, numbers in strings) turned into
 //! JSON Schema, which every other dialect speaks.
 //!
 //! The other way round is never needed: JSON Schema goes to Gemini unchanged in `parametersJsonSchema`. Values that

@@ -1,1 +1,4 @@
-//! t
+//! What users of this dialect get, on whole requests and answers.
+
+mod answers;
+mod requests;

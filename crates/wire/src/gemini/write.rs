@@ -7,7 +7,9 @@
 mod turns;
 
 use lockgate_core::content::FunctionTool;
-use lockgate_core::{Block, Conversation, Dialect, Failure, OutputFormat, Part, Role, Tool, ToolChoice};
+use lockgate_core::{
+    Block, Conversation, Dialect, Failure, OutputFormat, Part, Raw, Role, Sampling, Tool, ToolChoice,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -25,8 +27,8 @@ pub(super) fn write(
     let mut object = Object::open(&mut out);
     content(conversation, target.model, &mut object, loss)?;
     let generation = generation(conversation, target, loss);
-    if !generation.is_empty() {
-        object.member("generationConfig", &generation);
+    if generation != "{}" {
+        object.raw("generationConfig", &generation);
     }
     labels(conversation, &mut object, loss);
     tier(conversation, &mut object, loss);
@@ -134,8 +136,12 @@ fn tools(conversation: &Conversation, object: &mut Object<'_>, loss: &mut Loss) 
     if conversation.parallel_tools == Some(false) {
         loss.note("parallel_tool_calls");
     }
-    let mut config: Map<String, Value> = own_members(conversation, "toolConfig");
-    let mut calling: Map<String, Value> = own_members(conversation, "toolConfig.functionCallingConfig");
+    let owned = |(member, value): (&str, &Raw)| {
+        Some((member.to_owned(), serde_json::from_str::<Value>(value.get()).ok()?))
+    };
+    let mut config: Map<_, _> = own_members(conversation, "toolConfig").filter_map(owned).collect();
+    let mut calling: Map<_, _> =
+        own_members(conversation, "toolConfig.functionCallingConfig").filter_map(owned).collect();
     if let Some(choice) = &conversation.tool_choice {
         if any {
             choose(choice, &mut calling);
@@ -186,26 +192,49 @@ fn declaration(function: &FunctionTool, loss: &mut Loss) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
-fn generation(conversation: &Conversation, target: &Target<'_>, loss: &mut Loss) -> Map<String, Value> {
-    let sampling = &conversation.sampling;
-    let mut config = own_members(conversation, "generationConfig");
-    let mut set = |key: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            config.insert(key.into(), value);
+fn generation(conversation: &Conversation, target: &Target<'_>, loss: &mut Loss) -> String {
+    let mut out = Vec::new();
+    let mut config = Object::open(&mut out);
+    for (member, value) in own_members(conversation, "generationConfig") {
+        config.member(member, value);
+    }
+    sampling(&conversation.sampling, &mut config, loss);
+    match &conversation.format {
+        Some(OutputFormat::Json) => config.member("responseMimeType", "application/json"),
+        Some(OutputFormat::Schema { description, schema, name: _, strict: _ }) => {
+            config.member("responseMimeType", "application/json");
+            config.member("responseJsonSchema", schema);
+            if description.is_some() {
+                loss.note("response_format.description");
+            }
         }
-    };
-    set("candidateCount", sampling.candidates.map(Value::from));
-    set("frequencyPenalty", sampling.frequency_penalty.map(Value::from));
-    set("logprobs", sampling.top_logprobs.map(Value::from));
-    set("maxOutputTokens", sampling.max_tokens.map(|most| most.min(i32::MAX as u64).into()));
-    set("presencePenalty", sampling.presence_penalty.map(Value::from));
-    set("responseLogprobs", sampling.logprobs.map(Value::from));
-    set("stopSequences", (!sampling.stop.is_empty()).then(|| sampling.stop.clone().into()));
-    set("temperature", sampling.temperature.map(Value::from));
-    set("topK", sampling.top_k.map(Value::from));
-    set("topP", sampling.top_p.map(Value::from));
+        Some(OutputFormat::Text) => config.member("responseMimeType", "text/plain"),
+        None => {}
+    }
+    if let Some(request) = &conversation.reasoning {
+        if target.quirks.no_reasoning {
+            loss.note("thinking");
+        } else if let Some(thinking) = thinking::write(request, target.model, loss) {
+            config.member("thinkingConfig", &thinking);
+        }
+    }
+    config.close();
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn sampling(sampling: &Sampling, config: &mut Object<'_>, loss: &mut Loss) {
+    config.some("candidateCount", sampling.candidates.as_ref());
+    config.some("frequencyPenalty", sampling.frequency_penalty.as_ref());
+    config.some("logprobs", sampling.top_logprobs.as_ref());
+    config.some("maxOutputTokens", sampling.max_tokens.map(|most| most.min(i32::MAX as u64)).as_ref());
+    config.some("presencePenalty", sampling.presence_penalty.as_ref());
+    config.some("responseLogprobs", sampling.logprobs.as_ref());
+    config.some("stopSequences", Some(&sampling.stop).filter(|stop| !stop.is_empty()));
+    config.some("temperature", sampling.temperature.as_ref());
+    config.some("topK", sampling.top_k.as_ref());
+    config.some("topP", sampling.top_p.as_ref());
     match sampling.seed {
-        Some(seed) if i32::try_from(seed).is_ok() => set("seed", Some(seed.into())),
+        Some(seed) if i32::try_from(seed).is_ok() => config.member("seed", &seed),
         Some(_) => loss.note("seed"),
         None => {}
     }
@@ -215,26 +244,6 @@ fn generation(conversation: &Conversation, target: &Target<'_>, loss: &mut Loss)
     if sampling.verbosity.is_some() {
         loss.note("verbosity");
     }
-    match &conversation.format {
-        Some(OutputFormat::Json) => set("responseMimeType", Some("application/json".into())),
-        Some(OutputFormat::Schema { description, schema, name: _, strict: _ }) => {
-            set("responseMimeType", Some("application/json".into()));
-            set("responseJsonSchema", serde_json::from_str(schema.get()).ok());
-            if description.is_some() {
-                loss.note("response_format.description");
-            }
-        }
-        Some(OutputFormat::Text) => set("responseMimeType", Some("text/plain".into())),
-        None => {}
-    }
-    if let Some(request) = &conversation.reasoning {
-        if target.quirks.no_reasoning {
-            loss.note("thinking");
-        } else if let Some(thinking) = thinking::write(request, target.model, loss) {
-            set("thinkingConfig", Some(thinking));
-        }
-    }
-    config
 }
 
 fn labels(conversation: &Conversation, object: &mut Object<'_>, loss: &mut Loss) {
@@ -274,12 +283,14 @@ fn own_member(path: &str) -> Option<(&str, &str)> {
     known.contains(&object).then_some((object, member))
 }
 
-fn own_members(conversation: &Conversation, object: &str) -> Map<String, Value> {
-    let mine = |path| own_member(path).filter(|(of, _)| *of == object).map(|(_, member)| member.to_owned());
-    let members = conversation.rest.iter();
-    members
-        .filter_map(|field| Some((mine(&field.path)?, serde_json::from_str(field.value.get()).ok()?)))
-        .collect()
+fn own_members<'a>(
+    conversation: &'a Conversation,
+    object: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a Raw)> {
+    conversation.rest.iter().filter_map(move |field| {
+        let (_, member) = own_member(&field.path).filter(|(of, _)| *of == object)?;
+        Some((member, &field.value))
+    })
 }
 
 /// A path with its indices taken out: `messages[3].audio` is `messages.audio`.
@@ -314,6 +325,13 @@ impl<'a> Object<'a> {
             debug_assert!(false, "unserialisable member {key}");
             self.out.truncate(from);
             self.out.extend_from_slice(b"null");
+        }
+    }
+
+    /// Adds a member if there is a value.
+    pub(super) fn some<T: Serialize + ?Sized>(&mut self, key: &str, value: Option<&T>) {
+        if let Some(value) = value {
+            self.member(key, value);
         }
     }
 

@@ -125,7 +125,7 @@ impl StreamDecoder for Decoder {
     fn feed(&mut self, bytes: Bytes, out: &mut Decoded) -> Result<(), DecodeError> {
         let Self { answer, lines, whole } = self;
         match lines {
-            Some(lines) => lines.feed(bytes, |frame| answer.line(frame, out)),
+            Some(lines) => lines.feed(bytes, |frame| answer.line(&frame, out)),
             None if whole.len() + bytes.len() > MAX_FRAME => {
                 Err(DecodeError::FrameTooLarge { limit: MAX_FRAME })
             }
@@ -144,9 +144,9 @@ impl StreamDecoder for Decoder {
         let is_whole = self.lines.is_none();
         if !rest.iter().all(u8::is_ascii_whitespace) {
             if is_whole {
-                self.answer.whole(rest, out)?;
+                self.answer.whole(&rest, out)?;
             } else {
-                self.answer.line(rest, out)?;
+                self.answer.line(&rest, out)?;
             }
         } else if !rest.is_empty() {
             out.begin(rest);
@@ -169,20 +169,24 @@ struct Answer {
 }
 
 impl Answer {
-    fn line(&mut self, frame: Bytes, out: &mut Decoded) -> Result<(), DecodeError> {
+    fn line(&mut self, frame: &Bytes, out: &mut Decoded) -> Result<(), DecodeError> {
         out.begin(frame.clone());
         if frame.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
-        let text = std::str::from_utf8(&frame).map_err(|_| DecodeError::malformed("not UTF-8"))?;
+        if self.depth == Depth::Envelope && self.started && says_little(frame) {
+            out.push(Event::Opaque);
+            return Ok(());
+        }
+        let text = std::str::from_utf8(frame).map_err(|_| DecodeError::malformed("not UTF-8"))?;
         let line: Line<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
         self.read(&line, read::<bool>(line.done) == Some(true), out);
         Ok(())
     }
 
-    fn whole(&mut self, body: Bytes, out: &mut Decoded) -> Result<(), DecodeError> {
+    fn whole(&mut self, body: &Bytes, out: &mut Decoded) -> Result<(), DecodeError> {
         out.begin(body.clone());
-        let text = std::str::from_utf8(&body).map_err(|_| DecodeError::malformed("not UTF-8"))?;
+        let text = std::str::from_utf8(body).map_err(|_| DecodeError::malformed("not UTF-8"))?;
         let line: Line<'_> = serde_json::from_str(text)
             .map_err(|error| if error.is_eof() { DecodeError::Cut } else { malformed(&error) })?;
         // A body that is whole says so by its end, whether or not `done` stands in it.
@@ -338,6 +342,17 @@ impl Answer {
     }
 }
 
+/// Whether a line is valid and holds words only: neither an end, an error nor a call. Almost every line of a stream is
+/// such a line, and one pass of the scanner tells it.
+fn says_little(line: &[u8]) -> bool {
+    if memmem::find(line, b"\"tool_calls\"").is_some() {
+        return false;
+    }
+    let Ok(scan) = crate::scan::scan(line, 64) else { return false };
+    let done = scan.find(line, "done").is_some_and(|done| &line[done.value.clone()] != b"false");
+    !done && scan.find(line, "error").is_none()
+}
+
 /// A call that names what to call.
 fn is_callable(call: &Call) -> bool {
     let name = call.function.as_ref().and_then(|function| function.name.as_deref());
@@ -362,9 +377,7 @@ pub fn remote_host(line: &[u8]) -> Option<String> {
         remote_host: Option<String>,
         remote_model: Option<String>,
     }
-    if memmem::find(line, b"\"remote_").is_none() {
-        return None;
-    }
+    memmem::find(line, b"\"remote_")?;
     let host: Host = serde_json::from_slice(line).ok()?;
     // A remote model without a host is remote all the same.
     host.remote_host.filter(|host| !host.is_empty()).or(host.remote_model.filter(|model| !model.is_empty()))

@@ -85,7 +85,7 @@ impl EmbeddingsFormat for Embed {
             loss.note("user");
         }
         for unmodelled in &call.rest {
-            loss.note(super::write::without_indices(&unmodelled.path));
+            loss.note(crate::json::without_indices(&unmodelled.path));
         }
         let input = call.inputs.iter().map(|input| match input {
             EmbeddingInput::Text(text) => Ok(&**text),

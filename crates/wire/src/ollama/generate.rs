@@ -1,10 +1,11 @@
 //! `/api/generate`: one prompt, as a conversation of one turn.
 //!
 //! A prompt that is no turn of a conversation (`raw`, `suffix`, token `context`) means something else than any chat
-//! could say: it is refused here and goes to an Ollama server only as it came.
+//! could say: it goes to an Ollama server only as it came ([`may_leave`]).
 
 use lockgate_core::{Conversation, Failure, Part, Role, Turn, Unmodelled};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::parse::{format, images, keep_rest, options, think};
 use super::request::Generate;
@@ -15,15 +16,6 @@ use crate::{Loss, Target};
 /// A `/api/generate` body. Without prompt and pictures (a request to load the model) there are no turns.
 pub(super) fn parse(body: &[u8]) -> Result<Conversation, Failure> {
     let request: Generate = read_request(body)?;
-    let refused = [
-        ("suffix", request.suffix.is_some_and(|suffix| !suffix.is_empty())),
-        ("raw", request.raw == Some(true)),
-        ("context", request.context.is_some_and(|context| !context.0.is_empty())),
-    ];
-    if let Some((field, _)) = refused.iter().find(|(_, given)| *given) {
-        let words = format!("`{field}` works only on a model that an Ollama provider serves");
-        return Err(Failure::invalid(*field, words));
-    }
     let mut conversation = Conversation {
         format: request.format.as_deref().map(format).transpose()?.flatten(),
         reasoning: request.think.as_deref().map(think).transpose()?,
@@ -35,10 +27,16 @@ pub(super) fn parse(body: &[u8]) -> Result<Conversation, Failure> {
     conversation.sampling.logprobs = request.logprobs;
     conversation.sampling.top_logprobs = request.top_logprobs;
     keep_rest(&mut conversation.rest, "", request.rest);
-    if let Some(template) = request.template.filter(|template| !template.is_empty())
-        && let Some(value) = crate::json::raw(serde_json::Value::from(template).to_string())
-    {
-        conversation.rest.push(Unmodelled { path: "template".into(), value });
+    // Empty ones are the older clients' way to say nothing.
+    let template = request.template.filter(|text| !text.is_empty()).map(Value::from);
+    let suffix = request.suffix.filter(|text| !text.is_empty()).map(Value::from);
+    let raw = request.raw.filter(|raw| *raw).map(Value::from);
+    let context = request.context.filter(|tokens| tokens.get() != "[]");
+    let kept = [("template", template), ("suffix", suffix), ("raw", raw)];
+    let kept =
+        kept.into_iter().filter_map(|(field, value)| Some((field, crate::json::raw(value?.to_string())?)));
+    for (field, value) in kept.chain(context.map(|tokens| ("context", tokens))) {
+        conversation.rest.push(Unmodelled { path: field.into(), value });
     }
     let words = |text: Option<String>| text.filter(|text| !text.is_empty()).map(Part::text);
     conversation.system.extend(words(request.system));
@@ -47,6 +45,18 @@ pub(super) fn parse(body: &[u8]) -> Result<Conversation, Failure> {
         conversation.turns.push(Turn { name: None, parts, role: Role::User });
     }
     Ok(conversation)
+}
+
+/// Whether a conversation may be told in another dialect: not if its prompt is no turn.
+pub fn may_leave(conversation: &Conversation) -> Result<(), Failure> {
+    let field = |rest: &&Unmodelled| matches!(&*rest.path, "context" | "raw" | "suffix");
+    match conversation.rest.iter().find(field) {
+        None => Ok(()),
+        Some(Unmodelled { path, .. }) => {
+            let words = format!("`{path}` works only on a model that an Ollama provider serves");
+            Err(Failure::invalid(path.clone(), words))
+        }
+    }
 }
 
 #[derive(Serialize)]

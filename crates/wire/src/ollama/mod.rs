@@ -28,6 +28,7 @@ use crate::{
 };
 
 pub use decode::remote_host;
+pub use generate::may_leave;
 pub use models::{
     Running, Shown, is_cloud_name, parse_ps, parse_show, parse_version, write_ps, write_show, write_version,
 };

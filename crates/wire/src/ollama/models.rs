@@ -15,12 +15,12 @@ use crate::{DecodeError, ModelsFormat, ModelsPage};
 
 wire_object! {
     /// `{"models": […]}` of tags and ps.
-    struct Models { "models" => models: List<Model> }
+    struct Listed { "models" => models: List<Entry> }
 }
 
 wire_object! {
     /// A model of tags or ps.
-    struct Model {
+    struct Entry {
         "name" => name: String,
         "model" => model: String,
         "remote_model" => remote_model: String,
@@ -117,7 +117,7 @@ pub(super) struct Tags;
 
 impl ModelsFormat for Tags {
     fn parse(&self, body: &[u8]) -> Result<Vec<ModelCard>, DecodeError> {
-        let models: Models = read_answer(body)?;
+        let models: Listed = read_answer(body)?;
         let cards = models.models.unwrap_or_default().0.into_iter().filter_map(|model| {
             let id = some(model.model).or_else(|| some(model.name))?;
             let remote = some(model.remote_host).or_else(|| some(model.remote_model)).is_some();
@@ -285,7 +285,7 @@ fn parameter_num_ctx(parameters: &str) -> Option<u64> {
 
 /// A server's answer to `/api/ps`.
 pub fn parse_ps(body: &[u8]) -> Result<Vec<Running>, DecodeError> {
-    let models: Models = read_answer(body)?;
+    let models: Listed = read_answer(body)?;
     let running = models.models.unwrap_or_default().0.into_iter().filter_map(|model| {
         Some(Running {
             context: model.context_length,

@@ -38,7 +38,7 @@ wire_object! {
         "top_logprobs" => top_logprobs: u64,
         "suffix" => suffix: String,
         "raw" => raw: bool,
-        "context" => context: List<Raw>,
+        "context" => context: Raw,
         "template" => template: String,
     }
 }

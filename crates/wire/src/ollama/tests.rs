@@ -1,5 +1,6 @@
 //! What the Ollama codec holds to: recorded and composed answers, rich requests, and the pitfalls by name.
 
+mod models;
 mod requests;
 mod streams;
 

@@ -4,7 +4,7 @@
 
 /// Seconds since 1970 as `2023-11-14T22:13:20Z`.
 pub(super) fn stamp(seconds: u64) -> String {
-    let days = (seconds / 86_400) as i64;
+    let days = (seconds / 86_400).cast_signed();
     let (year, month, day) = civil(days);
     let of_day = seconds % 86_400;
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);

@@ -172,23 +172,8 @@ fn note_unsayable(conversation: &Conversation, loss: &mut Loss) {
         loss.note(*field);
     }
     for unmodelled in &conversation.rest {
-        loss.note(without_indices(&unmodelled.path));
+        loss.note(crate::json::without_indices(&unmodelled.path));
     }
-}
-
-/// `messages[3].foo` as `messages.foo`.
-pub(crate) fn without_indices(path: &str) -> String {
-    let mut plain = String::with_capacity(path.len());
-    let mut inside = false;
-    for c in path.chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
-            _ if !inside => plain.push(c),
-            _ => {}
-        }
-    }
-    plain
 }
 
 fn out_format<'a>(format: &'a OutputFormat, loss: &mut Loss) -> Option<OutFormat<'a>> {

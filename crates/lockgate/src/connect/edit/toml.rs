@@ -12,7 +12,7 @@ pub(super) fn apply(changes: &[Change], text: &str) -> Result<String, String> {
     for change in changes {
         let Some((last, way)) = change.path.split_last() else { continue };
         match &change.value {
-            Some(value) => set(open(document.as_table_mut(), way)?, last, value)?,
+            Some(value) => set(open(document.as_table_mut(), way)?, last, value),
             None => remove(document.as_table_mut(), way, last),
         }
     }
@@ -36,7 +36,7 @@ fn open<'a>(top: &'a mut dyn TableLike, way: &[String]) -> Result<&'a mut dyn Ta
     Ok(table)
 }
 
-fn set(table: &mut dyn TableLike, key: &str, value: &Value) -> Result<(), String> {
+fn set(table: &mut dyn TableLike, key: &str, value: &Value) {
     let fresh = match value {
         Value::Bool(value) => toml_edit::value(*value),
         Value::String(text) => toml_edit::value(text.as_str()),
@@ -55,7 +55,6 @@ fn set(table: &mut dyn TableLike, key: &str, value: &Value) -> Result<(), String
             table.insert(key, fresh);
         }
     }
-    Ok(())
 }
 
 fn remove(top: &mut dyn TableLike, way: &[String], key: &str) {

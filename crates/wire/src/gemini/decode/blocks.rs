@@ -20,20 +20,24 @@ pub(super) struct Blocks {
     /// The answer's id, as far as it can stand in the id of a call.
     answer: String,
     calls: u32,
-    /// Sources told so far: address and span.
-    cited: Vec<(Option<String>, Option<(u64, u64)>)>,
-    /// A signature on words, held back until their sources are told.
+    /// Sources told so far.
+    cited: Vec<Cited>,
+    /// A signature on words, held back until more comes or all is over: their sources may come after it.
     loose: Option<String>,
     next: u32,
     open: Option<Open>,
     /// Bytes of words in the open block; `None` = not ASCII, so bytes are not characters.
     words: Option<u64>,
-    words_blocks: u32,
+    texts: u32,
 }
+
+/// A source's address and the span that cites it.
+type Cited = (Option<String>, Option<(u64, u64)>);
 
 #[derive(Debug)]
 enum Open {
-    Call(Arguments),
+    /// Arguments in pieces, and the seal that is told behind them.
+    Call(Arguments, Option<String>),
     Text,
     Thoughts,
 }
@@ -43,6 +47,9 @@ impl Blocks {
     pub(super) fn answer(&mut self, id: Option<&str>) {
         let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         self.answer = id.unwrap_or_default().chars().filter(plain).take(40).collect();
+        if !self.answer.is_empty() {
+            self.answer.push('_');
+        }
     }
 
     /// Whether a tool was called.
@@ -67,15 +74,15 @@ impl Blocks {
         if candidate.url_context.is_some() {
             out.push(Event::Opaque);
         }
-        self.release(out);
         Ok(())
     }
 
     /// Ends what is open.
     pub(super) fn finish(&mut self, out: &mut Decoded) -> Result<(), DecodeError> {
-        if matches!(self.open, Some(Open::Call(_))) {
+        if matches!(self.open, Some(Open::Call(..))) {
             return Err(DecodeError::Cut);
         }
+        self.release(out);
         self.close(out);
         Ok(())
     }
@@ -86,9 +93,9 @@ impl Blocks {
             self.release(out);
         }
         if let Some(call) = part.call {
-            return self.call(call, part.signature, out);
+            return self.call(*call, part.signature, out);
         }
-        if matches!(self.open, Some(Open::Call(_))) && !empty_words {
+        if matches!(self.open, Some(Open::Call(..))) && !empty_words {
             return Err(DecodeError::malformed("a call's arguments break off"));
         }
         match (part.text, part.inline) {
@@ -110,7 +117,7 @@ impl Blocks {
                 self.loose = part.signature.or(self.loose.take());
             }
             (None, Some(blob)) => {
-                self.blob(blob, out);
+                self.blob(*blob, out);
                 self.loose = part.signature;
             }
             (None, None) => match opaque(&part.rest, part.thought, part.signature.as_deref()) {
@@ -151,18 +158,18 @@ impl Blocks {
         out: &mut Decoded,
     ) -> Result<(), DecodeError> {
         let goes_on = call.name.as_deref().is_none_or(str::is_empty);
-        if matches!(self.open, Some(Open::Call(_))) && !goes_on {
-            self.end_call(out);
+        if matches!(self.open, Some(Open::Call(..))) && !goes_on {
+            self.end_call(None, out);
         }
         if let (false, Some(name)) = (goes_on, call.name) {
             self.close(out);
-            let made = || format!("{MADE_ID}{}_{}", self.answer, self.calls);
+            let made = || format!("{MADE_ID}{}{}", self.answer, self.calls);
             let id = call.id.filter(|id| !id.is_empty()).unwrap_or_else(made);
             self.calls += 1;
             let kind = ToolKind::Function;
             let block = BlockStart::ToolCall { id, kind, name, namespace: None };
             out.push(Event::BlockStarted { index: self.next, block });
-            self.open = Some(Open::Call(Arguments::default()));
+            self.open = Some(Open::Call(Arguments::default(), None));
             self.next += 1;
         } else if self.open.is_none() && self.loose.is_none() && signature.is_none() && call.partial.is_none()
         {
@@ -170,39 +177,34 @@ impl Blocks {
             out.push(Event::Opaque);
             return Ok(());
         }
-        let Some(Open::Call(arguments)) = &mut self.open else {
+        let Some(Open::Call(arguments, seal)) = &mut self.open else {
             return Err(DecodeError::malformed("a call without a name"));
         };
+        *seal = signature.or(seal.take());
         let streamed = call.partial.is_some() || call.will_continue == Some(true) || goes_on;
         for piece in call.partial.unwrap_or_default().0 {
             if !arguments.add(piece) {
                 return Err(DecodeError::malformed("a piece of a call's arguments has no place"));
             }
         }
-        let whole = call.args.as_ref().map(|args| args.get().to_owned());
-        if let Some(args) = whole.filter(|_| !streamed) {
-            self.delta(Delta::Arguments(args), out);
-            self.seal_call(signature, out);
-            self.close(out);
-            return Ok(());
-        }
-        self.seal_call(signature, out);
-        if call.will_continue != Some(true) {
-            self.end_call(out);
+        match call.args.as_ref().map(|args| args.get()) {
+            Some(args) if !streamed => self.end_call(Some(args.to_owned()), out),
+            Some(args) if args != "{}" => {
+                return Err(DecodeError::malformed("a call's arguments come both whole and in pieces"));
+            }
+            Some(_) | None if call.will_continue != Some(true) => self.end_call(None, out),
+            Some(_) | None => {}
         }
         Ok(())
     }
 
-    fn seal_call(&mut self, signature: Option<String>, out: &mut Decoded) {
-        if let Some(signature) = signature {
-            self.delta(Delta::Seal(Seal::Signature(signature)), out);
-        }
-    }
-
-    /// Tells the arguments that were put together, and ends the call.
-    fn end_call(&mut self, out: &mut Decoded) {
-        if let Some(Open::Call(arguments)) = self.open.take() {
-            self.delta(Delta::Arguments(arguments.json()), out);
+    /// Tells the arguments (those that were put together, if they did not come whole) and ends the call.
+    fn end_call(&mut self, whole: Option<String>, out: &mut Decoded) {
+        if let Some(Open::Call(arguments, seal)) = self.open.take() {
+            self.delta(Delta::Arguments(whole.unwrap_or_else(|| arguments.json())), out);
+            if let Some(signature) = seal {
+                self.delta(Delta::Seal(Seal::Signature(signature)), out);
+            }
             out.push(Event::BlockEnded { index: self.next - 1 });
         }
     }
@@ -215,7 +217,7 @@ impl Blocks {
             }
             (BlockStart::Text, _) => {
                 self.words = Some(0);
-                self.words_blocks += 1;
+                self.texts += 1;
                 Open::Text
             }
             _ => Open::Thoughts,
@@ -300,8 +302,7 @@ impl Blocks {
         out: &mut Decoded,
     ) {
         // Google counts bytes of all words; they are characters of this block only if it is the first and ASCII.
-        let span =
-            bytes.filter(|(_, end)| self.words_blocks == 1 && self.words.is_some_and(|sum| *end <= sum));
+        let span = bytes.filter(|(_, end)| self.texts == 1 && self.words.is_some_and(|sum| *end <= sum));
         let place = (url.clone(), span);
         if self.cited.contains(&place) {
             return;

@@ -174,8 +174,9 @@ impl<'a> Turns<'a> {
             }
             match &part.block {
                 Block::Text(text) => words.push(text.text.as_str()),
-                Block::Refusal(text) => words.push(text),
-                Block::Document(Document { source: Source::Text { text }, .. }) => words.push(text),
+                Block::Refusal(text) | Block::Document(Document { source: Source::Text { text }, .. }) => {
+                    words.push(text);
+                }
                 Block::Document(document) => {
                     let to = if self.third { &mut inside } else { &mut beside };
                     to.push(self::document(document, loss)?);
@@ -187,7 +188,7 @@ impl<'a> Turns<'a> {
                 Block::Audio(media) | Block::Video(media) => beside.push(source(&media.source, None)?),
                 Block::Opaque(opaque) => loss.note(opaque.kind.as_str()),
                 Block::Reasoning(_) | Block::ToolCall(_) | Block::ToolResult(_) => {
-                    loss.note("tool_result.content")
+                    loss.note("tool_result.content");
                 }
             }
         }

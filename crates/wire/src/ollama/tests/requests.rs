@@ -1,4 +1,4 @@
-//! Requests, models and embeddings.
+//! Requests: parsed, written, refused, and what is declared as lost.
 
 use insta::assert_snapshot;
 use lockgate_core::content::{
@@ -6,16 +6,13 @@ use lockgate_core::content::{
     ToolResult,
 };
 use lockgate_core::{
-    Block, Conversation, Dialect, EmbeddingInput, Embeddings, ErrorKind, ModelCard, OutputFormat, Part,
-    ReasoningRequest, Role, Sampling, Tool, ToolChoice, Turn, Unmodelled,
+    Block, Conversation, Dialect, ErrorKind, OutputFormat, Part, ReasoningRequest, Role, Sampling, Tool,
+    ToolChoice, Turn, Unmodelled,
 };
 use serde_json::{Value, json};
 
-use crate::ollama::{
-    ENVELOPE, FORMAT, GENERATE, GENERATE_ENVELOPE, is_cloud_name, parse_ps, parse_show, parse_version,
-    write_ps, write_show, write_version,
-};
-use crate::{Envelope, EnvelopeLimits, Loss, ModelsPage, Quirks, Target, check};
+use crate::ollama::{ENVELOPE, FORMAT, GENERATE, GENERATE_ENVELOPE};
+use crate::{Envelope, EnvelopeLimits, Loss, Quirks, Target, check};
 
 /// Everything that the published clients can say and other dialects know too.
 const RICH: &str = r#"{
@@ -178,9 +175,12 @@ fn a_prompt_that_is_no_turn_goes_to_no_other_dialect() {
         (r#"{"model":"m","prompt":"<s>","raw":true}"#, "raw"),
         (r#"{"model":"m","prompt":"x","context":[1,2]}"#, "context"),
     ] {
-        let failure = GENERATE.messages.parse(body.as_bytes()).unwrap_err();
+        let conversation = GENERATE.messages.parse(body.as_bytes()).unwrap();
+        assert_eq!(conversation.rest[0].path, field);
+        let failure = crate::may_leave(Dialect::Ollama, &conversation).unwrap_err();
         assert_eq!(failure.param.as_deref(), Some(field));
     }
+    assert_eq!(crate::may_leave(Dialect::Ollama, &parse(RICH)), Ok(()));
     let mut loss = Loss::default();
     let quirks = Quirks::default();
     let target = Target { default_max_tokens: 1, model: "m", quirks: &quirks, stream: true };
@@ -432,99 +432,4 @@ fn all_that_cannot_be_said_is_declared() {
     };
     let (_, loss) = check::write(&FORMAT, &conversation, &Quirks::default());
     assert_snapshot!(loss.header(), @"prompt_cache_key, metadata, parallel_tool_calls, service_tier, user, n, logit_bias, verbosity, messages.content.foo, response_format.description, cache_control, name, server_tool_use, tools.strict, tools.web_search");
-}
-
-#[test]
-fn a_servers_models_are_read_and_cloud_models_are_marked_remote() {
-    let cards = FORMAT.models.unwrap().parse(br#"{"models":[
-        {"name":"llama3.1:8b","model":"llama3.1:8b","modified_at":"2026-03-02T09:15:00.1+01:00","size":1,"digest":"d",
-         "details":{"family":"llama","families":null,"context_length":131072},"capabilities":["completion","tools"]},
-        {"name":"gpt-oss:120b-cloud","remote_model":"gpt-oss:120b","remote_host":"https://ollama.com:443"},
-        {"name":"glm-5:cloud","model":"glm-5:cloud"}]}"#).unwrap();
-    let llama = &cards[0];
-    assert_eq!((llama.context, llama.created, llama.remote), (Some(131_072), Some(1_772_439_300), false));
-    assert_eq!((llama.tools, llama.vision), (Some(true), Some(false)));
-    assert!(cards[1].remote && cards[2].remote);
-    assert_eq!(cards[2].tools, None);
-    assert!(is_cloud_name("x:cloud") && !is_cloud_name("cloud:8b") && !is_cloud_name("cloud"));
-}
-
-#[test]
-fn show_ps_and_version_tell_what_the_provider_must_know() {
-    let shown = parse_show("qwen3:8b", br#"{"parameters":"stop \"x\"\nnum_ctx                        8192","parser":"qwen3",
-        "model_info":{"general.architecture":"qwen3","qwen3.context_length":40960,"general.parameter_count":8190735360,"tokenizer.ggml.tokens":null},
-        "capabilities":["completion","tools","thinking"],"modified_at":"2026-03-02T09:15:00Z","details":{}}"#).unwrap();
-    assert_eq!(
-        (shown.card.context, shown.num_ctx, shown.parser.as_deref()),
-        (Some(40_960), Some(8192), Some("qwen3"))
-    );
-    assert_eq!(
-        (shown.can("thinking"), shown.can("vision"), shown.card.remote),
-        (Some(true), Some(false), false)
-    );
-    let cloud = parse_show("x:120b-cloud", br#"{"remote_host":"https://ollama.com"}"#).unwrap();
-    assert_eq!(
-        (cloud.remote_host.as_deref(), cloud.card.remote, cloud.can("tools")),
-        (Some("https://ollama.com"), true, None)
-    );
-    let running = parse_ps(br#"{"models":[{"name":"a","model":"a:latest","size":10,"size_vram":6,"context_length":4096,"digest":"d","expires_at":"2026-03-02T09:20:00Z"}]}"#).unwrap();
-    assert_eq!((running[0].context, running[0].size, running[0].size_vram), (Some(4096), Some(10), Some(6)));
-    assert_eq!(parse_ps(br#"{"models":null}"#), Ok(vec![]));
-    assert_eq!(parse_version(br#"{"version":"0.17.1"}"#), Ok("0.17.1".into()));
-    assert!(parse_version(b"<html>").is_err());
-}
-
-#[test]
-fn clients_get_models_without_invented_sizes() {
-    let card = ModelCard {
-        context: Some(200_000),
-        created: Some(1_700_000_000),
-        id: "claude-sonnet-4-5".into(),
-        tools: Some(true),
-        vision: Some(true),
-        ..ModelCard::default()
-    };
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let list = FORMAT
-        .models
-        .unwrap()
-        .write(&[card.clone(), ModelCard { id: "x".into(), ..ModelCard::default() }], &ModelsPage::default());
-    assert_snapshot!(text(list), @r#"{"models":[{"name":"claude-sonnet-4-5","model":"claude-sonnet-4-5","modified_at":"2023-11-14T22:13:20Z","details":{"context_length":200000},"capabilities":["completion","tools","vision"]},{"name":"x","model":"x","details":{},"capabilities":["completion"]}]}"#);
-    assert_snapshot!(text(write_show(&card)), @r#"{"modified_at":"2023-11-14T22:13:20Z","details":{"context_length":200000},"model_info":{"general.architecture":"unknown","unknown.context_length":200000},"capabilities":["completion","tools","vision"]}"#);
-    assert_snapshot!(text(write_ps(&[card.clone()])), @r#"{"models":[{"name":"claude-sonnet-4-5","model":"claude-sonnet-4-5","modified_at":"2023-11-14T22:13:20Z","details":{"context_length":200000},"capabilities":["completion","tools","vision"],"context_length":200000}]}"#);
-    assert_eq!(text(write_version("0.1.0")), r#"{"version":"0.1.0"}"#);
-    assert_eq!(parse_show("claude-sonnet-4-5", &write_show(&card)).unwrap().card, card);
-}
-
-#[test]
-fn embeddings_pass_in_both_forms() {
-    let format = FORMAT.embeddings.unwrap();
-    let many = format
-        .parse("/api/embed", br#"{"model":"m","input":["a","b"],"dimensions":2,"truncate":true}"#)
-        .unwrap();
-    assert_eq!((many.inputs.len(), many.single, many.dimensions), (2, false, Some(2)));
-    let mut loss = Loss::default();
-    assert_eq!(
-        format.write(&many, "e", &mut loss).unwrap(),
-        br#"{"model":"e","input":["a","b"],"dimensions":2}"#
-    );
-    assert_eq!(loss.names(), ["truncate"]);
-    let single = format.parse("/api/embeddings", br#"{"model":"m","prompt":"a"}"#).unwrap();
-    assert!(single.single);
-    let answer = format
-        .parse_answer(br#"{"model":"e","embeddings":[[0.5,-1]],"total_duration":1,"prompt_eval_count":3}"#)
-        .unwrap();
-    assert_eq!((answer.tokens, &answer.vectors), (Some(3), &vec![vec![0.5, -1.0]]));
-    assert_eq!(
-        format.write_answer(&answer, &many, "m"),
-        br#"{"model":"e","embeddings":[[0.5,-1.0]],"prompt_eval_count":3}"#
-    );
-    assert_eq!(format.write_answer(&answer, &single, "m"), br#"{"embedding":[0.5,-1.0]}"#);
-    assert_eq!(format.write_answer(&Embeddings::default(), &single, "m"), br#"{"embedding":[]}"#);
-    assert_eq!(
-        format.parse("/api/embed", br#"{"model":"m","prompt":"a"}"#).unwrap_err().param.as_deref(),
-        Some("input")
-    );
-    let tokens = lockgate_core::EmbeddingCall { inputs: vec![EmbeddingInput::Tokens(vec![1])], ..many };
-    assert_eq!(format.write(&tokens, "m", &mut loss).unwrap_err().param.as_deref(), Some("input"));
 }
