@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use lockgate_core::ModelCard;
+use lockgate_core::{ErrorKind, Failure, ModelCard, Secret};
 use lockgate_providers::{Ask, AuthScheme, Credential, Endpoint, Operation};
 use lockgate_wire::format;
 
@@ -19,8 +19,31 @@ use crate::side::{accepted, side_call};
 use crate::state::{ProviderStatus, State};
 use crate::upstream::Upstream;
 
-/// Whether each provider answered when it was last asked, and what went wrong.
-pub(crate) type Probes = BTreeMap<String, Result<(), String>>;
+/// What came of asking each provider the last time.
+pub(crate) type Probes = BTreeMap<String, Probe>;
+
+/// What came of asking one provider.
+#[derive(Clone)]
+pub(crate) struct Probe {
+    /// Whether it was asked at all.
+    asked: bool,
+    /// Seconds by which its clock is ahead of ours, where it told the time.
+    clock_ahead_s: Option<i64>,
+    verdict: Result<(), (ErrorKind, String)>,
+}
+
+/// A provider's answer to the question for its models.
+struct Listed {
+    /// Its models; `None` where it has no list, or only its callers have a credential for it.
+    cards: Result<Option<Vec<ModelCard>>, Failure>,
+    clock_ahead_s: Option<i64>,
+}
+
+impl Listed {
+    fn none() -> Self {
+        Self { cards: Ok(None), clock_ahead_s: None }
+    }
+}
 
 /// The models that the configuration names.
 pub(crate) fn configured(state: &State) -> Catalogue {
@@ -46,7 +69,10 @@ impl Engine {
             let upstream = upstream.clone();
             asked.spawn(async move {
                 let listed = tokio::time::timeout(patience, list(&upstream)).await;
-                let listed = listed.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+                let listed = listed.unwrap_or_else(|_| Listed {
+                    cards: Err(Failure::new(ErrorKind::Timeout, "no answer in time")),
+                    clock_ahead_s: None,
+                });
                 (upstream, listed)
             });
         }
@@ -56,9 +82,16 @@ impl Engine {
         }
     }
 
-    fn learn(&self, upstream: &Upstream, listed: Result<Option<Vec<ModelCard>>, String>) {
-        let verdict = listed.as_ref().map(|_| ()).map_err(Clone::clone);
-        if let Ok(Some(found)) = listed {
+    fn learn(&self, upstream: &Upstream, listed: Listed) {
+        let probe = Probe {
+            asked: !matches!(listed.cards, Ok(None)),
+            clock_ahead_s: listed.clock_ahead_s,
+            verdict: match &listed.cards {
+                Ok(_) => Ok(()),
+                Err(failure) => Err((failure.kind, without_secrets(upstream, &failure.message))),
+            },
+        };
+        if let Ok(Some(found)) = listed.cards {
             let mut cards = static_cards(upstream);
             cards.extend(found.into_iter().filter(|card| !upstream.settings.models.contains(&card.id)));
             self.catalogue.rcu(|catalogue| {
@@ -69,7 +102,7 @@ impl Engine {
         }
         self.probes.rcu(|probes| {
             let mut next = Probes::clone(probes);
-            next.insert(upstream.id.clone(), verdict.clone());
+            next.insert(upstream.id.clone(), probe.clone());
             Arc::new(next)
         });
     }
@@ -77,14 +110,20 @@ impl Engine {
     /// Every provider with what is known about it.
     pub fn providers(&self) -> Vec<ProviderStatus> {
         let (state, catalogue, probes) = (self.state.load(), self.catalogue.load(), self.probes.load());
-        let status = |upstream: &Arc<Upstream>| ProviderStatus {
-            address: address(upstream),
-            detected: upstream.detected,
-            has_credential: upstream.settings.api_key.as_ref().is_some_and(|key| !key.is_empty()),
-            id: upstream.id.clone(),
-            kind: upstream.kind.name(),
-            models: catalogue.of(&upstream.id).len(),
-            reachable: probes.get(&upstream.id).cloned(),
+        let status = |upstream: &Arc<Upstream>| {
+            let probe = probes.get(&upstream.id);
+            ProviderStatus {
+                address: address(upstream),
+                asked: probe.is_some_and(|probe| probe.asked),
+                clock_ahead_s: probe.and_then(|probe| probe.clock_ahead_s),
+                detected: upstream.detected,
+                has_credential: upstream.settings.api_key.as_ref().is_some_and(|key| !key.is_empty()),
+                id: upstream.id.clone(),
+                kind: upstream.kind.name(),
+                models: catalogue.of(&upstream.id).len(),
+                reachable: probe.map(|probe| probe.verdict.clone().map_err(|(_, words)| words)),
+                trouble: probe.and_then(|probe| probe.verdict.as_ref().err()).map(|(kind, _)| *kind),
+            }
         };
         state.upstreams.values().map(status).collect()
     }
@@ -95,25 +134,52 @@ fn models_ask(upstream: &Upstream) -> Option<Ask<'static>> {
     Some(Ask { dialect, model: "", operation: Operation::Models, stream: false })
 }
 
-/// A provider's models; `None` where it has no list, or only its callers have a credential for it.
-async fn list(upstream: &Upstream) -> Result<Option<Vec<ModelCard>>, String> {
-    let Some(ask) = models_ask(upstream) else { return Ok(None) };
-    let Some(models) = format(ask.dialect).models else { return Ok(None) };
+/// Asks a provider for its models.
+async fn list(upstream: &Upstream) -> Listed {
+    let Some(ask) = models_ask(upstream) else { return Listed::none() };
+    let Some(models) = format(ask.dialect).models else { return Listed::none() };
     let gateway = upstream.settings.api_key.as_ref().filter(|key| !key.is_empty());
     let credential = match (gateway, upstream.settings.auth_scheme) {
         (Some(key), AuthScheme::Bearer) => Credential::Bearer(key.clone()),
         (Some(key), AuthScheme::Native) => Credential::Key(key.clone()),
-        (None, _) if upstream.kind.info().needs_key => return Ok(None),
+        (None, _) if upstream.needs_key() => return Listed::none(),
         (None, _) => Credential::None,
     };
     match upstream.provider.endpoint(&ask) {
         Ok(Endpoint::Http { .. }) => {}
-        Ok(Endpoint::Process(_)) | Err(_) => return Ok(None),
+        Ok(Endpoint::Process(_)) | Err(_) => return Listed::none(),
     }
-    let answered = side_call(upstream, &ask, credential, HeaderMap::new(), Bytes::new()).await;
-    let answered = answered.map_err(|failure| failure.message)?;
-    let body = accepted(&format(ask.dialect), answered).map_err(|refused| refused.failure.message)?;
-    models.parse(&body).map(Some).map_err(|error| error.to_string())
+    match side_call(upstream, &ask, credential, HeaderMap::new(), Bytes::new()).await {
+        Err(failure) => Listed { cards: Err(failure), clock_ahead_s: None },
+        Ok(answered) => {
+            let clock_ahead_s = clock_ahead_s(&answered.headers);
+            let cards = accepted(&format(ask.dialect), answered)
+                .map_err(|refused| refused.failure)
+                .and_then(|body| models.parse(&body).map(Some).map_err(|error| unreadable(&error)));
+            Listed { cards, clock_ahead_s }
+        }
+    }
+}
+
+fn unreadable(error: &lockgate_wire::DecodeError) -> Failure {
+    Failure::new(ErrorKind::UpstreamUnavailable, format!("its list of models cannot be read: {error}"))
+}
+
+fn clock_ahead_s(headers: &HeaderMap) -> Option<i64> {
+    let theirs = httpdate::parse_http_date(headers.get(http::header::DATE)?.to_str().ok()?).ok()?;
+    let seconds = |time: SystemTime| {
+        time.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok())
+    };
+    Some(seconds(theirs)? - seconds(SystemTime::now())?)
+}
+
+/// A provider's words without what is secret: some repeat the key that they refuse.
+fn without_secrets(upstream: &Upstream, words: &str) -> String {
+    let settings = &upstream.settings;
+    let secrets = settings.api_key.iter().chain(settings.headers.values()).chain(settings.query.values());
+    // Shorter ones are words such as `true` that are no secret and may well occur.
+    let secrets = secrets.map(Secret::expose).filter(|secret| secret.len() >= 8);
+    secrets.fold(words.to_owned(), |words, secret| words.replace(secret, "«secret»"))
 }
 
 fn address(upstream: &Upstream) -> Option<String> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_core::ErrorKind;
 use lockgate_providers::{OpenError, Settings};
 use lockgate_wire::EnvelopeLimits;
 
@@ -69,6 +70,10 @@ impl State {
 pub struct ProviderStatus {
     /// Where it is.
     pub address: Option<String>,
+    /// Whether it was asked for its models; one that only its callers have a credential for is not.
+    pub asked: bool,
+    /// Seconds by which its clock was ahead of ours when it answered, where it told the time.
+    pub clock_ahead_s: Option<i64>,
     /// Whether nobody configured it.
     pub detected: bool,
     /// Whether the gateway holds a credential for it.
@@ -81,4 +86,6 @@ pub struct ProviderStatus {
     pub models: usize,
     /// Whether it answered the last time it was asked, and what went wrong if not. `None` = not asked yet.
     pub reachable: Option<Result<(), String>>,
+    /// What kind of trouble kept it from answering.
+    pub trouble: Option<ErrorKind>,
 }

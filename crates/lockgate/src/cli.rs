@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::env::Env;
 use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, BAD, Screen, styled};
-use crate::{ccr, config, connect, key, run, serve, upstream};
+use crate::{ccr, config, connect, doctor, key, run, serve, upstream};
 
 /// The lock between AI clients and model providers.
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ pub enum Command {
     Config(ConfigCommand),
     /// Point a client at Lockgate by changing its settings; --revert puts them back, byte for byte.
     Connect(connect::ConnectArgs),
+    /// Check configuration, port, providers and machine; says what to do about each finding. Costs nothing.
+    Doctor(doctor::DoctorArgs),
     /// Make keys for clients.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -118,6 +120,7 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Config(ConfigCommand::Schema) => config::schema(screen),
         Command::Config(ConfigCommand::Show(args)) => config::show(args, screen),
         Command::Connect(args) => connect::main(args, env, screen),
+        Command::Doctor(args) => doctor::main(args, env, screen),
         Command::Key(KeyCommand::New(args)) => key::new(args, screen),
         Command::Run(args) => run::main(args, env),
         Command::Serve(args) => serve::main(args, screen),
@@ -137,6 +140,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Config(ConfigCommand::Check(args)) => args.format == config::ReportFormat::Json,
         Command::Config(ConfigCommand::Show(args)) => args.json,
         Command::Connect(args) => args.json,
+        Command::Doctor(args) => args.json,
         Command::Key(KeyCommand::New(args)) => args.json,
     }
 }

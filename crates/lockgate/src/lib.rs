@@ -8,6 +8,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod connect;
+pub mod doctor;
 pub mod env;
 pub mod exit;
 pub mod gateway;

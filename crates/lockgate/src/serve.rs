@@ -4,9 +4,11 @@
 //! first answer. Reloads on SIGHUP and when the file changes; a bad file keeps the last good configuration. SIGTERM
 //! and Ctrl-C let answers finish, a second one does not.
 
-mod plan;
+pub(crate) mod plan;
+mod signals;
 mod summary;
 
+use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,14 +16,17 @@ use std::time::Duration;
 
 use clap::Args;
 use lockgate_config::{Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
-use lockgate_engine::{CallReport, Engine, Observer, Outcome};
+use lockgate_engine::{CallReport, Engine, Observer, Options, Outcome};
+use lockgate_providers::OpenError;
 use lockgate_server::Server;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 
+use crate::doctor::is_lockgate;
 use crate::exit::{Exit, Failure};
-use crate::screen::Screen;
+use crate::screen::{Screen, count};
+use signals::Stop;
 
 /// Arguments of `lockgate serve`.
 #[derive(Debug, Default, Args)]
@@ -90,14 +95,15 @@ fn raise_descriptor_limit() {
 async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let snapshot = store.current();
     start_log(&snapshot);
+    let no_signals = |error| Failure::unavailable(format!("signals cannot be received: {error}"));
+    let mut told = Stop::register().map_err(no_signals)?;
+    let hangup = signals::hangup().map_err(no_signals)?;
     let wanted = snapshot.config().server.listen;
-    let listener = listen(wanted)?;
+    let listener = listen(wanted).await?;
     let address = listener.local_addr().unwrap_or(wanted);
-    let (engine, problems) = Engine::new(plan::options(&snapshot), Arc::new(LogCalls));
+    let (engine, unopened) = Engine::new(plan::options(&snapshot), Arc::new(LogCalls));
     let engine = Arc::new(engine);
-    for (_, problem) in &problems {
-        tracing::warn!(%problem, "a provider is left out");
-    }
+    left_out(&unopened);
     let (access, bounds) = plan::front(&snapshot);
     let server = Arc::new(Server::new(engine.clone(), access, bounds));
     let stop = CancellationToken::new();
@@ -108,26 +114,48 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let reloads = Reloads { engine: engine.clone(), server, store: store.clone() };
     let changes = Arc::new(tokio::sync::Notify::new());
     let _watcher = watch(&store, &changes);
-    let background = tokio::spawn(background(reloads, changes));
-    let found = tokio::spawn(discover(engine.clone(), store));
+    let background = tokio::spawn(background(reloads, changes, hangup));
+    let found = tokio::spawn({
+        let engine = engine.clone();
+        async move { discover(&engine, &store, Duration::from_millis(1500)).await }
+    });
     tokio::select! {
-        _ = found => summary::providers(screen, &engine)?,
-        () = told_to_stop() => return Ok(finish(&stop, serving, screen).await),
+        _ = found => {
+            summary::providers(screen, &engine, &unopened)?;
+            told.told().await;
+        }
+        () = told.told() => {}
     }
-    told_to_stop().await;
     background.abort();
-    Ok(finish(&stop, serving, screen).await)
+    Ok(finish(&stop, serving, &mut told, screen).await)
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+fn left_out(unopened: &[(String, OpenError)]) {
+    for (id, problem) in unopened {
+        tracing::warn!("provider `{id}` is left out: {problem}");
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     let bound = std::net::TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
     });
-    bound.map_err(|error| {
-        Failure::unavailable(format!("cannot listen on {address}: {error}"))
-            .hint("another program may have the port; choose one with --listen 127.0.0.1:PORT")
-    })
+    let error = match bound {
+        Ok(listener) => return Ok(listener),
+        Err(error) => error,
+    };
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse if is_lockgate(address).await => {
+            "a Lockgate is running there already: use it, end it, or choose another port with --listen 127.0.0.1:PORT"
+        }
+        io::ErrorKind::AddrInUse => {
+            "another program has the port; choose one with --listen 127.0.0.1:PORT, or see `lockgate doctor`"
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 are for the system; choose one above",
+        _ => "choose an address of this machine with --listen, such as 127.0.0.1:8484",
+    };
+    Err(Failure::unavailable(format!("cannot listen on {address}: {error}")).hint(hint))
 }
 
 fn start_log(snapshot: &Snapshot) {
@@ -139,8 +167,13 @@ fn start_log(snapshot: &Snapshot) {
     // A second start in one process (tests) keeps the first log.
     let _ = match log.format {
         LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Text => builder.with_target(false).with_ansi(coloured()).try_init(),
     };
+}
+
+/// Colours only for somebody who sees them and has not declined.
+fn coloured() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Writes a line for each finished call, for those who look for a fault.
@@ -170,11 +203,36 @@ impl Observer for LogCalls {
     }
 }
 
-async fn discover(engine: Arc<Engine>, store: Arc<Store>) {
-    engine.discover(Duration::from_millis(1500)).await;
-    if let Some(options) = plan::moved(&engine, &store.current()) {
-        engine.replace(options);
-        engine.discover(Duration::from_millis(1500)).await;
+/// Asks every provider for its models, and local runtimes that do not answer at their other address as well.
+pub(crate) async fn discover(engine: &Engine, store: &Store, patience: Duration) {
+    engine.discover(patience).await;
+    if replace_moved(engine, store) {
+        engine.discover(patience).await;
+        if plan::moved(engine, &store.current()).is_some() {
+            // Neither address answered: next time both are asked again.
+            replace(engine, store, plan::options);
+        }
+    }
+}
+
+fn replace_moved(engine: &Engine, store: &Store) -> bool {
+    let moved = plan::moved(engine, &store.current()).is_some();
+    if moved {
+        replace(engine, store, |snapshot| {
+            plan::moved(engine, snapshot).unwrap_or_else(|| plan::options(snapshot))
+        });
+    }
+    moved
+}
+
+/// Hands the engine what follows from the snapshot in force, also if a reload came in between.
+fn replace(engine: &Engine, store: &Store, plan: impl Fn(&Snapshot) -> Options) {
+    loop {
+        let snapshot = store.current();
+        engine.replace(plan(&snapshot));
+        if Arc::ptr_eq(&snapshot, &store.current()) {
+            return;
+        }
     }
 }
 
@@ -197,9 +255,7 @@ impl Reloads {
             Ok(changed) if changed.is_empty() => tracing::info!("the configuration has not changed"),
             Ok(changed) => {
                 let snapshot = self.store.current();
-                for (_, problem) in self.engine.replace(plan::options(&snapshot)) {
-                    tracing::warn!(%problem, "a provider is left out");
-                }
+                left_out(&self.engine.replace(plan::options(&snapshot)));
                 let (access, bounds) = plan::front(&snapshot);
                 self.server.replace(access, bounds);
                 for path in changed.needs_restart() {
@@ -212,23 +268,16 @@ impl Reloads {
 }
 
 /// Reloads on a change and on SIGHUP; asks providers for their models anew every ten minutes.
-async fn background(reloads: Reloads, changes: Arc<tokio::sync::Notify>) {
-    let mut hangup = signal(SignalKind::hangup()).ok();
+async fn background(reloads: Reloads, changes: Arc<tokio::sync::Notify>, mut hangup: Signal) {
     let mut again = tokio::time::interval(Duration::from_mins(10));
     again.reset();
     loop {
-        let hung_up = async {
-            match &mut hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = changes.notified() => reloads.reload(),
-            _ = hung_up => reloads.reload(),
+            _ = hangup.recv() => reloads.reload(),
             _ = again.tick() => {}
         }
-        reloads.engine.discover(Duration::from_secs(10)).await;
+        discover(&reloads.engine, &reloads.store, Duration::from_secs(10)).await;
     }
 }
 
@@ -244,30 +293,20 @@ fn watch(store: &Store, changes: &Arc<tokio::sync::Notify>) -> Option<Watcher> {
     }
 }
 
-async fn told_to_stop() {
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        },
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
-    }
-}
-
 /// Lets answers finish; a second signal ends at once.
 async fn finish(
     stop: &CancellationToken,
     serving: tokio::task::JoinHandle<usize>,
+    told: &mut Stop,
     screen: &mut Screen,
 ) -> Exit {
     stop.cancel();
     let cut = tokio::select! {
         cut = serving => cut.unwrap_or(0),
-        () = told_to_stop() => 0,
+        () = told.told() => 0,
     };
-    let words = if cut == 0 { "stopped".to_owned() } else { format!("stopped; {cut} answers were cut") };
+    let words =
+        if cut == 0 { "stopped".to_owned() } else { format!("stopped; {} cut", count(cut, "connection")) };
     let _ = screen.line(&words);
     Exit::Ok
 }

@@ -11,7 +11,7 @@ use lockgate_server::{Access, Bounds, KeyRing};
 use lockgate_wire::EnvelopeLimits;
 
 /// What the engine is told.
-pub(super) fn options(snapshot: &Snapshot) -> Options {
+pub(crate) fn options(snapshot: &Snapshot) -> Options {
     let config = snapshot.config();
     let mut providers = BTreeMap::new();
     let mut detected = BTreeSet::new();
@@ -47,7 +47,7 @@ pub(super) fn options(snapshot: &Snapshot) -> Options {
 }
 
 /// The same with local runtimes at the address where they answer, if one was found at another than its first.
-pub(super) fn moved(engine: &Engine, snapshot: &Snapshot) -> Option<Options> {
+pub(crate) fn moved(engine: &Engine, snapshot: &Snapshot) -> Option<Options> {
     let mut options = options(snapshot);
     let silent: BTreeSet<String> = engine
         .providers()
@@ -67,7 +67,7 @@ pub(super) fn moved(engine: &Engine, snapshot: &Snapshot) -> Option<Options> {
 }
 
 /// What the server is told.
-pub(super) fn front(snapshot: &Snapshot) -> (Access, Bounds) {
+pub(crate) fn front(snapshot: &Snapshot) -> (Access, Bounds) {
     let config = snapshot.config();
     let mut ring = KeyRing::new();
     for key in &config.keys {

@@ -1,77 +1,116 @@
 //! The one screen that a start prints: where it listens, who may call, what was found, how to point a client at it.
+//!
+//! It goes to standard output, also when that is a pipe or a service's journal: it is short and it is what an operator
+//! looks for. Problems during the run go to the log on standard error.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use lockgate_config::Store;
+use lockgate_config::{Server, Store};
 use lockgate_engine::{Engine, ProviderStatus};
+use lockgate_providers::OpenError;
 
 use crate::exit::Failure;
-use crate::screen::{ATTENTION, FAINT, GOOD, STRONG, Screen, styled};
+use crate::screen::{ATTENTION, BAD, FAINT, GOOD, STRONG, Screen, count, styled};
 
 /// The first lines: printed as soon as it listens.
 pub(super) fn started(screen: &mut Screen, address: SocketAddr, store: &Store) -> Result<(), Failure> {
     let snapshot = store.current();
-    let url = format!("http://{address}");
+    let url = url(address);
+    let lead = |label: &str| format!("  {label:<14}");
     screen.line(&format!("{} {}", styled(STRONG, "Lockgate"), env!("CARGO_PKG_VERSION")))?;
-    screen.line(&format!("  listening   {}", styled(GOOD, &url)))?;
+    screen.line(&format!("{}{}", lead("listening"), styled(GOOD, &format!("http://{address}"))))?;
     match &store.inputs().file {
-        Some(file) => screen.line(&format!("  config      {}", file.display()))?,
-        None => screen.line(&format!(
-            "  config      none (defaults and environment; {} writes one)",
-            styled(STRONG, "lockgate config init")
-        ))?,
+        Some(file) => screen.line(&format!("{}{}", lead("config"), file.display()))?,
+        None => {
+            screen.paragraph(
+                &lead("config"),
+                "none: defaults and environment (`lockgate config init` writes one)",
+            )?;
+        }
     }
-    let keys = snapshot.config().keys.len();
-    if keys == 0 {
-        let words = "no keys: callers on this machine only, without a key";
-        screen.line(&format!("  callers     {}", styled(ATTENTION, words)))?;
-    } else {
-        screen.line(&format!("  callers     {keys} {}", if keys == 1 { "key" } else { "keys" }))?;
+    match snapshot.config().keys.len() {
+        0 => screen.paragraph(
+            &lead("callers"),
+            "this machine only, without a key (`lockgate key new` makes keys for others)",
+        )?,
+        keys => screen.line(&format!("{}whoever has {}", lead("callers"), one_of(keys)))?,
     }
     for warning in snapshot.warnings() {
-        screen.line(&format!("  {}     {warning}", styled(ATTENTION, "warning")))?;
+        screen.paragraph(&styled(ATTENTION, &lead("warning")), &warning.to_string())?;
     }
     screen.line("")?;
-    screen.line(&format!("  Claude Code   {}", styled(STRONG, "lockgate run claude")))?;
-    screen.line(&format!("  Codex         {}", styled(STRONG, "lockgate run codex")))?;
-    screen.line(&format!("  OpenAI SDK    OPENAI_BASE_URL={url}/v1"))?;
-    screen.line(&format!("  Anthropic SDK ANTHROPIC_BASE_URL={url}"))?;
+    let at = if address == Server::default().listen { String::new() } else { format!(" --url {url}") };
+    screen.line(&format!(
+        "{}{}",
+        lead("Claude Code"),
+        styled(STRONG, &format!("lockgate run{at} claude"))
+    ))?;
+    screen.line(&format!("{}{}", lead("Codex"), styled(STRONG, &format!("lockgate run{at} codex"))))?;
+    screen.line(&format!("{}OPENAI_BASE_URL={url}/v1", lead("OpenAI SDK")))?;
+    screen.line(&format!("{}ANTHROPIC_BASE_URL={url}", lead("Anthropic SDK")))?;
     screen.line("")
 }
 
+fn one_of(keys: usize) -> String {
+    if keys == 1 { "the key".to_owned() } else { format!("one of {}", count(keys, "key")) }
+}
+
+/// An address to connect to: that of every interface is none.
+fn url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}
+
 /// What was found; printed when everybody was asked.
-pub(super) fn providers(screen: &mut Screen, engine: &Engine) -> Result<(), Failure> {
+pub(super) fn providers(
+    screen: &mut Screen,
+    engine: &Engine,
+    unopened: &[(String, OpenError)],
+) -> Result<(), Failure> {
     screen.line(&styled(STRONG, "  Providers"))?;
-    let mut absent = Vec::new();
+    for (id, error) in unopened {
+        screen.paragraph(&format!("  {} {id:<18} ", styled(BAD, "✗")), &format!("left out: {error}"))?;
+    }
+    let (mut absent, mut usable) = (Vec::new(), false);
     for status in engine.providers() {
-        if status.detected && matches!(status.reachable, Some(Err(_))) {
+        if status.detected && matches!(status.reachable, Some(Err(_))) && !status.has_credential {
             absent.push(status.id);
             continue;
         }
         let (mark, words) = state_of(&status);
-        let address = status.address.unwrap_or_default();
-        screen.line(&format!("  {mark} {:<18} {words:<34} {}", status.id, styled(FAINT, &address)))?;
+        usable |= !waits_for_callers(&status);
+        let address = status.address.map_or(String::new(), |address| format!(" · {address}"));
+        screen.paragraph(&format!("  {mark} {:<18} ", status.id), &format!("{words}{address}"))?;
     }
     if !absent.is_empty() {
-        screen.line(&styled(FAINT, &format!("    not running here: {}", absent.join(", "))))?;
+        screen.paragraph("    ", &format!("not running here: {}", absent.join(", ")))?;
+    }
+    if !usable {
+        let words = "no provider has a key here: set ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY or the like and start \
+                     again, or send the provider's own key with each call";
+        screen.paragraph(&format!("  {} ", styled(ATTENTION, "→")), words)?;
     }
     screen.line("")
 }
 
+/// Whether only callers have a credential for it.
+fn waits_for_callers(status: &ProviderStatus) -> bool {
+    !status.asked && !status.has_credential && status.models == 0 && status.kind != "claude-cli"
+}
+
 fn state_of(status: &ProviderStatus) -> (String, String) {
-    let good = || styled(GOOD, "✓");
-    let models = || match status.models {
-        0 => "ready".to_owned(),
-        1 => "ready, 1 model".to_owned(),
-        n => format!("ready, {n} models"),
-    };
+    let good = |words: String| (styled(GOOD, "✓"), words);
     match &status.reachable {
         Some(Err(error)) => (styled(ATTENTION, "!"), error.clone()),
-        Some(Ok(())) | None if status.has_credential => (good(), models()),
-        Some(Ok(())) | None if status.models > 0 => (good(), models()),
-        Some(Ok(())) | None if status.kind == "claude-cli" => {
-            (good(), "ready, with its own login".to_owned())
+        Some(Ok(())) | None if waits_for_callers(status) => {
+            (styled(FAINT, "·"), "with the caller's own key".to_owned())
         }
-        Some(Ok(())) | None => (styled(FAINT, "·"), "with the caller's own key".to_owned()),
+        Some(Ok(())) | None if status.kind == "claude-cli" => good("ready, with its own login".to_owned()),
+        Some(Ok(())) | None if status.models == 0 => good("ready".to_owned()),
+        Some(Ok(())) | None => good(format!("ready, {}", count(status.models, "model"))),
     }
 }
