@@ -1,0 +1,4 @@
+//! `cargo +nightly fuzz run --features libfuzzer request-gemini`; what is checked is in `lockgate_fuzz`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lockgate_fuzz::run("request-gemini", data));
