@@ -63,7 +63,9 @@ async fn anthropic_loop(app: &App, body: &mut Value, steps: usize) -> Option<Str
             .filter(|block| block["type"] == "tool_use")
             .collect();
         if calls.is_empty() {
-            let text = answer["content"].as_array().unwrap().last().unwrap()["text"].as_str().unwrap();
+            let blocks = answer["content"].as_array().unwrap();
+            let text = blocks.iter().find_map(|block| block["text"].as_str());
+            let text = text.unwrap_or_else(|| panic!("{answer:#}"));
             return Some(text.to_owned());
         }
         let results = calls
