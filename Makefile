@@ -1,6 +1,6 @@
 # make run    builds and starts the gateway
 # make test   everything, installing what it needs; ends with the total of tests run
-# make check  formatting, lints, docs, licences, generated files
+# make check  formatting, lints, API docs, licences, prose
 # make bench  codecs (MB/s), and the gateway beside nginx and a bare proxy
 .PHONY: run test check bench deps clients fuzz generated
 
@@ -11,9 +11,7 @@ run:
 	cargo run --release -p lockgate --
 
 test: deps clients
-	cargo nextest run --workspace --no-fail-fast
-	cargo test --workspace --doc --quiet
-	$(MAKE) --no-print-directory fuzz
+	sh scripts/total.sh
 
 # Debian packages and cargo tools that the tests use; nothing where they are there.
 deps:
@@ -23,7 +21,7 @@ deps:
 clients:
 	sh tests/clients/setup.sh $(LOCKGATE_CLIENTS)
 
-# Each fuzz target for a fixed, short number of runs.
+# Each fuzz target for a fixed, short number of inputs.
 fuzz:
 	sh scripts/fuzz.sh
 
@@ -34,9 +32,10 @@ check:
 	cargo deny --offline --log-level error check bans licenses sources
 	sh scripts/prose.sh
 
-# Writes the files that tests compare with the code.
+# Writes what tests compare with the code: schema, reference and tables of providers; then the snapshots, to be read in the diff.
 generated:
-	LOCKGATE_WRITE_GENERATED=1 cargo nextest run --workspace -E 'test(generated) or test(schema) or test(reference)'
+	UPDATE_GENERATED=1 cargo nextest run -p lockgate-config -p lockgate-providers --no-fail-fast
+	INSTA_UPDATE=always cargo nextest run -p lockgate-wire --no-fail-fast
 
 bench:
 	sh scripts/bench.sh
