@@ -42,7 +42,8 @@ fn a_disabled_provider_finishes_its_stream_and_gets_no_further_call() {
     write(&home, &format!("providers:\n{disabled}{}", other.entry("other", "")));
     until("it is taken over", || gateway.log().contains("the new configuration is in force"));
     let calls = held.heads().len();
-    assert_ne!(gateway.ask("slow:m").status, 200);
+    let refused = gateway.ask("slow:m");
+    assert!(refused.status == 404 && refused.text.contains("`slow` is disabled"), "{refused:?}");
     assert_eq!(held.heads().len(), calls, "no further call reaches it");
     held.go_on();
     let answer = stream.end().unwrap();
