@@ -254,7 +254,9 @@ fn check(block: &Block, yaml: Yaml) -> Result<(), String> {
         "toml" => text.parse::<toml_edit::DocumentMut>().map(drop).map_err(|error| error.to_string()),
         "yaml" => match yaml {
             Yaml::Any if !text.lines().next().is_some_and(is_section) => {
-                serde_saphyr::from_str::<serde::de::IgnoredAny>(text).map(drop).map_err(|error| error.to_string())
+                serde_saphyr::from_str::<serde::de::IgnoredAny>(text)
+                    .map(drop)
+                    .map_err(|error| error.to_string())
             }
             Yaml::Any | Yaml::Ours => check_config(text),
             Yaml::Script => Script::parse(text).map(drop).map_err(|error| error.to_string()),
