@@ -111,7 +111,9 @@ impl Relay {
 
     fn new(source: Source, plan: Arc<Plan>, keepalive: Duration, report: Report) -> Self {
         let now = Instant::now();
-        let timer = Box::pin(sleep_until(now + keepalive));
+        let idle = Duration::from_millis(plan.timeouts.idle_ms);
+        let total = plan.started + Duration::from_millis(plan.timeouts.total_ms);
+        let timer = Box::pin(sleep_until(total.min(now + keepalive.min(idle))));
         Self {
             keepalive,
             last_in: now,
@@ -202,7 +204,14 @@ impl Relay {
         let id = &self.plan.target.upstream.id;
         let silent = self.last_in + Duration::from_millis(timeouts.idle_ms);
         let total = self.plan.started + Duration::from_millis(timeouts.total_ms);
-        if now >= total {
+        // The answer has said that it is over: a provider that keeps its connection open is not waited for, and nothing
+        // may follow, neither a keep-alive nor an error.
+        if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.seen().stop.is_some()) {
+            if now >= total.min(silent).min(self.last_out + self.keepalive) {
+                self.queued = pipe.finish();
+                return self.end(Outcome::Complete);
+            }
+        } else if now >= total {
             let words = format!(
                 "the call took longer than {} ms (providers.{id}.timeouts.total_ms)",
                 timeouts.total_ms
@@ -221,11 +230,10 @@ impl Relay {
             self.queued = self.ping();
             self.last_out = now;
         }
-        let mut next = total.min(self.last_out + self.keepalive);
-        if matches!(self.source, Source::Open(_)) {
-            next = next.min(silent);
-        }
-        self.timer.as_mut().reset(next);
+        // While the first bytes are awaited their silence is not counted yet, but the timer must be there when it is.
+        let idle = Duration::from_millis(timeouts.idle_ms);
+        let quiet = if matches!(self.source, Source::Open(_)) { silent } else { now + idle };
+        self.timer.as_mut().reset(total.min(self.last_out + self.keepalive).min(quiet));
     }
 
     fn ping(&self) -> Bytes {

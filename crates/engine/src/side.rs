@@ -115,7 +115,8 @@ impl Engine {
             .ok_or_else(|| no_embeddings(upstream))?;
         let call = embeddings.parse(path, &request.body)?;
         let body = writer.write(&call, &target.model, &mut facts.loss)?;
-        let single = call.single && call.inputs.len() == 1;
+        // Ollama's form for one input is the older one, which is passed but never written.
+        let single = call.single && call.inputs.len() == 1 && to.dialect != Dialect::Ollama;
         let ask = Ask {
             dialect: to.dialect,
             model: &target.model,

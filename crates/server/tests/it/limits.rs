@@ -1,1 +1,114 @@
-//! limits
+//! Bounds on what comes in and on how slowly.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::client::{Call, Connection, HARD};
+use crate::front::{FRONTS, Layout};
+use crate::shapes::{Got, judge};
+
+#[tokio::test]
+async fn too_many_messages_tools_or_levels_are_400_and_say_which_bound() {
+    let app = App::with("rules: []", |setup| {
+        setup.options.limits.messages = 3;
+        setup.options.limits.tools = 2;
+        setup.options.limits.nesting = 12;
+    })
+    .await;
+    let message = json!({"role": "user", "content": "x"});
+    let tool = json!({"name": "t", "input_schema": {"type": "object"}});
+    let deep: serde_json::Value =
+        serde_json::from_str(&format!("{}1{}", "[".repeat(20), "]".repeat(20))).unwrap();
+    for (field, body) in [
+        ("messages", json!({"messages": vec![message.clone(); 4]})),
+        ("tools", json!({"messages": [message], "tools": vec![tool; 3]})),
+        ("nest", json!({"messages": [message], "metadata": deep})),
+    ] {
+        let mut body = body;
+        body["model"] = json!("anthropic:m");
+        body["max_tokens"] = json!(5);
+        let reply = app.send(&Call::post("/v1/messages", &body)).await;
+        assert_eq!(
+            (reply.status, &reply.json()["error"]["type"]),
+            (400, &json!("invalid_request_error")),
+            "{reply:?}"
+        );
+        let words = reply.json()["error"]["message"].as_str().unwrap().to_lowercase();
+        assert!(words.contains(field), "{field}: {words}");
+    }
+    assert!(app.upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn too_large_or_too_many_headers_are_431() {
+    let app = App::with("rules: []", |setup| {
+        setup.bounds.header_bytes = 8192;
+        setup.bounds.headers = 20;
+    })
+    .await;
+    let mut many = Call::get("/v1/models");
+    for number in 0..30 {
+        many = many.header(&format!("x-{number}"), "1");
+    }
+    for call in [Call::get("/v1/models").header("x-big", &"a".repeat(20_000)), many] {
+        assert_eq!(app.send(&call).await.status, 431);
+    }
+    assert_eq!(app.send(&Call::get("/v1/models")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_head_that_trickles_in_ends_the_connection() {
+    let app = App::with("rules: []", |setup| setup.bounds.head = Duration::from_millis(200)).await;
+    let mut connection = Connection::open(app.addr).await;
+    let begun = Instant::now();
+    connection.write(b"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-slow: ").await;
+    // A byte every now and then does not help: the bound is on the whole head.
+    let mut status = None;
+    while begun.elapsed() < HARD {
+        use tokio::io::AsyncWriteExt;
+        if connection.stream.write_all(b"a").await.is_err() {
+            break;
+        }
+        match tokio::time::timeout(Duration::from_millis(50), connection.head()).await {
+            Ok(head) => {
+                status = head.map(|head| head.status);
+                break;
+            }
+            Err(_) => continue,
+        }
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(status.is_none_or(|status| status == 408), "{status:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_stands_still_is_408_in_every_dialect() {
+    let app = App::with("rules: []", |setup| setup.bounds.body_idle = Duration::from_millis(150)).await;
+    for front in FRONTS {
+        let mut connection = Connection::open(app.addr).await;
+        let path = front.path("m", Layout::Whole);
+        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{{\"mod");
+        connection.write(head.as_bytes()).await;
+        let reply = connection.reply().await;
+        let got = judge(front, Layout::Whole, &reply);
+        assert!(matches!(got, Ok(Got::Refused { status: 408, .. })), "{front:?} {reply:?}");
+    }
+    assert!(app.upstream.requests().is_empty());
+}
+
+/// A client that leaves its answer unread must not hold the upstream for ever.
+#[tokio::test]
+async fn a_client_that_does_not_read_loses_its_connection_and_the_upstream_is_told() {
+    let app =
+        App::with("rules: [{answer: {chunk: 4000, blocks: [{text: x}]}, chaos: {huge_mb: 24}}]", |setup| {
+            setup.bounds.write_idle = Duration::from_millis(300);
+        })
+        .await;
+    let call = crate::front::Front::Anthropic.call("anthropic:m", Layout::Stream);
+    let connection = app.begin(&call).await;
+    let seen = app.upstream.wait_disconnected(1).await.unwrap();
+    assert!(seen[0].finished.is_none());
+    drop(connection);
+}

@@ -1,1 +1,171 @@
-//! names
+//! What the names of models mean, and what answers say about who answered.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::client::Call;
+use crate::front::{FRONTS, Front, Layout};
+use crate::shapes::{Got, judge};
+
+/// Calls a model by a name and says where it went: path and model upstream.
+async fn goes(app: &App, front: Front, name: &str) -> (String, String) {
+    app.upstream.clear();
+    let reply = app.send(&front.call(name, Layout::Whole)).await;
+    assert_eq!(reply.status, 200, "{name}: {reply:?}");
+    let seen = app.seen();
+    let model = seen.json()["model"].as_str().map(str::to_owned);
+    let path = seen.path().to_owned();
+    (path.clone(), model.unwrap_or(path))
+}
+
+/// Requirements 004-9, 004-35.
+#[tokio::test]
+async fn every_way_to_write_a_name_reaches_the_exact_id_at_its_provider() {
+    let app = App::with("rules: []", |setup| {
+        for (alias, target) in [("fast", "openai:gpt-mini"), ("quick", "fast"), ("loop", "loop")] {
+            setup.options.aliases.insert(alias.into(), target.into());
+        }
+        setup.provider("other").models = vec!["house-model".into()];
+    })
+    .await;
+    for (name, path, model) in [
+        ("openai:gpt-x", "/v1/chat/completions", "gpt-x"),
+        ("openai/gpt-x", "/v1/chat/completions", "gpt-x"),
+        ("openai,gpt-x", "/v1/chat/completions", "gpt-x"),
+        ("anthropic/claude-x", "/v1/messages", "claude-x"),
+        ("claude-sonnet-4-5", "/v1/messages", "claude-sonnet-4-5"),
+        ("gpt-5-mini", "/v1/chat/completions", "gpt-5-mini"),
+        ("house-model", "/v1/chat/completions", "house-model"),
+        ("fast", "/v1/chat/completions", "gpt-mini"),
+        ("quick", "/v1/chat/completions", "gpt-mini"),
+        ("ollama:qwen2.5-coder:7b", "/api/chat", "qwen2.5-coder:7b"),
+        ("ollama/hf.co/org/model:Q4_K_M", "/api/chat", "hf.co/org/model:Q4_K_M"),
+        ("openrouter:anthropic/claude-x:beta", "/api/v1/chat/completions", "anthropic/claude-x:beta"),
+        ("openrouter/openai/gpt-x", "/api/v1/chat/completions", "openai/gpt-x"),
+    ] {
+        let went = goes(&app, Front::Chat, name).await;
+        assert_eq!(went, (path.to_owned(), model.to_owned()), "{name}");
+    }
+    let (path, _) = goes(&app, Front::Chat, "gemini:gemini-2.5-flash").await;
+    assert_eq!(path, "/v1beta/models/gemini-2.5-flash:generateContent");
+    // Names that hold a slash or a colon also fit into Gemini's path.
+    for name in ["ollama:qwen2.5-coder:7b", "ollama%2Fqwen2.5-coder:7b", "ollama/qwen2.5-coder:7b"] {
+        assert_eq!(goes(&app, Front::Gemini, name).await.1, "qwen2.5-coder:7b", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_ambiguous_name_is_400_with_the_choices_and_an_unknown_one_404_with_the_way_to_add_it() {
+    let app = App::with("rules: []", |setup| {
+        setup.only(&["other", "openrouter", "ollama"]);
+        setup.provider("other").models = vec!["shared".into()];
+        setup.provider("openrouter").models = vec!["shared".into()];
+    })
+    .await;
+    for front in FRONTS {
+        let reply = app.send(&front.call("shared", Layout::Whole)).await;
+        let got = judge(front, Layout::Whole, &reply);
+        let Ok(Got::Refused { message, status: 400 }) = got else { panic!("{front:?} {got:?}") };
+        assert!(message.contains("other:shared") && message.contains("openrouter:shared"), "{message}");
+        let reply = app.send(&front.call("claude-none", Layout::Stream)).await;
+        let got = judge(front, Layout::Stream, &reply);
+        let Ok(Got::Refused { message, status: 404 }) = got else { panic!("{front:?} {got:?}") };
+        assert!(message.contains("claude-none") && message.contains("ANTHROPIC_API_KEY"), "{message}");
+    }
+    assert!(app.upstream.requests().is_empty());
+}
+
+/// Requirement 004-4: `model` in an answer is the one that answered, as the provider says.
+#[tokio::test]
+async fn the_model_of_an_answer_is_the_truth_in_every_dialect() {
+    let app = App::start("rules: [{answer: {model: really-this-one, blocks: [{text: hi}]}}]").await;
+    for front in FRONTS {
+        for upstream in FRONTS {
+            for layout in front.layouts() {
+                let reply = app.send(&front.call(&format!("{}:asked", upstream.provider()), *layout)).await;
+                assert!(
+                    reply.text().contains("really-this-one"),
+                    "{front:?} {upstream:?} {layout:?} {reply:?}"
+                );
+                assert!(
+                    !reply.text().contains("\"asked\""),
+                    "{front:?} {upstream:?} {layout:?} {}",
+                    reply.text()
+                );
+            }
+        }
+    }
+}
+
+/// Design section 8, requirement 004-36.
+#[tokio::test]
+async fn answers_say_who_answered_and_keep_the_providers_request_id() {
+    let app = App::start("rules: []").await;
+    for front in FRONTS {
+        for upstream in [Front::Anthropic, Front::Chat] {
+            for layout in front.layouts() {
+                let provider = upstream.provider();
+                let reply = app.send(&front.call(&format!("{provider}:m"), *layout)).await;
+                let seen = app.upstream.last().unwrap();
+                assert_eq!(reply.header("x-provider"), Some(provider));
+                assert_eq!(reply.header("x-model"), Some("m"));
+                assert_eq!(reply.header("x-cache-hit"), Some("false"));
+                assert_eq!(reply.header("x-task-id").unwrap().len(), 36);
+                let id = reply.header(if front == Front::Anthropic { "request-id" } else { "x-request-id" });
+                assert!(id.unwrap().starts_with("req_"), "{front:?} {id:?} {seen:?}");
+            }
+        }
+    }
+    let tasks: std::collections::HashSet<_> = app.reported().into_iter().map(|report| report.id).collect();
+    assert_eq!(tasks.len(), app.upstream.requests().len());
+}
+
+#[tokio::test]
+async fn headers_of_ours_and_of_the_connection_never_reach_a_provider() {
+    let app = App::start("rules: []").await;
+    for model in ["anthropic:m", "openai:m"] {
+        let call = Front::Anthropic
+            .call(model, Layout::Whole)
+            .header("x-lockgate-note", "1")
+            .header("x-task-id", "1")
+            .header("x-provider", "p")
+            .header("connection", "keep-alive, x-hop")
+            .header("x-hop", "1")
+            .header("cookie", "session=1")
+            .header("x-forwarded-for", "10.0.0.1");
+        app.upstream.clear();
+        assert_eq!(app.send(&call).await.status, 200);
+        let seen = app.seen();
+        for name in ["x-lockgate-note", "x-task-id", "x-provider", "x-hop", "cookie", "x-forwarded-for"] {
+            assert_eq!(seen.header(name), None, "{model} {name}");
+        }
+        assert!(seen.violations.is_empty(), "{:?}", seen.violations);
+    }
+}
+
+/// Requirement 004-42.
+#[tokio::test]
+async fn what_a_dialect_cannot_carry_is_declared_or_refused_in_strict_mode() {
+    let body = json!({
+        "model": "anthropic:m", "messages": [{"role": "user", "content": "x"}],
+        "logit_bias": {"50256": -100}, "seed": 7,
+    });
+    let call = Call::post("/v1/chat/completions", &body);
+    let app = App::start("rules: []").await;
+    let reply = app.send(&call).await;
+    let lossy = reply.header("x-lockgate-lossy").unwrap_or_default().to_owned();
+    assert!(lossy.contains("logit_bias") && lossy.contains("seed"), "{lossy}");
+    app.upstream.clear();
+    let reply = app.send(&call.clone().header("x-lockgate-strict", "1")).await;
+    assert_eq!(reply.status, 400);
+    let error = &reply.json()["error"];
+    assert!(["logit_bias", "seed"].contains(&error["param"].as_str().unwrap()), "{error}");
+    let strict = App::with("rules: []", |setup| setup.options.strict = true).await;
+    assert_eq!(strict.send(&call).await.status, 400);
+    assert!(app.upstream.requests().is_empty() && strict.upstream.requests().is_empty());
+    // The same dialect carries everything.
+    let mut same = body.clone();
+    same["model"] = json!("openai:m");
+    let reply = strict.send(&Call::post("/v1/chat/completions", &same)).await;
+    assert_eq!((reply.status, reply.header("x-lockgate-lossy")), (200, None));
+}

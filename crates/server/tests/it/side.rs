@@ -1,1 +1,145 @@
-//! side
+//! The endpoints beside generation: lists of models, token counts, embeddings, and what is passed through.
+
+use std::time::Duration;
+
+use lockgate_engine::Grant;
+use lockgate_providers::ModelGlob;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::client::Call;
+
+fn ids(list: &Value, key: &str) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|model| model[key].as_str().unwrap().to_owned()).collect()
+}
+
+const MODELS: &str = "models: [{id: claude-x}, {id: gpt-x}]";
+
+async fn listing(grant: Option<Grant>) -> App {
+    let app = App::with(MODELS, |setup| {
+        setup.only(&["anthropic", "ollama", "openai"]);
+        setup.provider("openai").models = vec!["house".into()];
+        setup.options.aliases.insert("fast".into(), "openai:gpt-x".into());
+        if let Some(grant) = grant {
+            setup.access = crate::access::keyed("lg-team", grant);
+        }
+    })
+    .await;
+    app.engine.discover(Duration::from_secs(10)).await;
+    app
+}
+
+/// Requirement 004-9.
+#[tokio::test]
+async fn models_are_listed_in_the_form_of_each_dialect() {
+    let app = listing(None).await;
+    let openai = app.send(&Call::get("/v1/models")).await.json();
+    assert_eq!(openai["object"], "list");
+    let names = ids(&openai["data"], "id");
+    for name in ["house", "fast", "anthropic:claude-x", "openai:gpt-x"] {
+        assert!(names.contains(&name.to_owned()), "{name} {names:?}");
+    }
+    let anthropic = app.send(&Call::get("/v1/models").header("anthropic-version", "2023-06-01")).await.json();
+    assert_eq!((ids(&anthropic["data"], "id"), &anthropic["has_more"]), (names.clone(), &json!(false)));
+    assert!(anthropic["data"][0]["display_name"].is_string() && anthropic["data"][0]["type"] == "model");
+    let gemini = app.send(&Call::get("/v1beta/models")).await.json();
+    assert!(ids(&gemini["models"], "name").contains(&"models/house".to_owned()), "{gemini}");
+    let ollama = app.send(&Call::get("/api/tags")).await.json();
+    assert!(ids(&ollama["models"], "name").contains(&"house".to_owned()), "{ollama}");
+    assert_eq!(app.send(&Call::get("/v1/models/house")).await.json()["id"], "house");
+    assert_eq!(app.send(&Call::get("/v1/models/nobody")).await.status, 404);
+    assert!(app.send(&Call::get("/api/version")).await.json()["version"].is_string());
+}
+
+/// Requirement 004-9.
+#[tokio::test]
+async fn a_key_sees_only_the_models_it_may_call() {
+    let grant =
+        Grant { models: vec![ModelGlob::new("openai:gpt-*"), ModelGlob::new("house")], ..Grant::default() };
+    let app = listing(Some(grant)).await;
+    for path in ["/v1/models", "/v1beta/models", "/api/tags"] {
+        let text = app.send(&Call::get(path).header("x-api-key", "lg-team")).await.text();
+        assert!(text.contains("house") && text.contains("openai:gpt-x"), "{path} {text}");
+        assert!(!text.contains("claude") && !text.contains("fast"), "{path} {text}");
+        assert_eq!(app.send(&Call::get(path)).await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_counted_by_the_provider_or_estimated_and_marked() {
+    let app = App::start("rules: []").await;
+    let body = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "How many are these?"}]});
+    let count = |model: &str| Call::post("/v1/messages/count_tokens", &body(model));
+    let reply = app.send(&count("anthropic:claude-x")).await;
+    assert_eq!(
+        (app.seen().path(), reply.header("x-lockgate-estimated")),
+        ("/v1/messages/count_tokens", None)
+    );
+    assert!(reply.json()["input_tokens"].as_u64().unwrap() > 0);
+    app.upstream.clear();
+    let reply = app.send(&count("gemini:gemini-x")).await;
+    assert_eq!(app.seen().path(), "/v1beta/models/gemini-x:countTokens");
+    assert!(reply.json()["input_tokens"].as_u64().unwrap() > 0);
+    app.upstream.clear();
+    let reply = app.send(&count("ollama:qwen")).await;
+    assert_eq!(reply.header("x-lockgate-estimated"), Some("input_tokens"));
+    assert!(reply.json()["input_tokens"].as_u64().unwrap() > 0 && app.upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn embeddings_are_made_in_each_dialect_by_each_provider_that_makes_them() {
+    let app = App::start("rules: []").await;
+    for provider in ["openai", "gemini", "ollama", "other"] {
+        let model = format!("{provider}:embedder");
+        let reply =
+            app.send(&Call::post("/v1/embeddings", &json!({"model": model, "input": ["a", "b"]}))).await;
+        let body = reply.json();
+        assert_eq!(body["data"].as_array().map(Vec::len), Some(2), "{provider} {body}");
+        assert!(body["data"][1]["embedding"][0].is_number() && body["data"][1]["index"] == 1);
+        let reply = app.send(&Call::post("/api/embed", &json!({"model": model, "input": ["a", "b"]}))).await;
+        assert_eq!(reply.json()["embeddings"].as_array().map(Vec::len), Some(2), "{provider} {reply:?}");
+        let path = format!("/v1beta/models/{model}:embedContent");
+        let reply = app.send(&Call::post(&path, &json!({"content": {"parts": [{"text": "a"}]}}))).await;
+        assert!(reply.json()["embedding"]["values"][0].is_number(), "{provider} {reply:?}");
+    }
+    let reply = app.send(&Call::post("/v1/embeddings", &json!({"model": "anthropic:m", "input": "a"}))).await;
+    assert_eq!(reply.status, 404);
+    assert_eq!(app.upstream.violations(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn endpoints_nobody_models_pass_untouched_to_the_owner_of_the_dialect() {
+    let script = "rules: [{when: {path: '*'}, raw: {status: 207, headers: {content-type: application/x-odd, x-kept: '1'}, body: 'odd  bytes'}}]";
+    let app = App::start(script).await;
+    let anthropic =
+        |call: Call| call.header("anthropic-version", "2023-06-01").header("anthropic-beta", "files-api");
+    let batch = "{ \"requests\":[ ] }";
+    let mut deletes = Call::get("/v1/files/file_1");
+    deletes.method = "DELETE".into();
+    for (call, path, header) in [
+        (
+            anthropic(Call::get("/v1/files?limit=3&after_id=a%20b")),
+            "/v1/files?limit=3&after_id=a%20b",
+            "x-api-key",
+        ),
+        (anthropic(deletes.clone()), "/v1/files/file_1", "x-api-key"),
+        (Call::bytes("/v1/messages/batches", batch), "/v1/messages/batches", "x-api-key"),
+        (Call::get("/v1/files"), "/v1/files", "authorization"),
+        (Call::bytes("/v1/images/generations", batch), "/v1/images/generations", "authorization"),
+        (Call::get("/v1beta/cachedContents"), "/v1beta/cachedContents", "x-goog-api-key"),
+    ] {
+        app.upstream.clear();
+        let reply = app.send(&call).await;
+        let seen = app.seen();
+        assert_eq!((seen.method.as_str(), seen.target.as_str()), (call.method.as_str(), path));
+        assert_eq!(seen.body, call.body);
+        assert!(seen.header(header).unwrap().ends_with(crate::app::GATEWAY_KEY), "{path}");
+        assert_eq!((reply.status, reply.text().as_str()), (207, "odd  bytes"));
+        assert_eq!(
+            (reply.header("content-type"), reply.header("x-kept")),
+            (Some("application/x-odd"), Some("1"))
+        );
+    }
+    assert_eq!(app.send(&Call::get("/nowhere")).await.status, 404);
+    assert_eq!(app.send(&Call::get("/v1/messages")).await.status, 405);
+}

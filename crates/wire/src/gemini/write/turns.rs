@@ -16,6 +16,8 @@ use crate::Loss;
 
 /// The contents so far.
 pub(super) struct Turns<'a> {
+    /// Whether the model has called something since the last turn that was not its own.
+    called: bool,
     contents: Vec<Content>,
     /// Names of all calls, by id.
     names: HashMap<&'a str, &'a str>,
@@ -30,6 +32,10 @@ struct Content {
     role: &'static str,
 }
 
+/// What Google documents in place of a signature for calls that another model made. It claims nothing, it asks that the
+/// check be skipped.
+const UNSIGNED: &str = "skip_thought_signature_validator";
+
 /// Where parts that are no results stand: behind all results.
 const BEHIND: usize = usize::MAX;
 
@@ -37,7 +43,7 @@ impl<'a> Turns<'a> {
     /// None yet.
     pub(super) fn new(model: &str) -> Self {
         let third = thinking::is_third(model);
-        Self { contents: Vec::new(), names: HashMap::new(), order: HashMap::new(), third }
+        Self { called: false, contents: Vec::new(), names: HashMap::new(), order: HashMap::new(), third }
     }
 
     /// Adds a turn.
@@ -46,6 +52,7 @@ impl<'a> Turns<'a> {
             Role::Assistant => "model",
             Role::System | Role::User => "user",
         };
+        self.called &= turn.role == Role::Assistant;
         let mut parts = Vec::new();
         for part in &turn.parts {
             if part.cache.is_some() {
@@ -142,14 +149,23 @@ impl<'a> Turns<'a> {
         object.raw("args", args);
         object.close();
         let call_json = String::from_utf8(out).unwrap_or_default();
+        // Only the first call of a step carries a signature, and Gemini 3 refuses a step without one.
+        let first = !std::mem::replace(&mut self.called, true);
         Ok(match &call.seal {
             Some(Seal::Signature(signature)) => format!(
                 "{{\"functionCall\":{call_json},\"thoughtSignature\":{}}}",
                 Value::from(signature.as_str())
             ),
+            Some(Seal::Encrypted(_)) if self.third && first => {
+                loss.note("thinking");
+                format!("{{\"functionCall\":{call_json},\"thoughtSignature\":\"{UNSIGNED}\"}}")
+            }
             Some(Seal::Encrypted(_)) => {
                 loss.note("thinking");
                 format!("{{\"functionCall\":{call_json}}}")
+            }
+            None if self.third && first => {
+                format!("{{\"functionCall\":{call_json},\"thoughtSignature\":\"{UNSIGNED}\"}}")
             }
             None => format!("{{\"functionCall\":{call_json}}}"),
         })
