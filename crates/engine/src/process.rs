@@ -16,11 +16,14 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::Sleep;
 
+/// How a program ends, with what it said if it failed.
+type Exit = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
 /// A running program.
 pub(crate) struct Running {
     child: Child,
     deadline: Pin<Box<Sleep>>,
-    exit: Option<Pin<Box<dyn Future<Output = Result<(), String>> + Send>>>,
+    exit: Option<Exit>,
     group: Option<Pid>,
     left: u64,
     stderr: Option<tokio::task::JoinHandle<String>>,
