@@ -6,7 +6,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    sync::mpsc::{self, Receiver, TryRecvError},
     thread,
     time::Duration,
 };
@@ -51,9 +51,11 @@ impl Watcher {
             let folder = folder.to_owned();
             move |source| WatchError::Notify { folder, source }
         };
-        // What happened does not matter, only that something did.
-        let mut watcher = notify::recommended_watcher(move |_event| {
-            let _ = sender.send(());
+        // What happened does not matter, only that something did; reading, which we do ourselves, is nothing.
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if !event.is_ok_and(|event| event.kind.is_access()) {
+                let _ = sender.send(());
+            }
         })
         .map_err(fail(&folder))?;
         watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(fail(&folder))?;
@@ -74,15 +76,35 @@ impl Watcher {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread of its own that serves nobody else; the content decides, not the time"
+)]
+fn rest(settle: Duration) {
+    thread::sleep(settle);
+}
+
 fn run(file: &Path, settle: Duration, mut seen: Seen, events: &Receiver<()>, mut on_change: impl FnMut()) {
     while events.recv().is_ok() {
+        // It has settled when the content stays the same; a neighbour that is written all the time, such as a log,
+        // delays nothing.
+        let mut content = fingerprint(file);
         loop {
-            match events.recv_timeout(settle) {
+            rest(settle);
+            let now = fingerprint(file);
+            if now == content {
+                break;
+            }
+            content = now;
+        }
+        loop {
+            match events.try_recv() {
                 Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return,
             }
         }
+        // Read once more: what was written before the last of those events is reported now, the rest wakes us again.
         if seen.is_new(fingerprint(file)) {
             on_change();
         }

@@ -16,7 +16,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::Sleep;
 
-/// How a program ends, with what it said if it failed.
+/// What becomes of a failed program: its words, once they are all there.
+/// How a program that has closed its output ends.
 type Exit = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// A running program.

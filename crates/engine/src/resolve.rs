@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockgate_core::{Dialect, ErrorKind, Failure};
-use lockgate_providers::{Kind, family_of};
+use lockgate_providers::{Kind, Preset, Settings, family_of, known_ids};
 
 use crate::catalogue::Catalogue;
 use crate::upstream::Upstream;
@@ -28,6 +28,8 @@ pub(crate) struct Names<'a> {
     pub aliases: &'a BTreeMap<String, String>,
     /// Models that providers are known to have.
     pub catalogue: &'a Catalogue,
+    /// Providers that the configuration names, also those that are disabled or cannot be opened.
+    pub configured: &'a BTreeMap<String, Settings>,
     /// Enabled providers by id.
     pub upstreams: &'a BTreeMap<String, Arc<Upstream>>,
 }
@@ -48,6 +50,9 @@ impl Names<'_> {
         }
         if let Some(target) = self.explicit(name) {
             return Ok(target);
+        }
+        if let Some(id) = self.out_of_service(name) {
+            return Err(unavailable(id));
         }
         let known: Vec<&Arc<Upstream>> =
             self.upstreams.values().filter(|upstream| self.catalogue.has(&upstream.id, name)).collect();
@@ -92,6 +97,9 @@ impl Names<'_> {
         if let [one] = configured.as_slice() {
             return Ok(target(one, name));
         }
+        if let Some(id) = self.absent(name) {
+            return Err(not_here(name, id));
+        }
         let kinds = owners_of(dialect);
         let owners: Vec<_> =
             self.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
@@ -99,6 +107,24 @@ impl Names<'_> {
             [one] => Ok(target(one, name)),
             _ => Err(self.unknown(name, kinds)),
         }
+    }
+
+    /// A provider that is configured but out of service, if the name is explicit about one: the call was meant for
+    /// nobody else.
+    fn out_of_service(&self, name: &str) -> Option<&str> {
+        [':', '/', ','].into_iter().find_map(|separator| {
+            let (provider, _) = name.split_once(separator)?;
+            let (id, _) = self.configured.get_key_value(provider.trim())?;
+            (!self.upstreams.contains_key(id)).then_some(id.as_str())
+        })
+    }
+
+    /// A provider that is known but not here, if the name is explicit about one.
+    fn absent(&self, name: &str) -> Option<&'static str> {
+        [':', '/', ','].into_iter().find_map(|separator| {
+            let provider = name.split_once(separator)?.0.trim();
+            known_ids().find(|id| *id == provider && !self.upstreams.contains_key(*id))
+        })
     }
 
     fn unknown(&self, name: &str, kinds: &[Kind]) -> Failure {
@@ -125,6 +151,36 @@ impl Names<'_> {
             param: Some("model".into()),
             ..Failure::new(ErrorKind::NotFound, message)
         }
+    }
+}
+
+fn unavailable(id: &str) -> Failure {
+    let message = format!(
+        "the provider `{id}` is disabled or cannot be used as configured; `lockgate doctor` says which"
+    );
+    Failure {
+        code: Some("model_not_found".into()),
+        param: Some("model".into()),
+        ..Failure::new(ErrorKind::NotFound, message)
+    }
+}
+
+fn not_here(name: &str, id: &str) -> Failure {
+    let preset = Preset::named(id).map(|preset| preset.key_variables);
+    let variables =
+        preset.or_else(|| Kind::named(id).map(|kind| kind.info().key_variables)).unwrap_or_default();
+    let how = match variables.first() {
+        Some(variable) => {
+            format!(
+                "set {variable} and restart, or add `providers: {{{id}: {{api_key: …}}}}` to lockgate.yaml"
+            )
+        }
+        None => format!("put `providers: {{{id}: {{}}}}` into lockgate.yaml"),
+    };
+    Failure {
+        code: Some("model_not_found".into()),
+        param: Some("model".into()),
+        ..Failure::new(ErrorKind::NotFound, format!("`{name}`: the provider `{id}` is not configured; {how}"))
     }
 }
 

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use lockgate_core::Dialect;
+use lockgate_core::{BlockStart, Delta, Dialect, Event, Started, Stop, StopReason};
 use lockgate_wire::{
     Decoded, Depth, Envelope, EnvelopeLimits, Loss, Mode, Quirks, Target, ToolNames, format, scan,
 };
@@ -19,7 +19,8 @@ const LIMITS: EnvelopeLimits = EnvelopeLimits { messages: 20_000, nesting: 128, 
 
 /// An Anthropic request of about 150 KB.
 fn agent_request() -> Vec<u8> {
-    let prose = "The gateway holds each tool call until it is judged; \"quoted\" text,\n\tindented.\n".repeat(150);
+    let prose =
+        "The gateway holds each tool call until it is judged; \"quoted\" text,\n\tindented.\n".repeat(150);
     let tools: Vec<_> = (0..20)
         .map(|n| {
             let properties: serde_json::Map<String, serde_json::Value> = (0..20)
@@ -55,13 +56,14 @@ fn agent_request() -> Vec<u8> {
 /// A stream of 500 text deltas.
 fn stream(dialect: Dialect) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut encoder = format(dialect).messages.encoder(Mode::Stream, lockgate_wire::AnswerContext {
-        id: "bench".into(),
-        model: "m".into(),
-        ..Default::default()
-    });
-    use lockgate_core::{BlockStart, Delta, Event, Started, Stop, StopReason};
-    encoder.encode(&Event::Started(Started { id: Some("msg_1".into()), model: Some("m".into()), created: Some(1) }), &mut out);
+    let mut encoder = format(dialect).messages.encoder(
+        Mode::Stream,
+        lockgate_wire::AnswerContext { id: "bench".into(), model: "m".into(), ..Default::default() },
+    );
+    encoder.encode(
+        &Event::Started(Started { id: Some("msg_1".into()), model: Some("m".into()), created: Some(1) }),
+        &mut out,
+    );
     encoder.encode(&Event::BlockStarted { index: 0, block: BlockStart::Text }, &mut out);
     for n in 0..500 {
         let text = format!(" word {n}");
@@ -89,7 +91,9 @@ fn read_envelope(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn parse_request(bencher: Bencher<'_, '_>) {
     let body = agent_request();
-    bencher.counter(BytesCount::new(body.len())).bench(|| format(Dialect::Anthropic).messages.parse(black_box(&body)));
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| format(Dialect::Anthropic).messages.parse(black_box(&body)));
 }
 
 #[divan::bench(args = [Dialect::Chat, Dialect::Responses, Dialect::Gemini, Dialect::Ollama])]
@@ -99,9 +103,9 @@ fn write_request(bencher: Bencher<'_, '_>, dialect: Dialect) {
     ToolNames::plain(&mut conversation);
     let quirks = Quirks::default();
     let target = Target { default_max_tokens: 4096, model: "m", quirks: &quirks, stream: true };
-    bencher.counter(BytesCount::new(body.len())).bench(|| {
-        format(dialect).messages.write(black_box(&conversation), &target, &mut Loss::default())
-    });
+    bencher
+        .counter(BytesCount::new(body.len()))
+        .bench(|| format(dialect).messages.write(black_box(&conversation), &target, &mut Loss::default()));
 }
 
 fn decode(bencher: Bencher<'_, '_>, dialect: Dialect, depth: Depth) {

@@ -1,0 +1,67 @@
+//! As much of an HTTP client as these tests need: one request a connection, whole or in pieces.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// An answer that is read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Head and body as they came; a chunked body with its chunk sizes.
+    pub(crate) text: String,
+}
+
+/// An answer on its way.
+pub(crate) struct Stream {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Stream {
+    pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> io::Result<Self> {
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        Self::send(address, &(head + &body))
+    }
+
+    fn send(address: SocketAddr, request: &str) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.write_all(request.as_bytes())?;
+        Ok(Self { stream, read: Vec::new() })
+    }
+
+    /// Reads until `words` have come.
+    pub(crate) fn until(&mut self, words: &str) {
+        let mut piece = [0; 4096];
+        while !String::from_utf8_lossy(&self.read).contains(words) {
+            let read = self.stream.read(&mut piece).unwrap();
+            assert!(read > 0, "it ended without {words:?}: {}", String::from_utf8_lossy(&self.read));
+            self.read.extend_from_slice(&piece[..read]);
+        }
+    }
+
+    /// Reads the rest.
+    pub(crate) fn end(mut self) -> io::Result<Answer> {
+        self.stream.read_to_end(&mut self.read)?;
+        let text = String::from_utf8_lossy(&self.read).into_owned();
+        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Ok(Answer { status, text })
+    }
+}
+
+pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
+    Stream::send(address, &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"))?
+        .end()
+}
+
+pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Answer {
+    Stream::post(address, path, body).unwrap().end().unwrap()
+}

@@ -1,0 +1,24 @@
+//! The real binary as a gateway: start, reload, shutdown, doctor, configuration commands, the `claude` program.
+//!
+//! Each test has a home folder of its own and nothing in its environment. What is waited for is asked for until it is
+//! there, with a deadline.
+#![cfg(unix)]
+
+#[cfg(test)]
+mod claude_cli;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod held;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod shutdown;
+#[cfg(test)]
+mod start;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,95 @@
+//! Changes of the configuration while it runs.
+
+use std::fs;
+
+use crate::held::{Held, Hold};
+use crate::support::{Gateway, Home, Scripted, until};
+
+fn write(home: &Home, text: &str) {
+    // As editors do: a new file over the old one.
+    fs::rename(home.write("next.yaml", text), home.path("lockgate.yaml")).unwrap();
+}
+
+/// Requirement 004-27: providers and aliases come without a restart and without a broken stream.
+#[test]
+fn a_new_provider_and_alias_work_at_once_and_the_stream_in_flight_is_complete() {
+    let (held, other) = (Held::start(Hold::Midway), Scripted::start(""));
+    let home = Home::new();
+    write(&home, &format!("providers:\n{}", held.entry("slow", "")));
+    let gateway = Gateway::start(&home);
+    let mut stream = gateway.stream("slow:m");
+    stream.until("first ");
+    let both = format!("providers:\n{}{}", held.entry("slow", ""), other.entry("new", ""));
+    write(&home, &format!("{both}models: {{aliases: {{fast: 'new:m2'}}}}\n"));
+    until("it is taken over", || gateway.log().contains("the new configuration is in force"));
+    assert_eq!(gateway.ask("fast").status, 200);
+    assert_eq!(other.seen.last().unwrap().json()["model"], "m2");
+    held.go_on();
+    let answer = stream.end().unwrap();
+    assert!(answer.text.contains("second") && answer.text.contains("[DONE]"), "{answer:?}");
+}
+
+/// Requirement 004-40 (without UI): who is taken out of service finishes what it has begun.
+#[test]
+fn a_disabled_provider_finishes_its_stream_and_gets_no_further_call() {
+    let (held, other) = (Held::start(Hold::Midway), Scripted::start(""));
+    let home = Home::new();
+    write(&home, &format!("providers:\n{}{}", held.entry("slow", ""), other.entry("other", "")));
+    let gateway = Gateway::start(&home);
+    let mut stream = gateway.stream("slow:m");
+    stream.until("first ");
+    let disabled = held.entry("slow", ", enabled: false");
+    write(&home, &format!("providers:\n{disabled}{}", other.entry("other", "")));
+    until("it is taken over", || gateway.log().contains("the new configuration is in force"));
+    let calls = held.heads().len();
+    let refused = gateway.ask("slow:m");
+    assert!(refused.status == 404 && refused.text.contains("`slow` is disabled"), "{refused:?}");
+    assert_eq!(held.heads().len(), calls, "no further call reaches it");
+    held.go_on();
+    let answer = stream.end().unwrap();
+    assert!(answer.text.contains("second") && answer.text.contains("[DONE]"), "{answer:?}");
+}
+
+/// Requirement L2: a mistake in the file harms nobody and is easy to find.
+#[test]
+fn a_broken_file_keeps_the_last_good_configuration_and_the_log_names_the_place() {
+    let upstream = Scripted::start("");
+    let home = Home::new();
+    let good = format!("providers:\n{}models: {{aliases: {{fast: 'work:m'}}}}\n", upstream.entry("work", ""));
+    write(&home, &good);
+    let gateway = Gateway::start(&home);
+    write(&home, &format!("{good}servr: {{}}\n"));
+    until("it is refused", || gateway.log().contains("the last good one stays"));
+    let log = gateway.log();
+    assert!(log.contains("lockgate.yaml:4:1") && log.contains("did you mean `server`?"), "{log}");
+    assert_eq!(gateway.ask("fast").status, 200);
+    write(&home, &good.replace("fast", "quick"));
+    until("the next good one is taken over", || gateway.ask("quick").status == 200);
+}
+
+#[test]
+fn sighup_reads_the_configuration_again() {
+    let home = Home::new();
+    let gateway = Gateway::start(&home);
+    gateway.signal("HUP");
+    until("it was read", || gateway.log().contains("the configuration has not changed"));
+}
+
+#[test]
+fn after_a_key_is_rotated_the_next_call_carries_the_new_one() {
+    let upstream = Scripted::start("");
+    let home = Home::new();
+    home.write("lockgate.yaml", &format!("providers:\n{}", upstream.entry("work", ", api_key: sk-before-1")));
+    let gateway = Gateway::start(&home);
+    assert_eq!(gateway.ask("work:m").status, 200);
+    let sent = |key: &str| {
+        let newest = upstream.seen.requests().into_iter().rfind(|request| request.method == "POST");
+        newest.unwrap().header("authorization") == Some(&format!("Bearer {key}"))
+    };
+    assert!(sent("sk-before-1"));
+    // Written in place this time.
+    home.write("lockgate.yaml", &format!("providers:\n{}", upstream.entry("work", ", api_key: sk-after-22")));
+    until("it is taken over", || gateway.log().contains("the new configuration is in force"));
+    assert_eq!(gateway.ask("work:m").status, 200);
+    assert!(sent("sk-after-22"));
+}

@@ -1,0 +1,78 @@
+//! What a start looks like, and what callers of a provider hear that is not there.
+
+use serde_json::json;
+
+use crate::held::{Held, Hold};
+use crate::http;
+use crate::support::{Gateway, Home, Scripted, until};
+
+/// Requirement 004-1: nobody waits for discovery.
+#[test]
+fn it_answers_before_providers_have_said_what_they_have() {
+    let silent = Held::start(Hold::Everything);
+    let home = Home::new();
+    home.write("lockgate.yaml", &format!("providers:\n{}", silent.entry("work", "")));
+    let gateway = Gateway::start(&home);
+    until("the list is asked for", || silent.heads().iter().any(|head| head.starts_with("get /v1/models")));
+    assert_eq!(http::get(gateway.address, "/health").unwrap().status, 200);
+    until("the summary is complete", || gateway.out().contains("Providers"));
+    let out = gateway.out();
+    assert!(out.find("listening").unwrap() < out.find("Providers").unwrap(), "{out}");
+    assert!(out.contains("no answer in time"), "{out}");
+}
+
+/// Requirement 004-1: no file, no key, and it still runs.
+#[test]
+fn a_start_with_nothing_says_who_may_call_and_what_is_missing() {
+    let home = Home::new();
+    let gateway = Gateway::start(&home);
+    until("the summary is complete", || gateway.out().contains("Providers"));
+    until("its advice is there", || gateway.out().contains("no provider has a key here"));
+    let out = gateway.out();
+    assert!(out.contains("this machine only, without a key"), "{out}");
+    assert!(out.contains(&format!("OPENAI_BASE_URL=http://{}/v1", gateway.address)), "{out}");
+    assert!(out.contains("with the caller's own key"), "{out}");
+    assert!(!out.contains('\u{1b}') && !gateway.log().contains('\u{1b}'), "{out}");
+}
+
+#[test]
+fn a_provider_that_cannot_be_opened_is_named_with_the_reason_and_the_others_work() {
+    let upstream = Scripted::start("");
+    let home = Home::new();
+    let broken = "  broken: {kind: claude-cli, claude_cli: {args: ['--tools']}}\n";
+    home.write("lockgate.yaml", &format!("providers:\n{}{broken}", upstream.entry("work", "")));
+    let gateway = Gateway::start(&home);
+    until("it is named", || gateway.out().contains("left out: providers.broken.claude_cli.args"));
+    assert!(gateway.log().contains("provider `broken` is left out"), "{}", gateway.log());
+    assert!(!gateway.log().contains('\u{1b}'), "{}", gateway.log());
+    assert_eq!(gateway.ask("work:m").status, 200);
+}
+
+#[test]
+fn a_call_for_a_provider_that_is_not_there_says_how_to_add_it() {
+    let home = Home::new();
+    let gateway = Gateway::start(&home);
+    for (model, variable) in [
+        ("gemini-2.5-pro", "GEMINI_API_KEY"),
+        ("groq:llama-3.3-70b", "GROQ_API_KEY"),
+        ("gpt-5", "OPENAI_API_KEY"),
+    ] {
+        let answer = gateway.ask(model);
+        assert!((400..500).contains(&answer.status), "{model}: {answer:?}");
+        assert!(answer.text.contains(variable) && answer.text.contains("\"error\""), "{model}: {answer:?}");
+    }
+    let call = json!({"model": "groq/x", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+    let answer = http::post(gateway.address, "/v1/messages", &call);
+    assert!(answer.text.contains("GROQ_API_KEY") && answer.text.contains("\"type\":\"error\""), "{answer:?}");
+}
+
+/// Requirement L3: each model has timeouts of its own.
+#[test]
+fn a_model_s_own_timeout_ends_a_call_that_gets_no_answer() {
+    let silent = Held::start(Hold::Everything);
+    let home = Home::new();
+    let more = ", retry: {attempts: 0}, model_timeouts: [{model: 'slow-*', first_byte_ms: 100}]";
+    home.write("lockgate.yaml", &format!("providers:\n{}", silent.entry("work", more)));
+    let gateway = Gateway::start(&home);
+    assert_eq!(gateway.ask("work:slow-1").status, 504);
+}
