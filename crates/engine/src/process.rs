@@ -16,11 +16,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::Sleep;
 
+type Exit = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
 /// A running program.
 pub(crate) struct Running {
     child: Child,
     deadline: Pin<Box<Sleep>>,
-    exit: Option<Pin<Box<dyn Future<Output = Result<(), String>> + Send>>>,
+    exit: Option<Exit>,
     group: Option<Pid>,
     left: u64,
     stderr: Option<tokio::task::JoinHandle<String>>,
@@ -127,11 +129,10 @@ impl Running {
                 Ok(Some(status)) if status.success() => return Poll::Ready(None),
                 Ok(Some(status)) => {
                     let Some(stderr) = self.stderr.take() else { return Poll::Ready(None) };
-                    let mut exit: Pin<Box<dyn Future<Output = Result<(), String>> + Send>> =
-                        Box::pin(async move {
-                            let words = stderr.await.unwrap_or_default();
-                            Err(format!("the program failed ({status}): {words}"))
-                        });
+                    let mut exit: Exit = Box::pin(async move {
+                        let words = stderr.await.unwrap_or_default();
+                        Err(format!("the program failed ({status}): {words}"))
+                    });
                     let polled = exit.as_mut().poll(cx);
                     self.exit = Some(exit);
                     return polled.map(|result| result.err().map(Err));
