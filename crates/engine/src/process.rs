@@ -130,11 +130,10 @@ impl Running {
                 Ok(Some(status)) if status.success() => return Poll::Ready(None),
                 Ok(Some(status)) => {
                     let Some(stderr) = self.stderr.take() else { return Poll::Ready(None) };
-                    let mut exit: Pin<Box<dyn Future<Output = Result<(), String>> + Send>> =
-                        Box::pin(async move {
-                            let words = stderr.await.unwrap_or_default();
-                            Err(format!("the program failed ({status}): {words}"))
-                        });
+                    let mut exit: Exit = Box::pin(async move {
+                        let words = stderr.await.unwrap_or_default();
+                        Err(format!("the program failed ({status}): {words}"))
+                    });
                     let polled = exit.as_mut().poll(cx);
                     self.exit = Some(exit);
                     return polled.map(|result| result.err().map(Err));
