@@ -76,21 +76,12 @@ impl Watcher {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a thread of its own that serves nobody else; the content decides, not the time"
-)]
-fn rest(settle: Duration) {
-    thread::sleep(settle);
-}
-
 fn run(file: &Path, settle: Duration, mut seen: Seen, events: &Receiver<()>, mut on_change: impl FnMut()) {
     while events.recv().is_ok() {
         // It has settled when the content stays the same; a neighbour that is written all the time, such as a log,
         // delays nothing.
         let mut content = fingerprint(file);
         loop {
-            rest(settle);
             if !pause(settle, events) {
                 return;
             }
