@@ -15,6 +15,8 @@ use lockgate_wire::{
     StreamEncoder, ToolNames,
 };
 
+use crate::hush::Hush;
+
 /// What was learnt from an answer while it passed.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -76,6 +78,7 @@ struct Pass {
 struct Translate {
     encoder: Box<dyn StreamEncoder>,
     gather: Gather,
+    hush: Hush,
     restore: Restore,
     sequencer: Sequencer,
 }
@@ -108,6 +111,7 @@ impl Pipe {
             Way::Translate(Box::new(Translate {
                 encoder: front.messages.encoder(front_mode, context.clone()),
                 gather: Gather::default(),
+                hush: Hush::default(),
                 restore: Restore::new(names),
                 sequencer: Sequencer::default(),
             }))
@@ -187,10 +191,10 @@ impl Pipe {
             }
         } else if let Way::Translate(translate) = &mut self.way {
             let mut buffer = Vec::new();
-            let Translate { encoder, gather, sequencer, .. } = &mut **translate;
+            let Translate { encoder, gather, hush, sequencer, .. } = &mut **translate;
             sequencer.finish(&mut |event| {
                 gather.note(&event);
-                encoder.encode(&event, &mut buffer);
+                hush.push(event, &mut |event| encoder.encode(&event, &mut buffer));
             });
             encoder.finish(&mut buffer);
             out.push(Bytes::from(buffer));
@@ -241,11 +245,11 @@ impl Pipe {
                         self.finished = true;
                         break;
                     }
-                    let Translate { encoder, gather, restore, sequencer } = &mut **translate;
+                    let Translate { encoder, gather, hush, restore, sequencer } = &mut **translate;
                     restore.apply(event.clone(), |event| {
                         sequencer.push(event, &mut |event| {
                             gather.note(&event);
-                            encoder.encode(&event, &mut buffer);
+                            hush.push(event, &mut |event| encoder.encode(&event, &mut buffer));
                         });
                     });
                 }
