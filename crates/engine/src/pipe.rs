@@ -60,6 +60,7 @@ pub(crate) struct Pipe {
     /// How the client gets it.
     mode: Mode,
     seen: Seen,
+    until_stop: bool,
     way: Way,
 }
 
@@ -93,6 +94,8 @@ pub(crate) struct PipeSpec {
     pub(crate) front_mode: Mode,
     /// The tools' original names, where the dialect changes.
     pub(crate) names: ToolNames,
+    /// Whether it is over with the event that says so, though more may come: a program goes on by itself.
+    pub(crate) until_stop: bool,
     /// The provider's dialect.
     pub(crate) upstream: Format,
     /// How the provider sends it.
@@ -102,7 +105,7 @@ pub(crate) struct PipeSpec {
 impl Pipe {
     /// A way for one answer. It passes as it is when neither dialect nor layout changes.
     pub(crate) fn new(spec: PipeSpec) -> Self {
-        let PipeSpec { context, front, front_mode, names, upstream, upstream_mode } = spec;
+        let PipeSpec { context, front, front_mode, names, until_stop, upstream, upstream_mode } = spec;
         let same = std::ptr::eq(front.envelope, upstream.envelope) && front_mode == upstream_mode;
         let depth = if same { Depth::Envelope } else { Depth::Full };
         let way = if same {
@@ -124,6 +127,7 @@ impl Pipe {
             format: front,
             mode: front_mode,
             seen: Seen::default(),
+            until_stop,
             way,
         }
     }
@@ -167,6 +171,8 @@ impl Pipe {
         let mut out = self.take_decoded(Some(bytes));
         if let Err(error) = result {
             self.fail_into(unreadable(&error), &mut out);
+        } else if self.until_stop && self.seen.stop.is_some() {
+            out.push(self.finish());
         }
         out.into_bytes()
     }
