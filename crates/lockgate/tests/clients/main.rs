@@ -15,5 +15,4 @@ mod installed;
 mod patience;
 mod same_dialect;
 mod sdk;
-mod transparent;
 mod upstream;

@@ -67,9 +67,8 @@ pub(crate) fn model_of(provider: &str) -> &'static str {
 const fn sdk(language: Language, file: &'static str, dialect: Dialect) -> Sdk {
     let extras: &[&str] = match dialect {
         Dialect::Anthropic => &["models", "count"],
-        Dialect::Chat => &["embed", "models"],
+        Dialect::Chat | Dialect::Ollama => &["embed", "models"],
         Dialect::Gemini => &["embed", "models", "count"],
-        Dialect::Ollama => &["embed", "models"],
         Dialect::Responses => &[],
     };
     let shows_headers = !matches!(dialect, Dialect::Ollama);
@@ -125,7 +124,7 @@ impl Sdk {
         let output = output(command, self.file).await;
         let printed = String::from_utf8_lossy(&output.stdout);
         let said: Vec<Saw> = printed.lines().map(Saw::read).collect();
-        let names: Vec<_> = said.iter().map(|saw| saw.scenario()).collect();
+        let names: Vec<_> = said.iter().map(Saw::scenario).collect();
         assert_eq!(
             names,
             scenarios,
@@ -183,18 +182,26 @@ impl Saw {
         self.0.get("error")
     }
 
-    /// Without what differs from one run to the next: the time taken and the ids of requests.
-    pub(crate) fn lasting(&self) -> Value {
+    /// Without what differs from one run to the next: the time taken and the ids of requests. Where a provider gives no
+    /// id, the gateway may.
+    pub(crate) fn lasting(&self, direct: &Self) -> Value {
         let mut value = self.0.clone();
         value["took_ms"].take();
         if let Some(error) = value.get_mut("error") {
-            let has_id = error["request_id"].is_string();
-            let id = error["request_id"].take();
-            error["request_id"] = has_id.into();
-            if let (Some(message), Some(id)) = (error["message"].as_str(), id.as_str()) {
-                error["message"] = message.replace(id, "…").into();
-            }
+            let had_id = direct.error().is_some_and(|error| error["request_id"].is_string());
+            error["request_id"] = (had_id && error["request_id"].is_string()).into();
+            error["message"] = without_ids(error["message"].as_str().unwrap_or_default()).into();
         }
         value
     }
+}
+
+/// A text without the rest of each word that begins with `req_`.
+fn without_ids(text: &str) -> String {
+    let mut parts = text.split("req_");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(part.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
+    }
+    out
 }
