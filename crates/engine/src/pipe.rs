@@ -252,7 +252,7 @@ impl Pipe {
                         break;
                     }
                     let Translate { encoder, gather, hush, restore, sequencer } = &mut **translate;
-                    restore.apply(event.clone(), |event| {
+                    restore.apply(with_unique_id(event.clone(), &self.context.id), |event| {
                         sequencer.push(event, &mut |event| {
                             gather.note(&event);
                             hush.push(event, &mut |event| encoder.encode(&event, &mut buffer));
@@ -290,6 +290,21 @@ impl Pass {
             }
         }
     }
+}
+
+/// Some servers give tool calls no id; decoders then count them, anew in each answer. The answer's own token makes them
+/// unique in a session: clients and other providers pair results by them.
+fn with_unique_id(mut event: Event, answer: &str) -> Event {
+    if let Event::BlockStarted { block: BlockStart::ToolCall { id, .. }, .. } = &mut event {
+        let count = id.strip_prefix('g').unwrap_or(id).strip_prefix("call_");
+        let counted = |rest: &str| {
+            !rest.is_empty() && rest.len() < 8 && rest.bytes().all(|c| c.is_ascii_digit() || c == b'_')
+        };
+        if count.is_some_and(counted) {
+            *id = format!("{id}_{answer}");
+        }
+    }
+    event
 }
 
 /// Bytes for the client: one piece without a copy, several joined.
@@ -392,5 +407,31 @@ pub(crate) fn mode_of(content_type: Option<&str>, dialect: Dialect, asked: Mode)
         "application/json" if dialect == Dialect::Gemini && asked == Mode::Array => Mode::Array,
         "application/json" => Mode::Whole,
         _ => asked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id_of(id: &str) -> String {
+        let block = BlockStart::ToolCall {
+            id: id.into(),
+            kind: ToolKind::Function,
+            name: "f".into(),
+            namespace: None,
+        };
+        match with_unique_id(Event::BlockStarted { index: 0, block }, "tok") {
+            Event::BlockStarted { block: BlockStart::ToolCall { id, .. }, .. } => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn counted_ids_become_unique_and_a_providers_own_stay() {
+        assert_eq!((id_of("call_0"), id_of("gcall_12")), ("call_0_tok".into(), "gcall_12_tok".into()));
+        for own in ["call_abc123", "toolu_01", "call_1234567890", "2lza53qd", "call_"] {
+            assert_eq!(id_of(own), own);
+        }
     }
 }
