@@ -5,6 +5,9 @@
 const { load, main, MOST_ROUNDS, PERSON, RED_DOT, TOOLS } = require("./harness.cjs");
 const { generateText, jsonSchema, Output, stepCountIs, streamText, tool } = load("ai");
 
+// Its warnings would go to standard output, among the results.
+globalThis.AI_SDK_LOG_WARNINGS = ({ warnings }) => process.stderr.write(`${JSON.stringify(warnings)}\n`);
+
 const PROVIDERS = {
   anthropic: (base, apiKey) => load("@ai-sdk/anthropic").createAnthropic({ baseURL: `${base}/v1`, apiKey }),
   compatible: (base, apiKey) =>

@@ -14,5 +14,4 @@ mod installed;
 mod patience;
 mod same_dialect;
 mod sdk;
-mod transparent;
 mod upstream;

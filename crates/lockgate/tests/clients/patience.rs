@@ -6,9 +6,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::expect::check;
+use crate::expect::problems;
 use crate::sdk::{self, Sdk, model_of};
-use crate::upstream::{Way, World};
+use crate::upstream::{Way, World, assert_none};
 
 /// SDKs whose limit is for silence. Google's is for the whole call, and the AI SDK has none.
 const IMPATIENT: [Sdk; 4] =
@@ -25,10 +25,8 @@ const PATIENT: [Sdk; 6] = [
 
 async fn waits(sdk: Sdk, scenario: &'static str) {
     let world = World::of_sdks(Way::ThroughLockgate, sdk.dialect.provider()).await;
-    for saw in sdk.run(&world, model_of(sdk.dialect.provider()), &[scenario]).await {
-        check(sdk, &saw, false);
-    }
-    world.assert_clean();
+    let saws = sdk.run(&world, model_of(sdk.dialect.provider()), &[scenario]).await;
+    assert_none(&[world.violations(), problems(sdk, &saws, false)].concat(), &world);
 }
 
 async fn at_once(tests: impl IntoIterator<Item = Pin<Box<dyn Future<Output = ()> + Send>>>) {

@@ -104,7 +104,7 @@ pub(crate) const AI_SDK_ANTHROPIC: Sdk = flavoured(Node, "ai_sdk", "anthropic/",
 pub(crate) const AI_SDK_GOOGLE: Sdk = flavoured(Node, "ai_sdk", "google/", Gemini);
 
 /// Seconds that all scenarios of a process may take together.
-const PATIENCE: u32 = 90;
+const PATIENCE: u32 = 150;
 
 impl Sdk {
     /// Runs scenarios one after the other and gives what was seen in each.
@@ -183,18 +183,26 @@ impl Saw {
         self.0.get("error")
     }
 
-    /// Without what differs from one run to the next: the time taken and the ids of requests.
-    pub(crate) fn lasting(&self) -> Value {
+    /// Without what differs from one run to the next: the time taken and the ids of requests. Where a provider gives no
+    /// id, the gateway may.
+    pub(crate) fn lasting(&self, direct: &Self) -> Value {
         let mut value = self.0.clone();
         value["took_ms"].take();
         if let Some(error) = value.get_mut("error") {
-            let has_id = error["request_id"].is_string();
-            let id = error["request_id"].take();
-            error["request_id"] = has_id.into();
-            if let (Some(message), Some(id)) = (error["message"].as_str(), id.as_str()) {
-                error["message"] = message.replace(id, "…").into();
-            }
+            let had_id = direct.error().is_some_and(|error| error["request_id"].is_string());
+            error["request_id"] = (had_id && error["request_id"].is_string()).into();
+            error["message"] = without_ids(error["message"].as_str().unwrap_or_default()).into();
         }
         value
     }
+}
+
+/// A text without the rest of each word that begins with `req_`.
+fn without_ids(text: &str) -> String {
+    let mut parts = text.split("req_");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(part.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
+    }
+    out
 }
