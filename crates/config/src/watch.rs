@@ -6,9 +6,9 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::mpsc::{self, Receiver, TryRecvError},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -82,23 +82,29 @@ fn run(file: &Path, settle: Duration, mut seen: Seen, events: &Receiver<()>, mut
         // delays nothing.
         let mut content = fingerprint(file);
         loop {
-            thread::sleep(settle);
+            if !pause(settle, events) {
+                return;
+            }
             let now = fingerprint(file);
             if now == content {
                 break;
             }
             content = now;
         }
-        loop {
-            match events.try_recv() {
-                Ok(()) => {}
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return,
-            }
-        }
-        // Read once more: what was written before the last of those events is reported now, the rest wakes us again.
-        if seen.is_new(fingerprint(file)) {
+        if seen.is_new(content) {
             on_change();
+        }
+    }
+}
+
+/// Lets time pass and events go by; false if nobody watches any more.
+fn pause(length: Duration, events: &Receiver<()>) -> bool {
+    let end = Instant::now() + length;
+    loop {
+        match events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(()) if Instant::now() < end => {}
+            Ok(()) | Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
         }
     }
 }

@@ -87,7 +87,8 @@ impl From<Failure> for Refused {
 /// Sends the call, and again where that is allowed.
 pub(crate) async fn open(plan: &Plan) -> Result<Opened, Refused> {
     let retry = plan.target.upstream.settings.retry;
-    let mut left = retry.attempts;
+    // The `claude` command tries again by itself.
+    let mut left = if plan.upstream.dialect == Dialect::ClaudeCli { 0 } else { retry.attempts };
     loop {
         let refused = match once(plan).await {
             Ok(opened) => return Ok(opened),
@@ -134,9 +135,11 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
     let endpoint = plan.target.upstream.provider.endpoint(&ask)?;
     let patience = Duration::from_millis(plan.timeouts.first_byte_ms.min(plan.timeouts.total_ms));
     let deadline = Instant::now() + patience;
+    let of_program = matches!(endpoint, Endpoint::Process(_));
     let (status, response_headers, mut body) = match endpoint {
         Endpoint::Process(command) => {
-            let running = process::start(&command, plan.body.clone())?;
+            let running = process::start(&command, &plan.body, plan.upstream)
+                .map_err(|failure| broken(plan, failure))?;
             (200, HeaderMap::new(), UpstreamBody::Process(Box::new(running)))
         }
         Endpoint::Http { method, uri } => {
@@ -157,8 +160,14 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
         front: plan.front,
         front_mode: plan.front_mode,
         names: plan.names.clone(),
+        until_stop: of_program,
         upstream: plan.upstream,
-        upstream_mode: mode_of(content_type, plan.upstream.dialect, asked),
+        // A program prints lines, however the client wants its answer.
+        upstream_mode: if of_program {
+            Mode::Stream
+        } else {
+            mode_of(content_type, plan.upstream.dialect, asked)
+        },
     });
     // The first bytes have until the deadline; after them the answer is alive, and silence is bounded instead. A whole
     // answer yields nothing before its end, so this reads all of it; a stream goes on in the client's hands.
@@ -170,7 +179,7 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
             Err(_) => return Err(too_slow(plan).into()),
             Ok(None) => first = pipe.finish(),
             Ok(Some(Ok(bytes))) => first = pipe.feed(&bytes),
-            Ok(Some(Err(reason))) => return Err(broken(plan, &reason).into()),
+            Ok(Some(Err(reason))) => return Err(broken(plan, reason).into()),
         }
         until = ends.min(Instant::now() + Duration::from_millis(plan.timeouts.idle_ms));
     }
@@ -260,9 +269,9 @@ fn unreachable(plan: &Plan, error: &hyper_util::client::legacy::Error) -> Failur
     Failure::new(ErrorKind::UpstreamUnavailable, format!("provider `{id}`: {}{hint}", describe(error)))
 }
 
-pub(crate) fn broken(plan: &Plan, reason: &str) -> Failure {
-    let id = &plan.target.upstream.id;
-    Failure::new(ErrorKind::UpstreamUnavailable, format!("provider `{id}`: {reason}"))
+/// An answer broke off, with the name of its provider.
+pub(crate) fn broken(plan: &Plan, reason: Failure) -> Failure {
+    Failure { message: format!("provider `{}`: {}", plan.target.upstream.id, reason.message), ..reason }
 }
 
 /// The headers of a request in the client's own dialect, or none where the dialect changes.

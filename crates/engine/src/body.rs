@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::Body;
 use hyper::body::Incoming;
+use lockgate_core::{ErrorKind, Failure};
 
 use crate::process::Running;
 
@@ -21,7 +22,7 @@ pub(crate) enum UpstreamBody {
 
 impl UpstreamBody {
     /// The next bytes; `None` at the end, an error when the source broke off.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, String>>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         match self {
             Self::Http(body) => loop {
                 match std::task::ready!(Pin::new(&mut *body).poll_frame(cx)) {
@@ -42,17 +43,18 @@ impl UpstreamBody {
     }
 
     /// The next bytes.
-    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, String>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Failure>> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 }
 
-fn reason(error: &hyper::Error) -> String {
-    if error.is_incomplete_message() {
-        "the connection closed early".to_owned()
+fn reason(error: &hyper::Error) -> Failure {
+    let words = if error.is_incomplete_message() {
+        "the connection closed early"
     } else if error.is_timeout() {
-        "the connection timed out".to_owned()
+        "the connection timed out"
     } else {
-        "the connection broke".to_owned()
-    }
+        "the connection broke"
+    };
+    Failure::new(ErrorKind::UpstreamUnavailable, words)
 }

@@ -60,7 +60,7 @@ pub(crate) fn for_foreign_client(upstream: &HeaderMap, into: &mut HeaderMap) {
         if matches!(text, "request-id" | "x-request-id" | "retry-after" | "retry-after-ms")
             || text.contains("ratelimit")
         {
-            into.append(name.clone(), value.clone());
+            into.insert(name.clone(), value.clone());
         }
     }
 }

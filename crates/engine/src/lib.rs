@@ -18,6 +18,7 @@ mod continuity;
 mod discover;
 mod engine;
 mod headers;
+mod hush;
 mod pipe;
 mod process;
 mod relay;

@@ -15,6 +15,8 @@ use lockgate_wire::{
     StreamEncoder, ToolNames,
 };
 
+use crate::hush::Hush;
+
 /// What was learnt from an answer while it passed.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -58,6 +60,7 @@ pub(crate) struct Pipe {
     /// How the client gets it.
     mode: Mode,
     seen: Seen,
+    until_stop: bool,
     way: Way,
 }
 
@@ -76,6 +79,7 @@ struct Pass {
 struct Translate {
     encoder: Box<dyn StreamEncoder>,
     gather: Gather,
+    hush: Hush,
     restore: Restore,
     sequencer: Sequencer,
 }
@@ -90,6 +94,8 @@ pub(crate) struct PipeSpec {
     pub(crate) front_mode: Mode,
     /// The tools' original names, where the dialect changes.
     pub(crate) names: ToolNames,
+    /// Whether it is over with the event that says so, though more may come: a program goes on by itself.
+    pub(crate) until_stop: bool,
     /// The provider's dialect.
     pub(crate) upstream: Format,
     /// How the provider sends it.
@@ -99,7 +105,7 @@ pub(crate) struct PipeSpec {
 impl Pipe {
     /// A way for one answer. It passes as it is when neither dialect nor layout changes.
     pub(crate) fn new(spec: PipeSpec) -> Self {
-        let PipeSpec { context, front, front_mode, names, upstream, upstream_mode } = spec;
+        let PipeSpec { context, front, front_mode, names, until_stop, upstream, upstream_mode } = spec;
         let same = std::ptr::eq(front.envelope, upstream.envelope) && front_mode == upstream_mode;
         let depth = if same { Depth::Envelope } else { Depth::Full };
         let way = if same {
@@ -108,6 +114,7 @@ impl Pipe {
             Way::Translate(Box::new(Translate {
                 encoder: front.messages.encoder(front_mode, context.clone()),
                 gather: Gather::default(),
+                hush: Hush::default(),
                 restore: Restore::new(names),
                 sequencer: Sequencer::default(),
             }))
@@ -120,6 +127,7 @@ impl Pipe {
             format: front,
             mode: front_mode,
             seen: Seen::default(),
+            until_stop,
             way,
         }
     }
@@ -163,6 +171,8 @@ impl Pipe {
         let mut out = self.take_decoded(Some(bytes));
         if let Err(error) = result {
             self.fail_into(unreadable(&error), &mut out);
+        } else if self.until_stop && self.seen.stop.is_some() {
+            out.push(self.finish());
         }
         out.into_bytes()
     }
@@ -187,10 +197,10 @@ impl Pipe {
             }
         } else if let Way::Translate(translate) = &mut self.way {
             let mut buffer = Vec::new();
-            let Translate { encoder, gather, sequencer, .. } = &mut **translate;
+            let Translate { encoder, gather, hush, sequencer, .. } = &mut **translate;
             sequencer.finish(&mut |event| {
                 gather.note(&event);
-                encoder.encode(&event, &mut buffer);
+                hush.push(event, &mut |event| encoder.encode(&event, &mut buffer));
             });
             encoder.finish(&mut buffer);
             out.push(Bytes::from(buffer));
@@ -241,11 +251,11 @@ impl Pipe {
                         self.finished = true;
                         break;
                     }
-                    let Translate { encoder, gather, restore, sequencer } = &mut **translate;
+                    let Translate { encoder, gather, hush, restore, sequencer } = &mut **translate;
                     restore.apply(event.clone(), |event| {
                         sequencer.push(event, &mut |event| {
                             gather.note(&event);
-                            encoder.encode(&event, &mut buffer);
+                            hush.push(event, &mut |event| encoder.encode(&event, &mut buffer));
                         });
                     });
                 }

@@ -170,7 +170,7 @@ impl Relay {
     }
 
     /// What came from upstream.
-    fn take(&mut self, next: Option<Result<Bytes, String>>) {
+    fn take(&mut self, next: Option<Result<Bytes, Failure>>) {
         self.last_in = Instant::now();
         let Some(pipe) = &mut self.pipe else { return };
         match next {
@@ -186,7 +186,7 @@ impl Relay {
                     self.queued = pipe.finish();
                     self.end(Outcome::Complete);
                 } else {
-                    let failure = broken(&self.plan, &reason);
+                    let failure = broken(&self.plan, reason);
                     self.fail(failure);
                 }
             }

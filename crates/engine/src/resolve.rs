@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockgate_core::{Dialect, ErrorKind, Failure};
-use lockgate_providers::{Kind, Preset, family_of, known_ids};
+use lockgate_providers::{Kind, Preset, Settings, family_of, known_ids};
 
 use crate::catalogue::Catalogue;
 use crate::upstream::Upstream;
@@ -28,6 +28,8 @@ pub(crate) struct Names<'a> {
     pub aliases: &'a BTreeMap<String, String>,
     /// Models that providers are known to have.
     pub catalogue: &'a Catalogue,
+    /// Providers that the configuration names, also those that are disabled or cannot be opened.
+    pub configured: &'a BTreeMap<String, Settings>,
     /// Enabled providers by id.
     pub upstreams: &'a BTreeMap<String, Arc<Upstream>>,
 }
@@ -48,6 +50,9 @@ impl Names<'_> {
         }
         if let Some(target) = self.explicit(name) {
             return Ok(target);
+        }
+        if let Some(id) = self.out_of_service(name) {
+            return Err(unavailable(id));
         }
         let known: Vec<&Arc<Upstream>> =
             self.upstreams.values().filter(|upstream| self.catalogue.has(&upstream.id, name)).collect();
@@ -104,6 +109,16 @@ impl Names<'_> {
         }
     }
 
+    /// A provider that is configured but out of service, if the name is explicit about one: the call was meant for
+    /// nobody else.
+    fn out_of_service(&self, name: &str) -> Option<&str> {
+        [':', '/', ','].into_iter().find_map(|separator| {
+            let (provider, _) = name.split_once(separator)?;
+            let (id, _) = self.configured.get_key_value(provider.trim())?;
+            (!self.upstreams.contains_key(id)).then_some(id.as_str())
+        })
+    }
+
     /// A provider that is known but not here, if the name is explicit about one.
     fn absent(&self, name: &str) -> Option<&'static str> {
         [':', '/', ','].into_iter().find_map(|separator| {
@@ -136,6 +151,17 @@ impl Names<'_> {
             param: Some("model".into()),
             ..Failure::new(ErrorKind::NotFound, message)
         }
+    }
+}
+
+fn unavailable(id: &str) -> Failure {
+    let message = format!(
+        "the provider `{id}` is disabled or cannot be used as configured; `lockgate doctor` says which"
+    );
+    Failure {
+        code: Some("model_not_found".into()),
+        param: Some("model".into()),
+        ..Failure::new(ErrorKind::NotFound, message)
     }
 }
 

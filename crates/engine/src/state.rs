@@ -61,7 +61,12 @@ impl State {
     }
 
     pub(crate) fn names<'a>(&'a self, catalogue: &'a Catalogue) -> Names<'a> {
-        Names { aliases: &self.options.aliases, catalogue, upstreams: &self.upstreams }
+        Names {
+            aliases: &self.options.aliases,
+            catalogue,
+            configured: &self.options.providers,
+            upstreams: &self.upstreams,
+        }
     }
 }
 

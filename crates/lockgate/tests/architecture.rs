@@ -1,5 +1,6 @@
 //! The shape of the workspace: who may depend on whom, what pure crates never see, how large a file may grow, and that
 //! ARCHITECTURE.md names what exists. Reads `cargo metadata` and the files; compiles nothing.
+#![cfg(test)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -3,16 +3,21 @@
 //! Quirks (seen with Claude Code 2.1.329):
 //! - It runs as a model, not as an agent: no tools, no MCP servers, no skills, no settings files (so no hooks, no
 //!   CLAUDE.md and no address that leads back to this gateway), no session on disk, an empty system prompt.
-//! - Input is stream-json: a `control_request` of subtype `initialize` with `systemPrompt` replaces the system prompt,
-//!   then come messages. Nothing of a conversation is ever an argument, which other users of the machine could read.
-//! - Each `user` line is answered on its own; a body must hold one.
+//! - Nothing of a conversation is ever an argument, which other users of the machine could read: system text, effort
+//!   and messages go in as stream-json on stdin, turn by turn (`lockgate_wire::claude_cli`).
+//! - It always adds two short system texts of its own and a note about its directory, its platform and the date.
+//! - It uses its own login. Keys and addresses of the gateway's environment ([`WITHOUT`]) are kept from it: a key would
+//!   turn a subscription into paid API calls, an address may lead back here. `CLAUDE_CODE_OAUTH_TOKEN` and the
+//!   variables of its other logins (Bedrock, Vertex), of proxies and of certificates reach it. Who wants others names a
+//!   program as `claude_cli.command` that sets them.
 //! - Arguments of the settings come first. Those that would give it tools or rights, or change the format, are refused:
 //!   `--tools` adds to an earlier `--tools` rather than replace it.
 
 use http::HeaderMap;
 use lockgate_core::{Dialect, ErrorKind, Failure};
+use lockgate_wire::claude_cli::{ends_step, steps};
 
-use crate::{Ask, CommandLine, Credential, Endpoint, OpenError, Operation, Provider, Settings};
+use crate::{Ask, CommandLine, Credential, Endpoint, Feed, OpenError, Operation, Provider, Settings};
 
 /// What every run gets, behind the arguments of the settings.
 const ARGUMENTS: [&str; 15] = [
@@ -57,6 +62,18 @@ const REFUSED: [&str; 20] = [
     "--",
 ];
 
+/// Variables that it does not inherit: other credentials than its own login, addresses, and the marks of a session that
+/// the gateway itself was started from.
+const WITHOUT: [&str; 7] = [
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_BASE_URL",
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "CLAUDECODE",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_SSE_PORT",
+];
+
 /// The `claude` command.
 pub(crate) struct ClaudeCli {
     command: CommandLine,
@@ -79,9 +96,11 @@ impl ClaudeCli {
         let args = own.args.into_iter().chain(ARGUMENTS.map(str::to_owned)).collect();
         let command = CommandLine {
             args,
+            feed: Feed { ends: ends_step, pieces: steps },
             max_output_bytes: own.max_output_bytes,
             program: own.command,
             timeout_ms: own.timeout_ms,
+            without: &WITHOUT,
         };
         Ok(Self { command })
     }

@@ -27,7 +27,9 @@ mod vllm;
 pub use glob::ModelGlob;
 pub use ollama::is_remote_name;
 pub use presets::{KINDS, Kind, KindInfo, PRESETS, Preset, implied_base_url, implied_kind, known_ids};
-pub use provider::{AccessToken, Ask, CommandLine, Credential, Endpoint, Operation, Provider, TokenSource};
+pub use provider::{
+    AccessToken, Ask, CommandLine, Credential, Endpoint, Feed, Operation, Provider, TokenSource,
+};
 pub use registry::{OpenError, family_of, open};
 pub use settings::{
     AuthScheme, Azure, ClaudeCli, Credentials, DataCollection, MaxPrice, ModelTimeouts, Ollama, Openrouter,

@@ -4,6 +4,8 @@
 //! fixtures. A provider builds addresses and headers and edits single fields; it never opens a connection, never
 //! reads a clock, and never writes a wire format of its own (that is `lockgate-wire`).
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use lockgate_core::{Dialect, Failure, Secret};
@@ -60,16 +62,30 @@ pub enum Endpoint {
 }
 
 /// A program with its arguments; started directly, never through a shell.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct CommandLine {
     /// Arguments, one each.
     pub args: Vec<String>,
+    /// How the body is handed to it.
+    pub feed: Feed,
     /// Output after which the run is ended, in bytes.
     pub max_output_bytes: u64,
     /// The program, looked up on PATH.
     pub program: String,
     /// How long the run may take, in milliseconds.
     pub timeout_ms: u64,
+    /// Environment variables that it does not inherit.
+    pub without: &'static [&'static str],
+}
+
+/// How a program wants its body: piece by piece, each after it is done with the one before. Its answer is over with
+/// the line that ends the last piece.
+#[derive(Debug, Clone, Copy)]
+pub struct Feed {
+    /// Whether a line of its output says that it is done with a piece.
+    pub ends: fn(&[u8]) -> bool,
+    /// The pieces of a body, in order.
+    pub pieces: fn(&[u8]) -> Vec<Range<usize>>,
 }
 
 /// A credential for a provider, with the scheme it is shown in.

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use lockgate_core::Dialect;
+use lockgate_core::{BlockStart, Delta, Dialect, Event, Started, Stop, StopReason};
 use lockgate_wire::{
     Decoded, Depth, Envelope, EnvelopeLimits, Loss, Mode, Quirks, Target, ToolNames, format, scan,
 };
@@ -60,7 +60,6 @@ fn stream(dialect: Dialect) -> Vec<u8> {
         Mode::Stream,
         lockgate_wire::AnswerContext { id: "bench".into(), model: "m".into(), ..Default::default() },
     );
-    use lockgate_core::{BlockStart, Delta, Event, Started, Stop, StopReason};
     encoder.encode(
         &Event::Started(Started { id: Some("msg_1".into()), model: Some("m".into()), created: Some(1) }),
         &mut out,

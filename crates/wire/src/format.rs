@@ -1,6 +1,6 @@
 //! The seam between dialects: what each of them must be able to do.
 //!
-//! To add a dialect: a folder beside the others, a line in [`crate::format`], a folder of fixtures. No dialect knows
+//! To add a dialect: a folder beside the others, a line in [`crate::format()`], a folder of fixtures. No dialect knows
 //! another; all they share is `Conversation` and `Event`. Nothing here does I/O: time, randomness and addresses come
 //! in as arguments.
 

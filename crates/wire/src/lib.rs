@@ -4,7 +4,7 @@
 //! A call that keeps its dialect is never taken apart: [`Envelope`] reads its outside, edits are splices, and its
 //! answer passes as frames ([`Decoded`]). A call that changes dialect goes `parse` → `Conversation` →
 //! [`ToolNames::plain`] → `write`, and its answer `decoder` → [`Restore`] → [`Sequencer`] → `encoder`. No dialect
-//! knows another. [`format`] is the registry.
+//! knows another. [`format()`] is the registry.
 
 pub mod anthropic;
 pub mod chat;

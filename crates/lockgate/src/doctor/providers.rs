@@ -9,7 +9,7 @@ use lockgate_engine::{CallReport, Engine, Observer, ProviderStatus};
 use super::PATIENCE;
 use super::finding::{Area, Check, Level};
 use crate::screen::count;
-use crate::serve::{discover, plan};
+use crate::serve::{bare, discover, plan};
 
 /// Clocks that differ by more make signatures and tokens fail.
 const CLOCK_S: u64 = 60;
@@ -60,7 +60,7 @@ fn one(provider: &Provider, status: &ProviderStatus) -> Check {
                 (Presence::Configured | Presence::Found, _) => Level::Error,
                 (Presence::Assumed | Presence::Candidate, _) => Level::Warning,
             };
-            check(level, words.clone()).advice(remedy(provider, trouble))
+            check(level, bare(status, words).to_owned()).advice(remedy(provider, trouble))
         }
         _ if status.asked => check(Level::Good, count(status.models, "model")),
         _ if provider.needs_key() && !status.has_credential => {

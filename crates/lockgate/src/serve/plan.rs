@@ -26,6 +26,9 @@ pub(crate) fn options(snapshot: &Snapshot) -> Options {
             detected.insert(provider.id.clone());
         }
     }
+    // The engine opens none of these, but it says so when somebody calls them.
+    let disabled = config.providers.iter().filter(|(_, settings)| !settings.enabled);
+    providers.extend(disabled.map(|(id, settings)| (id.clone(), settings.clone())));
     let mut aliases = config.models.aliases.clone();
     for (slot, target) in config.models.slots.named() {
         if let Some(target) = target {

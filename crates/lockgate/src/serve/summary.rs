@@ -102,10 +102,15 @@ fn waits_for_callers(status: &ProviderStatus) -> bool {
     !status.asked && !status.has_credential && status.models == 0 && status.kind != "claude-cli"
 }
 
+/// What went wrong without the provider's name, which stands beside it.
+pub(crate) fn bare<'a>(status: &ProviderStatus, words: &'a str) -> &'a str {
+    words.strip_prefix(&*format!("provider `{}`: ", status.id)).unwrap_or(words)
+}
+
 fn state_of(status: &ProviderStatus) -> (String, String) {
     let good = |words: String| (styled(GOOD, "✓"), words);
     match &status.reachable {
-        Some(Err(error)) => (styled(ATTENTION, "!"), error.clone()),
+        Some(Err(error)) => (styled(ATTENTION, "!"), bare(status, error).to_owned()),
         Some(Ok(())) | None if waits_for_callers(status) => {
             (styled(FAINT, "·"), "with the caller's own key".to_owned())
         }

@@ -3,6 +3,7 @@
 //!
 //! The clients live in `tests/clients` of the repository and are installed by `make clients`; here is only what they are
 //! asked and what must come of it.
+#![cfg(test)]
 
 mod agents;
 mod claude_code;

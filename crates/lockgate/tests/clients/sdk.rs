@@ -67,9 +67,8 @@ pub(crate) fn model_of(provider: &str) -> &'static str {
 const fn sdk(language: Language, file: &'static str, dialect: Dialect) -> Sdk {
     let extras: &[&str] = match dialect {
         Dialect::Anthropic => &["models", "count"],
-        Dialect::Chat => &["embed", "models"],
+        Dialect::Chat | Dialect::Ollama => &["embed", "models"],
         Dialect::Gemini => &["embed", "models", "count"],
-        Dialect::Ollama => &["embed", "models"],
         Dialect::Responses => &[],
     };
     let shows_headers = !matches!(dialect, Dialect::Ollama);
@@ -125,7 +124,7 @@ impl Sdk {
         let output = output(command, self.file).await;
         let printed = String::from_utf8_lossy(&output.stdout);
         let said: Vec<Saw> = printed.lines().map(Saw::read).collect();
-        let names: Vec<_> = said.iter().map(|saw| saw.scenario()).collect();
+        let names: Vec<_> = said.iter().map(Saw::scenario).collect();
         assert_eq!(
             names,
             scenarios,

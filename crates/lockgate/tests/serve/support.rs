@@ -82,6 +82,10 @@ impl Ran {
 
 /// Asks until the answer is yes; the test fails after half a minute.
 #[track_caller]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "between two looks at another process, which nothing here can wait for"
+)]
 pub(crate) fn until(what: &str, mut yes: impl FnMut() -> bool) {
     let start = Instant::now();
     while !yes() {

@@ -31,8 +31,6 @@ pub(crate) struct Setup {
     pub(crate) access: Access,
     pub(crate) bounds: Bounds,
     pub(crate) options: Options,
-    /// Where the scripted upstream is.
-    pub(crate) url: String,
 }
 
 impl Setup {
@@ -74,7 +72,7 @@ impl App {
     pub(crate) async fn with(script: &str, change: impl FnOnce(&mut Setup)) -> Self {
         let script = Script::parse(script).unwrap_or_else(|error| panic!("{error}\n{script}"));
         let upstream = Upstream::start(script).await.unwrap();
-        let mut setup = setup(upstream.url());
+        let mut setup = setup(&upstream.url());
         change(&mut setup);
         let reports = Arc::new(Reports::default());
         let (engine, problems) = Engine::new(setup.options, reports.clone());
@@ -120,7 +118,7 @@ impl Drop for App {
     }
 }
 
-fn setup(url: String) -> Setup {
+fn setup(url: &str) -> Setup {
     let mut providers = BTreeMap::new();
     for (id, kind, path) in [
         ("anthropic", Kind::Anthropic, ""),
@@ -158,6 +156,5 @@ fn setup(url: String) -> Setup {
             providers,
             strict: false,
         },
-        url,
     }
 }

@@ -1,6 +1,7 @@
 //! An HTTP client over a bare socket: chunk borders, resets, cut bodies and silence are visible. Everything has a
 //! deadline, so a gateway that hangs fails the test that sees it.
 
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Nothing here may take longer: a call that does hangs.
-pub(crate) const HARD: Duration = Duration::from_secs(60);
+pub(crate) const HARD: Duration = Duration::from_mins(1);
 
 /// A request.
 #[derive(Debug, Clone)]
@@ -43,13 +44,13 @@ impl Call {
     pub(crate) fn wire(&self, addr: SocketAddr) -> Vec<u8> {
         let mut out = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         if !self.headers.iter().any(|(name, _)| name == "host") {
-            out.push_str(&format!("host: {addr}\r\n"));
+            let _ = write!(out, "host: {addr}\r\n");
         }
         for (name, value) in &self.headers {
-            out.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(out, "{name}: {value}\r\n");
         }
         if !self.body.is_empty() {
-            out.push_str(&format!("content-length: {}\r\n", self.body.len()));
+            let _ = write!(out, "content-length: {}\r\n", self.body.len());
         }
         out.push_str("\r\n");
         let mut bytes = out.into_bytes();
@@ -120,7 +121,7 @@ impl Connection {
 
     /// Reads more; false at the end or a reset.
     pub(crate) async fn fill(&mut self) -> bool {
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = vec![0; 16 * 1024];
         let read = tokio::time::timeout(HARD, self.stream.read(&mut chunk)).await.expect("the gateway hangs");
         match read {
             Ok(count @ 1..) => {

@@ -62,17 +62,13 @@ impl Front {
                 "model": model, "max_tokens": 1024, "stream": stream, "messages": talk,
                 "tools": [{"name": name, "description": about, "input_schema": schema}],
             }),
-            Self::Chat => json!({
+            Self::Chat | Self::Ollama => json!({
                 "model": model, "stream": stream, "messages": talk,
                 "tools": [{"type": "function", "function": function}],
             }),
             Self::Gemini => json!({
                 "contents": [{"role": "user", "parts": [{"text": "How is the weather in Paris?"}]}],
                 "tools": [{"functionDeclarations": [function]}],
-            }),
-            Self::Ollama => json!({
-                "model": model, "stream": stream, "messages": talk,
-                "tools": [{"type": "function", "function": function}],
             }),
             Self::Responses => json!({
                 "model": model, "stream": stream, "input": "How is the weather in Paris?", "store": false,

@@ -140,10 +140,20 @@ async fn each_timeout_is_504_or_an_event_that_names_its_setting() {
     }
 }
 
-/// An address where nobody answers at all: TEST-NET-1 swallows packets or is refused, either way it is bounded.
+/// A port that refuses, and one whose queue is full, so that a connection to it is never made.
 #[tokio::test]
 async fn a_provider_that_cannot_be_connected_is_502_in_time() {
-    for address in ["http://127.0.0.1:9", "http://192.0.2.1:81"] {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let never_accepts = socket.listen(1).unwrap();
+    let full = never_accepts.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(100), tokio::net::TcpStream::connect(full)).await
+    {
+        queued.push(stream);
+    }
+    for address in ["http://127.0.0.1:9".to_owned(), format!("http://{full}")] {
         let app = App::with("rules: []", |setup| {
             let settings = setup.provider("anthropic");
             settings.base_url = Some(address.parse().unwrap());

@@ -163,7 +163,8 @@ impl Answer {
     /// A line; what does not begin as an object is noise beside the answer (a tool that wrote to stdout).
     fn line(&mut self, line: &[u8], out: &mut Decoded) -> Result<(), DecodeError> {
         let line = line.trim_ascii();
-        if line.first() != Some(&b'{') {
+        // Behind the end even a line that was cut takes nothing with it.
+        if self.over || line.first() != Some(&b'{') {
             if !line.is_empty() {
                 out.push(Event::Opaque);
             }
@@ -174,7 +175,7 @@ impl Answer {
             DecodeError::malformed(error.to_string().chars().take(200).collect::<String>())
         })?;
         let of_subagent = line.parent_tool_use_id.is_some_and(|raw| raw.get() != "null");
-        if self.over || of_subagent {
+        if of_subagent {
             out.push(Event::Opaque);
         } else if is(line.kind, "stream_event") {
             self.streams = true;

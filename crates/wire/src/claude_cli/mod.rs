@@ -8,9 +8,11 @@
 //! `@files` of the machine it runs on.
 //!
 //! The command reads assistant lines at once but queues user lines, so the lines must be fed in step: see [`steps`]
-//! and [`ends_step`]. System text ([`system_text`]), model and effort ([`effort`]) are arguments of the command, which
-//! is the provider's business. The client's own tools cannot be offered through it.
+//! and [`ends_step`]. System text and effort go ahead as control requests, because an argument is bounded to 128 KB by
+//! Linux and can be read by other users of the machine. The model is an argument, which is the provider's business.
+//! The client's own tools cannot be offered through it.
 
+mod control;
 mod decode;
 mod error;
 mod event;
@@ -25,8 +27,8 @@ use crate::{
     AnswerContext, Depth, EnvelopeSpec, Format, Loss, Mode, StreamDecoder, StreamEncoder, Target, WireFormat,
 };
 
+pub use control::steps;
 pub use decode::ends_step;
-pub use write::{effort, steps, system_text};
 
 /// The dialect.
 pub static FORMAT: Format = Format {

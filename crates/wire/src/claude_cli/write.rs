@@ -2,9 +2,7 @@
 //!
 //! A line a turn; neighbours of one speaker are one line. Blocks are those of Anthropic's API, which the command hands
 //! on. Instructions in the middle of a conversation become text of the user's turn there, because the command takes
-//! system text only as an argument. What the command decides itself (tools, sampling) is declared as lost.
-
-use std::ops::Range;
+//! system text only ahead of it (`control`). What the command decides itself (tools, sampling) is declared as lost.
 
 use lockgate_core::content::{Document, Image, Opaque, Reasoning, Seal, Source, ToolCall, ToolResult};
 use lockgate_core::{
@@ -13,6 +11,7 @@ use lockgate_core::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::control::{self, effort};
 use crate::{Loss, Target};
 
 #[derive(Serialize)]
@@ -77,48 +76,6 @@ enum OutSource<'a> {
     Url { url: &'a str },
 }
 
-/// The system text, for the command's `--system-prompt` (or `--system-prompt-file`: an argument is bounded to
-/// 128 KB by Linux).
-pub fn system_text(conversation: &Conversation) -> String {
-    let mut all = String::new();
-    for part in &conversation.system {
-        if let Block::Text(text) = &part.block
-            && !text.text.is_empty()
-        {
-            if !all.is_empty() {
-                all.push_str("\n\n");
-            }
-            all.push_str(&text.text);
-        }
-    }
-    all
-}
-
-/// How much to think, for the command's `--effort`; `None` = its own choice.
-pub fn effort(conversation: &Conversation) -> Option<&str> {
-    let effort = conversation.reasoning.as_ref()?.effort.as_deref()?;
-    matches!(effort, "low" | "medium" | "high" | "xhigh" | "max").then_some(effort)
-}
-
-/// Where to pause while feeding the lines of [`lines`]: each range but the first may be written only after the command
-/// has printed its `result` line for the one before (see `ends_step`). Fed at once, the command would put the
-/// assistant's turns before the user's.
-pub fn steps(lines: &[u8]) -> Vec<Range<usize>> {
-    let mut steps = Vec::new();
-    let (mut from, mut at) = (0, 0);
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        at += line.len();
-        if line.starts_with(USER) {
-            steps.push(from..at);
-            from = at;
-        }
-    }
-    steps
-}
-
-/// How each user line begins.
-const USER: &[u8] = b"{\"type\":\"user\"";
-
 /// The lines for the command's stdin.
 pub(super) fn lines(
     conversation: &Conversation,
@@ -151,6 +108,7 @@ pub(super) fn lines(
     }
     let last = messages.len() - 1;
     let mut out = Vec::new();
+    control::lines(conversation, &mut out)?;
     for (at, message) in messages.into_iter().enumerate() {
         let kind = message.role;
         let asks = kind == "user";
@@ -221,7 +179,7 @@ fn is_strict(format: &lockgate_core::OutputFormat) -> bool {
     }
 }
 
-/// Whether a wish about thinking goes beyond what `--effort` can say.
+/// Whether a wish about thinking goes beyond what an effort can say.
 fn is_lost(asked: &ReasoningRequest, effort: Option<&str>) -> bool {
     asked.budget.is_some()
         || asked.summary.is_some()

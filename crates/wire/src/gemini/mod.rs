@@ -1,6 +1,6 @@
 //! Gemini generateContent: AI Studio and Vertex, both directions, streams as SSE and as a JSON array.
 //!
-//! The model and the method stand in the path ([`route`]), not in the body. Field names are read in both spellings
+//! The model and the method stand in the path ([`route()`]), not in the body. Field names are read in both spellings
 //! that protobuf JSON allows and written in camelCase. The gateway never writes SSE comments in this dialect, because
 //! Google's clients end the stream at one.
 
