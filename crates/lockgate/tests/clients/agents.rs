@@ -13,7 +13,7 @@ use crate::installed::{output, repository};
 use crate::upstream::{Way, World, assert_none};
 
 /// Seconds after which an agent counts as hanging.
-pub(crate) const PATIENCE: u32 = 60;
+pub(crate) const PATIENCE: u32 = 150;
 pub(crate) const PROMPT: &str = "Please write hello.txt.";
 /// What the script says at the end.
 const DONE: &str = "Done: hello.txt is written.";

@@ -103,7 +103,7 @@ pub(crate) const AI_SDK_ANTHROPIC: Sdk = flavoured(Node, "ai_sdk", "anthropic/",
 pub(crate) const AI_SDK_GOOGLE: Sdk = flavoured(Node, "ai_sdk", "google/", Gemini);
 
 /// Seconds that all scenarios of a process may take together.
-const PATIENCE: u32 = 90;
+const PATIENCE: u32 = 150;
 
 impl Sdk {
     /// Runs scenarios one after the other and gives what was seen in each.
