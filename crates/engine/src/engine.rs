@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Response;
 use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
-use lockgate_providers::{Ask, OpenError, Operation};
+use lockgate_providers::{Ask, Kind, OpenError, Operation};
 use lockgate_wire::{AnswerContext, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, format};
 use tokio::time::Instant;
 
@@ -195,7 +195,12 @@ impl Engine {
             request.body.clone()
         };
         let own_form = std::ptr::eq(front.envelope, format(front.dialect).envelope);
-        let raw_path = (!own_form).then(|| request.path_and_query.clone());
+        let path = &request.path_and_query;
+        // Google's clients choose the version in the path; AI Studio has both.
+        let as_asked = target.upstream.kind == Kind::Gemini
+            && request.model.as_deref() == Some(&*target.model)
+            && ["/v1/models/", "/v1beta/models/"].iter().any(|form| path.starts_with(form));
+        let raw_path = (!own_form || as_asked).then(|| path.clone());
         Ok(Outgoing { body, loss: Loss::default(), names: ToolNames::default(), raw_path, upstream: front })
     }
 

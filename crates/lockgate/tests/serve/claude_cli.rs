@@ -14,7 +14,7 @@ fn home(script: &str, options: &str) -> Home {
     let recorded = home.write("recorded.ndjson", &recorded);
     let root = home.root().display();
     let read = format!("RECORDED='{}'\nprintf '%s\\n' \"$@\" > '{root}/args'\n", recorded.display());
-    home.program("claude", &format!("{read}/bin/cat > '{root}/input'\n{script}"));
+    home.program("claude", &format!("{read}cd '{root}'\n/bin/cat > input\n{script}"));
     home.write("lockgate.yaml", &format!("providers: {{claude-cli: {{claude_cli: {{{options}}}}}}}\n"));
     home
 }
