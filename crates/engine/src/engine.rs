@@ -195,12 +195,9 @@ impl Engine {
             request.body.clone()
         };
         let own_form = std::ptr::eq(front.envelope, format(front.dialect).envelope);
-        let path = &request.path_and_query;
-        // Google's clients choose the version in the path; AI Studio has both.
-        let as_asked = target.upstream.kind == Kind::Gemini
-            && request.model.as_deref() == Some(&*target.model)
-            && ["/v1/models/", "/v1beta/models/"].iter().any(|form| path.starts_with(form));
-        let raw_path = (!own_form || as_asked).then(|| path.clone());
+        let raw_path =
+            if own_form { versioned_path(request, target) } else { Some(&*request.path_and_query) };
+        let raw_path = raw_path.map(str::to_owned);
         Ok(Outgoing { body, loss: Loss::default(), names: ToolNames::default(), raw_path, upstream: front })
     }
 
@@ -338,6 +335,16 @@ fn write(
     };
     let body = upstream.messages.write(conversation, &to, &mut loss)?;
     Ok(Outgoing { body: body.into(), loss, names: ToolNames::default(), raw_path: None, upstream })
+}
+
+/// The path as the caller wrote it, where that says more than the operation: Google's clients choose the version in it, and
+/// AI Studio has both.
+pub(crate) fn versioned_path<'a>(request: &'a CallRequest, target: &Target) -> Option<&'a str> {
+    let path = &request.path_and_query;
+    let chosen = target.upstream.kind == Kind::Gemini
+        && request.model.as_deref() == Some(&*target.model)
+        && ["/v1/models/", "/v1beta/models/"].iter().any(|form| path.starts_with(form));
+    chosen.then_some(&**path)
 }
 
 fn strict_refusal(loss: &Loss, dialect: Dialect) -> Failure {

@@ -14,7 +14,7 @@ use lockgate_wire::{Envelope, Format, Loss, ModelsPage, Target as WriteTarget, T
 
 use crate::answer::{self, Facts};
 use crate::attempt::{Refused, travelling};
-use crate::engine::{Engine, credential_for, estimate};
+use crate::engine::{Engine, credential_for, estimate, versioned_path};
 use crate::headers;
 use crate::pipe::unreadable;
 use crate::relay::AnswerBody;
@@ -50,6 +50,7 @@ impl Engine {
         let credential = credential_for(&request, upstream)?;
         if dialect == front.dialect {
             let body = renamed(&request, &envelope, &target);
+            let ask = Ask { operation: as_asked(&request, &target).unwrap_or(ask.operation), ..ask };
             let travel = travelling(&request.headers, dialect, dialect);
             return Ok(relayed(&front, &facts, side_call(upstream, &ask, credential, travel, body).await?));
         }
@@ -94,10 +95,11 @@ impl Engine {
         let credential = credential_for(&request, upstream)?;
         if upstream.speaks(front.dialect) {
             let call = embeddings.parse(path, &request.body)?;
+            let operation = as_asked(&request, &target);
             let ask = Ask {
                 dialect: front.dialect,
                 model: &target.model,
-                operation: Operation::Embed { single: call.single },
+                operation: operation.unwrap_or(Operation::Embed { single: call.single }),
                 stream: false,
             };
             let body = match &named {
@@ -257,6 +259,12 @@ impl Engine {
             side_call(upstream, &ask, credential, travel, request.body.clone()).await?,
         ))
     }
+}
+
+/// The caller's own path as the operation, where it has chosen a version.
+fn as_asked<'a>(request: &'a CallRequest, target: &Target) -> Option<Operation<'a>> {
+    versioned_path(request, target)
+        .map(|path_and_query| Operation::Raw { method: &request.method, path_and_query })
 }
 
 /// A whole answer of a provider.
