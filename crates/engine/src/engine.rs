@@ -99,7 +99,7 @@ impl Engine {
         let context = AnswerContext {
             created: answer::unix_now(),
             id: id.simple().to_string(),
-            include_usage: lockgate_wire::chat::include_usage(&request.body),
+            include_usage: usage_wanted(request, &envelope),
             input_estimate: Some(estimate(&request.body)),
             model: target.model.clone(),
             sequence: 0,
@@ -345,6 +345,12 @@ pub(crate) fn versioned_path<'a>(request: &'a CallRequest, target: &Target) -> O
         && request.model.as_deref() == Some(&*target.model)
         && ["/v1/models/", "/v1beta/models/"].iter().any(|form| path.starts_with(form));
     chosen.then_some(&**path)
+}
+
+/// Whether a Chat client wants usage in the stream.
+fn usage_wanted(request: &CallRequest, envelope: &Envelope) -> bool {
+    let options = envelope.value(&request.body, "stream_options");
+    options.is_some_and(|at| lockgate_wire::chat::usage_wanted(&request.body[at]))
 }
 
 fn strict_refusal(loss: &Loss, dialect: Dialect) -> Failure {

@@ -167,7 +167,12 @@ pub(crate) use wire_object;
 
 /// Reads a request body; the error names the field.
 pub(crate) fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body).map_err(|error| {
+    // A text is checked once; from bytes, `serde_json` checks each string of it.
+    let parsed = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    };
+    parsed.map_err(|error| {
         let text = error.to_string();
         match text.split_once(MARK) {
             Some((path, what)) => Failure::invalid(path, format!("`{path}`: {what}")),
@@ -211,7 +216,7 @@ pub(crate) fn without_indices(path: &str) -> String {
 /// ends inside a stream.
 pub(crate) fn to_client<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     let from = out.len();
-    if let Err(error) = serde_json::to_writer(&mut *out, value) {
+    if let Err(error) = crate::jsonout::write(value, out) {
         // Only a map with keys that are no strings or a failing `Serialize` get here; neither is used.
         debug_assert!(false, "unserialisable answer: {error}");
         out.truncate(from);

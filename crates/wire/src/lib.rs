@@ -17,6 +17,7 @@ mod format;
 mod frame;
 pub mod gemini;
 mod json;
+mod jsonout;
 mod loss;
 pub mod ollama;
 mod registry;

@@ -355,7 +355,7 @@ fn kind_of(first: Option<u8>) -> Option<Kind> {
 }
 
 /// The first byte from `at` on that is a quote, a backslash or a control character; eight bytes at a time.
-fn plain_until(body: &[u8], mut at: usize) -> usize {
+pub(crate) fn plain_until(body: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     while let Some(word) = body.get(at..at + 8).and_then(|eight| <[u8; 8]>::try_from(eight).ok()) {

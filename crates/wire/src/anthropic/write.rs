@@ -146,7 +146,7 @@ pub(super) fn request(
         system: Content(system),
         messages,
     };
-    serde_json::to_vec(&body)
+    crate::jsonout::to_vec(&body, crate::jsonout::ROOM)
         .map_err(|error| Failure::new(lockgate_core::ErrorKind::Internal, error.to_string()))
 }
 

@@ -94,17 +94,6 @@ impl WireFormat for Chat {
     }
 }
 
-/// Whether a request asks for usage in the stream (`stream_options.include_usage`). Costs one search where the
-/// words are not there, one scan where they are; who has an [`Envelope`](crate::Envelope) hands its
-/// `stream_options` to [`usage_wanted`] instead.
-pub fn include_usage(body: &[u8]) -> bool {
-    if memchr::memmem::find(body, b"include_usage").is_none() {
-        return false;
-    }
-    let Ok(outside) = crate::scan(body, 512) else { return false };
-    outside.find(body, "stream_options").is_some_and(|options| usage_wanted(&body[options.value.clone()]))
-}
-
 /// Whether the value of `stream_options` asks for usage.
 pub fn usage_wanted(stream_options: &[u8]) -> bool {
     let Ok(inside) = crate::scan(stream_options, 512) else { return false };

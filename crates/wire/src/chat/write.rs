@@ -106,7 +106,7 @@ pub(super) fn write(
         body.reasoning_effort = effort(request, quirks, loss);
     }
     extras(&mut body, conversation, quirks, loss);
-    serde_json::to_vec(&body).map_err(|error| {
+    crate::jsonout::to_vec(&body, crate::jsonout::ROOM).map_err(|error| {
         Failure::new(lockgate_core::ErrorKind::Internal, format!("the request could not be written: {error}"))
     })
 }

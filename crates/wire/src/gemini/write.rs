@@ -321,7 +321,7 @@ impl<'a> Object<'a> {
     pub(super) fn member<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         self.key(key);
         let from = self.out.len();
-        if serde_json::to_writer(&mut *self.out, value).is_err() {
+        if crate::jsonout::write(value, self.out).is_err() {
             debug_assert!(false, "unserialisable member {key}");
             self.out.truncate(from);
             self.out.extend_from_slice(b"null");

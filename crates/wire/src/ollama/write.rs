@@ -33,8 +33,11 @@ pub(super) fn chat(
     let common = Common::new(conversation, target, loss);
     let messages = messages(conversation, loss)?;
     let tools = tools(conversation, loss);
-    serde_json::to_vec(&Out { model: target.model, messages: &messages, tools, common })
-        .map_err(|error| Failure::new(ErrorKind::Internal, error.to_string()))
+    crate::jsonout::to_vec(
+        &Out { model: target.model, messages: &messages, tools, common },
+        crate::jsonout::ROOM,
+    )
+    .map_err(|error| Failure::new(ErrorKind::Internal, error.to_string()))
 }
 
 /// What both forms of a request share.

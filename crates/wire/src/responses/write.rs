@@ -156,7 +156,7 @@ pub(super) fn write(
         steer,
         carried: kept.carried,
     };
-    serde_json::to_vec(&body)
+    crate::jsonout::to_vec(&body, crate::jsonout::ROOM)
         .map_err(|error| Failure::new(lockgate_core::ErrorKind::Internal, format!("unwritable: {error}")))
 }
 

@@ -156,16 +156,16 @@ fn the_outside_needs_a_model_and_messages_and_streams_only_when_asked() {
 
 #[test]
 fn whether_usage_is_wanted_is_read_without_a_parse() {
-    for (body, wanted) in [
-        (r#"{"stream_options":{"include_usage":true}}"#, true),
-        (r#"{"stream_options": {"x":[1], "include_usage" : true }}"#, true),
-        (r#"{"stream_options":{"include_usage":false}}"#, false),
-        (r#"{"stream_options":null,"x":"include_usage"}"#, false),
-        (r#"{"messages":[{"stream_options":{"include_usage":true}}]}"#, false),
+    for (options, wanted) in [
+        (r#"{"include_usage":true}"#, true),
+        (r#"{"x":[1], "include_usage" : true }"#, true),
+        (r#"{"include_usage":false}"#, false),
+        ("null", false),
+        (r#"{"x":{"include_usage":true}}"#, false),
         (r"{}", false),
         ("include_usage", false),
     ] {
-        assert_eq!(crate::chat::include_usage(body.as_bytes()), wanted, "{body}");
+        assert_eq!(crate::chat::usage_wanted(options.as_bytes()), wanted, "{options}");
     }
 }
 
