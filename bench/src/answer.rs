@@ -7,6 +7,7 @@ use std::io::Write as _;
 
 use memchr::memmem;
 use rustix::time::{ClockId, clock_gettime};
+use serde_json::value::RawValue;
 
 use crate::dialect::Dialect;
 
@@ -146,7 +147,8 @@ impl Reader {
             }
             (Dialect::OpenAi, true) => self.body.ends_with(b"data: [DONE]\n\n"),
             (Dialect::Anthropic | Dialect::OpenAi, false) => {
-                self.body.ends_with(b"}") && memmem::find(&self.body, br#""usage""#).is_some()
+                let json = serde_json::from_slice::<&RawValue>(&self.body);
+                json.is_ok_and(|json| json.get().contains(r#""usage""#))
             }
         };
         (!ended).then_some("the end is missing")

@@ -37,8 +37,10 @@ impl Connection {
 
     /// Moves what there is of the body to `out`, reading once if there is nothing. True at the body's end.
     pub(crate) async fn body(&mut self, body: &mut Body, out: &mut Vec<u8>) -> io::Result<bool> {
-        if body.take(&mut self.buffer, out)? {
-            return Ok(true);
+        let had = out.len();
+        let ended = body.take(&mut self.buffer, out)?;
+        if ended || out.len() > had {
+            return Ok(ended);
         }
         if self.stream.read_buf(&mut self.buffer).await? == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
@@ -180,6 +182,19 @@ mod tests {
     fn a_size_that_is_none_is_an_error() {
         let taken = Body::Size.take(&mut BytesMut::from(&b"x\r\n"[..]), &mut Vec::new());
         assert!(taken.unwrap_err().to_string().contains("not the size of a chunk"));
+    }
+
+    #[tokio::test]
+    async fn what_came_with_the_head_is_there_without_waiting_for_more() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut server = Connection::new(listener.accept().await.unwrap().0).unwrap();
+        server.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n").await.unwrap();
+        // The server stays open and says nothing more.
+        let (mut client, mut out) = (Connection::new(client).unwrap(), Vec::new());
+        let mut body = client.head().await.unwrap().unwrap().framing();
+        assert!(!client.body(&mut body, &mut out).await.unwrap());
+        assert_eq!(out, b"hi");
     }
 
     #[test]

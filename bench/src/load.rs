@@ -18,6 +18,9 @@ use crate::dialect::Dialect;
 use crate::http::Connection;
 use crate::request::Request;
 
+/// An answer that takes longer is one that does not come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What is sent, and what a complete answer to it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
@@ -94,7 +97,8 @@ async fn work(mut order: Order, seen: Rc<RefCell<Seen>>, over: Rc<Cell<bool>>) {
     let mut connection = None;
     let mut reader = Reader::default();
     while !over.get() {
-        match exchange(&mut order, &mut connection, &mut reader).await {
+        let exchange = exchange(&mut order, &mut connection, &mut reader);
+        match tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|late| Err(late.into())) {
             Ok(times) => {
                 let mut seen = seen.borrow_mut();
                 seen.answers += 1;
@@ -170,6 +174,10 @@ async fn begin(
 
 /// A stream that has begun: its first piece is there, its end is not.
 pub(crate) async fn opened(order: &mut Order) -> io::Result<Connection> {
+    tokio::time::timeout(PATIENCE, open(order)).await?
+}
+
+async fn open(order: &mut Order) -> io::Result<Connection> {
     let mut connection = Connection::new(TcpStream::connect(order.address).await?)?;
     let mut reader = Reader::default();
     let begun = begin(order, &mut connection, &mut reader).await?;
