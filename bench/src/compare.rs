@@ -48,6 +48,8 @@ struct Run {
     lag: Option<f64>,
     cpu_per_answer: Option<f64>,
     cpu_per_chunk: Option<f64>,
+    /// Share of the window in which the target's core worked for it.
+    busy: Option<f64>,
 }
 
 impl Run {
@@ -87,6 +89,7 @@ pub(crate) async fn main(args: CompareArgs) -> io::Result<ExitCode> {
             say(&format!("{scenario} …"))?;
             let runs = repeat(&house, &targets, scenario, &args, &mut report).await?;
             report.rows.extend(rows(scenario, &runs));
+            report.notes.extend(idle_note(scenario, &runs));
         }
     }
     at_rest(&house, wanted, files, &mut report).await?;
@@ -149,11 +152,23 @@ async fn once(house: &House, target: &Target, scenario: Scenario, secs: f64) -> 
     let run = Run {
         cpu_per_answer: per(seen.answers),
         cpu_per_chunk: per(seen.answers * shape.chunks),
+        busy: target.process.as_ref().map(|_| seen.cpu_us / (secs * 1e6)),
         total: percentile(&mut seen.totals, 0.5),
         first_byte: percentile(&mut seen.first_bytes, 0.5),
         lag: percentile(&mut seen.lags, 0.5),
     };
     Ok((run, errors))
+}
+
+/// Says which targets were not kept busy: a core that sleeps between requests spends more on each.
+fn idle_note(scenario: Scenario, runs: &Runs) -> Option<String> {
+    let share = |(kind, runs): (&Kind, &Vec<Run>)| {
+        let busy = median(&runs.iter().filter_map(|run| run.busy).collect::<Vec<_>>())?;
+        (busy < 0.9).then(|| format!("{} {:.0} %", kind.name(), busy * 100.0))
+    };
+    let idle: Vec<_> = runs.iter().filter_map(share).collect();
+    (scenario.load == Load::Saturated && !idle.is_empty())
+        .then(|| format!("- {scenario}: not saturated, the core was busy for {}", idle.join(", ")))
 }
 
 /// The rows of the report that a scenario fills.
@@ -248,6 +263,16 @@ mod tests {
         assert_eq!((cell.value, cell.added), (230.0, Some(130.0)));
         assert_eq!(rows[0].cells[Kind::Nginx as usize].unwrap().added, Some(100.0));
         assert_eq!(rows[0].cells[Kind::Direct as usize].unwrap().added, None);
+    }
+
+    #[test]
+    fn a_core_that_was_not_kept_busy_is_named() {
+        let saturated = Scenario::all().into_iter().find(|one| one.load == Load::Saturated).unwrap();
+        let busy = |share| vec![Run { busy: Some(share), ..Run::default() }];
+        let runs = Runs::from([(Kind::Nginx, busy(0.5)), (Kind::Lockgate, busy(0.97))]);
+        let note = idle_note(saturated, &runs).unwrap();
+        assert!(note.ends_with("busy for nginx 50 %"), "{note}");
+        assert_eq!(idle_note(Scenario::all()[0], &runs), None);
     }
 
     #[test]

@@ -173,7 +173,7 @@ fn prose(bytes: usize) -> String {
 /// Source text, with the line ends and quotes that JSON must escape.
 fn file(call: usize) -> String {
     let line = |line| format!("    let value_{line} = read(\"part_{call}/{line}\")?;\t// said \"so\"");
-    (0..80).map(line).collect::<Vec<_>>().join("\n")
+    (0..108).map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
