@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) front: lockgate_wire::Format,
     /// How the client gets the answer.
     pub(crate) front_mode: Mode,
+    /// Frames of the answer that only the gateway asked for.
+    pub(crate) hidden: Option<fn(&[u8]) -> bool>,
     /// The client's headers that go along.
     pub(crate) headers: HeaderMap,
     /// The tools' original names.
@@ -159,6 +161,7 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
         context: plan.context.clone(),
         front: plan.front,
         front_mode: plan.front_mode,
+        hidden: plan.hidden,
         names: plan.names.clone(),
         until_stop: of_program,
         upstream: plan.upstream,

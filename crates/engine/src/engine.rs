@@ -9,8 +9,10 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Response;
 use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
-use lockgate_providers::{Ask, Kind, OpenError, Operation};
-use lockgate_wire::{AnswerContext, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, format};
+use lockgate_providers::{Ask, Kind, OpenError, Operation, StreamUsage};
+use lockgate_wire::{
+    AnswerContext, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, chat, format,
+};
 use tokio::time::Instant;
 
 use crate::answer::{self, Facts};
@@ -40,10 +42,18 @@ const DEFAULT_MAX_TOKENS: u64 = 8192;
 /// A request in the dialect that its provider gets.
 struct Outgoing {
     body: Bytes,
+    /// Frames of the answer that only the gateway asked for.
+    hidden: Option<fn(&[u8]) -> bool>,
     loss: Loss,
     names: ToolNames,
     raw_path: Option<String>,
     upstream: Format,
+}
+
+impl Outgoing {
+    fn of(body: Bytes, loss: Loss, upstream: Format) -> Self {
+        Self { body, hidden: None, loss, names: ToolNames::default(), raw_path: None, upstream }
+    }
 }
 
 impl Engine {
@@ -99,7 +109,7 @@ impl Engine {
         let context = AnswerContext {
             created: answer::unix_now(),
             id: id.simple().to_string(),
-            include_usage: lockgate_wire::chat::include_usage(&request.body),
+            include_usage: chat::include_usage(&request.body),
             input_estimate: Some(estimate(&request.body)),
             model: target.model.clone(),
             sequence: 0,
@@ -119,6 +129,7 @@ impl Engine {
             credential,
             front: request.format,
             front_mode: mode,
+            hidden: outgoing.hidden,
             headers: attempt::travelling(&request.headers, dialect, outgoing.upstream.dialect),
             names: outgoing.names,
             raw_path: outgoing.raw_path,
@@ -161,7 +172,7 @@ impl Engine {
         let front = request.format;
         let upstream = target.upstream.provider.dialects();
         let (outgoing, dialect) = if upstream.contains(&front.dialect) {
-            (self.passed(request, envelope, target)?, front.dialect)
+            (counted(self.passed(request, envelope, target)?, target, mode), front.dialect)
         } else {
             let dialect = *upstream
                 .first()
@@ -198,7 +209,7 @@ impl Engine {
         let raw_path =
             if own_form { versioned_path(request, target) } else { Some(&*request.path_and_query) };
         let raw_path = raw_path.map(str::to_owned);
-        Ok(Outgoing { body, loss: Loss::default(), names: ToolNames::default(), raw_path, upstream: front })
+        Ok(Outgoing { raw_path, ..Outgoing::of(body, Loss::default(), front) })
     }
 
     /// A session that moved between providers carries seals of the others; its own dialect would pass them on. Such
@@ -334,7 +345,24 @@ fn write(
         stream: is_stream(mode),
     };
     let body = upstream.messages.write(conversation, &to, &mut loss)?;
-    Ok(Outgoing { body: body.into(), loss, names: ToolNames::default(), raw_path: None, upstream })
+    Ok(Outgoing::of(body.into(), loss, upstream))
+}
+
+/// Asks for the usage of a stream that passes, where the settings want it always and the client does not. What the
+/// answer gets by that is not for the client.
+fn counted(outgoing: Outgoing, target: &Target, mode: Mode) -> Outgoing {
+    let upstream = &target.upstream;
+    let asks = match upstream.settings.stream_usage {
+        StreamUsage::Always => outgoing.upstream.dialect == Dialect::Chat && is_stream(mode),
+        StreamUsage::AsAsked => false,
+    };
+    // Servers without the option tell usage unasked, or never.
+    let can = || !upstream.provider.quirks(&target.model, 0).no_stream_options;
+    if !asks || chat::include_usage(&outgoing.body) || !can() {
+        return outgoing;
+    }
+    let body = chat::with_usage(&outgoing.body).into();
+    Outgoing { body, hidden: Some(chat::usage_only), ..outgoing }
 }
 
 /// The path as the caller wrote it, where that says more than the operation: Google's clients choose the version in it, and

@@ -48,6 +48,7 @@ async fn answer(command: &CommandLine, body: String) -> (String, Option<Failure>
         context: AnswerContext::default(),
         front: lockgate_wire::format(Dialect::Chat),
         front_mode: Mode::Whole,
+        hidden: None,
         names: ToolNames::default(),
         until_stop: true,
         upstream: format,

@@ -25,6 +25,7 @@ mod tests;
 mod told;
 mod tools;
 mod usage;
+mod wanted;
 mod whole;
 mod write;
 
@@ -34,6 +35,8 @@ use crate::{
     AnswerContext, Depth, EnvelopeSpec, Format, Kind, Loss, Mode, StreamDecoder, StreamEncoder, Target,
     WireFormat,
 };
+
+pub use wanted::{include_usage, usage_only, usage_wanted, with_usage};
 
 /// OpenAI Chat Completions.
 pub static FORMAT: Format = Format {
@@ -92,23 +95,4 @@ impl WireFormat for Chat {
     fn fault(&self, status: u16, body: &[u8]) -> Failure {
         error::fault(status, body)
     }
-}
-
-/// Whether a request asks for usage in the stream (`stream_options.include_usage`). Costs one search where the
-/// words are not there, one scan where they are; who has an [`Envelope`](crate::Envelope) hands its
-/// `stream_options` to [`usage_wanted`] instead.
-pub fn include_usage(body: &[u8]) -> bool {
-    if memchr::memmem::find(body, b"include_usage").is_none() {
-        return false;
-    }
-    let Ok(outside) = crate::scan(body, 512) else { return false };
-    outside.find(body, "stream_options").is_some_and(|options| usage_wanted(&body[options.value.clone()]))
-}
-
-/// Whether the value of `stream_options` asks for usage.
-pub fn usage_wanted(stream_options: &[u8]) -> bool {
-    let Ok(inside) = crate::scan(stream_options, 512) else { return false };
-    inside
-        .find(stream_options, "include_usage")
-        .is_some_and(|member| &stream_options[member.value.clone()] == b"true")
 }
