@@ -176,7 +176,6 @@ async fn a_model_may_have_its_own_timeouts() {
         settings.timeouts.first_byte_ms = 50;
         settings.model_timeouts = vec![ModelTimeouts {
             model: ModelGlob::new("slow-*"),
-            connect_ms: None,
             first_byte_ms: Some(10_000),
             idle_ms: None,
             total_ms: None,
