@@ -74,8 +74,8 @@ pub struct CommandLine {
     pub program: String,
     /// How long the run may take, in milliseconds.
     pub timeout_ms: u64,
-    /// Environment variables that it does not inherit.
-    pub without: &'static [&'static str],
+    /// Whether an environment variable is kept from it.
+    pub withheld: fn(&str) -> bool,
 }
 
 /// How a program wants its body: piece by piece, each after it is done with the one before. Its answer is over with
