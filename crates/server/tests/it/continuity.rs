@@ -135,3 +135,18 @@ async fn a_session_that_moves_away_and_back_is_accepted_everywhere() {
         assert_eq!(app.upstream.violations(), Vec::<String>::new(), "{way:?}");
     }
 }
+
+/// DeepSeek and Kimi refuse a tool loop whose calls come back without the thoughts that led to them.
+#[tokio::test]
+async fn servers_that_want_earlier_thoughts_get_them_from_clients_of_other_dialects() {
+    let script = LOOP.replace("rules: [{", "rules: [{quirks: {reasoning_field: reasoning_content}, ");
+    for (model, wants) in [("other:kimi-k2.6", true), ("other:qwen3", false)] {
+        let app = App::start(&script).await;
+        let mut body = thinking(model);
+        anthropic_loop(&app, &mut body, 2).await;
+        let sent = app.upstream.last().unwrap().json();
+        let call = sent["messages"].as_array().unwrap().iter().find(|message| message["role"] == "assistant");
+        let thoughts = &call.unwrap()["reasoning_content"];
+        assert_eq!(thoughts, &if wants { json!("Next step.") } else { Value::Null }, "{model} {sent:#}");
+    }
+}

@@ -3,7 +3,8 @@
 //!
 //! What other servers do differently when they answer is read without being told (`decode`, `calls`); what they do
 //! not accept in a request is told by [`Quirks`](crate::Quirks). Does no token counting (the dialect has none), does
-//! not read `<think>` inside text, and never sends thoughts back upstream: OpenAI has no field for them.
+//! not read `<think>` inside text, and sends thoughts back upstream only where a quirk says so: OpenAI has no field for
+//! them.
 
 mod answer;
 mod calls;
