@@ -19,6 +19,7 @@ use crate::answer::{self, Facts};
 use crate::attempt::{self, Plan, Refused};
 use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
+use crate::estimate::estimate;
 use crate::relay::{AnswerBody, Relay, is_stream};
 use crate::report::{CallReport, Observer, Outcome, Report};
 use crate::request::CallRequest;
@@ -381,9 +382,4 @@ fn strict_refusal(loss: &Loss, dialect: Dialect) -> Failure {
     let all = loss.header();
     let words = format!("strict mode: the provider speaks {dialect}, which cannot carry: {all}");
     Failure { code: Some("unsupported_parameter".into()), ..Failure::invalid(field, words) }
-}
-
-/// A rough count of a body's tokens: four bytes each, which is near for English and JSON.
-pub(crate) fn estimate(body: &[u8]) -> u64 {
-    (body.len() / 4).max(1) as u64
 }

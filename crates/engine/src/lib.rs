@@ -17,6 +17,7 @@ mod connect;
 mod continuity;
 mod discover;
 mod engine;
+mod estimate;
 mod headers;
 mod hush;
 mod pipe;

@@ -14,7 +14,8 @@ use lockgate_wire::{Envelope, Format, Loss, ModelsPage, Target as WriteTarget, T
 
 use crate::answer::{self, Facts};
 use crate::attempt::{Refused, travelling};
-use crate::engine::{Engine, credential_for, estimate, versioned_path};
+use crate::engine::{Engine, credential_for, versioned_path};
+use crate::estimate::estimate;
 use crate::headers;
 use crate::pipe::unreadable;
 use crate::relay::AnswerBody;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::client::Call;
+use crate::front::{Front, Layout};
 
 fn ids(list: &Value, key: &str) -> Vec<String> {
     list.as_array().unwrap().iter().map(|model| model[key].as_str().unwrap().to_owned()).collect()
@@ -142,4 +143,17 @@ async fn endpoints_nobody_models_pass_untouched_to_the_owner_of_the_dialect() {
     }
     assert_eq!(app.send(&Call::get("/nowhere")).await.status, 404);
     assert_eq!(app.send(&Call::get("/v1/messages")).await.status, 405);
+}
+
+/// Requirement 004-32: a context is allocated for what a picture means to a model, not for its bytes.
+#[tokio::test]
+async fn a_picture_of_megabytes_does_not_ask_for_a_context_of_its_bytes() {
+    let app = App::start("validate: false").await;
+    let picture = format!("iVBORw0KGgo{}", "Ab1+".repeat(500_000));
+    let mut body = Front::Anthropic.body("ollama:llava", Layout::Whole);
+    body["messages"][0]["content"] = json!([
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": picture}},
+        {"type": "text", "text": "what?"}]);
+    app.send(&Call::post("/v1/messages", &body)).await;
+    assert_eq!(app.seen().json()["options"]["num_ctx"], 4096);
 }
