@@ -99,7 +99,7 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened, Refused> {
         let Some(wait) = wait_before_retry(&refused.failure, Duration::from_millis(retry.max_wait_ms)) else {
             return Err(refused);
         };
-        if left == 0 {
+        if left == 0 || plan.target.upstream.provider.is_final(&refused.failure) {
             return Err(refused);
         }
         left -= 1;

@@ -10,7 +10,7 @@ use lockgate_core::{Dialect, Failure};
 use lockgate_wire::Quirks;
 
 use crate::address::Address;
-use crate::{Ask, Credential, Endpoint, Kind, OpenError, Provider, Settings, openai, signing};
+use crate::{Ask, Credential, Endpoint, Kind, OpenError, Provider, Settings, llamacpp, openai, signing};
 
 /// What a server of this family does not have, or has otherwise.
 #[derive(Clone, Copy)]
@@ -100,6 +100,11 @@ impl Provider for Compatible {
             tool_id_alnum9: row.tool_id_alnum9,
             ..Quirks::default()
         }
+    }
+
+    /// Many of these servers are llama.cpp under another name.
+    fn is_final(&self, failure: &Failure) -> bool {
+        llamacpp::is_final(failure)
     }
 }
 

@@ -123,6 +123,11 @@ pub trait Provider: Send + Sync {
         Ok(body)
     }
 
+    /// Whether the same request would be refused again, though the status says that the server is at fault.
+    fn is_final(&self, _failure: &Failure) -> bool {
+        false
+    }
+
     /// Where access tokens come from, for providers that do not take a key.
     fn tokens(&self) -> Option<&dyn TokenSource> {
         None
