@@ -20,6 +20,7 @@ mod engine;
 mod estimate;
 mod headers;
 mod hush;
+mod loaded;
 mod pipe;
 mod process;
 mod relay;

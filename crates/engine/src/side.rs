@@ -384,7 +384,7 @@ fn facts(dialect: Dialect, upstream: &Upstream, model: &str) -> Facts {
     Facts { model: model.to_owned(), provider: upstream.id.clone(), same, ..blank(dialect) }
 }
 
-fn blank(dialect: Dialect) -> Facts {
+pub(crate) fn blank(dialect: Dialect) -> Facts {
     let task = uuid::Uuid::now_v7().to_string();
     Facts { dialect, loss: Loss::default(), model: String::new(), provider: String::new(), same: false, task }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lockgate_engine::Grant;
-use lockgate_providers::ModelGlob;
+use lockgate_providers::{ModelGlob, Settings};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -156,4 +156,28 @@ async fn a_picture_of_megabytes_does_not_ask_for_a_context_of_its_bytes() {
         {"type": "text", "text": "what?"}]);
     app.send(&Call::post("/v1/messages", &body)).await;
     assert_eq!(app.seen().json()["options"]["num_ctx"], 4096);
+}
+
+#[tokio::test]
+async fn what_ollama_servers_have_loaded_is_one_list_without_what_the_key_may_not_call() {
+    let script = "models: [{id: 'qwen3:8b', loaded: true}, {id: 'llava:7b', loaded: true}, {id: 'cold:1b'}]";
+    let names = |reply: &crate::client::Reply| ids(&reply.json()["models"], "name");
+    let app = App::start(script).await;
+    assert_eq!(names(&app.send(&Call::get("/api/ps")).await), ["qwen3:8b", "llava:7b"]);
+    assert_eq!(app.seen().path(), "/api/ps");
+
+    let twice = App::with(script, |setup| {
+        let again = setup.provider("ollama").clone();
+        setup.options.providers.insert("second".into(), again.clone());
+        let dead = "http://127.0.0.1:1".parse().unwrap();
+        setup.options.providers.insert("third".into(), Settings { base_url: Some(dead), ..again });
+        let models = vec![ModelGlob::new("second:qwen*")];
+        setup.access = crate::access::keyed("lg-k", Grant { models, ..Grant::default() });
+    })
+    .await;
+    assert_eq!(names(&twice.send(&Call::get("/api/ps").header("x-api-key", "lg-k")).await), ["qwen3:8b"]);
+    assert_eq!(twice.upstream.requests().len(), 2);
+
+    let none = App::with(script, |setup| setup.only(&["openai"])).await;
+    assert_eq!(none.send(&Call::get("/api/ps")).await.text(), "{\"models\":[]}");
 }
