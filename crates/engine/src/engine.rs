@@ -173,7 +173,7 @@ impl Engine {
         let front = request.format;
         let upstream = target.upstream.provider.dialects();
         let (outgoing, dialect) = if upstream.contains(&front.dialect) {
-            (counted(self.passed(request, envelope, target)?, target, mode), front.dialect)
+            (counted(self.passed(request, envelope, target, mode)?, target, mode), front.dialect)
         } else {
             let dialect = *upstream
                 .first()
@@ -194,9 +194,10 @@ impl Engine {
         request: &CallRequest,
         envelope: &Envelope,
         target: &Target,
+        mode: Mode,
     ) -> Result<Outgoing, Failure> {
         let front = request.format;
-        if let Some(rewritten) = self.without_foreign_seals(request, target)? {
+        if let Some(rewritten) = self.without_foreign_seals(request, target, mode)? {
             return Ok(rewritten);
         }
         let renamed = front.envelope.model_in_body && envelope.model.as_deref() != Some(&target.model);
@@ -219,6 +220,7 @@ impl Engine {
         &self,
         request: &CallRequest,
         target: &Target,
+        mode: Mode,
     ) -> Result<Option<Outgoing>, Failure> {
         if self.continuity.is_empty() || !crate::continuity::may_hold_seals(&request.body) {
             return Ok(None);
@@ -231,8 +233,10 @@ impl Engine {
         }
         let mut loss = Loss::default();
         self.continuity.drop_foreign(&mut conversation, &issuer, &mut loss);
-        let outgoing = write(request, &conversation, target, request.format, Mode::Whole, loss)?;
-        Ok(Some(outgoing))
+        let outgoing = write(request, &conversation, target, request.format, mode, loss)?;
+        // What is written asks for usage in any case.
+        let unasked = request.format.dialect == Dialect::Chat && !chat::include_usage(&request.body);
+        Ok(Some(Outgoing { hidden: unasked.then_some(chat::usage_only), ..outgoing }))
     }
 
     fn converted(
