@@ -28,7 +28,8 @@ const FILE: usize = 64 * 1024;
 
 /// A rough count of a body's tokens.
 pub(crate) fn estimate(body: &[u8]) -> u64 {
-    let is_run = |at: usize| body.get(at..at + SAMPLE).is_some_and(|bytes| bytes.iter().all(is_base64));
+    let is_run =
+        |at: usize| body.get(at..at + SAMPLE).is_some_and(|bytes| bytes.iter().copied().all(is_base64));
     let (mut text, mut tokens) = (body.len(), 0);
     let mut at = 0;
     while at < body.len() {
@@ -36,12 +37,12 @@ pub(crate) fn estimate(body: &[u8]) -> u64 {
             at += STEP;
             continue;
         }
-        let start = at - body[..at].iter().rev().take_while(|byte| is_base64(byte)).count();
+        let start = at - body[..at].iter().rev().take_while(|byte| is_base64(**byte)).count();
         // What separates two runs is mostly between the samples.
         while is_run(at + STEP) && memchr::memchr3(b'"', b',', b' ', &body[at..at + STEP]).is_none() {
             at += STEP;
         }
-        let end = at + body[at..].iter().take_while(|byte| is_base64(byte)).count();
+        let end = at + body[at..].iter().take_while(|byte| is_base64(**byte)).count();
         if let Some(data) = tokens_of(&body[start..end]) {
             text -= end - start;
             tokens += data;
@@ -66,7 +67,7 @@ fn tokens_of(data: &[u8]) -> Option<u64> {
 }
 
 /// Both alphabets of base64, and the escapes that JSON may put into it (`\/`, `\n`).
-fn is_base64(byte: &u8) -> bool {
+fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'/' | b'=' | b'\\' | b'_')
 }
 

@@ -108,8 +108,8 @@ impl Provider for Compatible {
     }
 }
 
-/// Whether a model of this name refuses a call of tools in its history without the thoughts before it ("reasoning_content
-/// is missing in assistant tool call message").
+/// Whether a model of this name refuses a call of tools in its history without the thoughts before it (Moonshot:
+/// "`reasoning_content` is missing in assistant tool call message").
 fn wants_thoughts(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
     name.starts_with("deepseek") || name.starts_with("kimi")
