@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) front: lockgate_wire::Format,
     /// How the client gets the answer.
     pub(crate) front_mode: Mode,
+    /// Frames of the answer that only the gateway asked for.
+    pub(crate) hidden: Option<fn(&[u8]) -> bool>,
     /// The client's headers that go along.
     pub(crate) headers: HeaderMap,
     /// The tools' original names.
@@ -97,7 +99,7 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened, Refused> {
         let Some(wait) = wait_before_retry(&refused.failure, Duration::from_millis(retry.max_wait_ms)) else {
             return Err(refused);
         };
-        if left == 0 {
+        if left == 0 || plan.target.upstream.provider.is_final(&refused.failure) {
             return Err(refused);
         }
         left -= 1;
@@ -159,6 +161,7 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
         context: plan.context.clone(),
         front: plan.front,
         front_mode: plan.front_mode,
+        hidden: plan.hidden,
         names: plan.names.clone(),
         until_stop: of_program,
         upstream: plan.upstream,

@@ -2,14 +2,15 @@
 //! cerebras, lm-studio) and whatever the configuration names.
 //!
 //! Quirks: a row of the table below for each preset, from its own documentation or client library (November 2026);
-//! the first row is what every such server copes with.
+//! the first row is what every such server copes with. Models of DeepSeek and Kimi refuse a tool loop without their
+//! thoughts; at servers that are no preset they are known by their names.
 
 use http::HeaderMap;
 use lockgate_core::{Dialect, Failure};
 use lockgate_wire::Quirks;
 
 use crate::address::Address;
-use crate::{Ask, Credential, Endpoint, Kind, OpenError, Provider, Settings, openai, signing};
+use crate::{Ask, Credential, Endpoint, Kind, OpenError, Provider, Settings, llamacpp, openai, signing};
 
 /// What a server of this family does not have, or has otherwise.
 #[derive(Clone, Copy)]
@@ -19,6 +20,7 @@ struct Row {
     no_parallel_tools: bool,
     no_stream_options: bool,
     no_strict_tools: bool,
+    reasoning_history: bool,
     system_role: bool,
     tool_id_alnum9: bool,
 }
@@ -30,6 +32,7 @@ const UNKNOWN: Row = Row {
     no_parallel_tools: false,
     no_stream_options: false,
     no_strict_tools: false,
+    reasoning_history: false,
     system_role: true,
     tool_id_alnum9: false,
 };
@@ -38,8 +41,9 @@ const UNKNOWN: Row = Row {
 const ROWS: [(&str, Row); 8] = [
     // cerebras_cloud_sdk 1.91: `max_tokens` is deprecated; neither `store` nor `metadata`. Its docs: no developer role.
     ("cerebras", Row { legacy_max_tokens: false, ..UNKNOWN }),
-    // Its reference: no `parallel_tool_calls`; `strict` only at the beta address.
-    ("deepseek", Row { no_parallel_tools: true, no_strict_tools: true, ..UNKNOWN }),
+    // Its reference: no `parallel_tool_calls`; `strict` only at the beta address. Its guide to thinking: where tools were
+    // called, `reasoning_content` must come back in all later requests (status 400 else); elsewhere it is ignored.
+    ("deepseek", Row { no_parallel_tools: true, no_strict_tools: true, reasoning_history: true, ..UNKNOWN }),
     // Its reference names `max_tokens` and no extras.
     ("fireworks", UNKNOWN),
     // groq 1.7: `max_tokens` is deprecated, `store` and `metadata` are "not currently supported". Usage of a stream
@@ -58,13 +62,14 @@ const ROWS: [(&str, Row); 8] = [
 /// A server that speaks Chat Completions.
 pub(crate) struct Compatible {
     address: Address,
-    row: Row,
+    /// `None` for a server that is no preset.
+    row: Option<Row>,
 }
 
 impl Compatible {
     pub(crate) fn open(id: &str, settings: &Settings) -> Result<Self, OpenError> {
         let address = Address::of(id, Kind::OpenaiCompatible, settings)?;
-        let row = ROWS.iter().find(|(preset, _)| *preset == id).map_or(UNKNOWN, |(_, row)| *row);
+        let row = ROWS.iter().find(|(preset, _)| *preset == id).map(|(_, row)| *row);
         Ok(Self { address, row })
     }
 }
@@ -82,25 +87,49 @@ impl Provider for Compatible {
         signing::bearer(credential, headers)
     }
 
-    fn quirks(&self, _model: &str, _need: u64) -> Quirks {
-        let row = self.row;
+    fn quirks(&self, model: &str, _need: u64) -> Quirks {
+        let row = self.row.unwrap_or(Row { reasoning_history: wants_thoughts(model), ..UNKNOWN });
         Quirks {
             legacy_max_tokens: row.legacy_max_tokens,
             no_openai_extras: row.no_openai_extras,
             no_parallel_tools: row.no_parallel_tools,
             no_stream_options: row.no_stream_options,
             no_strict_tools: row.no_strict_tools,
+            reasoning_history: row.reasoning_history,
             system_role: row.system_role,
             tool_id_alnum9: row.tool_id_alnum9,
             ..Quirks::default()
         }
     }
+
+    /// Many of these servers are llama.cpp under another name.
+    fn is_final(&self, failure: &Failure) -> bool {
+        llamacpp::is_final(failure)
+    }
+}
+
+/// Whether a model of this name refuses a call of tools in its history without the thoughts before it (Moonshot:
+/// "`reasoning_content` is missing in assistant tool call message").
+fn wants_thoughts(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
+    name.starts_with("deepseek") || name.starts_with("kimi")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::PRESETS;
+
+    #[test]
+    fn thoughts_go_back_to_the_makers_of_deepseek_and_kimi_and_to_nobody_else() {
+        let asked = |id: &str, model: &str| {
+            let settings = serde_json::from_str(r#"{"base_url": "https://h/v1"}"#).unwrap();
+            Compatible::open(id, &settings).unwrap().quirks(model, 0).reasoning_history
+        };
+        assert!(asked("deepseek", "whatever"));
+        assert!(asked("moonshot", "kimi-k2.6") && asked("work", "deepseek-ai/DeepSeek-V4"));
+        assert!(!asked("work", "qwen3") && !asked("groq", "moonshotai/kimi-k2-instruct"));
+    }
 
     #[test]
     fn every_preset_has_its_row_and_every_row_its_preset() {

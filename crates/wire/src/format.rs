@@ -106,6 +106,9 @@ pub struct Quirks {
     pub no_stream_options: bool,
     /// Has no `strict` on tools.
     pub no_strict_tools: bool,
+    /// Wants the thoughts of earlier turns back as `reasoning_content`, in each message with tool calls at least
+    /// (DeepSeek, Kimi).
+    pub reasoning_history: bool,
     /// Says `system` where OpenAI says `developer`.
     pub system_role: bool,
     /// Tool call ids must be nine letters or digits (Mistral).

@@ -26,7 +26,7 @@ fn fake(folder: &Path, script: &str) -> CommandLine {
         max_output_bytes: 1 << 20,
         program: path.to_str().unwrap().to_owned(),
         timeout_ms: 60_000,
-        without: &[],
+        withheld: |_| false,
     }
 }
 
@@ -48,6 +48,7 @@ async fn answer(command: &CommandLine, body: String) -> (String, Option<Failure>
         context: AnswerContext::default(),
         front: lockgate_wire::format(Dialect::Chat),
         front_mode: Mode::Whole,
+        hidden: None,
         names: ToolNames::default(),
         until_stop: true,
         upstream: format,
@@ -254,7 +255,7 @@ async fn it_does_not_inherit_what_is_kept_from_it() {
     let folder = tempfile::tempdir().unwrap();
     let script =
         format!(r#"cat > /dev/null; echo "${{PATH+path}} ${{HOME+home}}" > "$1/env"; echo '{RESULT}'"#);
-    let command = CommandLine { without: &["HOME"], ..fake(folder.path(), &script) };
+    let command = CommandLine { withheld: |name| name == "HOME", ..fake(folder.path(), &script) };
     assert!(std::env::var_os("HOME").is_some());
     let (_, failure) = answer(&command, line("user", "hi")).await;
     assert!(failure.is_none());
