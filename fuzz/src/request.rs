@@ -43,6 +43,7 @@ fn write(from: &Format, to: &Format, conversation: &Conversation, bits: u64) {
         no_reasoning: bit(5),
         no_stream_options: bit(6),
         no_strict_tools: bit(7),
+        reasoning_history: bit(11),
         system_role: bit(8),
         tool_id_alnum9: bit(9),
     };
