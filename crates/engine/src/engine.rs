@@ -271,7 +271,7 @@ impl Engine {
             Ok(Ok(mut opened)) => {
                 let (status, upstream) = (opened.status, std::mem::take(&mut opened.headers));
                 if is_stream(plan.front_mode) && opened.body.is_some() {
-                    let body = AnswerBody::relay(Relay::opened(opened, plan.clone(), keepalive, report));
+                    let body = AnswerBody::relay(Relay::opened(opened, plan.course(), keepalive, report));
                     return answer::answered(&facts, status, &upstream, plan.front_mode, body);
                 }
                 report.learn(&mut opened.pipe);
@@ -286,7 +286,7 @@ impl Engine {
             // The client has waited long enough for a sign of life: from here on, errors are events of the stream.
             Err(_) if is_stream(plan.front_mode) => {
                 let mode = plan.front_mode;
-                let body = AnswerBody::relay(Relay::opening(opening, plan, keepalive, report));
+                let body = AnswerBody::relay(Relay::opening(opening, plan.course(), keepalive, report));
                 answer::answered(&facts, 200, &http::HeaderMap::new(), mode, body)
             }
             Err(_) => {
