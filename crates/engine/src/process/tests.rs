@@ -166,7 +166,9 @@ echo $! > "$1/child"; echo $$ > "$1/parent"; echo '{"type":"system"}'; wait"#;
 #[tokio::test]
 async fn stragglers_do_not_outlive_the_answer() {
     let folder = tempfile::tempdir().unwrap();
-    let script = format!(r#"sleep 1000 & echo $! > "$1/child"; echo '{RESULT}'; exec cat > "$1/in""#);
+    let script = format!(
+        r#"read -r first; sleep 1000 & echo $! > "$1/child"; echo '{RESULT}'; cat > /dev/null; echo "$first" > "$1/in""#
+    );
     let (text, failure) = answer(&fake(folder.path(), &script), line("user", "hi")).await;
     assert!(failure.is_none() && text.contains("Ciao."), "{text} {failure:?}");
     let child = read(folder.path(), "child");
