@@ -179,6 +179,8 @@ impl Pipe {
         } else if self.until_stop && self.seen.stop.is_some() {
             out.push(self.finish());
         }
+        // A frame that is kept keeps the whole buffer that its bytes were read into.
+        self.decoded.clear();
         out.into_bytes()
     }
 
