@@ -248,6 +248,9 @@ pub struct Conversion {
     /// True refuses a call (400) that has a field the other API cannot carry; false drops the field and names it in the
     /// response header `x-lockgate-lossy`.
     pub strict: bool,
+    /// True removes the later ones of tools that a request offers twice, identical in everything; such a request is refused
+    /// by providers ("Tool names must be unique"). Two tools of one name that differ stay. Holds for calls that pass, too.
+    pub repair_duplicate_tools: bool,
 }
 
 /// What the gateway writes about itself.

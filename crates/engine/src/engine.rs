@@ -88,8 +88,15 @@ impl Engine {
     }
 
     /// Generates an answer. Never fails: an error is a response in the client's dialect.
-    pub async fn generate(&self, request: CallRequest) -> Response<AnswerBody> {
+    pub async fn generate(&self, mut request: CallRequest) -> Response<AnswerBody> {
         let format = request.format;
+        if self.state.load().options.repair_duplicate_tools
+            && let Some((body, names)) =
+                lockgate_wire::without_duplicate_tools(&request.body, format.envelope.tools)
+        {
+            tracing::info!(tools = names.join(", "), "tools that were offered twice were taken out");
+            request.body = body.into();
+        }
         match self.prepared(&request) {
             Ok((plan, facts)) => self.run(plan, facts).await,
             Err(failure) => answer::error(&format, &failure),

@@ -25,6 +25,8 @@ pub struct Options {
     pub limits: EnvelopeLimits,
     /// Providers by id.
     pub providers: BTreeMap<String, Settings>,
+    /// Whether identical duplicates of tools are taken out of requests.
+    pub repair_duplicate_tools: bool,
     /// Whether lossy conversions are refused.
     pub strict: bool,
 }

@@ -21,6 +21,7 @@ mod jsonout;
 mod loss;
 pub mod ollama;
 mod registry;
+mod repair;
 pub mod responses;
 mod scan;
 mod sequence;
@@ -35,6 +36,7 @@ pub use format::{
 pub use frame::{Framer, MAX_FRAME, SseEvent, sse};
 pub use loss::Loss;
 pub use registry::{count_envelope, format, may_leave};
+pub use repair::without_duplicate_tools;
 pub use scan::{Kind, Member, Scan, ScanError, scan, validate};
 pub use sequence::Sequencer;
 pub use toolnames::{Restore, ToolNames};

@@ -154,6 +154,7 @@ fn setup(url: &str) -> Setup {
             keepalive: Duration::from_secs(5),
             limits: EnvelopeLimits { messages: 10_000, nesting: 128, tools: 1_000 },
             providers,
+            repair_duplicate_tools: false,
             strict: false,
         },
     }

@@ -197,3 +197,21 @@ async fn references_to_what_a_provider_stored_are_400_by_name_elsewhere_and_pass
         app.upstream.clear();
     }
 }
+
+/// Requirement B1: tools pass as they are; where the repair is switched on, only identical duplicates go.
+#[tokio::test]
+async fn tools_offered_twice_pass_untouched_or_are_repaired_where_that_is_switched_on() {
+    let mut body = Front::Anthropic.body("anthropic:claude-sonnet-4-5", Layout::Whole);
+    let tool = json!({"name": "twice", "description": "d", "input_schema": {"type": "object"}});
+    body["tools"] = json!([tool, {"name": "other", "input_schema": {"type": "object"}}, tool]);
+    let call = Call::post("/v1/messages", &body);
+    let as_is = App::start("rules: []").await;
+    assert_eq!(as_is.send(&call).await.status, 400, "the provider judges what the client sent");
+    assert_eq!(as_is.upstream.last().unwrap().json()["tools"].as_array().unwrap().len(), 3);
+    let repairing = App::with("rules: []", |setup| setup.options.repair_duplicate_tools = true).await;
+    assert_eq!(repairing.send(&call).await.status, 200);
+    let sent = repairing.upstream.last().unwrap().json();
+    assert_eq!(sent["tools"].as_array().unwrap().len(), 2);
+    body["tools"][2]["description"] = json!("another");
+    assert_eq!(repairing.send(&Call::post("/v1/messages", &body)).await.status, 400);
+}
