@@ -33,10 +33,6 @@ pub struct Engine {
     pub(crate) state: ArcSwap<State>,
 }
 
-/// Output bound for providers that demand one, when the client gives none: what the smallest current model allows
-/// without beta headers.
-const DEFAULT_MAX_TOKENS: u64 = 8192;
-
 /// A request in the dialect that its provider gets.
 struct Outgoing {
     body: Bytes,
@@ -218,7 +214,7 @@ impl Engine {
         }
         let mut loss = Loss::default();
         self.continuity.drop_foreign(&mut conversation, &issuer, &mut loss);
-        let outgoing = write(request, &conversation, target, request.format, Mode::Whole, loss)?;
+        let outgoing = self.write(request, &conversation, target, request.format, Mode::Whole, loss)?;
         Ok(Some(outgoing))
     }
 
@@ -238,8 +234,32 @@ impl Engine {
             loss.note("n");
         }
         self.continuity.restore(&mut conversation, &issuer_of(target), &mut loss);
-        let outgoing = write(request, &conversation, target, format(dialect), mode, loss)?;
+        let outgoing = self.write(request, &conversation, target, format(dialect), mode, loss)?;
         Ok(Outgoing { names, ..outgoing })
+    }
+
+    fn write(
+        &self,
+        request: &CallRequest,
+        conversation: &Conversation,
+        target: &Target,
+        upstream: Format,
+        mode: Mode,
+        mut loss: Loss,
+    ) -> Result<Outgoing, Failure> {
+        let prompt = estimate(&request.body);
+        let need = prompt + conversation.sampling.max_tokens.unwrap_or(4096);
+        let quirks = target.upstream.provider.quirks(&target.model, need);
+        let catalogue = self.catalogue.load();
+        let listed = catalogue.card(&target.upstream.id, &target.model).and_then(|card| card.max_output);
+        let to = WriteTarget {
+            default_max_tokens: lockgate_wire::anthropic::output_bound(&target.model, listed, prompt),
+            model: &target.model,
+            quirks: &quirks,
+            stream: is_stream(mode),
+        };
+        let body = upstream.messages.write(conversation, &to, &mut loss)?;
+        Ok(Outgoing { body: body.into(), loss, names: ToolNames::default(), raw_path: None, upstream })
     }
 
     async fn run(&self, plan: Plan, mut facts: Facts) -> Response<AnswerBody> {
@@ -315,26 +335,6 @@ pub(crate) fn credential_for(
 
 fn issuer_of(target: &Target) -> Issuer {
     Issuer { model: target.model.clone(), provider: target.upstream.id.clone() }
-}
-
-fn write(
-    request: &CallRequest,
-    conversation: &Conversation,
-    target: &Target,
-    upstream: Format,
-    mode: Mode,
-    mut loss: Loss,
-) -> Result<Outgoing, Failure> {
-    let need = estimate(&request.body) + conversation.sampling.max_tokens.unwrap_or(4096);
-    let quirks = target.upstream.provider.quirks(&target.model, need);
-    let to = WriteTarget {
-        default_max_tokens: DEFAULT_MAX_TOKENS,
-        model: &target.model,
-        quirks: &quirks,
-        stream: is_stream(mode),
-    };
-    let body = upstream.messages.write(conversation, &to, &mut loss)?;
-    Ok(Outgoing { body: body.into(), loss, names: ToolNames::default(), raw_path: None, upstream })
 }
 
 /// The path as the caller wrote it, where that says more than the operation: Google's clients choose the version in it, and
