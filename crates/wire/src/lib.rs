@@ -12,6 +12,7 @@ pub mod chat;
 mod check;
 pub mod claude_cli;
 mod decoded;
+mod effort;
 mod envelope;
 mod format;
 mod frame;
@@ -27,6 +28,7 @@ mod sequence;
 mod toolnames;
 
 pub use decoded::{DecodeError, Decoded, Frame};
+pub use effort::Steering;
 pub use envelope::{Envelope, EnvelopeLimits, EnvelopeSpec, member_text, splice, with_member};
 pub use format::{
     AnswerContext, Depth, EmbeddingsFormat, Format, Mode, ModelsFormat, ModelsPage, Quirks, StreamDecoder,

@@ -214,7 +214,8 @@ impl Stream {
             Delta::Refusal(words) if !words.is_empty() => {
                 self.say(DeltaOut { refusal: Some(words), ..DeltaOut::default() }, out);
             }
-            Delta::Seal(_) => self.loss.note("signature"),
+            // Nothing is lost: it waits in the gateway for the next turn.
+            Delta::Seal(_) => {}
             Delta::Text(words) if !words.is_empty() => {
                 self.span.grow(words);
                 self.say(DeltaOut { content: Some(words), ..DeltaOut::default() }, out);

@@ -163,7 +163,8 @@ impl Whole {
             Delta::Opaque(_) => self.loss.note("opaque"),
             Delta::Reasoning(words) => self.reasoning.push_str(words),
             Delta::Refusal(words) => self.refusal.push_str(words),
-            Delta::Seal(_) => self.loss.note("signature"),
+            // Nothing is lost: it waits in the gateway for the next turn.
+            Delta::Seal(_) => {}
             Delta::Text(words) => {
                 self.span.grow(words);
                 self.content.push_str(words);
