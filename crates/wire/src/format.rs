@@ -129,6 +129,9 @@ pub struct AnswerContext {
     pub input_estimate: Option<u64>,
     /// The model's id, used until the answer names one.
     pub model: String,
+    /// The client's request, for dialects whose answers repeat parts of it (Responses). `None` where another's answer
+    /// passes.
+    pub request: Option<Bytes>,
     /// Frames that were sent before (Responses numbers its events).
     pub sequence: u64,
 }
