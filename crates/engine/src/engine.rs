@@ -98,6 +98,8 @@ impl Engine {
             include_usage: usage_wanted(request, &envelope),
             input_estimate: Some(estimate(&request.body)),
             model: target.model.clone(),
+            request: (dialect == Dialect::Responses && outgoing.upstream.dialect != dialect)
+                .then(|| request.body.clone()),
             sequence: 0,
         };
         let facts = Facts {
@@ -162,8 +164,10 @@ impl Engine {
             let dialect = *upstream
                 .first()
                 .ok_or_else(|| Failure::new(ErrorKind::Internal, "a provider without dialect"))?;
-            (self.converted(request, target, dialect, mode)?, dialect)
+            let outgoing = self.converted(request, target, dialect, mode);
+            (outgoing.map_err(|failure| in_words_of(front.dialect, failure))?, dialect)
         };
+        let outgoing = Outgoing { loss: outgoing.loss.named_for(front.dialect), ..outgoing };
         if (state.options.strict || request.asks_strict()) && !outgoing.loss.is_empty() {
             return Err(strict_refusal(&outgoing.loss, dialect));
         }
@@ -214,7 +218,7 @@ impl Engine {
         }
         let mut loss = Loss::default();
         self.continuity.drop_foreign(&mut conversation, &issuer, &mut loss);
-        let outgoing = self.write(request, &conversation, target, request.format, Mode::Whole, loss)?;
+        let outgoing = self.write(request, &conversation, target, (request.format, Mode::Whole), loss)?;
         Ok(Some(outgoing))
     }
 
@@ -234,7 +238,7 @@ impl Engine {
             loss.note("n");
         }
         self.continuity.restore(&mut conversation, &issuer_of(target), &mut loss);
-        let outgoing = self.write(request, &conversation, target, format(dialect), mode, loss)?;
+        let outgoing = self.write(request, &conversation, target, (format(dialect), mode), loss)?;
         Ok(Outgoing { names, ..outgoing })
     }
 
@@ -243,8 +247,7 @@ impl Engine {
         request: &CallRequest,
         conversation: &Conversation,
         target: &Target,
-        upstream: Format,
-        mode: Mode,
+        (upstream, mode): (Format, Mode),
         mut loss: Loss,
     ) -> Result<Outgoing, Failure> {
         let prompt = estimate(&request.body);
@@ -351,6 +354,12 @@ pub(crate) fn versioned_path<'a>(request: &'a CallRequest, target: &Target) -> O
 fn usage_wanted(request: &CallRequest, envelope: &Envelope) -> bool {
     let options = envelope.value(&request.body, "stream_options");
     options.is_some_and(|at| lockgate_wire::chat::usage_wanted(&request.body[at]))
+}
+
+/// A failure whose parameter is the client's own field.
+fn in_words_of(client: Dialect, failure: Failure) -> Failure {
+    let param = failure.param.map(|param| lockgate_wire::field_of(client, &param));
+    Failure { param, ..failure }
 }
 
 fn strict_refusal(loss: &Loss, dialect: Dialect) -> Failure {

@@ -49,12 +49,11 @@ impl Reasoning {
             Self::All => Quirks::default(),
             Self::Known if name.starts_with("gpt-oss") => takes(OPEN_EFFORTS),
             Self::Known => openai_models::known(name).unwrap_or_else(none),
-            Self::No => none(),
             Self::Xai if name.starts_with("grok-3-mini") => takes(&["low", "high"]),
             Self::Xai if ["grok-4.3", "grok-4.5", "grok-4.6"].iter().any(|known| name.starts_with(known)) => {
                 takes(OPEN_EFFORTS)
             }
-            Self::Xai => none(),
+            Self::No | Self::Xai => none(),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod claude_cli;
 mod decoded;
 mod effort;
 mod envelope;
+mod fields;
 mod format;
 mod frame;
 pub mod gemini;
@@ -35,7 +36,7 @@ pub use format::{
     StreamEncoder, Target, TokensFormat, WireFormat,
 };
 pub use frame::{Framer, MAX_FRAME, SseEvent, sse};
-pub use loss::Loss;
+pub use loss::{Loss, field_of};
 pub use registry::{count_envelope, format, may_leave};
 pub use scan::{Kind, Member, Scan, ScanError, scan, validate};
 pub use sequence::Sequencer;

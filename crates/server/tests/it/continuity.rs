@@ -235,10 +235,10 @@ async fn a_tool_loop_that_moves_to_claude_goes_on_without_the_others_thoughts() 
 async fn parameters_that_a_model_refuses_are_left_out_and_declared() {
     let app = App::start("rules: []").await;
     for (model, effort, lost) in [
-        ("openai:gpt-4o", None, "reasoning_effort"),
+        ("openai:gpt-4o", None, "thinking"),
         ("openai:gpt-5", Some("low"), "temperature"),
         ("openai:gpt-5.1", Some("low"), "temperature"),
-        ("other:llama-3.3-70b-versatile", None, "reasoning_effort"),
+        ("other:llama-3.3-70b-versatile", None, "thinking"),
     ] {
         let mut body = Front::Anthropic.body(model, Layout::Whole);
         body["max_tokens"] = json!(4096);
