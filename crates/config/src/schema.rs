@@ -146,6 +146,11 @@ impl<'s> Schema<'s> {
         self.inner["required"].as_array().into_iter().flatten().filter_map(Value::as_str)
     }
 
+    /// Where a key that does not belong here is set instead, in words for whoever wrote it.
+    pub(crate) fn elsewhere(self, key: &str) -> Option<&'s str> {
+        self.inner["x-elsewhere"][key].as_str()
+    }
+
     pub(crate) fn is_nullable(self) -> bool {
         self.nullable
     }

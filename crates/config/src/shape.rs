@@ -83,7 +83,15 @@ impl Reader<'_> {
         for entry in entries {
             let path = path.key(&entry.key);
             let Some(below) = schema.property(&entry.key) else {
-                self.problems.push(unknown_key(&entry.key, &entry.source, &path, schema.property_names()));
+                self.problems.push(match schema.elsewhere(&entry.key) {
+                    Some(words) => Problem::new(
+                        Code::UnknownKey,
+                        &entry.source,
+                        &path,
+                        format!("`{}` cannot be set here: {words}", entry.key),
+                    ),
+                    None => unknown_key(&entry.key, &entry.source, &path, schema.property_names()),
+                });
                 continue;
             };
             if let Some(value) = self.value(&entry.node, below, &path) {

@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) front: lockgate_wire::Format,
     /// How the client gets the answer.
     pub(crate) front_mode: Mode,
+    /// Frames of the answer that only the gateway asked for.
+    pub(crate) hidden: Option<fn(&[u8]) -> bool>,
     /// The client's headers that go along.
     pub(crate) headers: HeaderMap,
     /// The tools' original names.
@@ -52,6 +54,36 @@ pub(crate) struct Plan {
     pub(crate) timeouts: Timeouts,
     /// The upstream's dialect.
     pub(crate) upstream: lockgate_wire::Format,
+}
+
+/// What an answer on its way needs of its plan; the request is let go of.
+pub(crate) struct Course {
+    /// What encoders must know.
+    pub(crate) context: lockgate_wire::AnswerContext,
+    /// The client's dialect.
+    pub(crate) front: lockgate_wire::Format,
+    /// How the client gets the answer.
+    pub(crate) front_mode: Mode,
+    /// The provider's id.
+    pub(crate) provider: String,
+    /// When the call began.
+    pub(crate) started: Instant,
+    /// Bounds on each phase.
+    pub(crate) timeouts: Timeouts,
+}
+
+impl Plan {
+    /// What stays while the answer comes.
+    pub(crate) fn course(&self) -> Course {
+        Course {
+            context: lockgate_wire::AnswerContext { request: None, ..self.context.clone() },
+            front: self.front,
+            front_mode: self.front_mode,
+            provider: self.target.upstream.id.clone(),
+            started: self.started,
+            timeouts: self.timeouts,
+        }
+    }
 }
 
 /// An answer that has begun.
@@ -97,7 +129,7 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened, Refused> {
         let Some(wait) = wait_before_retry(&refused.failure, Duration::from_millis(retry.max_wait_ms)) else {
             return Err(refused);
         };
-        if left == 0 {
+        if left == 0 || plan.target.upstream.provider.is_final(&refused.failure) {
             return Err(refused);
         }
         left -= 1;
@@ -139,7 +171,7 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
     let (status, response_headers, mut body) = match endpoint {
         Endpoint::Process(command) => {
             let running = process::start(&command, &plan.body, plan.upstream)
-                .map_err(|failure| broken(plan, failure))?;
+                .map_err(|failure| broken(&plan.target.upstream.id, failure))?;
             (200, HeaderMap::new(), UpstreamBody::Process(Box::new(running)))
         }
         Endpoint::Http { method, uri } => {
@@ -159,6 +191,7 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
         context: plan.context.clone(),
         front: plan.front,
         front_mode: plan.front_mode,
+        hidden: plan.hidden,
         names: plan.names.clone(),
         until_stop: of_program,
         upstream: plan.upstream,
@@ -179,7 +212,7 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
             Err(_) => return Err(too_slow(plan).into()),
             Ok(None) => first = pipe.finish(),
             Ok(Some(Ok(bytes))) => first = pipe.feed(&bytes),
-            Ok(Some(Err(reason))) => return Err(broken(plan, reason).into()),
+            Ok(Some(Err(reason))) => return Err(broken(&plan.target.upstream.id, reason).into()),
         }
         until = ends.min(Instant::now() + Duration::from_millis(plan.timeouts.idle_ms));
     }
@@ -270,8 +303,8 @@ fn unreachable(plan: &Plan, error: &hyper_util::client::legacy::Error) -> Failur
 }
 
 /// An answer broke off, with the name of its provider.
-pub(crate) fn broken(plan: &Plan, reason: Failure) -> Failure {
-    Failure { message: format!("provider `{}`: {}", plan.target.upstream.id, reason.message), ..reason }
+pub(crate) fn broken(provider: &str, reason: Failure) -> Failure {
+    Failure { message: format!("provider `{provider}`: {}", reason.message), ..reason }
 }
 
 /// The headers of a request in the client's own dialect, or none where the dialect changes.

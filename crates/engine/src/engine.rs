@@ -9,14 +9,17 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Response;
 use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
-use lockgate_providers::{Ask, Kind, OpenError, Operation};
-use lockgate_wire::{AnswerContext, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, format};
+use lockgate_providers::{Ask, Kind, OpenError, Operation, StreamUsage};
+use lockgate_wire::{
+    AnswerContext, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, chat, format,
+};
 use tokio::time::Instant;
 
 use crate::answer::{self, Facts};
 use crate::attempt::{self, Plan, Refused};
 use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
+use crate::estimate::estimate;
 use crate::relay::{AnswerBody, Relay, is_stream};
 use crate::report::{CallReport, Observer, Outcome, Report};
 use crate::request::CallRequest;
@@ -36,10 +39,18 @@ pub struct Engine {
 /// A request in the dialect that its provider gets.
 struct Outgoing {
     body: Bytes,
+    /// Frames of the answer that only the gateway asked for.
+    hidden: Option<fn(&[u8]) -> bool>,
     loss: Loss,
     names: ToolNames,
     raw_path: Option<String>,
     upstream: Format,
+}
+
+impl Outgoing {
+    fn of(body: Bytes, loss: Loss, upstream: Format) -> Self {
+        Self { body, hidden: None, loss, names: ToolNames::default(), raw_path: None, upstream }
+    }
 }
 
 impl Engine {
@@ -117,6 +128,7 @@ impl Engine {
             credential,
             front: request.format,
             front_mode: mode,
+            hidden: outgoing.hidden,
             headers: attempt::travelling(&request.headers, dialect, outgoing.upstream.dialect),
             names: outgoing.names,
             raw_path: outgoing.raw_path,
@@ -159,7 +171,7 @@ impl Engine {
         let front = request.format;
         let upstream = target.upstream.provider.dialects();
         let (outgoing, dialect) = if upstream.contains(&front.dialect) {
-            (self.passed(request, envelope, target)?, front.dialect)
+            (counted(self.passed(request, envelope, target, mode)?, target, mode), front.dialect)
         } else {
             let dialect = *upstream
                 .first()
@@ -182,9 +194,10 @@ impl Engine {
         request: &CallRequest,
         envelope: &Envelope,
         target: &Target,
+        mode: Mode,
     ) -> Result<Outgoing, Failure> {
         let front = request.format;
-        if let Some(rewritten) = self.without_foreign_seals(request, target)? {
+        if let Some(rewritten) = self.without_foreign_seals(request, target, mode)? {
             return Ok(rewritten);
         }
         let renamed = front.envelope.model_in_body && envelope.model.as_deref() != Some(&target.model);
@@ -198,7 +211,7 @@ impl Engine {
         let raw_path =
             if own_form { versioned_path(request, target) } else { Some(&*request.path_and_query) };
         let raw_path = raw_path.map(str::to_owned);
-        Ok(Outgoing { body, loss: Loss::default(), names: ToolNames::default(), raw_path, upstream: front })
+        Ok(Outgoing { raw_path, ..Outgoing::of(body, Loss::default(), front) })
     }
 
     /// A session that moved between providers carries seals of the others; its own dialect would pass them on. Such
@@ -207,19 +220,23 @@ impl Engine {
         &self,
         request: &CallRequest,
         target: &Target,
+        mode: Mode,
     ) -> Result<Option<Outgoing>, Failure> {
         if self.continuity.is_empty() || !crate::continuity::may_hold_seals(&request.body) {
             return Ok(None);
         }
-        let mut conversation = request.format.messages.parse(&request.body)?;
+        // What cannot be taken apart here, such as a reference to what the provider has stored, is the provider's to judge.
+        let Ok(mut conversation) = request.format.messages.parse(&request.body) else { return Ok(None) };
         let issuer = issuer_of(target);
         if !self.continuity.holds_foreign(&conversation, &issuer) {
             return Ok(None);
         }
         let mut loss = Loss::default();
         self.continuity.drop_foreign(&mut conversation, &issuer, &mut loss);
-        let outgoing = self.write(request, &conversation, target, (request.format, Mode::Whole), loss)?;
-        Ok(Some(outgoing))
+        let outgoing = self.write(request, &conversation, target, (request.format, mode), loss)?;
+        // What is written asks for usage in any case.
+        let unasked = request.format.dialect == Dialect::Chat && !chat::include_usage(&request.body);
+        Ok(Some(Outgoing { hidden: unasked.then_some(chat::usage_only), ..outgoing }))
     }
 
     fn converted(
@@ -262,7 +279,7 @@ impl Engine {
             stream: is_stream(mode),
         };
         let body = upstream.messages.write(conversation, &to, &mut loss)?;
-        Ok(Outgoing { body: body.into(), loss, names: ToolNames::default(), raw_path: None, upstream })
+        Ok(Outgoing::of(body.into(), loss, upstream))
     }
 
     async fn run(&self, plan: Plan, mut facts: Facts) -> Response<AnswerBody> {
@@ -277,7 +294,7 @@ impl Engine {
             Ok(Ok(mut opened)) => {
                 let (status, upstream) = (opened.status, std::mem::take(&mut opened.headers));
                 if is_stream(plan.front_mode) && opened.body.is_some() {
-                    let body = AnswerBody::relay(Relay::opened(opened, plan.clone(), keepalive, report));
+                    let body = AnswerBody::relay(Relay::opened(opened, plan.course(), keepalive, report));
                     return answer::answered(&facts, status, &upstream, plan.front_mode, body);
                 }
                 report.learn(&mut opened.pipe);
@@ -292,7 +309,7 @@ impl Engine {
             // The client has waited long enough for a sign of life: from here on, errors are events of the stream.
             Err(_) if is_stream(plan.front_mode) => {
                 let mode = plan.front_mode;
-                let body = AnswerBody::relay(Relay::opening(opening, plan, keepalive, report));
+                let body = AnswerBody::relay(Relay::opening(opening, plan.course(), keepalive, report));
                 answer::answered(&facts, 200, &http::HeaderMap::new(), mode, body)
             }
             Err(_) => {
@@ -340,6 +357,23 @@ fn issuer_of(target: &Target) -> Issuer {
     Issuer { model: target.model.clone(), provider: target.upstream.id.clone() }
 }
 
+/// Asks for the usage of a stream that passes, where the settings want it always and the client does not. What the
+/// answer gets by that is not for the client.
+fn counted(outgoing: Outgoing, target: &Target, mode: Mode) -> Outgoing {
+    let upstream = &target.upstream;
+    let asks = match upstream.settings.stream_usage {
+        StreamUsage::Always => outgoing.upstream.dialect == Dialect::Chat && is_stream(mode),
+        StreamUsage::AsAsked => false,
+    };
+    // Servers without the option tell usage unasked, or never.
+    let can = || !upstream.provider.quirks(&target.model, 0).no_stream_options;
+    if !asks || chat::include_usage(&outgoing.body) || !can() {
+        return outgoing;
+    }
+    let body = chat::with_usage(&outgoing.body).into();
+    Outgoing { body, hidden: Some(chat::usage_only), ..outgoing }
+}
+
 /// The path as the caller wrote it, where that says more than the operation: Google's clients choose the version in it, and
 /// AI Studio has both.
 pub(crate) fn versioned_path<'a>(request: &'a CallRequest, target: &Target) -> Option<&'a str> {
@@ -353,7 +387,7 @@ pub(crate) fn versioned_path<'a>(request: &'a CallRequest, target: &Target) -> O
 /// Whether a Chat client wants usage in the stream.
 fn usage_wanted(request: &CallRequest, envelope: &Envelope) -> bool {
     let options = envelope.value(&request.body, "stream_options");
-    options.is_some_and(|at| lockgate_wire::chat::usage_wanted(&request.body[at]))
+    options.is_some_and(|at| chat::usage_wanted(&request.body[at]))
 }
 
 /// A failure whose parameter is the client's own field.
@@ -367,9 +401,4 @@ fn strict_refusal(loss: &Loss, dialect: Dialect) -> Failure {
     let all = loss.header();
     let words = format!("strict mode: the provider speaks {dialect}, which cannot carry: {all}");
     Failure { code: Some("unsupported_parameter".into()), ..Failure::invalid(field, words) }
-}
-
-/// A rough count of a body's tokens: four bytes each, which is near for English and JSON.
-pub(crate) fn estimate(body: &[u8]) -> u64 {
-    (body.len() / 4).max(1) as u64
 }

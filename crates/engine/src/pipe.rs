@@ -73,6 +73,8 @@ enum Way {
 #[derive(Default)]
 struct Pass {
     frames: u64,
+    /// Frames that the client did not ask for and does not get, among those that tell usage.
+    hidden: Option<fn(&[u8]) -> bool>,
     waiting: usize,
 }
 
@@ -92,6 +94,8 @@ pub(crate) struct PipeSpec {
     pub(crate) front: Format,
     /// How the client gets it.
     pub(crate) front_mode: Mode,
+    /// Frames that tell usage and that the client did not ask for: it does not get them.
+    pub(crate) hidden: Option<fn(&[u8]) -> bool>,
     /// The tools' original names, where the dialect changes.
     pub(crate) names: ToolNames,
     /// Whether it is over with the event that says so, though more may come: a program goes on by itself.
@@ -105,11 +109,12 @@ pub(crate) struct PipeSpec {
 impl Pipe {
     /// A way for one answer. It passes as it is when neither dialect nor layout changes.
     pub(crate) fn new(spec: PipeSpec) -> Self {
-        let PipeSpec { context, front, front_mode, names, until_stop, upstream, upstream_mode } = spec;
+        let PipeSpec { context, front, front_mode, hidden, names, until_stop, upstream, upstream_mode } =
+            spec;
         let same = std::ptr::eq(front.envelope, upstream.envelope) && front_mode == upstream_mode;
         let depth = if same { Depth::Envelope } else { Depth::Full };
         let way = if same {
-            Way::Pass(Pass::default())
+            Way::Pass(Pass { hidden, ..Pass::default() })
         } else {
             Way::Translate(Box::new(Translate {
                 encoder: front.messages.encoder(front_mode, context.clone()),
@@ -120,7 +125,8 @@ impl Pipe {
             }))
         };
         Self {
-            context,
+            // The request is only for the encoder: an open stream does not keep it.
+            context: AnswerContext { request: None, ..context },
             decoded: Decoded::default(),
             decoder: upstream.messages.decoder(upstream_mode, depth),
             finished: false,
@@ -174,6 +180,8 @@ impl Pipe {
         } else if self.until_stop && self.seen.stop.is_some() {
             out.push(self.finish());
         }
+        // A frame that is kept keeps the whole buffer that its bytes were read into.
+        self.decoded.clear();
         out.into_bytes()
     }
 
@@ -273,20 +281,26 @@ impl Pass {
         self.frames += frames.len() as u64;
         let complete: usize = frames.iter().map(|frame| frame.raw.len()).sum();
         match fed {
-            Some(bytes) if self.waiting == 0 => {
+            Some(bytes) if self.waiting == 0 && self.hidden.is_none() => {
                 out.push(bytes.slice(..complete.min(bytes.len())));
                 self.waiting = bytes.len().saturating_sub(complete);
             }
             Some(bytes) => {
-                for frame in frames {
-                    out.push(frame.raw.clone());
-                }
+                self.each(decoded, out);
                 self.waiting = (self.waiting + bytes.len()).saturating_sub(complete);
             }
-            None => {
-                for frame in frames {
-                    out.push(frame.raw.clone());
-                }
+            None => self.each(decoded, out),
+        }
+    }
+
+    fn each(&self, decoded: &Decoded, out: &mut Out) {
+        let tells = |event: &Event| matches!(event, Event::Usage(_));
+        for frame in decoded.frames() {
+            let hidden = self
+                .hidden
+                .is_some_and(|hidden| decoded.events_of(frame).iter().any(tells) && hidden(&frame.raw));
+            if !hidden {
+                out.push(frame.raw.clone());
             }
         }
     }

@@ -76,8 +76,10 @@ pub(crate) fn start(command: &CommandLine, body: &Bytes, format: Format) -> Resu
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
-    for name in command.without {
-        builder.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(command.withheld) {
+            builder.env_remove(name);
+        }
     }
     let mut child = builder.spawn().map_err(|error| not_started(&command.program, &error))?;
     group.lead_by(&child);

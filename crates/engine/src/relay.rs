@@ -5,7 +5,6 @@
 //! silence come from one timer that is set anew only when it fires.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use lockgate_core::{ErrorKind, Failure};
 use lockgate_wire::Mode;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::attempt::{Opened, Plan, Refused, broken};
+use crate::attempt::{Course, Opened, Refused, broken};
 use crate::body::UpstreamBody;
 use crate::pipe::Pipe;
 use crate::report::{Outcome, Report};
@@ -82,12 +81,12 @@ enum Source {
 
 /// A streamed answer on its way.
 pub(crate) struct Relay {
+    course: Course,
     keepalive: Duration,
     /// When something last came from upstream, and when something last went to the client.
     last_in: Instant,
     last_out: Instant,
     pipe: Option<Pipe>,
-    plan: Arc<Plan>,
     queued: Bytes,
     report: Report,
     source: Source,
@@ -96,30 +95,30 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// An answer whose first bytes are there.
-    pub(crate) fn opened(opened: Opened, plan: Arc<Plan>, keepalive: Duration, report: Report) -> Self {
-        let mut relay = Self::new(Source::Done, plan, keepalive, report);
+    pub(crate) fn opened(opened: Opened, course: Course, keepalive: Duration, report: Report) -> Self {
+        let mut relay = Self::new(Source::Done, course, keepalive, report);
         relay.begin(opened);
         relay
     }
 
     /// An answer that keeps the client waiting: it gets keep-alives until the first bytes come.
-    pub(crate) fn opening(opening: Opening, plan: Arc<Plan>, keepalive: Duration, report: Report) -> Self {
-        let mut relay = Self::new(Source::Opening(opening), plan, keepalive, report);
+    pub(crate) fn opening(opening: Opening, course: Course, keepalive: Duration, report: Report) -> Self {
+        let mut relay = Self::new(Source::Opening(opening), course, keepalive, report);
         relay.queued = relay.ping();
         relay
     }
 
-    fn new(source: Source, plan: Arc<Plan>, keepalive: Duration, report: Report) -> Self {
+    fn new(source: Source, course: Course, keepalive: Duration, report: Report) -> Self {
         let now = Instant::now();
-        let idle = Duration::from_millis(plan.timeouts.idle_ms);
-        let total = plan.started + Duration::from_millis(plan.timeouts.total_ms);
+        let idle = Duration::from_millis(course.timeouts.idle_ms);
+        let total = course.started + Duration::from_millis(course.timeouts.total_ms);
         let timer = Box::pin(sleep_until(total.min(now + keepalive.min(idle))));
         Self {
+            course,
             keepalive,
             last_in: now,
             last_out: now,
             pipe: None,
-            plan,
             queued: Bytes::new(),
             report,
             source,
@@ -186,7 +185,7 @@ impl Relay {
                     self.queued = pipe.finish();
                     self.end(Outcome::Complete);
                 } else {
-                    let failure = broken(&self.plan, reason);
+                    let failure = broken(&self.course.provider, reason);
                     self.fail(failure);
                 }
             }
@@ -200,10 +199,10 @@ impl Relay {
     /// The timer fired: a bound is reached, a keep-alive is due, or it was set for a time that has moved on.
     fn tick(&mut self) {
         let now = Instant::now();
-        let timeouts = self.plan.timeouts;
-        let id = &self.plan.target.upstream.id;
+        let timeouts = self.course.timeouts;
+        let id = &self.course.provider;
         let silent = self.last_in + Duration::from_millis(timeouts.idle_ms);
-        let total = self.plan.started + Duration::from_millis(timeouts.total_ms);
+        let total = self.course.started + Duration::from_millis(timeouts.total_ms);
         // The answer has said that it is over: a provider that keeps its connection open is not waited for, and nothing
         // may follow, neither a keep-alive nor an error.
         if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.seen().stop.is_some()) {
@@ -238,7 +237,11 @@ impl Relay {
 
     fn ping(&self) -> Bytes {
         let mut out = Vec::new();
-        self.plan.front.messages.encoder(self.plan.front_mode, self.plan.context.clone()).ping(&mut out);
+        self.course
+            .front
+            .messages
+            .encoder(self.course.front_mode, self.course.context.clone())
+            .ping(&mut out);
         out.into()
     }
 
@@ -248,7 +251,7 @@ impl Relay {
             None => {
                 let mut out = Vec::new();
                 let mut encoder =
-                    self.plan.front.messages.encoder(self.plan.front_mode, self.plan.context.clone());
+                    self.course.front.messages.encoder(self.course.front_mode, self.course.context.clone());
                 encoder.fail(&failure, &mut out);
                 out.into()
             }

@@ -14,7 +14,8 @@ use lockgate_wire::{Envelope, Format, Loss, ModelsPage, Target as WriteTarget, T
 
 use crate::answer::{self, Facts};
 use crate::attempt::{Refused, travelling};
-use crate::engine::{Engine, credential_for, estimate, versioned_path};
+use crate::engine::{Engine, credential_for, versioned_path};
+use crate::estimate::estimate;
 use crate::headers;
 use crate::pipe::unreadable;
 use crate::relay::AnswerBody;
@@ -383,7 +384,7 @@ fn facts(dialect: Dialect, upstream: &Upstream, model: &str) -> Facts {
     Facts { model: model.to_owned(), provider: upstream.id.clone(), same, ..blank(dialect) }
 }
 
-fn blank(dialect: Dialect) -> Facts {
+pub(crate) fn blank(dialect: Dialect) -> Facts {
     let task = uuid::Uuid::now_v7().to_string();
     Facts { dialect, loss: Loss::default(), model: String::new(), provider: String::new(), same: false, task }
 }

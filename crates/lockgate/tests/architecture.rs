@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// The crates of ours that a crate may use. A new edge needs an ADR (docs/adr/0001-crates-and-edges.md).
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("lockgate", &["config", "core", "engine", "providers", "server", "testkit", "wire"]),
+    ("lockgate-bench", &[]),
     ("lockgate-config", &["core", "providers"]),
     ("lockgate-core", &[]),
     ("lockgate-engine", &["core", "providers", "wire"]),
@@ -143,9 +144,13 @@ fn no_runtime_and_no_http_stack_is_below_a_pure_crate() {
 }
 
 #[test]
-fn the_fuzzer_is_no_part_of_the_product() {
+fn neither_the_bench_nor_the_fuzzer_is_part_of_the_product() {
     let below = below(&metadata(), "lockgate");
-    assert!(!below.contains("lockgate-fuzz") && !below.contains("libfuzzer-sys"));
+    assert!(
+        !below.contains("lockgate-bench")
+            && !below.contains("lockgate-fuzz")
+            && !below.contains("libfuzzer-sys")
+    );
 }
 
 fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
@@ -165,6 +170,7 @@ fn sources() -> Vec<PathBuf> {
     for entry in fs::read_dir(root().join("crates")).unwrap() {
         rust_files(&entry.unwrap().path().join("src"), &mut files);
     }
+    rust_files(&root().join("bench/src"), &mut files);
     rust_files(&root().join("fuzz/src"), &mut files);
     assert!(files.len() > 100, "only {} files found", files.len());
     files

@@ -6,8 +6,9 @@
 //! - Nothing of a conversation is ever an argument, which other users of the machine could read: system text, effort
 //!   and messages go in as stream-json on stdin, turn by turn (`lockgate_wire::claude_cli`).
 //! - It always adds two short system texts of its own and a note about its directory, its platform and the date.
-//! - It uses its own login. Keys and addresses of the gateway's environment ([`WITHOUT`]) are kept from it: a key would
-//!   turn a subscription into paid API calls, an address may lead back here. `CLAUDE_CODE_OAUTH_TOKEN` and the
+//! - It uses its own login. Keys and addresses of the gateway's environment ([`withheld`]) are kept from it: Anthropic's
+//!   key would turn a subscription into paid API calls, those of other providers are none of its business, an address
+//!   may lead back here. `CLAUDE_CODE_OAUTH_TOKEN` and the
 //!   variables of its other logins (Bedrock, Vertex), of proxies and of certificates reach it. Who wants others names a
 //!   program as `claude_cli.command` that sets them.
 //! - Arguments of the settings come first. Those that would give it tools or rights, or change the format, are refused:
@@ -17,7 +18,9 @@ use http::HeaderMap;
 use lockgate_core::{Dialect, ErrorKind, Failure};
 use lockgate_wire::claude_cli::{ends_step, steps};
 
-use crate::{Ask, CommandLine, Credential, Endpoint, Feed, OpenError, Operation, Provider, Settings};
+use crate::{
+    Ask, CommandLine, Credential, Endpoint, Feed, KINDS, OpenError, Operation, PRESETS, Provider, Settings,
+};
 
 /// What every run gets, behind the arguments of the settings.
 const ARGUMENTS: [&str; 15] = [
@@ -62,17 +65,23 @@ const REFUSED: [&str; 20] = [
     "--",
 ];
 
-/// Variables that it does not inherit: other credentials than its own login, addresses, and the marks of a session that
-/// the gateway itself was started from.
-const WITHOUT: [&str; 7] = [
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
+/// Variables that it does not inherit beside those that name a provider's key: addresses, further providers with their
+/// keys, and the marks of a session that the gateway itself was started from.
+const WITHHELD: [&str; 6] = [
     "ANTHROPIC_BASE_URL",
     "ANTHROPIC_CUSTOM_HEADERS",
     "CLAUDECODE",
     "CLAUDE_CODE_ENTRYPOINT",
     "CLAUDE_CODE_SSE_PORT",
+    "CUSTOM_PROVIDERS",
 ];
+
+/// Whether a variable of the gateway's environment is kept from the program.
+fn withheld(name: &str) -> bool {
+    let kinds = KINDS.iter().flat_map(|info| info.key_variables);
+    let presets = PRESETS.iter().flat_map(|preset| preset.key_variables);
+    WITHHELD.contains(&name) || name.starts_with("LOCKGATE_") || kinds.chain(presets).any(|key| *key == name)
+}
 
 /// The `claude` command.
 pub(crate) struct ClaudeCli {
@@ -100,7 +109,7 @@ impl ClaudeCli {
             max_output_bytes: own.max_output_bytes,
             program: own.command,
             timeout_ms: own.timeout_ms,
-            without: &WITHOUT,
+            withheld,
         };
         Ok(Self { command })
     }
@@ -157,6 +166,18 @@ mod tests {
             assert!(open(&[&format!("{arg}=x")]).is_err(), "{arg}=x");
         }
         assert!(open(&["--effort", "low"]).is_ok());
+    }
+
+    /// Requirement 004-6: who pays is decided by the program's own login.
+    #[test]
+    fn no_key_of_any_provider_reaches_the_program_and_its_own_login_does() {
+        for name in ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "GROQ_API_KEY"] {
+            assert!(withheld(name), "{name}");
+        }
+        assert!(withheld("LOCKGATE__PROVIDERS__WORK__API_KEY"));
+        for name in ["CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_USE_BEDROCK", "HOME", "HTTPS_PROXY", "PATH"] {
+            assert!(!withheld(name), "{name}");
+        }
     }
 
     #[test]

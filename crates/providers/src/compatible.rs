@@ -2,14 +2,17 @@
 //! cerebras, lm-studio) and whatever the configuration names.
 //!
 //! Quirks: a row of the table below for each preset, from its own documentation or client library (November 2026);
-//! the first row is what every such server copes with.
+//! the first row is what every such server copes with. Models of DeepSeek and Kimi refuse a tool loop without their
+//! thoughts; at servers that are no preset they are known by their names.
 
 use http::HeaderMap;
 use lockgate_core::{Dialect, Failure};
 use lockgate_wire::{Quirks, Steering};
 
 use crate::address::Address;
-use crate::{Ask, Credential, Endpoint, Kind, OpenError, Provider, Settings, openai, openai_models, signing};
+use crate::{
+    Ask, Credential, Endpoint, Kind, OpenError, Provider, Settings, llamacpp, openai, openai_models, signing,
+};
 
 /// What a server of this family does not have, or has otherwise.
 #[derive(Clone, Copy)]
@@ -20,6 +23,7 @@ struct Row {
     no_stream_options: bool,
     no_strict_tools: bool,
     reasoning: Reasoning,
+    reasoning_history: bool,
     system_role: bool,
     tool_id_alnum9: bool,
 }
@@ -66,6 +70,7 @@ const UNKNOWN: Row = Row {
     no_stream_options: false,
     no_strict_tools: false,
     reasoning: Reasoning::Known,
+    reasoning_history: false,
     system_role: true,
     tool_id_alnum9: false,
 };
@@ -74,8 +79,19 @@ const UNKNOWN: Row = Row {
 const ROWS: [(&str, Row); 8] = [
     // cerebras_cloud_sdk 1.91: `max_tokens` is deprecated; neither `store` nor `metadata`. Its docs: no developer role.
     ("cerebras", Row { legacy_max_tokens: false, ..UNKNOWN }),
-    // Its reference: no `parallel_tool_calls`; `strict` only at the beta address; thinking is a model, not a parameter.
-    ("deepseek", Row { no_parallel_tools: true, no_strict_tools: true, reasoning: Reasoning::No, ..UNKNOWN }),
+    // Its reference: no `parallel_tool_calls`; `strict` only at the beta address. Its guide to thinking: where tools were
+    // called, `reasoning_content` must come back in all later requests (status 400 else); elsewhere it is ignored. Thinking is
+    // a model there, not a parameter.
+    (
+        "deepseek",
+        Row {
+            no_parallel_tools: true,
+            no_strict_tools: true,
+            reasoning: Reasoning::No,
+            reasoning_history: true,
+            ..UNKNOWN
+        },
+    ),
     // Its reference names `max_tokens` and no extras.
     ("fireworks", UNKNOWN),
     // groq 1.7: `max_tokens` is deprecated, `store` and `metadata` are "not currently supported". Usage of a stream
@@ -99,13 +115,14 @@ const ROWS: [(&str, Row); 8] = [
 /// A server that speaks Chat Completions.
 pub(crate) struct Compatible {
     address: Address,
-    row: Row,
+    /// `None` for a server that is no preset.
+    row: Option<Row>,
 }
 
 impl Compatible {
     pub(crate) fn open(id: &str, settings: &Settings) -> Result<Self, OpenError> {
         let address = Address::of(id, Kind::OpenaiCompatible, settings)?;
-        let row = ROWS.iter().find(|(preset, _)| *preset == id).map_or(UNKNOWN, |(_, row)| *row);
+        let row = ROWS.iter().find(|(preset, _)| *preset == id).map(|(_, row)| *row);
         Ok(Self { address, row })
     }
 }
@@ -124,7 +141,7 @@ impl Provider for Compatible {
     }
 
     fn quirks(&self, model: &str, _need: u64) -> Quirks {
-        let row = self.row;
+        let row = self.row.unwrap_or(Row { reasoning_history: wants_thoughts(model), ..UNKNOWN });
         let of_model = row.reasoning.quirks(model);
         Quirks {
             // The reasoning models of OpenAI refuse the old name wherever they are served.
@@ -133,11 +150,24 @@ impl Provider for Compatible {
             no_parallel_tools: row.no_parallel_tools,
             no_stream_options: row.no_stream_options,
             no_strict_tools: row.no_strict_tools,
+            reasoning_history: row.reasoning_history,
             system_role: row.system_role,
             tool_id_alnum9: row.tool_id_alnum9,
             ..of_model
         }
     }
+
+    /// Many of these servers are llama.cpp under another name.
+    fn is_final(&self, failure: &Failure) -> bool {
+        llamacpp::is_final(failure)
+    }
+}
+
+/// Whether a model of this name refuses a call of tools in its history without the thoughts before it (Moonshot:
+/// "`reasoning_content` is missing in assistant tool call message").
+fn wants_thoughts(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
+    name.starts_with("deepseek") || name.starts_with("kimi")
 }
 
 #[cfg(test)]
@@ -164,6 +194,17 @@ mod tests {
         ] {
             assert_eq!(!quirks(id, model).no_reasoning, takes, "{id} {model}");
         }
+    }
+
+    #[test]
+    fn thoughts_go_back_to_the_makers_of_deepseek_and_kimi_and_to_nobody_else() {
+        let asked = |id: &str, model: &str| {
+            let settings = serde_json::from_str(r#"{"base_url": "https://h/v1"}"#).unwrap();
+            Compatible::open(id, &settings).unwrap().quirks(model, 0).reasoning_history
+        };
+        assert!(asked("deepseek", "whatever"));
+        assert!(asked("moonshot", "kimi-k2.6") && asked("work", "deepseek-ai/DeepSeek-V4"));
+        assert!(!asked("work", "qwen3") && !asked("groq", "moonshotai/kimi-k2-instruct"));
     }
 
     #[test]

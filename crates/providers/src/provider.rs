@@ -74,8 +74,8 @@ pub struct CommandLine {
     pub program: String,
     /// How long the run may take, in milliseconds.
     pub timeout_ms: u64,
-    /// Environment variables that it does not inherit.
-    pub without: &'static [&'static str],
+    /// Whether an environment variable is kept from it.
+    pub withheld: fn(&str) -> bool,
 }
 
 /// How a program wants its body: piece by piece, each after it is done with the one before. Its answer is over with
@@ -121,6 +121,11 @@ pub trait Provider: Send + Sync {
     /// of both kinds, passed and converted.
     fn adapt(&self, _ask: &Ask<'_>, body: Bytes) -> Result<Bytes, Failure> {
         Ok(body)
+    }
+
+    /// Whether the same request would be refused again, though the status says that the server is at fault.
+    fn is_final(&self, _failure: &Failure) -> bool {
+        false
     }
 
     /// Where access tokens come from, for providers that do not take a key.

@@ -93,7 +93,7 @@ impl Settings {
             return self.timeouts;
         };
         Timeouts {
-            connect_ms: own.connect_ms.unwrap_or(self.timeouts.connect_ms),
+            connect_ms: self.timeouts.connect_ms,
             first_byte_ms: own.first_byte_ms.unwrap_or(self.timeouts.first_byte_ms),
             idle_ms: own.idle_ms.unwrap_or(self.timeouts.idle_ms),
             total_ms: own.total_ms.unwrap_or(self.timeouts.total_ms),
@@ -164,15 +164,15 @@ impl Default for Timeouts {
     }
 }
 
-/// Timeouts of the models that a pattern names.
+/// Timeouts of the models that a pattern names. Connecting has none: all models of a provider share its connections.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-elsewhere" = {
+    "connect_ms": "all models of a provider share its connections; set `connect_ms` under the provider's `timeouts`"
+}))]
 pub struct ModelTimeouts {
     /// Pattern over the model's name; `*` stands for any text, `?` for one character.
     pub model: ModelGlob,
-    /// Overrides `timeouts.connect_ms`.
-    #[schemars(range(min = 1, max = 60_000))]
-    pub connect_ms: Option<u64>,
     /// Overrides `timeouts.first_byte_ms`; reasoning models that think without streaming need more.
     #[schemars(range(min = 1, max = 86_400_000))]
     pub first_byte_ms: Option<u64>,
@@ -362,7 +362,7 @@ mod tests {
     fn the_first_matching_model_entry_overrides_only_what_it_names() {
         let settings: Settings = serde_json::from_str(
             r#"{"timeouts": {"idle_ms": 7000},
-                "model_timeouts": [{"model": "o3*", "first_byte_ms": 900000}, {"model": "*", "connect_ms": 1}]}"#,
+                "model_timeouts": [{"model": "o3*", "first_byte_ms": 900000}, {"model": "*", "idle_ms": 1}]}"#,
         )
         .unwrap();
         let o3 = settings.timeouts_for("o3-pro");
@@ -370,7 +370,7 @@ mod tests {
             (o3.connect_ms, o3.first_byte_ms, o3.idle_ms, o3.total_ms),
             (5000, 900_000, 7000, 3_600_000)
         );
-        assert_eq!(settings.timeouts_for("gpt-5").connect_ms, 1);
+        assert_eq!(settings.timeouts_for("gpt-5").idle_ms, 1);
     }
 
     #[test]

@@ -56,7 +56,8 @@ async fn connection(
     let io = TokioIo::new(StallGuard::new(stream, bounds.write_idle));
     let service = service_fn(|request| {
         let server = server.clone();
-        async move { Ok::<_, std::convert::Infallible>(server.answer(peer, request).await) }
+        // In a box of its own, or its five kilobytes would stay with the connection while the answer streams.
+        Box::pin(async move { Ok::<_, std::convert::Infallible>(server.answer(peer, request).await) })
     });
     let mut builder = http1::Builder::new();
     builder

@@ -115,7 +115,7 @@ impl Server {
             Action::Embed => self.engine.embed(call).await,
             Action::Generate => self.engine.generate(call).await,
             Action::Models => self.engine.models(call, page).await,
-            Action::OllamaLoaded => json(ollama::write_ps(&[])),
+            Action::OllamaLoaded => self.engine.loaded(call).await,
             Action::OllamaShow => self.engine.show(call).await,
             Action::OllamaVersion => json(ollama::write_version(OLLAMA_VERSION)),
             Action::PassThrough => self.engine.pass_through(call).await,

@@ -122,7 +122,7 @@ pub fn with_member(body: &[u8], key: &str, text: &str) -> Vec<u8> {
     }
 }
 
-fn set_member(body: &[u8], scan: &Scan, key: &str, json: &str) -> Vec<u8> {
+pub(crate) fn set_member(body: &[u8], scan: &Scan, key: &str, json: &str) -> Vec<u8> {
     if let Some(member) = scan.find(body, key) {
         return splice(body, member.value.clone(), json.as_bytes());
     }

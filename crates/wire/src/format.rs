@@ -108,6 +108,9 @@ pub struct Quirks {
     pub no_stream_options: bool,
     /// Has no `strict` on tools.
     pub no_strict_tools: bool,
+    /// Wants the thoughts of earlier turns back as `reasoning_content`, in each message with tool calls at least
+    /// (DeepSeek, Kimi).
+    pub reasoning_history: bool,
     /// Whether the client may steer how the answer is drawn.
     pub steering: Steering,
     /// Says `system` where OpenAI says `developer`.

@@ -31,6 +31,7 @@ pub fn may_leave(dialect: Dialect, conversation: &Conversation) -> Result<(), Fa
     match dialect {
         Dialect::Gemini => gemini::may_leave(conversation),
         Dialect::Ollama => ollama::may_leave(conversation),
-        Dialect::Anthropic | Dialect::Chat | Dialect::ClaudeCli | Dialect::Responses => Ok(()),
+        Dialect::Responses => responses::may_leave(conversation),
+        Dialect::Anthropic | Dialect::Chat | Dialect::ClaudeCli => Ok(()),
     }
 }

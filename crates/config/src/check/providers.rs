@@ -132,7 +132,7 @@ impl Checker<'_> {
             }
             let base = settings.timeouts;
             let merged = Timeouts {
-                connect_ms: entry.connect_ms.unwrap_or(base.connect_ms),
+                connect_ms: base.connect_ms,
                 first_byte_ms: entry.first_byte_ms.unwrap_or(base.first_byte_ms),
                 idle_ms: entry.idle_ms.unwrap_or(base.idle_ms),
                 total_ms: entry.total_ms.unwrap_or(base.total_ms),

@@ -216,6 +216,19 @@ fn people_read_file_line_column_message_and_suggestion() {
     );
 }
 
+#[test]
+fn a_bound_on_connecting_for_one_model_is_refused_with_the_place_where_it_belongs() {
+    let text = "providers:\n  groq:\n    model_timeouts: [{model: \"o*\", connect_ms: 900}]\n";
+    let found = case(text).inputs.check();
+    let words = found.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>();
+    assert_eq!(
+        words,
+        [
+            "`connect_ms` cannot be set here: all models of a provider share its connections; set `connect_ms` under the provider's `timeouts`"
+        ]
+    );
+}
+
 /// 003-18: findings for machines.
 #[test]
 fn machines_read_the_same_findings_as_json_and_sarif() {

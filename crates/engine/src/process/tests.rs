@@ -26,7 +26,7 @@ fn fake(folder: &Path, script: &str) -> CommandLine {
         max_output_bytes: 1 << 20,
         program: path.to_str().unwrap().to_owned(),
         timeout_ms: 60_000,
-        without: &[],
+        withheld: |_| false,
     }
 }
 
@@ -48,6 +48,7 @@ async fn answer(command: &CommandLine, body: String) -> (String, Option<Failure>
         context: AnswerContext::default(),
         front: lockgate_wire::format(Dialect::Chat),
         front_mode: Mode::Whole,
+        hidden: None,
         names: ToolNames::default(),
         until_stop: true,
         upstream: format,
@@ -165,7 +166,9 @@ echo $! > "$1/child"; echo $$ > "$1/parent"; echo '{"type":"system"}'; wait"#;
 #[tokio::test]
 async fn stragglers_do_not_outlive_the_answer() {
     let folder = tempfile::tempdir().unwrap();
-    let script = format!(r#"sleep 1000 & echo $! > "$1/child"; echo '{RESULT}'; exec cat > "$1/in""#);
+    let script = format!(
+        r#"read -r first; sleep 1000 & echo $! > "$1/child"; echo '{RESULT}'; cat > /dev/null; echo "$first" > "$1/in""#
+    );
     let (text, failure) = answer(&fake(folder.path(), &script), line("user", "hi")).await;
     assert!(failure.is_none() && text.contains("Ciao."), "{text} {failure:?}");
     let child = read(folder.path(), "child");
@@ -254,7 +257,7 @@ async fn it_does_not_inherit_what_is_kept_from_it() {
     let folder = tempfile::tempdir().unwrap();
     let script =
         format!(r#"cat > /dev/null; echo "${{PATH+path}} ${{HOME+home}}" > "$1/env"; echo '{RESULT}'"#);
-    let command = CommandLine { without: &["HOME"], ..fake(folder.path(), &script) };
+    let command = CommandLine { withheld: |name| name == "HOME", ..fake(folder.path(), &script) };
     assert!(std::env::var_os("HOME").is_some());
     let (_, failure) = answer(&command, line("user", "hi")).await;
     assert!(failure.is_none());

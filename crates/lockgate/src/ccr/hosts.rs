@@ -2,30 +2,8 @@
 //!
 //! claude-code-router wants the whole URL of an endpoint; Lockgate wants the base that all endpoints share.
 
+use lockgate_providers::{Kind, implied_base_url};
 use url::Url;
-
-/// Services that Lockgate knows by name: their id and their base address.
-const PRESETS: [(&str, &str); 8] = [
-    ("cerebras", "https://api.cerebras.ai/v1"),
-    ("deepseek", "https://api.deepseek.com/v1"),
-    ("fireworks", "https://api.fireworks.ai/inference/v1"),
-    ("groq", "https://api.groq.com/openai/v1"),
-    ("lm-studio", "http://127.0.0.1:1234/v1"),
-    ("mistral", "https://api.mistral.ai/v1"),
-    ("together", "https://api.together.xyz/v1"),
-    ("xai", "https://api.x.ai/v1"),
-];
-
-/// Kinds with an address of their own.
-const KINDS: [(&str, &str); 7] = [
-    ("anthropic", "https://api.anthropic.com"),
-    ("gemini", "https://generativelanguage.googleapis.com"),
-    ("llamacpp", "http://127.0.0.1:9931"),
-    ("ollama", "http://127.0.0.1:11434"),
-    ("openai", "https://api.openai.com/v1"),
-    ("openrouter", "https://openrouter.ai/api/v1"),
-    ("vllm", "http://127.0.0.1:8000/v1"),
-];
 
 /// The protocol that claude-code-router was told to speak, if it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,16 +38,10 @@ pub(super) fn destination(id: &str, address: &str, protocol: Protocol) -> Destin
         _ => base,
     };
     let vertex = (kind == "vertex").then(|| (segment(address, "projects"), segment(address, "locations")));
-    let implied = if KINDS.iter().any(|(name, _)| *name == id) || id == "vertex" { Some(id) } else { None };
-    let preset = PRESETS.iter().find(|(name, _)| *name == id).filter(|_| kind == "openai-compatible");
-    let usual = match preset {
-        Some((_, usual)) => Some(*usual),
-        None => KINDS.iter().find(|(name, _)| *name == kind).map(|(_, usual)| *usual),
-    };
-    let same = usual.is_some_and(|usual| same_address(usual, &base));
+    let same = usual_address(id, kind).is_some_and(|usual| same_address(usual, &base));
     Destination {
         kind,
-        write_kind: implied != Some(kind) && preset.is_none(),
+        write_kind: implied_kind(id) != Some(kind),
         base_url: (!same && kind != "vertex").then_some(base),
         vertex,
     }
@@ -92,11 +64,7 @@ fn kind_of(host: &str, port: Option<u16>, base: &str, protocol: Protocol) -> &'s
 
 /// The endpoint's full URL, as claude-code-router wants it, and the transformer it needs there.
 pub(super) fn endpoint(id: &str, kind: &str, base_url: Option<&str>) -> (String, Option<&'static str>) {
-    let usual = || {
-        let named = PRESETS.iter().find(|(name, _)| *name == id);
-        named.or_else(|| KINDS.iter().find(|(name, _)| *name == kind)).map_or("", |(_, usual)| *usual)
-    };
-    let base = base_url.unwrap_or_else(usual).trim_end_matches('/');
+    let base = base_url.or_else(|| usual_address(id, kind)).unwrap_or_default().trim_end_matches('/');
     match kind {
         "anthropic" => (format!("{base}/v1/messages"), Some("Anthropic")),
         "gemini" => (format!("{base}/v1beta/models/"), Some("gemini")),
@@ -109,11 +77,12 @@ pub(super) fn endpoint(id: &str, kind: &str, base_url: Option<&str>) -> (String,
 
 /// The kind that an id implies when the configuration names none.
 pub(super) fn implied_kind(id: &str) -> Option<&'static str> {
-    let kind = KINDS.iter().find(|(name, _)| *name == id).map(|(name, _)| *name);
-    let others =
-        ["azure-openai", "claude-cli", "openai-compatible", "vertex"].into_iter().find(|name| *name == id);
-    let preset = PRESETS.iter().any(|(name, _)| *name == id).then_some("openai-compatible");
-    kind.or(others).or(preset)
+    lockgate_providers::implied_kind(id).map(Kind::name)
+}
+
+/// Where a provider is found whose settings do not say.
+fn usual_address(id: &str, kind: &str) -> Option<&'static str> {
+    implied_base_url(id, Kind::named(kind)?)
 }
 
 fn strip_endpoint(address: &str) -> String {

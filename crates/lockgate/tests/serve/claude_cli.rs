@@ -93,10 +93,28 @@ fn a_program_that_writes_without_end_is_ended() {
 }
 
 #[test]
-fn a_program_that_takes_too_long_is_ended() {
-    let home = home("echo $$ > pids\nexec sleep 1000\n", "timeout_ms: 2000");
+fn a_program_that_takes_too_long_is_ended_and_not_started_again() {
+    let home = home("echo $$ >> pids\nexec sleep 1000\n", "timeout_ms: 2000");
     let answer = ask(&Gateway::start(&home), "hello");
     assert!(answer.status >= 500 && answer.text.contains("timeout_ms"), "{answer:?}");
     let pid = fs::read_to_string(home.path("pids")).unwrap();
+    assert_eq!(pid.lines().count(), 1, "{pid}");
     until("it is gone", || is_gone(pid.trim()));
+}
+
+/// A key of Anthropic's would turn calls of a subscription into paid ones.
+#[test]
+fn keys_of_the_gateway_do_not_reach_the_program_and_its_own_login_does() {
+    let home = home("/usr/bin/env > environment\n/bin/cat \"$RECORDED\"\n", "");
+    let variables = [
+        ("ANTHROPIC_API_KEY", "sk-of-the-gateway"),
+        ("CLAUDE_CODE_OAUTH_TOKEN", "own-login"),
+        ("LOCKGATE__PROVIDERS__GROQ__API_KEY", "sk-of-the-gateway"),
+        ("OPENAI_API_KEY", "sk-of-the-gateway"),
+    ];
+    let gateway = Gateway::start_with(&home, &variables);
+    assert_eq!(ask(&gateway, "hello").status, 200);
+    let environment = fs::read_to_string(home.path("environment")).unwrap();
+    assert!(environment.contains("CLAUDE_CODE_OAUTH_TOKEN=own-login"), "{environment}");
+    assert!(!environment.contains("sk-of-the-gateway"), "{environment}");
 }

@@ -57,6 +57,7 @@ fn differences(provider: &dyn Provider) -> String {
         no_reasoning,
         no_stream_options,
         no_strict_tools,
+        reasoning_history,
         steering: _,
         system_role,
         tool_id_alnum9,
@@ -70,6 +71,7 @@ fn differences(provider: &dyn Provider) -> String {
         (no_reasoning, "`reasoning_effort` only for models known to take it"),
         (no_stream_options, "no `stream_options`"),
         (no_strict_tools, "no `strict` on tools"),
+        (reasoning_history, "thoughts as `reasoning_content`"),
         (tool_id_alnum9, "tool call ids of 9 letters or digits"),
     ];
     all.iter().filter(|(set, _)| *set).map(|(_, words)| *words).collect::<Vec<_>>().join(", ")

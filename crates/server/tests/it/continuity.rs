@@ -273,3 +273,46 @@ async fn an_answer_that_nobody_bounds_is_not_cut_short() {
         assert!(budget <= most / 2, "{model} {budget}");
     }
 }
+
+/// DeepSeek and Kimi refuse a tool loop whose calls come back without the thoughts that led to them.
+#[tokio::test]
+async fn servers_that_want_earlier_thoughts_get_them_from_clients_of_other_dialects() {
+    let script = LOOP.replace("rules: [{", "rules: [{quirks: {reasoning_field: reasoning_content}, ");
+    for (model, wants) in [("other:kimi-k2.6", true), ("other:qwen3", false)] {
+        let app = App::start(&script).await;
+        let mut body = thinking(model);
+        anthropic_loop(&app, &mut body, 2).await;
+        let sent = app.upstream.last().unwrap().json();
+        let call = sent["messages"].as_array().unwrap().iter().find(|message| message["role"] == "assistant");
+        let thoughts = &call.unwrap()["reasoning_content"];
+        assert_eq!(thoughts, &if wants { json!("Next step.") } else { Value::Null }, "{model} {sent:#}");
+    }
+}
+
+/// A request that is written anew for the sake of a foreign signature is asked for as the client asked.
+#[tokio::test]
+async fn a_session_that_moved_still_streams() {
+    let app = App::start(LOOP).await;
+    let mut body = thinking("gemini:gemini-3-pro");
+    anthropic_loop(&app, &mut body, 2).await;
+    body["model"] = json!("anthropic:claude-x");
+    body["stream"] = json!(true);
+    let reply = app.send(&Call::post("/v1/messages", &body)).await;
+    assert!(reply.text().starts_with("event: message_start"), "{}", reply.text());
+    assert_eq!(app.upstream.last().unwrap().json()["stream"], true);
+}
+
+/// Nor does a Chat client that did not ask for usage get a chunk of it.
+#[tokio::test]
+async fn a_chat_request_that_is_written_anew_brings_no_usage_that_was_not_asked_for() {
+    let app = App::start(LOOP).await;
+    anthropic_loop(&app, &mut thinking("gemini:gemini-3-pro"), 1).await;
+    let mut body = Front::Chat.body("other:m", Layout::Stream);
+    body["tools"][0]["function"]["parameters"]["properties"]["signature"] = json!({"type": "string"});
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": "Hi.", "reasoning_content": "Hm."}));
+    messages.push(json!({"role": "user", "content": "Go on."}));
+    let reply = app.send(&Call::post("/v1/chat/completions", &body)).await;
+    assert_eq!(app.upstream.last().unwrap().json()["stream_options"]["include_usage"], true);
+    assert!(reply.text().contains("[DONE]") && !reply.text().contains("\"choices\":[]"), "{}", reply.text());
+}

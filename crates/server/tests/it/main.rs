@@ -26,3 +26,5 @@ mod shapes;
 mod side;
 #[cfg(test)]
 mod timing;
+#[cfg(test)]
+mod usage;

@@ -169,3 +169,31 @@ async fn what_a_dialect_cannot_carry_is_declared_or_refused_in_strict_mode() {
     let reply = strict.send(&Call::post("/v1/chat/completions", &same)).await;
     assert_eq!((reply.status, reply.header("x-lockgate-lossy")), (200, None));
 }
+
+/// Requirement I4: what a client refers to and does not send can only be known to the provider that stored it.
+#[tokio::test]
+async fn references_to_what_a_provider_stored_are_400_by_name_elsewhere_and_pass_to_their_owner() {
+    let app = App::start("validate: false").await;
+    let history = json!([{"role": "user", "content": "hi"}, {"type": "item_reference", "id": "msg_1"}]);
+    for (field, value, named) in [
+        ("previous_response_id", json!("resp_1"), "previous_response_id"),
+        ("conversation", json!("conv_1"), "conversation"),
+        ("input", history, "item_reference"),
+        ("input", json!([{"id": "msg_1"}]), "item_reference"),
+    ] {
+        for provider in ["anthropic", "gemini", "ollama", "other"] {
+            let mut body = Front::Responses.body(&format!("{provider}:m"), Layout::Whole);
+            body[field] = value.clone();
+            let reply = app.send(&Call::post("/v1/responses", &body)).await;
+            let error = &reply.json()["error"];
+            assert_eq!((reply.status, &error["param"]), (400, &json!(field)), "{provider} {error}");
+            assert!(error["message"].as_str().unwrap().contains(named), "{provider} {error}");
+        }
+        assert!(app.upstream.requests().is_empty());
+        let mut body = Front::Responses.body("openai:m", Layout::Whole);
+        body[field] = value.clone();
+        app.send(&Call::post("/v1/responses", &body)).await;
+        assert_eq!(app.seen().json()[field], value);
+        app.upstream.clear();
+    }
+}

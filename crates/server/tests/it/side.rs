@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use lockgate_engine::Grant;
-use lockgate_providers::ModelGlob;
+use lockgate_providers::{ModelGlob, Settings};
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::client::Call;
+use crate::front::{Front, Layout};
 
 fn ids(list: &Value, key: &str) -> Vec<String> {
     list.as_array().unwrap().iter().map(|model| model[key].as_str().unwrap().to_owned()).collect()
@@ -142,4 +143,41 @@ async fn endpoints_nobody_models_pass_untouched_to_the_owner_of_the_dialect() {
     }
     assert_eq!(app.send(&Call::get("/nowhere")).await.status, 404);
     assert_eq!(app.send(&Call::get("/v1/messages")).await.status, 405);
+}
+
+/// Requirement 004-32: a context is allocated for what a picture means to a model, not for its bytes.
+#[tokio::test]
+async fn a_picture_of_megabytes_does_not_ask_for_a_context_of_its_bytes() {
+    let app = App::start("validate: false").await;
+    let picture = format!("iVBORw0KGgo{}", "Ab1+".repeat(500_000));
+    let mut body = Front::Anthropic.body("ollama:llava", Layout::Whole);
+    body["messages"][0]["content"] = json!([
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": picture}},
+        {"type": "text", "text": "what?"}]);
+    app.send(&Call::post("/v1/messages", &body)).await;
+    assert_eq!(app.seen().json()["options"]["num_ctx"], 4096);
+}
+
+#[tokio::test]
+async fn what_ollama_servers_have_loaded_is_one_list_without_what_the_key_may_not_call() {
+    let script = "models: [{id: 'qwen3:8b', loaded: true}, {id: 'llava:7b', loaded: true}, {id: 'cold:1b'}]";
+    let names = |reply: &crate::client::Reply| ids(&reply.json()["models"], "name");
+    let app = App::start(script).await;
+    assert_eq!(names(&app.send(&Call::get("/api/ps")).await), ["qwen3:8b", "llava:7b"]);
+    assert_eq!(app.seen().path(), "/api/ps");
+
+    let twice = App::with(script, |setup| {
+        let again = setup.provider("ollama").clone();
+        setup.options.providers.insert("second".into(), again.clone());
+        let dead = "http://127.0.0.1:1".parse().unwrap();
+        setup.options.providers.insert("third".into(), Settings { base_url: Some(dead), ..again });
+        let models = vec![ModelGlob::new("second:qwen*")];
+        setup.access = crate::access::keyed("lg-k", Grant { models, ..Grant::default() });
+    })
+    .await;
+    assert_eq!(names(&twice.send(&Call::get("/api/ps").header("x-api-key", "lg-k")).await), ["qwen3:8b"]);
+    assert_eq!(twice.upstream.requests().len(), 2);
+
+    let none = App::with(script, |setup| setup.only(&["openai"])).await;
+    assert_eq!(none.send(&Call::get("/api/ps")).await.text(), "{\"models\":[]}");
 }

@@ -176,7 +176,6 @@ async fn a_model_may_have_its_own_timeouts() {
         settings.timeouts.first_byte_ms = 50;
         settings.model_timeouts = vec![ModelTimeouts {
             model: ModelGlob::new("slow-*"),
-            connect_ms: None,
             first_byte_ms: Some(10_000),
             idle_ms: None,
             total_ms: None,
@@ -209,6 +208,22 @@ async fn a_second_try_honours_retry_after_within_the_bound_and_can_be_turned_off
             let seen = app.upstream.requests();
             assert!(seen[1].started.duration_since(seen[0].started) >= Duration::from_millis(300));
         }
+    }
+}
+
+/// llama.cpp blames itself (500) for what only another request can mend.
+#[tokio::test]
+async fn a_500_that_blames_the_request_is_not_tried_again_and_other_ones_are() {
+    for (words, requests) in [
+        ("Failed to parse tool call arguments as JSON: [json.exception.parse_error.101] parse error", 1),
+        ("image input is not supported - hint: you may need to provide the mmproj", 1),
+        ("The model produced output that does not match the expected format", 2),
+    ] {
+        let script = format!("rules: [{{error: {{status: 500, message: '{words}'}}}}]");
+        let app = App::start(&script).await;
+        let reply = app.send(&Front::Anthropic.call("other:m", Layout::Whole)).await;
+        assert_eq!((reply.status, app.upstream.requests().len()), (500, requests), "{words}");
+        assert!(reply.text().contains(words), "{reply:?}");
     }
 }
 

@@ -12,7 +12,7 @@ use lockgate_core::{
 };
 
 use super::content::Blocks;
-use super::request::{Block, Cache, Choice, Format, Function, Members, Message, Request, Thinking, read_at};
+use super::request::{self, Block, Cache, Choice, Format, Message, Request, Thinking, read_at};
 use crate::json::{List, TextOr, keep_rest, read_request};
 
 /// What Claude Code's accounting line starts with.
@@ -111,18 +111,17 @@ fn turns(messages: List<Message>, rest: &mut Vec<Unmodelled>) -> Result<Vec<Turn
     Ok(turns)
 }
 
-fn tools(tools: List<Members>, rest: &mut Vec<Unmodelled>) -> Result<Vec<Tool>, Failure> {
+fn tools(tools: List<request::Tool>, rest: &mut Vec<Unmodelled>) -> Result<Vec<Tool>, Failure> {
     let mut out = Vec::with_capacity(tools.0.len());
-    for (at, members) in tools.0.into_iter().enumerate() {
+    for (at, tool) in tools.0.into_iter().enumerate() {
         let path = format!("tools[{at}]");
-        match members.text("type") {
-            Some(kind) if kind != "custom" => {
+        match tool {
+            request::Tool::Hosted(kind, members) => {
                 if let Some(raw) = members.to_raw() {
                     out.push(Tool::Hosted(Opaque { dialect: Dialect::Anthropic, kind, raw }));
                 }
             }
-            Some(_) | None => {
-                let function: Function = members.read(&path)?;
+            request::Tool::Function(function) => {
                 keep_rest(rest, &path, function.rest);
                 out.push(Tool::Function(FunctionTool {
                     cache: cache(function.cache, &path, rest),

@@ -28,7 +28,7 @@ wire_object! {
         "temperature" => temperature: f64,
         "thinking" => thinking: Raw,
         "tool_choice" => tool_choice: Choice,
-        "tools" => tools: List<Members>,
+        "tools" => tools: List<Tool>,
         "top_k" => top_k: u64,
         "top_p" => top_p: f64,
     }
@@ -146,16 +146,24 @@ wire_object! {
     }
 }
 
-wire_object! {
-    /// A tool that the client runs.
-    pub(super) struct Function {
-        "cache_control" => cache: Cache,
-        "description" => description: String,
-        "input_schema" => schema: Raw,
-        "name" => name: String,
-        "strict" => strict: bool,
-        "type" => kind: String,
-    }
+/// A tool that the client runs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Function {
+    pub(super) cache: Option<Cache>,
+    pub(super) description: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) rest: Vec<(String, Raw)>,
+    pub(super) schema: Option<Raw>,
+    pub(super) strict: Option<bool>,
+}
+
+/// A tool on offer.
+#[derive(Debug, Clone)]
+pub(super) enum Tool {
+    /// The client's own.
+    Function(Function),
+    /// One that the provider runs, by its `type`.
+    Hosted(String, Members),
 }
 
 /// One block of content.
@@ -195,6 +203,10 @@ impl Members {
         }
         json.push('}');
         raw(json)
+    }
+
+    fn of(members: Vec<(Cow<'_, str>, &RawValue)>) -> Self {
+        Self(members.into_iter().map(|(key, value)| (key.into_owned(), value.to_owned())).collect())
     }
 
     /// Reads the members as a struct; an error's path starts with `path`.
@@ -264,6 +276,56 @@ impl<'de> Deserialize<'de> for Block {
         }
         deserializer.deserialize_map(BlockVisitor)
     }
+}
+
+/// Schemas are the largest part of many requests: the members are found in one pass, and only small ones are read again.
+impl<'de> Deserialize<'de> for Tool {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ToolVisitor;
+        impl<'de> Visitor<'de> for ToolVisitor {
+            type Value = Tool;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tool, A::Error> {
+                let mut members: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::with_capacity(4);
+                while let Some(Key(key)) = map.next_key()? {
+                    members.push((key, map.next_value()?));
+                }
+                let kind = members.iter().find(|(key, _)| key == "type");
+                match kind.and_then(|(_, kind)| serde_json::from_str::<String>(kind.get()).ok()) {
+                    Some(kind) if kind != "custom" => Ok(Tool::Hosted(kind, Members::of(members))),
+                    Some(_) | None => function(members).map(Tool::Function),
+                }
+            }
+        }
+        deserializer.deserialize_map(ToolVisitor)
+    }
+}
+
+fn function<E: de::Error>(members: Vec<(Cow<'_, str>, &RawValue)>) -> Result<Function, E> {
+    let mut function = Function::default();
+    for (key, value) in members {
+        match &*key {
+            "cache_control" => function.cache = small(&key, value)?,
+            "description" => function.description = small(&key, value)?,
+            "input_schema" => function.schema = (value.get() != "null").then(|| value.to_owned()),
+            "name" => function.name = small(&key, value)?,
+            "strict" => function.strict = small(&key, value)?,
+            "type" => small::<String, E>(&key, value).map(drop)?,
+            _ => function.rest.push((key.into_owned(), value.to_owned())),
+        }
+    }
+    Ok(function)
+}
+
+/// A member, read by itself.
+fn small<T: de::DeserializeOwned, E: de::Error>(key: &str, value: &RawValue) -> Result<Option<T>, E> {
+    serde_json::from_str(value.get()).map_err(|error| {
+        let words = error.to_string();
+        // Lines and columns are those of the part, not of the body.
+        at_field(key, words.split(" at line ").next().unwrap_or(&words))
+    })
 }
 
 /// A block of a kind, from its other members.

@@ -1,7 +1,8 @@
 //! Turns as messages: one system message, one `role:tool` message for each result directly behind the calls, what
 //! tool messages cannot hold (pictures, files) in the user message after them.
 //!
-//! Thoughts are never written (OpenAI has no field for them and refuses unknown ones): they are declared lost.
+//! Thoughts are written for servers that want them back (`reasoning_history`). OpenAI has no field for them and refuses
+//! unknown ones: elsewhere they are declared lost.
 
 use std::borrow::Cow;
 
@@ -94,11 +95,18 @@ impl<'a, 'l> Messages<'a, 'l> {
         let mut content = Vec::new();
         let mut calls = Vec::new();
         let mut refusal: Option<Cow<'a, str>> = None;
+        let mut thoughts: Option<Cow<'a, str>> = None;
         for part in &turn.parts {
             match &part.block {
                 Block::ToolCall(call) => {
                     self.note_cache(part);
                     calls.push(self.call(call));
+                }
+                Block::Reasoning(thought) if self.quirks.reasoning_history && !thought.text.is_empty() => {
+                    match &mut thoughts {
+                        Some(all) => all.to_mut().extend(["\n", thought.text.as_str()]),
+                        None => thoughts = Some(Cow::Borrowed(&thought.text)),
+                    }
                 }
                 // Servers that do not know the field must not lose the words.
                 Block::Refusal(words) if !self.quirks.no_openai_extras => {
@@ -119,10 +127,15 @@ impl<'a, 'l> Messages<'a, 'l> {
         }
         // Said as nothing rather than not said: some servers insist on the field.
         let content = content.or(Some(ContentOut::Nothing));
+        // Such a server refuses a call of tools without the field, also where there was no thought or it is lost.
+        if thoughts.is_none() && self.quirks.reasoning_history && !calls.is_empty() {
+            thoughts = Some(Cow::Borrowed(""));
+        }
         let name = self.name(turn.name.as_deref());
         self.out.push(MessageOut {
             name,
             refusal,
+            reasoning_content: thoughts,
             tool_calls: calls,
             ..MessageOut::new("assistant", content)
         });

@@ -3,7 +3,8 @@
 //!
 //! What other servers do differently when they answer is read without being told (`decode`, `calls`); what they do
 //! not accept in a request is told by [`Quirks`](crate::Quirks). Does no token counting (the dialect has none), does
-//! not read `<think>` inside text, and never sends thoughts back upstream: OpenAI has no field for them.
+//! not read `<think>` inside text, and sends thoughts back upstream only where a quirk says so: OpenAI has no field for
+//! them.
 
 mod answer;
 mod calls;
@@ -25,6 +26,7 @@ mod tests;
 mod told;
 mod tools;
 mod usage;
+mod wanted;
 mod whole;
 mod write;
 
@@ -34,6 +36,8 @@ use crate::{
     AnswerContext, Depth, EnvelopeSpec, Format, Kind, Loss, Mode, StreamDecoder, StreamEncoder, Target,
     WireFormat,
 };
+
+pub use wanted::{include_usage, usage_only, usage_wanted, with_usage};
 
 /// OpenAI Chat Completions.
 pub static FORMAT: Format = Format {
@@ -92,12 +96,4 @@ impl WireFormat for Chat {
     fn fault(&self, status: u16, body: &[u8]) -> Failure {
         error::fault(status, body)
     }
-}
-
-/// Whether the value of `stream_options` asks for usage.
-pub fn usage_wanted(stream_options: &[u8]) -> bool {
-    let Ok(inside) = crate::scan(stream_options, 512) else { return false };
-    inside
-        .find(stream_options, "include_usage")
-        .is_some_and(|member| &stream_options[member.value.clone()] == b"true")
 }

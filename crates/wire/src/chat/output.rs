@@ -16,6 +16,9 @@ pub(super) struct MessageOut<'a> {
     pub(super) name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) refusal: Option<Cow<'a, str>>,
+    /// No field of OpenAI's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reasoning_content: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tool_calls: Vec<CallOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,7 +27,15 @@ pub(super) struct MessageOut<'a> {
 
 impl<'a> MessageOut<'a> {
     pub(super) fn new(role: &'static str, content: Option<ContentOut<'a>>) -> Self {
-        Self { role, content, name: None, refusal: None, tool_calls: Vec::new(), tool_call_id: None }
+        Self {
+            role,
+            content,
+            name: None,
+            refusal: None,
+            reasoning_content: None,
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+        }
     }
 }
 

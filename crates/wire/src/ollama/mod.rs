@@ -10,6 +10,7 @@ mod embeddings;
 mod encode;
 mod error;
 mod generate;
+mod loaded;
 mod models;
 mod parse;
 mod request;
@@ -29,8 +30,9 @@ use crate::{
 
 pub use decode::remote_host;
 pub use generate::may_leave;
+pub use loaded::{Loaded, parse_loaded, write_loaded};
 pub use models::{
-    Running, Shown, is_cloud_name, parse_ps, parse_show, parse_version, write_ps, write_show, write_version,
+    Running, Shown, is_cloud_name, parse_ps, parse_show, parse_version, write_show, write_version,
 };
 
 /// `/api/chat` and what belongs to it.

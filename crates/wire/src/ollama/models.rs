@@ -221,14 +221,6 @@ pub fn write_show(card: &ModelCard) -> Vec<u8> {
     out
 }
 
-/// Models in memory for `/api/ps`.
-pub fn write_ps(cards: &[ModelCard]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let models = cards.iter().map(|card| OutModel { context_length: card.context, ..OutModel::of(card) });
-    go_json(&OutModels { models: models.collect() }, &mut out);
-    out
-}
-
 /// The version for `/api/version`.
 pub fn write_version(version: &str) -> Vec<u8> {
     #[derive(Serialize)]

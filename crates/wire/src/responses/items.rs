@@ -19,6 +19,9 @@ use super::request::{Members, PartIn, file, read_at};
 /// Begins the kind of an unknown part of a message, to tell it from an unknown item.
 pub(super) const IN_CONTENT: &str = "content.";
 
+/// The kind of an item that stands for one which the provider has stored.
+const REFERENCE: &str = "item_reference";
+
 /// `input` as one text.
 pub(super) fn text(text: String, conversation: &mut Conversation) {
     conversation.turns.push(Turn { name: None, parts: vec![Part::text(text)], role: Role::User });
@@ -68,7 +71,7 @@ impl Reader<'_> {
         let Some(role) = item.read::<String>("role", self.path)? else {
             if item.kind.is_none() && item.rest.iter().any(|(key, _)| key == "id") {
                 // An item without a type and a role, but with an id, is a reference by its id.
-                return Ok(self.opaque("item_reference", &item));
+                return Ok(self.opaque(REFERENCE, &item));
             }
             let field = format!("{}.role", self.path);
             return Err(Failure::invalid(&field, format!("`{field}` is missing")));
@@ -284,4 +287,27 @@ fn whole(part: &PartIn) -> Option<Raw> {
         map.insert(key.clone(), serde_json::from_str(value.get()).ok()?);
     }
     json::raw(serde_json::Value::Object(map).to_string())
+}
+
+/// Whether a conversation may be told in another dialect: not if it refers to items that the provider has stored.
+pub fn may_leave(conversation: &Conversation) -> Result<(), Failure> {
+    let parts = conversation.turns.iter().flat_map(|turn| &turn.parts);
+    let reference = |part: &Part| match &part.block {
+        Block::Opaque(opaque) => opaque.dialect == Dialect::Responses && opaque.kind == REFERENCE,
+        Block::Audio(_)
+        | Block::Document(_)
+        | Block::Image(_)
+        | Block::Reasoning(_)
+        | Block::Refusal(_)
+        | Block::Text(_)
+        | Block::ToolCall(_)
+        | Block::ToolResult(_)
+        | Block::Video(_) => false,
+    };
+    if parts.into_iter().any(reference) {
+        let words = "`input` holds an `item_reference`, which only the provider that stored the item can resolve: send \
+                     the item itself, or name a model of that provider";
+        return Err(Failure::invalid("input", words));
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! A conversation here is a list of items: messages, calls, outputs, sealed thoughts. What refers to state that a
 //! provider keeps (`previous_response_id`, `conversation`, `prompt`, `background`) is refused when a call has to be
-//! taken apart, because the words behind it are not in the body. Models and embeddings are the Chat dialect's.
+//! taken apart, and an `item_reference` when it has to leave the dialect: the words behind it are not in the body. Models and embeddings are the Chat dialect's.
 
 mod answer;
 mod blocks;
@@ -25,6 +25,8 @@ mod write_items;
 mod tests;
 
 use lockgate_core::{Conversation, Dialect, Failure};
+
+pub use items::may_leave;
 
 use crate::{
     AnswerContext, Depth, EnvelopeSpec, Format, Loss, Mode, StreamDecoder, StreamEncoder, Target, WireFormat,

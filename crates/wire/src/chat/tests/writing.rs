@@ -468,6 +468,28 @@ fn quirk_no_strict_tools_drops_strict_and_declares_it() {
 }
 
 #[test]
+fn quirk_reasoning_history_gives_thoughts_back_and_each_call_has_the_field() {
+    let conversation = super::super::parse::parse(
+        br#"{"model":"m","messages":[
+            {"role":"user","content":"a"},
+            {"role":"assistant","reasoning_content":"Hm.","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},
+            {"role":"tool","tool_call_id":"c","content":"r"},
+            {"role":"assistant","content":null,"tool_calls":[{"id":"d","type":"function","function":{"name":"f","arguments":"{}"}}]},
+            {"role":"tool","tool_call_id":"d","content":"r"},
+            {"role":"assistant","content":"Done."}]}"#,
+    )
+    .unwrap();
+    let quirks = Quirks { reasoning_history: true, ..Quirks::default() };
+    let (body, loss) = write(&conversation, &quirks);
+    let thoughts: Vec<_> = [1, 3, 5].map(|at| body["messages"][at].get("reasoning_content").cloned()).into();
+    assert_eq!(thoughts, [Some(json!("Hm.")), Some(json!("")), None]);
+    assert!(!loss.contains(&"thinking".to_owned()), "{loss:?}");
+    let (body, loss) = write(&conversation, &Quirks::default());
+    assert!(body["messages"][1].get("reasoning_content").is_none());
+    assert!(loss.contains(&"thinking".to_owned()), "{loss:?}");
+}
+
+#[test]
 fn quirk_system_role_says_system_and_joins_lists_of_texts() {
     let (changed, loss) = differs(&Quirks { system_role: true, ..Quirks::default() });
     assert_eq!(changed.len(), 1);

@@ -3,9 +3,7 @@
 use insta::assert_snapshot;
 use lockgate_core::{EmbeddingInput, Embeddings, ModelCard};
 
-use crate::ollama::{
-    FORMAT, is_cloud_name, parse_ps, parse_show, parse_version, write_ps, write_show, write_version,
-};
+use crate::ollama::{FORMAT, is_cloud_name, parse_ps, parse_show, parse_version, write_show, write_version};
 use crate::{Loss, ModelsPage};
 
 #[test]
@@ -65,7 +63,6 @@ fn clients_get_models_without_invented_sizes() {
         .write(&[card.clone(), ModelCard { id: "x".into(), ..ModelCard::default() }], &ModelsPage::default());
     assert_snapshot!(text(list), @r#"{"models":[{"name":"claude-sonnet-4-5","model":"claude-sonnet-4-5","modified_at":"2023-11-14T22:13:20Z","details":{"context_length":200000},"capabilities":["completion","tools","vision"]},{"name":"x","model":"x","details":{},"capabilities":["completion"]}]}"#);
     assert_snapshot!(text(write_show(&card)), @r#"{"modified_at":"2023-11-14T22:13:20Z","details":{"context_length":200000},"model_info":{"general.architecture":"unknown","unknown.context_length":200000},"capabilities":["completion","tools","vision"]}"#);
-    assert_snapshot!(text(write_ps(std::slice::from_ref(&card))), @r#"{"models":[{"name":"claude-sonnet-4-5","model":"claude-sonnet-4-5","modified_at":"2023-11-14T22:13:20Z","details":{"context_length":200000},"capabilities":["completion","tools","vision"],"context_length":200000}]}"#);
     assert_eq!(text(write_version("0.1.0")), r#"{"version":"0.1.0"}"#);
     assert_eq!(parse_show("claude-sonnet-4-5", &write_show(&card)).unwrap().card, card);
 }
