@@ -91,6 +91,7 @@ fn write(front: &Format, mode: Mode, read: &Read) {
         include_usage: true,
         input_estimate: Some(1),
         model: "m".into(),
+        request: None,
         sequence: 0,
     };
     let mut encoder = front.messages.encoder(mode, context);

@@ -2,7 +2,9 @@
 //! provider as a body that its dialect reads.
 
 use lockgate_core::{Conversation, Dialect};
-use lockgate_wire::{Envelope, EnvelopeLimits, Format, Loss, Quirks, Target, ToolNames, claude_cli};
+use lockgate_wire::{
+    Envelope, EnvelopeLimits, Format, Loss, Quirks, Steering, Target, ToolNames, claude_cli,
+};
 
 use crate::{FRONTS, digest};
 
@@ -36,6 +38,7 @@ fn write(from: &Format, to: &Format, conversation: &Conversation, bits: u64) {
     let bit = |at: u32| bits >> at & 1 == 1;
     let quirks = Quirks {
         context: bit(0).then_some(8192),
+        efforts: bit(12).then_some(&["none", "low", "high"]),
         keep_alive: bit(1).then(|| "5m".to_owned()),
         legacy_max_tokens: bit(2),
         no_openai_extras: bit(3),
@@ -44,6 +47,11 @@ fn write(from: &Format, to: &Format, conversation: &Conversation, bits: u64) {
         no_stream_options: bit(6),
         no_strict_tools: bit(7),
         reasoning_history: bit(11),
+        steering: match bits >> 13 & 3 {
+            0 => Steering::Fixed,
+            1 => Steering::FixedWhileReasoning { unasked: bit(15) },
+            _ => Steering::Free,
+        },
         system_role: bit(8),
         tool_id_alnum9: bit(9),
     };

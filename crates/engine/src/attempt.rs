@@ -76,7 +76,7 @@ impl Plan {
     /// What stays while the answer comes.
     pub(crate) fn course(&self) -> Course {
         Course {
-            context: self.context.clone(),
+            context: lockgate_wire::AnswerContext { request: None, ..self.context.clone() },
             front: self.front,
             front_mode: self.front_mode,
             provider: self.target.upstream.id.clone(),

@@ -42,7 +42,9 @@ impl Default for Bounds {
 /// What belongs to one tool call.
 #[derive(Debug, Clone, Default)]
 struct Kept {
-    /// Thoughts that came before the call.
+    /// How many of the thoughts came before any words.
+    first: usize,
+    /// Thoughts that came before the call, behind the call before it.
     reasoning: Vec<Reasoning>,
     /// The signature on the call.
     seal: Option<Seal>,
@@ -69,8 +71,8 @@ pub struct Continuity {
 #[derive(Debug, Default)]
 struct Inner {
     by_call: HashMap<String, (Arc<Issuer>, Kept)>,
-    /// Seals handed to clients whose dialect has a place for them, with their makers.
-    by_seal: HashMap<String, Arc<Issuer>>,
+    /// Seals handed to clients whose dialect has a place for them, with their makers and in the form that these know.
+    by_seal: HashMap<String, (Arc<Issuer>, Seal)>,
     bytes: usize,
     order: VecDeque<(Instant, Entry)>,
 }
@@ -91,28 +93,31 @@ impl Continuity {
     pub fn remember(&self, issuer: &Issuer, turn: &Turn, now: Instant) {
         let issuer = Arc::new(issuer.clone());
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut reasoning = Vec::new();
+        let mut kept = Kept::default();
+        let mut spoke = false;
         for part in &turn.parts {
             match &part.block {
                 Block::Reasoning(thought) if thought.seal.is_some() => {
                     if let Some(seal) = &thought.seal {
-                        inner.keep_seal(seal.as_str(), &issuer, now);
+                        inner.keep_seal(seal, &issuer, now);
                     }
-                    reasoning.push(thought.clone());
+                    kept.first += usize::from(!spoke);
+                    kept.reasoning.push(thought.clone());
                 }
                 Block::ToolCall(call) => {
-                    let kept = Kept { reasoning: std::mem::take(&mut reasoning), seal: call.seal.clone() };
+                    kept.seal.clone_from(&call.seal);
+                    let kept = std::mem::take(&mut kept);
                     if !kept.reasoning.is_empty() || kept.seal.is_some() {
                         inner.keep_call(&call.id, &issuer, kept, now);
                     }
+                    spoke = false;
                 }
+                Block::Refusal(_) | Block::Text(_) => spoke = true,
                 Block::Audio(_)
                 | Block::Document(_)
                 | Block::Image(_)
                 | Block::Opaque(_)
                 | Block::Reasoning(_)
-                | Block::Refusal(_)
-                | Block::Text(_)
                 | Block::ToolResult(_)
                 | Block::Video(_) => {}
             }
@@ -170,7 +175,7 @@ impl Continuity {
 impl Inner {
     fn is_foreign(&self, part: &Part, target: &Issuer) -> bool {
         let by_another =
-            |seal: &Seal| self.by_seal.get(seal.as_str()).is_some_and(|issuer| **issuer != *target);
+            |seal: &Seal| self.by_seal.get(seal.as_str()).is_some_and(|(issuer, _)| **issuer != *target);
         match &part.block {
             Block::Reasoning(thought) => thought.seal.as_ref().is_none_or(by_another),
             Block::ToolCall(call) => call.seal.as_ref().is_some_and(by_another),
@@ -185,10 +190,11 @@ impl Inner {
         }
     }
 
-    fn keep_seal(&mut self, seal: &str, issuer: &Arc<Issuer>, now: Instant) {
-        if self.by_seal.insert(seal.to_owned(), issuer.clone()).is_none() {
-            self.bytes += seal.len() + 100;
-            self.order.push_back((now, Entry::Seal(seal.to_owned())));
+    fn keep_seal(&mut self, seal: &Seal, issuer: &Arc<Issuer>, now: Instant) {
+        let text = seal.as_str();
+        if self.by_seal.insert(text.to_owned(), (issuer.clone(), seal.clone())).is_none() {
+            self.bytes += 2 * text.len() + 100;
+            self.order.push_back((now, Entry::Seal(text.to_owned())));
         }
     }
 
@@ -214,7 +220,7 @@ impl Inner {
                 }
                 Some((_, Entry::Seal(seal))) => {
                     if self.by_seal.remove(&seal).is_some() {
-                        self.bytes -= seal.len() + 100;
+                        self.bytes -= 2 * seal.len() + 100;
                     }
                 }
                 None => break,
@@ -222,10 +228,13 @@ impl Inner {
         }
     }
 
-    /// Seals that came with the client's history stay only if `target` is known to have made them.
+    /// Seals that came with the client's history stay only if `target` is known to have made them, and then in the form
+    /// that it made them in: the client's dialect may have only one.
     fn unseal_foreign(&self, turn: &mut Turn, target: &Issuer, loss: &mut Loss) {
-        let made_by_target =
-            |seal: &Seal| self.by_seal.get(seal.as_str()).is_some_and(|issuer| **issuer == *target);
+        let own = |seal: &Seal| {
+            let (issuer, made) = self.by_seal.get(seal.as_str())?;
+            (**issuer == *target).then(|| made.clone())
+        };
         turn.parts.retain_mut(|part| {
             let (seal, keep_without) = match &mut part.block {
                 Block::Reasoning(thought) => {
@@ -242,29 +251,28 @@ impl Inner {
                 | Block::ToolResult(_)
                 | Block::Video(_) => return true,
             };
-            match seal {
-                Some(known) if !made_by_target(known) => {
-                    *seal = None;
-                    loss.note("thinking.signature");
-                    keep_without
-                }
-                Some(_) | None => true,
+            let Some(brought) = seal else { return true };
+            *seal = own(brought);
+            if seal.is_none() {
+                loss.note("thinking.signature");
             }
+            seal.is_some() || keep_without
         });
     }
 
     fn put_back(&self, turn: &mut Turn, target: &Issuer, loss: &mut Loss) {
-        let mut at = 0;
+        let (mut at, mut behind_call) = (0, 0);
         while at < turn.parts.len() {
-            if let Block::ToolCall(call) = &mut turn.parts[at].block
-                && let Some((issuer, kept)) = self.by_call.get(&call.id)
-            {
-                if **issuer == *target {
-                    call.seal.clone_from(&kept.seal);
-                    at = insert_reasoning(turn, at, &kept.reasoning);
-                } else {
-                    loss.note("thinking.signature");
+            if let Block::ToolCall(call) = &mut turn.parts[at].block {
+                if let Some((issuer, kept)) = self.by_call.get(&call.id) {
+                    if **issuer == *target {
+                        call.seal.clone_from(&kept.seal);
+                        at = insert_thoughts(turn, behind_call, at, kept);
+                    } else {
+                        loss.note("thinking.signature");
+                    }
                 }
+                behind_call = at + 1;
             }
             at += 1;
         }
@@ -284,16 +292,22 @@ pub(crate) fn may_hold_seals(body: &[u8]) -> bool {
     .any(|field| memchr::memmem::find(body, field).is_some())
 }
 
-/// Puts sealed thoughts before the call at `at`, in place of the unsealed ones that the client kept; returns where the
-/// call stands then.
-fn insert_reasoning(turn: &mut Turn, at: usize, reasoning: &[Reasoning]) -> usize {
-    let sealed = |part: &Part| matches!(&part.block, Block::Reasoning(thought) if thought.seal.is_some());
-    if reasoning.is_empty() || turn.parts[..at].iter().any(sealed) {
+/// Puts sealed thoughts where they were made, between `from` (behind the call before) and the call at `at`: before the
+/// words or behind them, in place of what the client kept of them. Returns where the call stands then.
+fn insert_thoughts(turn: &mut Turn, from: usize, at: usize, kept: &Kept) -> usize {
+    if kept.reasoning.is_empty() {
         return at;
     }
     let rest = turn.parts.split_off(at);
-    turn.parts.retain(|part| !matches!(&part.block, Block::Reasoning(_)));
-    turn.parts.extend(reasoning.iter().cloned().map(|thought| Part::new(Block::Reasoning(thought))));
+    let mut words = turn.parts.split_off(from);
+    words.retain(|part| !matches!(&part.block, Block::Reasoning(_)));
+    let thoughts = |range: &[Reasoning]| -> Vec<Part> {
+        range.iter().cloned().map(|thought| Part::new(Block::Reasoning(thought))).collect()
+    };
+    let (first, then) = kept.reasoning.split_at(kept.first.min(kept.reasoning.len()));
+    turn.parts.extend(thoughts(first));
+    turn.parts.append(&mut words);
+    turn.parts.extend(thoughts(then));
     let call = turn.parts.len();
     turn.parts.extend(rest);
     call
@@ -375,6 +389,53 @@ mod tests {
         let (other, loss) = restored(&store, vec![thought("", Some("T")), Part::text("x")], &issuer("b"));
         assert_eq!(other.turns[0].parts.len(), 1, "sealed thoughts without words are gone");
         assert_eq!(loss.names(), ["thinking.signature"]);
+    }
+
+    fn order(conversation: &Conversation) -> Vec<&str> {
+        let name_of = |part: &'_ Part| match &part.block {
+            Block::Reasoning(_) => "thought",
+            Block::Text(_) => "text",
+            Block::ToolCall(_) => "call",
+            _ => "?",
+        };
+        conversation.turns[0].parts.iter().map(name_of).collect()
+    }
+
+    /// Providers refuse thoughts behind the words that they led to.
+    #[test]
+    fn thoughts_come_back_where_they_were_made() {
+        let store = Continuity::new(Bounds::default());
+        let said = || Part::text("word");
+        let made = vec![
+            thought("", Some("T1")),
+            said(),
+            call("1", None),
+            said(),
+            thought("", Some("T2")),
+            call("2", None),
+            thought("", Some("T3")),
+            call("3", None),
+        ];
+        store.remember(&issuer("a"), &turn(made), Instant::now());
+        let client =
+            vec![thought("shown", None), said(), call("1", None), said(), call("2", None), call("3", None)];
+        let (own, loss) = restored(&store, client, &issuer("a"));
+        assert_eq!(order(&own), ["thought", "text", "call", "text", "thought", "call", "thought", "call"]);
+        assert_eq!(seals(&own)[0], Some("T1".into()));
+        assert!(loss.is_empty());
+    }
+
+    #[test]
+    fn a_seal_comes_back_in_the_form_its_maker_knows() {
+        let store = Continuity::new(Bounds::default());
+        let mut signed = thought("Hm", None);
+        if let Block::Reasoning(thought) = &mut signed.block {
+            thought.seal = Some(Seal::Signature("T".into()));
+        }
+        store.remember(&issuer("a"), &turn(vec![signed]), Instant::now());
+        let (own, _) = restored(&store, vec![thought("Hm", Some("T")), Part::text("x")], &issuer("a"));
+        let Block::Reasoning(thought) = &own.turns[0].parts[0].block else { panic!("{own:?}") };
+        assert_eq!(thought.seal, Some(Seal::Signature("T".into())));
     }
 
     #[test]

@@ -36,10 +36,6 @@ pub struct Engine {
     pub(crate) state: ArcSwap<State>,
 }
 
-/// Output bound for providers that demand one, when the client gives none: what the smallest current model allows
-/// without beta headers.
-const DEFAULT_MAX_TOKENS: u64 = 8192;
-
 /// A request in the dialect that its provider gets.
 struct Outgoing {
     body: Bytes,
@@ -120,6 +116,8 @@ impl Engine {
             include_usage: usage_wanted(request, &envelope),
             input_estimate: Some(estimate(&request.body)),
             model: target.model.clone(),
+            request: (dialect == Dialect::Responses && outgoing.upstream.dialect != dialect)
+                .then(|| request.body.clone()),
             sequence: 0,
         };
         let facts = Facts {
@@ -185,8 +183,10 @@ impl Engine {
             let dialect = *upstream
                 .first()
                 .ok_or_else(|| Failure::new(ErrorKind::Internal, "a provider without dialect"))?;
-            (self.converted(request, target, dialect, mode)?, dialect)
+            let outgoing = self.converted(request, target, dialect, mode);
+            (outgoing.map_err(|failure| in_words_of(front.dialect, failure))?, dialect)
         };
+        let outgoing = Outgoing { loss: outgoing.loss.named_for(front.dialect), ..outgoing };
         if (state.options.strict || request.asks_strict()) && !outgoing.loss.is_empty() {
             return Err(strict_refusal(&outgoing.loss, dialect));
         }
@@ -240,7 +240,7 @@ impl Engine {
         }
         let mut loss = Loss::default();
         self.continuity.drop_foreign(&mut conversation, &issuer, &mut loss);
-        let outgoing = write(request, &conversation, target, request.format, mode, loss)?;
+        let outgoing = self.write(request, &conversation, target, (request.format, mode), loss)?;
         // What is written asks for usage in any case.
         let unasked = request.format.dialect == Dialect::Chat && !chat::include_usage(&request.body);
         Ok(Some(Outgoing { hidden: unasked.then_some(chat::usage_only), ..outgoing }))
@@ -262,8 +262,31 @@ impl Engine {
             loss.note("n");
         }
         self.continuity.restore(&mut conversation, &issuer_of(target), &mut loss);
-        let outgoing = write(request, &conversation, target, format(dialect), mode, loss)?;
+        let outgoing = self.write(request, &conversation, target, (format(dialect), mode), loss)?;
         Ok(Outgoing { names, ..outgoing })
+    }
+
+    fn write(
+        &self,
+        request: &CallRequest,
+        conversation: &Conversation,
+        target: &Target,
+        (upstream, mode): (Format, Mode),
+        mut loss: Loss,
+    ) -> Result<Outgoing, Failure> {
+        let prompt = estimate(&request.body);
+        let need = prompt + conversation.sampling.max_tokens.unwrap_or(4096);
+        let quirks = target.upstream.provider.quirks(&target.model, need);
+        let catalogue = self.catalogue.load();
+        let listed = catalogue.card(&target.upstream.id, &target.model).and_then(|card| card.max_output);
+        let to = WriteTarget {
+            default_max_tokens: lockgate_wire::anthropic::output_bound(&target.model, listed, prompt),
+            model: &target.model,
+            quirks: &quirks,
+            stream: is_stream(mode),
+        };
+        let body = upstream.messages.write(conversation, &to, &mut loss)?;
+        Ok(Outgoing::of(body.into(), loss, upstream))
     }
 
     async fn run(&self, plan: Plan, mut facts: Facts) -> Response<AnswerBody> {
@@ -341,26 +364,6 @@ fn issuer_of(target: &Target) -> Issuer {
     Issuer { model: target.model.clone(), provider: target.upstream.id.clone() }
 }
 
-fn write(
-    request: &CallRequest,
-    conversation: &Conversation,
-    target: &Target,
-    upstream: Format,
-    mode: Mode,
-    mut loss: Loss,
-) -> Result<Outgoing, Failure> {
-    let need = estimate(&request.body) + conversation.sampling.max_tokens.unwrap_or(4096);
-    let quirks = target.upstream.provider.quirks(&target.model, need);
-    let to = WriteTarget {
-        default_max_tokens: DEFAULT_MAX_TOKENS,
-        model: &target.model,
-        quirks: &quirks,
-        stream: is_stream(mode),
-    };
-    let body = upstream.messages.write(conversation, &to, &mut loss)?;
-    Ok(Outgoing::of(body.into(), loss, upstream))
-}
-
 /// Asks for the usage of a stream that passes, where the settings want it always and the client does not. What the
 /// answer gets by that is not for the client.
 fn counted(outgoing: Outgoing, target: &Target, mode: Mode) -> Outgoing {
@@ -392,6 +395,12 @@ pub(crate) fn versioned_path<'a>(request: &'a CallRequest, target: &Target) -> O
 fn usage_wanted(request: &CallRequest, envelope: &Envelope) -> bool {
     let options = envelope.value(&request.body, "stream_options");
     options.is_some_and(|at| chat::usage_wanted(&request.body[at]))
+}
+
+/// A failure whose parameter is the client's own field.
+fn in_words_of(client: Dialect, failure: Failure) -> Failure {
+    let param = failure.param.map(|param| lockgate_wire::field_of(client, &param));
+    Failure { param, ..failure }
 }
 
 fn strict_refusal(loss: &Loss, dialect: Dialect) -> Failure {

@@ -125,7 +125,8 @@ impl Pipe {
             }))
         };
         Self {
-            context,
+            // The request is only for the encoder: an open stream does not keep it.
+            context: AnswerContext { request: None, ..context },
             decoded: Decoded::default(),
             decoder: upstream.messages.decoder(upstream_mode, depth),
             finished: false,

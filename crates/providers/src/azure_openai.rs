@@ -12,10 +12,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use lockgate_core::{Dialect, ErrorKind, Failure};
+use lockgate_wire::Quirks;
 
 use crate::address::{Address, segment};
 use crate::body::Members;
-use crate::{Ask, Credential, Endpoint, Kind, OpenError, Operation, Provider, Settings, openai, signing};
+use crate::{
+    Ask, Credential, Endpoint, Kind, OpenError, Operation, Provider, Settings, openai, openai_models, signing,
+};
 
 /// A resource of Azure OpenAI.
 pub(crate) struct AzureOpenai {
@@ -90,6 +93,11 @@ impl Provider for AzureOpenai {
 
     fn sign(&self, credential: &Credential, _ask: &Ask<'_>, headers: &mut HeaderMap) -> Result<(), Failure> {
         signing::key_or_bearer("api-key", credential, headers)
+    }
+
+    fn quirks(&self, model: &str, _need: u64) -> Quirks {
+        let known = openai_models::known(model);
+        known.or_else(|| openai_models::known(self.deployment(model))).unwrap_or_default()
     }
 
     fn adapt(&self, ask: &Ask<'_>, body: Bytes) -> Result<Bytes, Failure> {

@@ -7,10 +7,12 @@
 
 use http::HeaderMap;
 use lockgate_core::{Dialect, Failure};
-use lockgate_wire::Quirks;
+use lockgate_wire::{Quirks, Steering};
 
 use crate::address::Address;
-use crate::{Ask, Credential, Endpoint, Kind, OpenError, Provider, Settings, llamacpp, openai, signing};
+use crate::{
+    Ask, Credential, Endpoint, Kind, OpenError, Provider, Settings, llamacpp, openai, openai_models, signing,
+};
 
 /// What a server of this family does not have, or has otherwise.
 #[derive(Clone, Copy)]
@@ -20,9 +22,44 @@ struct Row {
     no_parallel_tools: bool,
     no_stream_options: bool,
     no_strict_tools: bool,
+    reasoning: Reasoning,
     reasoning_history: bool,
     system_role: bool,
     tool_id_alnum9: bool,
+}
+
+/// Which models get a `reasoning_effort`. Servers of this family refuse it where the model has none.
+#[derive(Clone, Copy)]
+enum Reasoning {
+    /// All: what a model does not know is ignored.
+    All,
+    /// Those of OpenAI by name, the open ones (gpt-oss) among them.
+    Known,
+    /// None.
+    No,
+    /// Some of xAI's.
+    Xai,
+}
+
+/// Efforts of gpt-oss: its prompt format knows these three.
+const OPEN_EFFORTS: &[&str] = &["low", "medium", "high"];
+
+impl Reasoning {
+    fn quirks(self, model: &str) -> Quirks {
+        let name = model.rsplit('/').next().unwrap_or(model);
+        let takes = |efforts| Quirks { efforts: Some(efforts), ..Quirks::default() };
+        let none = || Quirks { no_reasoning: true, ..Quirks::default() };
+        match self {
+            Self::All => Quirks::default(),
+            Self::Known if name.starts_with("gpt-oss") => takes(OPEN_EFFORTS),
+            Self::Known => openai_models::known(name).unwrap_or_else(none),
+            Self::Xai if name.starts_with("grok-3-mini") => takes(&["low", "high"]),
+            Self::Xai if ["grok-4.3", "grok-4.5", "grok-4.6"].iter().any(|known| name.starts_with(known)) => {
+                takes(OPEN_EFFORTS)
+            }
+            Self::No | Self::Xai => none(),
+        }
+    }
 }
 
 /// A server that nothing is known about: the oldest names, and none of OpenAI's own extras.
@@ -32,6 +69,7 @@ const UNKNOWN: Row = Row {
     no_parallel_tools: false,
     no_stream_options: false,
     no_strict_tools: false,
+    reasoning: Reasoning::Known,
     reasoning_history: false,
     system_role: true,
     tool_id_alnum9: false,
@@ -42,21 +80,36 @@ const ROWS: [(&str, Row); 8] = [
     // cerebras_cloud_sdk 1.91: `max_tokens` is deprecated; neither `store` nor `metadata`. Its docs: no developer role.
     ("cerebras", Row { legacy_max_tokens: false, ..UNKNOWN }),
     // Its reference: no `parallel_tool_calls`; `strict` only at the beta address. Its guide to thinking: where tools were
-    // called, `reasoning_content` must come back in all later requests (status 400 else); elsewhere it is ignored.
-    ("deepseek", Row { no_parallel_tools: true, no_strict_tools: true, reasoning_history: true, ..UNKNOWN }),
+    // called, `reasoning_content` must come back in all later requests (status 400 else); elsewhere it is ignored. Thinking is
+    // a model there, not a parameter.
+    (
+        "deepseek",
+        Row {
+            no_parallel_tools: true,
+            no_strict_tools: true,
+            reasoning: Reasoning::No,
+            reasoning_history: true,
+            ..UNKNOWN
+        },
+    ),
     // Its reference names `max_tokens` and no extras.
     ("fireworks", UNKNOWN),
     // groq 1.7: `max_tokens` is deprecated, `store` and `metadata` are "not currently supported". Usage of a stream
-    // comes only when asked for.
+    // comes only when asked for. Its docs on reasoning: an effort is refused but for gpt-oss (Qwen's knows other words).
     ("groq", Row { legacy_max_tokens: false, ..UNKNOWN }),
     // Its docs list the parameters it reads; what is not among them is ignored.
-    ("lm-studio", Row { no_parallel_tools: true, no_strict_tools: true, ..UNKNOWN }),
-    // mistralai 3.7: no `stream_options` (usage always comes). Ids of tool calls are nine letters or digits.
-    ("mistral", Row { no_stream_options: true, tool_id_alnum9: true, ..UNKNOWN }),
+    (
+        "lm-studio",
+        Row { no_parallel_tools: true, no_strict_tools: true, reasoning: Reasoning::All, ..UNKNOWN },
+    ),
+    // mistralai 3.7: no `stream_options` (usage always comes). Ids of tool calls are nine letters or digits. Efforts are
+    // `high` and `none` for few of its models, whose names do not tell.
+    ("mistral", Row { no_stream_options: true, reasoning: Reasoning::No, tool_id_alnum9: true, ..UNKNOWN }),
     // together 3.1: neither `parallel_tool_calls` nor `strict` on tools.
     ("together", Row { no_parallel_tools: true, no_strict_tools: true, ..UNKNOWN }),
-    // Its reference: `max_tokens` is deprecated; `metadata` and `service_tier` are not supported.
-    ("xai", Row { legacy_max_tokens: false, ..UNKNOWN }),
+    // Its reference: `max_tokens` is deprecated; `metadata` and `service_tier` are not supported. An effort is refused
+    // by grok-4 and others that reason as they see fit.
+    ("xai", Row { legacy_max_tokens: false, reasoning: Reasoning::Xai, ..UNKNOWN }),
 ];
 
 /// A server that speaks Chat Completions.
@@ -89,8 +142,10 @@ impl Provider for Compatible {
 
     fn quirks(&self, model: &str, _need: u64) -> Quirks {
         let row = self.row.unwrap_or(Row { reasoning_history: wants_thoughts(model), ..UNKNOWN });
+        let of_model = row.reasoning.quirks(model);
         Quirks {
-            legacy_max_tokens: row.legacy_max_tokens,
+            // The reasoning models of OpenAI refuse the old name wherever they are served.
+            legacy_max_tokens: row.legacy_max_tokens && of_model.steering == Steering::Free,
             no_openai_extras: row.no_openai_extras,
             no_parallel_tools: row.no_parallel_tools,
             no_stream_options: row.no_stream_options,
@@ -98,7 +153,7 @@ impl Provider for Compatible {
             reasoning_history: row.reasoning_history,
             system_role: row.system_role,
             tool_id_alnum9: row.tool_id_alnum9,
-            ..Quirks::default()
+            ..of_model
         }
     }
 
@@ -119,6 +174,27 @@ fn wants_thoughts(model: &str) -> bool {
 mod tests {
     use super::*;
     use crate::PRESETS;
+
+    #[test]
+    fn an_effort_goes_only_to_models_that_have_one() {
+        let quirks = |id: &str, model: &str| {
+            ROWS.iter().find(|(row, _)| *row == id).map_or(UNKNOWN, |(_, row)| *row).reasoning.quirks(model)
+        };
+        for (id, model, takes) in [
+            ("groq", "llama-3.3-70b-versatile", false),
+            ("groq", "openai/gpt-oss-120b", true),
+            ("groq", "qwen/qwen3-32b", false),
+            ("own", "gpt-5", true),
+            ("own", "gpt-4o", false),
+            ("own", "my-model", false),
+            ("lm-studio", "my-model", true),
+            ("xai", "grok-4", false),
+            ("xai", "grok-3-mini", true),
+            ("deepseek", "deepseek-reasoner", false),
+        ] {
+            assert_eq!(!quirks(id, model).no_reasoning, takes, "{id} {model}");
+        }
+    }
 
     #[test]
     fn thoughts_go_back_to_the_makers_of_deepseek_and_kimi_and_to_nobody_else() {

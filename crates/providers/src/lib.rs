@@ -15,6 +15,7 @@ mod google;
 mod llamacpp;
 mod ollama;
 mod openai;
+mod openai_models;
 mod openrouter;
 mod presets;
 mod provider;

@@ -1,12 +1,16 @@
 //! OpenAI: Chat Completions, Responses and embeddings at their owner's.
 //!
-//! Quirks: none; this is what the others are compared with.
+//! Quirks: none of its own, this is what the others are compared with; what single models refuse is in
+//! `openai_models`.
 
 use http::{HeaderMap, Method};
 use lockgate_core::{Dialect, ErrorKind, Failure};
+use lockgate_wire::Quirks;
 
 use crate::address::Address;
-use crate::{Ask, Credential, Endpoint, Kind, OpenError, Operation, Provider, Settings, signing};
+use crate::{
+    Ask, Credential, Endpoint, Kind, OpenError, Operation, Provider, Settings, openai_models, signing,
+};
 
 /// OpenAI's API.
 pub(crate) struct Openai {
@@ -30,6 +34,10 @@ impl Provider for Openai {
 
     fn sign(&self, credential: &Credential, _ask: &Ask<'_>, headers: &mut HeaderMap) -> Result<(), Failure> {
         signing::bearer(credential, headers)
+    }
+
+    fn quirks(&self, model: &str, _need: u64) -> Quirks {
+        openai_models::known(model).unwrap_or_default()
     }
 }
 

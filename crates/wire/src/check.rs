@@ -172,6 +172,7 @@ pub(crate) fn context() -> AnswerContext {
         include_usage: true,
         input_estimate: Some(11),
         model: "upstream-model".into(),
+        request: None,
         sequence: 0,
     }
 }

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use lockgate_core::{Conversation, Dialect, EmbeddingCall, Embeddings, Failure, ModelCard};
 
-use crate::{DecodeError, Decoded, EnvelopeSpec, Loss};
+use crate::{DecodeError, Decoded, EnvelopeSpec, Loss, Steering};
 
 /// A dialect with all that it can do.
 #[derive(Clone, Copy)]
@@ -92,13 +92,15 @@ pub struct Target<'a> {
 pub struct Quirks {
     /// Context to allocate, in tokens (Ollama `options.num_ctx`).
     pub context: Option<u64>,
+    /// The words that the model has for an effort; `None` = not known, any may go.
+    pub efforts: Option<&'static [&'static str]>,
     /// How long the model stays loaded (Ollama `keep_alive`).
     pub keep_alive: Option<String>,
     /// Says `max_tokens` where OpenAI says `max_completion_tokens`.
     pub legacy_max_tokens: bool,
     /// Has no `parallel_tool_calls`.
     pub no_parallel_tools: bool,
-    /// Has no `reasoning_effort`.
+    /// Has no `reasoning_effort` (Chat), no `reasoning` and no sealed thoughts (Responses).
     pub no_reasoning: bool,
     /// Has no `store`, `prompt_cache_key`, `safety_identifier`, `metadata`, `service_tier`, `verbosity`.
     pub no_openai_extras: bool,
@@ -109,6 +111,8 @@ pub struct Quirks {
     /// Wants the thoughts of earlier turns back as `reasoning_content`, in each message with tool calls at least
     /// (DeepSeek, Kimi).
     pub reasoning_history: bool,
+    /// Whether the client may steer how the answer is drawn.
+    pub steering: Steering,
     /// Says `system` where OpenAI says `developer`.
     pub system_role: bool,
     /// Tool call ids must be nine letters or digits (Mistral).
@@ -128,6 +132,9 @@ pub struct AnswerContext {
     pub input_estimate: Option<u64>,
     /// The model's id, used until the answer names one.
     pub model: String,
+    /// The client's request, for dialects whose answers repeat parts of it (Responses). `None` where another's answer
+    /// passes.
+    pub request: Option<Bytes>,
     /// Frames that were sent before (Responses numbers its events).
     pub sequence: u64,
 }

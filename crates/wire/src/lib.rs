@@ -12,7 +12,9 @@ pub mod chat;
 mod check;
 pub mod claude_cli;
 mod decoded;
+mod effort;
 mod envelope;
+mod fields;
 mod format;
 mod frame;
 pub mod gemini;
@@ -28,13 +30,14 @@ mod sequence;
 mod toolnames;
 
 pub use decoded::{DecodeError, Decoded, Frame};
+pub use effort::Steering;
 pub use envelope::{Envelope, EnvelopeLimits, EnvelopeSpec, member_text, splice, with_member};
 pub use format::{
     AnswerContext, Depth, EmbeddingsFormat, Format, Mode, ModelsFormat, ModelsPage, Quirks, StreamDecoder,
     StreamEncoder, Target, TokensFormat, WireFormat,
 };
 pub use frame::{Framer, MAX_FRAME, SseEvent, sse};
-pub use loss::Loss;
+pub use loss::{Loss, field_of};
 pub use registry::{count_envelope, format, may_leave};
 pub use repair::without_duplicate_tools;
 pub use scan::{Kind, Member, Scan, ScanError, scan, validate};

@@ -1,8 +1,15 @@
 //! What a conversion could not carry, by name.
 //!
 //! Every drop is noted here and ends in the `x-lockgate-lossy` header; in strict mode it refuses the call instead.
-//! Names are fields of the dialect the thing came from, without indices where many share one (`cache_control`,
+//! Names are common ones until [`Loss::named_for`] makes them fields of the client's dialect, without indices where many share one (`cache_control`,
 //! `tools.web_search`), so that the header stays short.
+
+use lockgate_core::Dialect;
+
+/// The path of a client's own field for a common name of a loss, or of the parameter of a failure.
+pub fn field_of(client: Dialect, name: &str) -> String {
+    crate::fields::of(client, name)
+}
 
 /// Names of what was lost, without repeats, in the order they were first noted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +23,14 @@ impl Loss {
         if !self.names.iter().any(|known| known == name.as_ref()) {
             self.names.push(name.into());
         }
+    }
+
+    /// The same, by the names of a client's own fields.
+    #[must_use]
+    pub fn named_for(&self, client: Dialect) -> Self {
+        let mut named = Self::default();
+        self.names.iter().for_each(|name| named.note(field_of(client, name)));
+        named
     }
 
     /// Notes all that another conversion lost.

@@ -48,6 +48,8 @@ fn header(provider: &dyn Provider) -> &'static str {
 fn differences(provider: &dyn Provider) -> String {
     let Quirks {
         context,
+        // What single models take is in the text below the table.
+        efforts: _,
         keep_alive: _,
         legacy_max_tokens,
         no_openai_extras,
@@ -56,6 +58,7 @@ fn differences(provider: &dyn Provider) -> String {
         no_stream_options,
         no_strict_tools,
         reasoning_history,
+        steering: _,
         system_role,
         tool_id_alnum9,
     } = provider.quirks("m", 1000);
@@ -65,7 +68,7 @@ fn differences(provider: &dyn Provider) -> String {
         (system_role, "role `system`"),
         (no_openai_extras, "no extras"),
         (no_parallel_tools, "no `parallel_tool_calls`"),
-        (no_reasoning, "no `reasoning_effort`"),
+        (no_reasoning, "`reasoning_effort` only for models known to take it"),
         (no_stream_options, "no `stream_options`"),
         (no_strict_tools, "no `strict` on tools"),
         (reasoning_history, "thoughts as `reasoning_content`"),

@@ -6,8 +6,8 @@ use crate::app::App;
 use crate::client::Call;
 use crate::front::{Front, Layout};
 
-/// A model that thinks and calls a tool in each of six steps, then says that it is done.
-const LOOP: &str = "rules: [{agent: {think: 'Next step.', steps: [{all: {get_weather: {city: A}}}, {all: {get_weather: {city: B}}}, {all: {get_weather: {city: C}}}, {all: {get_weather: {city: D}}}, {all: {get_weather: {city: E}}}, {all: {get_weather: {city: F}}}], then: All done.}}]";
+/// A model that thinks, says a word and calls a tool in each of six steps, then says that it is done.
+const LOOP: &str = "rules: [{agent: {think: 'Next step.', say: 'Looking.', steps: [{all: {get_weather: {city: A}}}, {all: {get_weather: {city: B}}}, {all: {get_weather: {city: C}}}, {all: {get_weather: {city: D}}}, {all: {get_weather: {city: E}}}, {all: {get_weather: {city: F}}}], then: All done.}}]";
 
 /// One turn of a client: sends the conversation, returns the assistant's message as the client would resend it, with
 /// the id of its call.
@@ -133,6 +133,144 @@ async fn a_session_that_moves_away_and_back_is_accepted_everywhere() {
         body["model"] = json!(way[0]);
         assert_eq!(anthropic_loop(&app, &mut body, 1).await.as_deref(), Some("All done."), "{way:?}");
         assert_eq!(app.upstream.violations(), Vec::<String>::new(), "{way:?}");
+    }
+}
+
+/// A Chat client with an effort, as a plain SDK sends it: it resends words and calls, never thoughts.
+async fn chat_loop(app: &App, body: &mut Value, steps: usize) {
+    for _ in 0..steps {
+        let (message, call) = chat_turn(app, body).await;
+        let messages = body["messages"].as_array_mut().unwrap();
+        messages.push(message);
+        messages.extend(call.map(|id| json!({"role": "tool", "tool_call_id": id, "content": "sunny"})));
+    }
+}
+
+/// Requirement 003-22: thoughts come back before the words that they led to, or Claude refuses them.
+#[tokio::test]
+async fn a_chat_client_works_six_steps_with_claude_and_its_thoughts() {
+    let app = App::start(LOOP).await;
+    let mut body = Front::Chat.body("anthropic:claude-sonnet-4-5", Layout::Whole);
+    body["reasoning_effort"] = json!("medium");
+    chat_loop(&app, &mut body, 7).await;
+    assert_eq!(body["messages"].as_array().unwrap().last().unwrap()["content"], "All done.");
+    assert_eq!(app.upstream.violations(), Vec::<String>::new());
+    let last = app.upstream.last().unwrap().json();
+    assert_eq!(last["thinking"]["type"], "enabled");
+    let kinds: Vec<_> = last["messages"][1]["content"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|block| block["type"].clone())
+        .collect();
+    assert_eq!(kinds, ["thinking", "text", "tool_use"]);
+}
+
+/// The same through Responses, whose clients bring their items back.
+#[tokio::test]
+async fn a_responses_client_works_six_steps_with_claude_and_its_thoughts() {
+    let app = App::start(LOOP).await;
+    let mut body = Front::Responses.body("anthropic:claude-sonnet-4-5", Layout::Whole);
+    body["reasoning"] = json!({"effort": "high", "summary": "auto"});
+    let question = body["input"].clone();
+    body["input"] = json!([{"role": "user", "content": question.as_str().unwrap_or("weather?")}]);
+    for step in 0..7 {
+        let reply = app.send(&Call::post("/v1/responses", &body)).await;
+        assert_eq!(reply.status, 200, "{step} {}", reply.text());
+        let output = reply.json()["output"].as_array().unwrap().clone();
+        let input = body["input"].as_array_mut().unwrap();
+        for item in output {
+            let id = item["call_id"].clone();
+            let is_call = item["type"] == "function_call";
+            input.push(item);
+            if is_call {
+                input.push(json!({"type": "function_call_output", "call_id": id, "output": "ok"}));
+            }
+        }
+    }
+    assert_eq!(app.upstream.violations(), Vec::<String>::new());
+    assert_eq!(app.upstream.last().unwrap().json()["thinking"]["type"], "enabled");
+}
+
+/// After a restart, or when the session came from elsewhere, nobody has the thoughts of an open tool loop any more: the
+/// answer under way is ended without thinking, which is declared, and the next one thinks again.
+#[tokio::test]
+async fn a_tool_loop_whose_thoughts_are_gone_goes_on_without_thinking_and_says_so() {
+    let app = App::start(LOOP).await;
+    let mut body = Front::Chat.body("anthropic:claude-sonnet-4-5", Layout::Whole);
+    body["reasoning_effort"] = json!("high");
+    let call = json!({"id": "call_unknown", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}});
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": "Looking.", "tool_calls": [call]}));
+    messages.push(json!({"role": "tool", "tool_call_id": "call_unknown", "content": "sunny"}));
+    let reply = app.send(&Call::post("/v1/chat/completions", &body)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert!(reply.header("x-lockgate-lossy").unwrap_or_default().contains("thinking"), "{reply:?}");
+    assert_eq!(app.upstream.last().unwrap().json().get("thinking"), None);
+    // The answer to this one has thoughts of its own, which nothing asked for; the loop still goes on.
+    chat_loop(&app, &mut body, 2).await;
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": "Sunny."}));
+    messages.push(json!({"role": "user", "content": "And tomorrow?"}));
+    let reply = app.send(&Call::post("/v1/chat/completions", &body)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.header("x-lockgate-lossy"), None);
+    assert_eq!(app.upstream.last().unwrap().json()["thinking"]["type"], "enabled");
+    assert_eq!(app.upstream.violations(), Vec::<String>::new());
+}
+
+/// A session of Claude Code that moves to Claude from elsewhere inside a tool loop: its thoughts are another's.
+#[tokio::test]
+async fn a_tool_loop_that_moves_to_claude_goes_on_without_the_others_thoughts() {
+    let app = App::start(LOOP).await;
+    let mut body = thinking("gemini:gemini-3-pro");
+    anthropic_loop(&app, &mut body, 2).await;
+    body["model"] = json!("anthropic:claude-sonnet-4-5");
+    assert_eq!(anthropic_loop(&app, &mut body, 5).await.as_deref(), Some("All done."));
+    assert_eq!(app.upstream.violations(), Vec::<String>::new());
+}
+
+/// Claude Code always asks for thinking and an SDK may always set a temperature; a model that has neither gets neither.
+#[tokio::test]
+async fn parameters_that_a_model_refuses_are_left_out_and_declared() {
+    let app = App::start("rules: []").await;
+    for (model, effort, lost) in [
+        ("openai:gpt-4o", None, "thinking"),
+        ("openai:gpt-5", Some("low"), "temperature"),
+        ("openai:gpt-5.1", Some("low"), "temperature"),
+        ("other:llama-3.3-70b-versatile", None, "thinking"),
+    ] {
+        let mut body = Front::Anthropic.body(model, Layout::Whole);
+        body["max_tokens"] = json!(4096);
+        body["thinking"] = json!({"type": "enabled", "budget_tokens": 2000});
+        body["temperature"] = json!(0.3);
+        let reply = app.send(&Call::post("/v1/messages", &body)).await;
+        assert_eq!(reply.status, 200, "{model} {}", reply.text());
+        let sent = app.upstream.last().unwrap().json();
+        assert_eq!(sent["reasoning_effort"].as_str(), effort, "{model}");
+        assert_eq!(sent.get("temperature").is_some(), effort.is_none(), "{model} {sent}");
+        assert!(reply.header("x-lockgate-lossy").unwrap_or_default().contains(lost), "{model} {reply:?}");
+    }
+    assert_eq!(app.upstream.violations(), Vec::<String>::new());
+}
+
+/// An answer is as long as the model can make it when nobody bounds it: by the provider's list, or by its family.
+#[tokio::test]
+async fn an_answer_that_nobody_bounds_is_not_cut_short() {
+    let app = App::start("rules: []").await;
+    for (model, most) in
+        [("claude-opus-4-1", 32_000), ("claude-haiku-4-5", 64_000), ("claude-opus-4-8", 128_000)]
+    {
+        let mut body = Front::Chat.body(&format!("anthropic:{model}"), Layout::Whole);
+        body.as_object_mut().unwrap().remove("max_tokens");
+        body.as_object_mut().unwrap().remove("max_completion_tokens");
+        body["reasoning_effort"] = json!("xhigh");
+        let reply = app.send(&Call::post("/v1/chat/completions", &body)).await;
+        assert_eq!(reply.status, 200, "{model} {}", reply.text());
+        let sent = app.upstream.last().unwrap().json();
+        assert_eq!(sent["max_tokens"], most, "{model}");
+        let budget = sent["thinking"]["budget_tokens"].as_u64().unwrap_or_default();
+        assert!(budget <= most / 2, "{model} {budget}");
     }
 }
 

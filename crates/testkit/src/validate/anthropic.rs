@@ -24,7 +24,9 @@ pub(super) fn check(seen: &Seen, state: &State) -> Result<(), Rejection> {
     tools(body)?;
     thinking(body)?;
     breakpoints(body)?;
-    messages(body, state)
+    super::schema::check(body)?;
+    messages(body, state)?;
+    super::order::check(body)
 }
 
 fn tools(body: &Value) -> Result<(), Rejection> {

@@ -31,6 +31,7 @@ pub(super) fn check(body: &Value, azure: bool) -> Result<(), Rejection> {
     if has(body, "tool_choice") && list(body, "tools").is_empty() && body["tool_choice"] != "none" {
         return Err(Rejection::bad("'tool_choice' is only allowed when 'tools' are specified."));
     }
+    super::openai::chat(body)?;
     messages(list(body, "messages"))
 }
 

@@ -4,7 +4,10 @@ mod anthropic;
 mod chat;
 mod gemini;
 mod ollama;
+mod openai;
+mod order;
 mod responses;
+mod schema;
 
 use serde_json::Value;
 

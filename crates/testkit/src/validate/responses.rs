@@ -25,6 +25,7 @@ pub(super) fn check(body: &Value, state: &State) -> Result<(), Rejection> {
             )));
         }
     }
+    super::openai::responses(body)?;
     let mut calls: HashSet<String> = HashSet::new();
     if let Some(id) = body["previous_response_id"].as_str() {
         let earlier = state.calls_of(id).ok_or_else(|| Rejection {

@@ -121,6 +121,106 @@ async fn anthropic_takes_back_its_own_thinking_unchanged_and_nothing_else() {
     .await;
 }
 
+/// A last answer that waits for results of its tools begins with its thoughts, where thinking has a budget.
+#[tokio::test]
+async fn anthropic_wants_thoughts_first_while_a_tool_loop_is_open() {
+    let up = start("rules: [{ answer: { blocks: [{ thinking: Hm }, { text: Wait }, { tool_call: { name: get_weather } }] } }]").await;
+    let answer = post(&up, MESSAGES, &question(MESSAGES, false)).await.json()["content"].clone();
+    let result = json!({"type": "tool_result", "tool_use_id": answer[2]["id"], "content": "ok"});
+    let (thought, said, call) = (&answer[0], &answer[1], &answer[2]);
+    let cases = [
+        (json!([thought, said, call]), "enabled", ""),
+        (json!([said, thought, call]), "enabled", "the first block must be"),
+        (json!([said, call]), "enabled", "Expected `thinking` or `redacted_thinking`, but found `text`"),
+        (json!([call]), "enabled", "but found `tool_use`"),
+        (json!([said, call]), "adaptive", ""),
+        (json!([said, call]), "disabled", ""),
+        (json!([thought, said, call]), "disabled", "When thinking is disabled"),
+    ];
+    for (content, mode, part) in cases {
+        let mut ask = question(MESSAGES, false);
+        ask["max_tokens"] = json!(4096);
+        ask["thinking"] = json!({"type": mode});
+        if mode == "enabled" {
+            ask["thinking"]["budget_tokens"] = json!(1024);
+        }
+        ask["messages"] = json!([user(&json!("a")), assistant(&content), user(&json!([result]))]);
+        let reply = post(&up, MESSAGES, &ask).await;
+        assert_eq!(
+            reply.status,
+            if part.is_empty() { 200 } else { 400 },
+            "{mode} {content}: {}",
+            reply.text()
+        );
+        assert!(reply.text().contains(part), "{mode} {content}: {}", reply.text());
+        // Once the user speaks again, the thoughts of the answer before are optional.
+        if mode == "enabled" && !part.contains("first block") {
+            ask["messages"].as_array_mut().unwrap().extend([assistant(&json!("Sunny.")), user(&json!("b"))]);
+            assert_eq!(post(&up, MESSAGES, &ask).await.status, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn anthropic_refuses_schemas_that_are_open_or_bounded() {
+    let up = start("").await;
+    let schema = |schema: Value| json!({"format": {"type": "json_schema", "schema": schema}});
+    let object =
+        |field: Value| json!({"type": "object", "properties": {"a": field}, "additionalProperties": false});
+    table(
+        &up,
+        MESSAGES,
+        vec![
+            ("/output_config", schema(object(json!({"type": "string"}))), ""),
+            (
+                "/output_config",
+                schema(json!({"type": "object", "properties": {}})),
+                "explicitly set to false",
+            ),
+            ("/output_config", schema(object(json!({"type": "object"}))), "explicitly set to false"),
+            (
+                "/output_config",
+                schema(object(json!({"type": "string", "minLength": 1}))),
+                "'minLength' is not",
+            ),
+            ("/output_config", schema(object(json!({"type": "array", "minItems": 2}))), "'minItems' values"),
+            ("/output_config", schema(json!({"oneOf": [{"type": "string"}]})), "'oneOf'"),
+        ],
+    )
+    .await;
+}
+
+/// Each case: model, a field and its value, and whether it is refused.
+#[tokio::test]
+async fn openai_refuses_parameters_that_a_model_does_not_have() {
+    let up = start("").await;
+    for (target, model, field, value, refused) in [
+        (CHAT, "gpt-4o", "reasoning_effort", json!("low"), true),
+        (CHAT, "llama-3.3-70b-versatile", "reasoning_effort", json!("low"), true),
+        (CHAT, "gpt-5-chat-latest", "reasoning_effort", json!("low"), true),
+        (CHAT, "gpt-5", "reasoning_effort", json!("low"), false),
+        (CHAT, "gpt-5", "temperature", json!(0.2), true),
+        (CHAT, "gpt-5", "temperature", json!(1), false),
+        (CHAT, "o3", "top_p", json!(0.9), true),
+        (CHAT, "gpt-4o", "temperature", json!(0.2), false),
+        (CHAT, "gpt-5.1", "temperature", json!(0.2), false),
+        (CHAT, "gpt-5.6", "temperature", json!(0.2), true),
+        (CHAT, "o3", "max_tokens", json!(10), true),
+        (CHAT, "o3", "max_completion_tokens", json!(10), false),
+        (CHAT, "gpt-4o", "max_tokens", json!(10), false),
+        (RESPONSES, "gpt-4o", "reasoning", json!({"effort": "low"}), true),
+        (RESPONSES, "gpt-4o", "include", json!(["reasoning.encrypted_content"]), true),
+        (RESPONSES, "o3", "include", json!(["reasoning.encrypted_content"]), false),
+        (RESPONSES, "o3", "temperature", json!(0.2), true),
+    ] {
+        let mut ask = question(target, false);
+        ask["model"] = json!(model);
+        ask[field] = value;
+        let reply = post(&up, target, &ask).await;
+        assert_eq!(reply.status == 400, refused, "{model} {field}: {}", reply.text());
+    }
+}
+
 #[tokio::test]
 async fn chat_refuses_orphans_bad_names_and_arguments_that_are_not_text() {
     let up = start("").await;

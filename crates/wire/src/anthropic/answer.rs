@@ -44,18 +44,8 @@ struct StopDetails<'a> {
 
 /// A citation for a client.
 #[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum CitationOut {
-    Raw(Raw),
-    Web {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        url: String,
-        title: Option<String>,
-        cited_text: String,
-        encrypted_index: &'static str,
-    },
-}
+#[serde(transparent)]
+pub(super) struct CitationOut(Raw);
 
 impl Answer {
     pub(super) fn new(context: AnswerContext) -> Self {
@@ -127,18 +117,13 @@ impl Answer {
     }
 }
 
-/// A citation in Anthropic's words: its own as it was, a page of the web as a search result. `None` = cannot be said.
+/// A citation that Anthropic made, as it was. Another's cannot be said: a page of the web needs an index that only
+/// Anthropic can read, and a document one that the request had.
 pub(super) fn citation(citation: &Citation) -> Option<CitationOut> {
-    if let Some((Dialect::Anthropic, raw)) = &citation.raw {
-        return Some(CitationOut::Raw(raw.clone()));
+    match &citation.raw {
+        Some((Dialect::Anthropic, raw)) => Some(CitationOut(raw.clone())),
+        Some(_) | None => None,
     }
-    Some(CitationOut::Web {
-        kind: "web_search_result_location",
-        url: citation.url.clone()?,
-        title: citation.title.clone(),
-        cited_text: citation.quote.clone().unwrap_or_default(),
-        encrypted_index: "",
-    })
 }
 
 /// The input of a tool call as JSON. Text that is no JSON object stays what it is, as a string.

@@ -57,6 +57,24 @@ impl Claude {
         self.family != Family::Foreign && self.version >= (major, minor)
     }
 
+    /// The most output it takes without beta headers. Anthropic's overview of models (November 2026); where it and
+    /// LiteLLM's table differ (Sonnet 4.6), the smaller.
+    pub(super) fn max_output(self) -> Option<u64> {
+        Some(match (self.family, self.version) {
+            (Family::Foreign, _) => return None,
+            (_, (..3, _) | (3, ..5)) => 4096,
+            (_, (3, ..7)) => 8192,
+            (Family::Opus, (4, ..5)) => 32_000,
+            (_, (..4, _) | (4, ..6)) | (Family::Sonnet, (4, _)) => 64_000,
+            _ => 128_000,
+        })
+    }
+
+    /// Whether prompt and bound on output together must fit the context; later models just stop at its end.
+    pub(super) fn bound_must_fit(self) -> bool {
+        self.family != Family::Foreign && !self.at_least(4, 5)
+    }
+
     /// Whether it is another maker's model behind a compatible server.
     pub(super) fn is_foreign(self) -> bool {
         self.family == Family::Foreign
@@ -142,6 +160,25 @@ mod tests {
             ("qwen3:8b", Family::Foreign, (0, 0)),
         ] {
             assert_eq!(Claude::of(name), Claude { family, version }, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_bound_on_output_is_the_models_own() {
+        for (name, most) in [
+            ("claude-3-haiku-20240307", Some(4096)),
+            ("claude-3-5-sonnet-20241022", Some(8192)),
+            ("claude-3-7-sonnet-20250219", Some(64_000)),
+            ("claude-opus-4-1", Some(32_000)),
+            ("claude-sonnet-4-20250514", Some(64_000)),
+            ("claude-haiku-4-5", Some(64_000)),
+            ("claude-sonnet-4-6", Some(64_000)),
+            ("claude-opus-4-6", Some(128_000)),
+            ("claude-fable-5", Some(128_000)),
+            ("claude-mythos-preview", Some(128_000)),
+            ("qwen3:8b", None),
+        ] {
+            assert_eq!(Claude::of(name).max_output(), most, "{name}");
         }
     }
 

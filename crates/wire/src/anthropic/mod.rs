@@ -15,6 +15,7 @@ mod models;
 mod parse;
 mod pieces;
 mod request;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod thinking;
@@ -58,6 +59,21 @@ pub static COUNT_ENVELOPE: EnvelopeSpec = EnvelopeSpec {
     stream_default: Some(false),
     tools: "tools",
 };
+
+/// The bound on output for a request that gives none: the dialect demands one, and a low one would cut answers. What
+/// the provider's list says of the model (`listed`) wins; a model that nobody knows gets what the smallest current ones
+/// take. `prompt` is an estimate of the prompt's tokens.
+pub fn output_bound(model: &str, listed: Option<u64>, prompt: u64) -> u64 {
+    const UNKNOWN: u64 = 8192;
+    const CONTEXT: u64 = 200_000;
+    let claude = claude::Claude::of(model);
+    let most = listed.or_else(|| claude.max_output()).unwrap_or(UNKNOWN);
+    if !claude.bound_must_fit() {
+        return most;
+    }
+    let free = CONTEXT.saturating_sub(prompt.saturating_add(prompt / 2));
+    most.min(free.max(UNKNOWN))
+}
 
 /// `POST /v1/messages`.
 struct Messages;

@@ -23,6 +23,23 @@ pub(super) enum Piece<'a> {
     Raw(&'a RawValue),
 }
 
+impl Piece<'_> {
+    /// Whether it is thoughts.
+    pub(super) fn is_thought(&self) -> bool {
+        match self {
+            Self::Known(Known::RedactedThinking { .. } | Known::Thinking { .. }) => true,
+            Self::Known(
+                Known::Document { .. }
+                | Known::Image { .. }
+                | Known::Text { .. }
+                | Known::ToolResult { .. }
+                | Known::ToolUse { .. },
+            )
+            | Self::Raw(_) => false,
+        }
+    }
+}
+
 /// A block whose shape we write.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

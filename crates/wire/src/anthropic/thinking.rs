@@ -7,6 +7,7 @@ use lockgate_core::{Conversation, ReasoningRequest, ToolChoice};
 use serde::Serialize;
 
 use super::claude::Claude;
+use super::turns::UnderWay;
 use crate::{Loss, Target};
 
 /// The least budget that Anthropic takes.
@@ -51,6 +52,7 @@ pub(super) fn plan<'a>(
     conversation: &'a Conversation,
     target: &Target<'_>,
     claude: Claude,
+    under_way: UnderWay,
     loss: &mut Loss,
 ) -> Plan<'a> {
     let given = conversation.sampling.max_tokens;
@@ -76,6 +78,10 @@ pub(super) fn plan<'a>(
             loss.note("budget_tokens");
             plan.effort = plan.effort.or(Some(effort_of(budget)));
         }
+    } else if under_way == UnderWay::Words && !claude.is_foreign() {
+        // With a budget, an answer under way must begin with its thoughts. Here they are gone (the session came from
+        // elsewhere, or was forgotten), so the answer is ended without; the next one may think again.
+        loss.note("thinking");
     } else {
         let (budget, max_tokens) = fit(wanted, given, target.default_max_tokens);
         plan.max_tokens = max_tokens;
@@ -150,9 +156,12 @@ fn effort_of(budget: u64) -> &'static str {
 
 /// A budget that leaves room below the bound on output, and the bound. `None` = no room to think.
 fn fit(wanted: &ReasoningRequest, given: Option<u64>, default: u64) -> (Option<u64>, u64) {
-    const ROOM: u64 = 4096;
+    const ROOM: u64 = 8192;
     let budget = wanted.budget.unwrap_or_else(|| budget_of(wanted.effort.as_deref())).max(LEAST);
     let Some(max) = given else {
+        // A budget that we chose leaves half of what the model can say to the answer.
+        let chosen = wanted.budget.is_none() && default > budget;
+        let budget = if chosen { budget.min((default / 2).max(LEAST)) } else { budget };
         return (Some(budget), default.max(budget.saturating_add(ROOM)));
     };
     // A budget that we chose leaves a fifth to the answer; one that the client chose is its own affair.

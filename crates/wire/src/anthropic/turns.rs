@@ -28,6 +28,17 @@ pub(super) struct Turns<'a> {
     waiting: Vec<Piece<'a>>,
 }
 
+/// How the answer begins that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UnderWay {
+    /// There is none: the user has spoken last.
+    Nothing,
+    /// With thoughts.
+    Thoughts,
+    /// With words or calls.
+    Words,
+}
+
 struct Draft<'a> {
     pieces: Vec<Piece<'a>>,
     /// Results of tools: they come first.
@@ -104,6 +115,37 @@ impl<'a> Turns<'a> {
             let waiting = std::mem::take(&mut self.waiting);
             self.last_of(Role::System).pieces.extend(waiting);
         }
+    }
+
+    /// How the answer begins that is under way: all that the assistant said since the user last spoke without giving
+    /// results of tools.
+    pub(super) fn under_way(&self) -> UnderWay {
+        match self.first_under_way().and_then(|at| self.messages[at].pieces.first()) {
+            None => UnderWay::Nothing,
+            Some(piece) if piece.is_thought() => UnderWay::Thoughts,
+            Some(_) => UnderWay::Words,
+        }
+    }
+
+    /// Takes the thoughts out of the answer under way; whether there were any.
+    pub(super) fn drop_thoughts_under_way(&mut self) -> bool {
+        let Some(begin) = self.first_under_way() else { return false };
+        let mut found = false;
+        for draft in &mut self.messages[begin..] {
+            let before = draft.pieces.len();
+            draft.pieces.retain(|piece| !piece.is_thought());
+            found |= draft.pieces.len() < before;
+        }
+        self.messages.retain(|draft| !draft.pieces.is_empty() || !draft.results.is_empty());
+        found
+    }
+
+    fn first_under_way(&self) -> Option<usize> {
+        let spoke =
+            self.messages.iter().rposition(|draft| draft.role == Role::User && draft.results.is_empty());
+        let begin = spoke.map_or(0, |at| at + 1);
+        let said = self.messages[begin..].iter().position(|draft| draft.role == Role::Assistant);
+        said.map(|at| begin + at)
     }
 
     /// Instructions and messages. Instructions without any message are what the user says.

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::claude::Claude;
 use super::pieces::{CacheOut, Content, Pieces, cache};
+use super::schema;
 use super::thinking::{Plan, ThinkingOut, plan};
 use super::turns::{MessageOut, Turns};
 use crate::{Loss, Target};
@@ -69,7 +70,7 @@ struct OutputConfig<'a> {
 struct FormatOut<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    schema: &'a RawValue,
+    schema: Cow<'a, RawValue>,
 }
 
 #[derive(Serialize)]
@@ -112,7 +113,13 @@ pub(super) fn request(
 ) -> Result<Vec<u8>, Failure> {
     let claude = Claude::of(target.model);
     let answer = purpose == Purpose::Answer;
-    let plan = plan(conversation, target, claude, loss);
+    let mut turns = lay(conversation, claude, loss)?;
+    let plan = plan(conversation, target, claude, turns.under_way(), loss);
+    let off =
+        plan.thinking.as_ref().map_or(!claude.thinks_by_default(), |told| *told == ThinkingOut::Disabled);
+    if off && !claude.is_foreign() && turns.drop_thoughts_under_way() {
+        loss.note("thinking");
+    }
     let (temperature, top_p, top_k) =
         if answer { sampling(&conversation.sampling, claude, &plan, loss) } else { (None, None, None) };
     if answer {
@@ -122,8 +129,8 @@ pub(super) fn request(
         loss.note(without_indices(&unmodelled.path));
     }
     let tools = tools(conversation, claude, target.quirks.no_strict_tools, loss)?;
-    let format = format(conversation.format.as_ref(), loss);
-    let (system, messages) = messages(conversation, claude, loss)?;
+    let format = format(conversation.format.as_ref(), claude, loss);
+    let (system, messages) = turns.finish();
     let body = Body {
         model: target.model,
         max_tokens: answer.then_some(plan.max_tokens),
@@ -150,13 +157,7 @@ pub(super) fn request(
         .map_err(|error| Failure::new(lockgate_core::ErrorKind::Internal, error.to_string()))
 }
 
-type Laid<'a> = (Vec<super::pieces::Piece<'a>>, Vec<MessageOut<'a>>);
-
-fn messages<'a>(
-    conversation: &'a Conversation,
-    claude: Claude,
-    loss: &mut Loss,
-) -> Result<Laid<'a>, Failure> {
+fn lay<'a>(conversation: &'a Conversation, claude: Claude, loss: &mut Loss) -> Result<Turns<'a>, Failure> {
     let mut pieces = Pieces { foreign: claude.is_foreign(), loss };
     let mut system = Vec::with_capacity(conversation.system.len());
     for part in &conversation.system {
@@ -164,7 +165,7 @@ fn messages<'a>(
     }
     let mut turns = Turns::new(claude.takes_system_messages(), system);
     turns.lay(&conversation.turns, &mut pieces)?;
-    Ok(turns.finish())
+    Ok(turns)
 }
 
 /// `temperature`, `top_p` and `top_k`, as far as the model takes them.
@@ -249,12 +250,14 @@ fn service_tier(tier: &str, loss: &mut Loss) -> Option<&'static str> {
     }
 }
 
-fn format<'a>(format: Option<&'a OutputFormat>, loss: &mut Loss) -> Option<FormatOut<'a>> {
+fn format<'a>(format: Option<&'a OutputFormat>, claude: Claude, loss: &mut Loss) -> Option<FormatOut<'a>> {
     match format {
         Some(OutputFormat::Schema { description, schema, .. }) => {
             if description.is_some() {
                 loss.note("response_format.description");
             }
+            let schema =
+                if claude.is_foreign() { Cow::Borrowed(&**schema) } else { schema::of_answer(schema, loss) };
             Some(FormatOut { kind: "json_schema", schema })
         }
         Some(OutputFormat::Json) => {
@@ -307,14 +310,14 @@ fn function<'a>(
     Ok(ToolOut::Function {
         name: &function.name,
         description: function.description.as_deref(),
-        input_schema: schema(function)?,
+        input_schema: input_schema(function)?,
         strict: strict && takes_strict,
         cache_control: cache(function.cache.as_ref(), loss),
     })
 }
 
 /// The schema of a tool's input. Anthropic demands that it says `type: object`, which a tool's input always is.
-fn schema(function: &FunctionTool) -> Result<Cow<'_, RawValue>, Failure> {
+fn input_schema(function: &FunctionTool) -> Result<Cow<'_, RawValue>, Failure> {
     let schema = function.schema.as_ref().map_or("{}", |schema| schema.get());
     let malformed =
         || Failure::invalid("tools", format!("the schema of tool `{}` is not a JSON object", function.name));

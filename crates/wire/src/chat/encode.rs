@@ -1,12 +1,12 @@
 //! Writes an answer as a stream of chunks: one id, time and model all through, the role first, tool calls numbered
 //! among themselves, usage only if the client asked for it, `[DONE]` last.
 
-use lockgate_core::content::ToolKind;
+use lockgate_core::content::{Citation, ToolKind};
 use lockgate_core::{BlockStart, Delta, Event, Failure};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::told::{Head, Span, annotation, logprobs, picture};
+use super::told::{Head, Span, annotation, logprobs, picture, stands_for_its_text};
 use super::{error, usage};
 use crate::json::to_client;
 use crate::{AnswerContext, Loss, StreamEncoder};
@@ -114,6 +114,8 @@ pub(super) struct Stream {
     refused: bool,
     span: Span,
     started: bool,
+    /// Sources of the open text that do not say which words they stand for: all of it, as soon as it is over.
+    waiting: Vec<Citation>,
 }
 
 impl Stream {
@@ -128,6 +130,7 @@ impl Stream {
             refused: false,
             span: Span::default(),
             started: false,
+            waiting: Vec::new(),
         }
     }
 
@@ -195,11 +198,8 @@ impl Stream {
     fn more(&mut self, delta: &Delta, out: &mut Vec<u8>) {
         match delta {
             Delta::Arguments(piece) => self.arguments(piece, out),
-            Delta::Citation(citation) => {
-                if let Some(found) = annotation(citation, self.span, &mut self.loss) {
-                    self.say(DeltaOut { annotations: Some([found]), ..DeltaOut::default() }, out);
-                }
-            }
+            Delta::Citation(citation) if stands_for_its_text(citation) => self.waiting.push(citation.clone()),
+            Delta::Citation(citation) => self.cite(citation, out),
             Delta::Logprobs(found) => {
                 if let Some(found) = logprobs(found, &mut self.loss) {
                     let delta = DeltaOut { content: Some(""), ..DeltaOut::default() };
@@ -214,12 +214,12 @@ impl Stream {
             Delta::Refusal(words) if !words.is_empty() => {
                 self.say(DeltaOut { refusal: Some(words), ..DeltaOut::default() }, out);
             }
-            Delta::Seal(_) => self.loss.note("signature"),
             Delta::Text(words) if !words.is_empty() => {
                 self.span.grow(words);
                 self.say(DeltaOut { content: Some(words), ..DeltaOut::default() }, out);
             }
-            Delta::Reasoning(_) | Delta::Refusal(_) | Delta::Text(_) => {}
+            // A seal is not lost: it waits in the gateway for the next turn.
+            Delta::Reasoning(_) | Delta::Refusal(_) | Delta::Seal(_) | Delta::Text(_) => {}
         }
     }
 
@@ -235,7 +235,16 @@ impl Stream {
     }
 
     /// A function called without arguments was called with none: `{}`.
+    fn cite(&mut self, citation: &Citation, out: &mut Vec<u8>) {
+        if let Some(found) = annotation(citation, self.span, &mut self.loss) {
+            self.say(DeltaOut { annotations: Some([found]), ..DeltaOut::default() }, out);
+        }
+    }
+
     fn close(&mut self, out: &mut Vec<u8>) {
+        for citation in std::mem::take(&mut self.waiting) {
+            self.cite(&citation, out);
+        }
         if self.call.as_ref().is_some_and(|call| !call.said && call.kind == ToolKind::Function) {
             self.arguments("{}", out);
         }

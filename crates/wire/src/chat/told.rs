@@ -113,6 +113,11 @@ struct UrlCitation<'a> {
     url: &'a str,
 }
 
+/// Whether a citation stands for the whole text of its block, which is known only when the block is over.
+pub(super) fn stands_for_its_text(citation: &Citation) -> bool {
+    citation.span.is_none() && !matches!(citation.raw, Some((Dialect::Chat, _)))
+}
+
 /// A citation as an annotation; one without an address cannot be said.
 pub(super) fn annotation(citation: &Citation, span: Span, loss: &mut Loss) -> Option<Box<RawValue>> {
     if let Some((Dialect::Chat, raw)) = &citation.raw {
@@ -122,6 +127,11 @@ pub(super) fn annotation(citation: &Citation, span: Span, loss: &mut Loss) -> Op
         loss.note("citations");
         return None;
     };
+    if citation.span.is_none() && span.start == span.end {
+        // No words that it could stand for.
+        loss.note("citations");
+        return None;
+    }
     // A span of its own counts from the start of its block.
     let (start, end) =
         citation.span.map_or((span.start, span.end), |(start, end)| (span.start + start, span.start + end));

@@ -2,12 +2,12 @@
 //!
 //! Blocks of the same kind are joined: the dialect has one content, one refusal, one list of calls.
 
-use lockgate_core::content::ToolKind;
+use lockgate_core::content::{Citation, ToolKind};
 use lockgate_core::{BlockStart, Delta, Event, Failure};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::told::{Head, Span, annotation, logprobs, picture};
+use super::told::{Head, Span, annotation, logprobs, picture, stands_for_its_text};
 use super::{error, usage};
 use crate::json::to_client;
 use crate::{AnswerContext, Loss, StreamEncoder};
@@ -94,6 +94,8 @@ pub(super) struct Whole {
     refusal: String,
     refused: bool,
     span: Span,
+    /// Sources of the open text that do not say which words they stand for: all of it, as soon as it is over.
+    waiting: Vec<Citation>,
 }
 
 impl Whole {
@@ -112,6 +114,7 @@ impl Whole {
             refusal: String::new(),
             refused: false,
             span: Span::default(),
+            waiting: Vec::new(),
         }
     }
 
@@ -156,6 +159,7 @@ impl Whole {
                     custom.input.push_str(piece);
                 }
             }
+            Delta::Citation(citation) if stands_for_its_text(citation) => self.waiting.push(citation.clone()),
             Delta::Citation(citation) => {
                 self.annotations.extend(annotation(citation, self.span, &mut self.loss));
             }
@@ -163,7 +167,8 @@ impl Whole {
             Delta::Opaque(_) => self.loss.note("opaque"),
             Delta::Reasoning(words) => self.reasoning.push_str(words),
             Delta::Refusal(words) => self.refusal.push_str(words),
-            Delta::Seal(_) => self.loss.note("signature"),
+            // Nothing is lost: it waits in the gateway for the next turn.
+            Delta::Seal(_) => {}
             Delta::Text(words) => {
                 self.span.grow(words);
                 self.content.push_str(words);
@@ -198,6 +203,9 @@ impl StreamEncoder for Whole {
                 let function = self.calls.last_mut().and_then(|call| call.function.as_mut());
                 if let Some(function) = function.filter(|function| function.arguments.is_empty()) {
                     function.arguments.push_str("{}");
+                }
+                for citation in std::mem::take(&mut self.waiting) {
+                    self.annotations.extend(annotation(&citation, self.span, &mut self.loss));
                 }
             }
             Event::BlockStarted { block, .. } => self.open(block),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use lockgate_core::{
-    Conversation, Dialect, Failure, OutputFormat, ReasoningRequest, Tool, ToolChoice, Unmodelled,
+    Conversation, Dialect, Failure, OutputFormat, ReasoningRequest, Sampling, Tool, ToolChoice, Unmodelled,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -91,7 +91,11 @@ pub(super) fn write(
     loss: &mut Loss,
 ) -> Result<Vec<u8>, Failure> {
     let quirks = target.quirks;
+    let asked = conversation.reasoning.as_ref();
+    let effort = asked.and_then(|request| effort(request, quirks, loss));
+    let sampling = crate::effort::steered(&conversation.sampling, effort, quirks, loss);
     let mut body = Body {
+        reasoning_effort: effort,
         model: target.model,
         messages: Messages::new(quirks, loss).all(&conversation.system, &conversation.turns),
         stream: target.stream,
@@ -100,11 +104,8 @@ pub(super) fn write(
         ..Body::default()
     };
     offer_tools(&mut body, conversation, quirks, loss);
-    sample(&mut body, conversation, quirks, loss);
     body.response_format = conversation.format.as_ref().map(format);
-    if let Some(request) = &conversation.reasoning {
-        body.reasoning_effort = effort(request, quirks, loss);
-    }
+    sample(&mut body, &sampling, quirks, loss);
     extras(&mut body, conversation, quirks, loss);
     crate::jsonout::to_vec(&body, crate::jsonout::ROOM).map_err(|error| {
         Failure::new(lockgate_core::ErrorKind::Internal, format!("the request could not be written: {error}"))
@@ -204,8 +205,7 @@ fn named<'a>(name: &'a str, tools: &[Tool]) -> NamedOut<'a> {
     }
 }
 
-fn sample<'a>(body: &mut Body<'a>, conversation: &'a Conversation, quirks: &Quirks, loss: &mut Loss) {
-    let sampling = &conversation.sampling;
+fn sample<'a>(body: &mut Body<'a>, sampling: &'a Sampling, quirks: &Quirks, loss: &mut Loss) {
     if quirks.legacy_max_tokens {
         body.max_tokens = sampling.max_tokens;
     } else {
@@ -256,20 +256,23 @@ fn effort<'a>(request: &'a ReasoningRequest, quirks: &Quirks, loss: &mut Loss) -
         }
         return None;
     }
-    if let Some(effort) = &request.effort {
-        return Some(effort);
+    if let Some(wanted) = &request.effort {
+        let word = crate::effort::word(wanted, quirks);
+        if word != Some(wanted) {
+            loss.note("reasoning_effort");
+        }
+        return word;
     }
     if request.enabled == Some(false) {
-        loss.note("thinking");
-        return None;
+        let can_be_off = quirks.efforts.is_some_and(|words| words.contains(&"none"));
+        if !can_be_off {
+            loss.note("thinking");
+        }
+        return can_be_off.then_some("none");
     }
     let budget = request.budget?;
     loss.note("thinking.budget_tokens");
-    Some(match budget {
-        0..=4096 => "low",
-        4097..=16384 => "medium",
-        _ => "high",
-    })
+    crate::effort::word(crate::effort::of_budget(budget), quirks)
 }
 
 fn extras<'a>(body: &mut Body<'a>, conversation: &'a Conversation, quirks: &Quirks, loss: &mut Loss) {

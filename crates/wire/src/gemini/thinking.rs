@@ -101,7 +101,8 @@ pub(super) fn write(request: &ReasoningRequest, model: &str, loss: &mut Loss) ->
     let show = match request.summary.as_deref() {
         Some("omitted") => Some(false),
         Some(_) => Some(true),
-        None => (request.enabled == Some(true)).then_some(true),
+        // Who says how much to think wants to see it, as far as the client's dialect can show it.
+        None => (request.enabled == Some(true) || request.effort.is_some()).then_some(true),
     };
     if let Some(show) = show.filter(|_| !off) {
         config.insert("includeThoughts".into(), show.into());
@@ -169,10 +170,38 @@ mod tests {
     #[test]
     fn each_generation_is_told_what_it_understands() {
         for (model, effort, budget, enabled, expected, lost) in [
-            ("gemini-3.1-pro-preview", Some("low"), None, None, r#"{"thinkingLevel":"LOW"}"#, ""),
-            ("gemini-3.1-pro-preview", Some("minimal"), None, None, r#"{"thinkingLevel":"LOW"}"#, ""),
-            ("gemini-3-flash-preview", Some("minimal"), None, None, r#"{"thinkingLevel":"MINIMAL"}"#, ""),
-            ("gemini-flash-latest", Some("high"), None, None, r#"{"thinkingLevel":"HIGH"}"#, ""),
+            (
+                "gemini-3.1-pro-preview",
+                Some("low"),
+                None,
+                None,
+                r#"{"thinkingLevel":"LOW","includeThoughts":true}"#,
+                "",
+            ),
+            (
+                "gemini-3.1-pro-preview",
+                Some("minimal"),
+                None,
+                None,
+                r#"{"thinkingLevel":"LOW","includeThoughts":true}"#,
+                "",
+            ),
+            (
+                "gemini-3-flash-preview",
+                Some("minimal"),
+                None,
+                None,
+                r#"{"thinkingLevel":"MINIMAL","includeThoughts":true}"#,
+                "",
+            ),
+            (
+                "gemini-flash-latest",
+                Some("high"),
+                None,
+                None,
+                r#"{"thinkingLevel":"HIGH","includeThoughts":true}"#,
+                "",
+            ),
             (
                 "gemini-3-pro",
                 None,
@@ -181,11 +210,25 @@ mod tests {
                 r#"{"thinkingLevel":"HIGH","includeThoughts":true}"#,
                 "",
             ),
-            ("gemini-3-pro", Some("xhigh"), None, None, r#"{"thinkingLevel":"HIGH"}"#, "reasoning_effort"),
+            (
+                "gemini-3-pro",
+                Some("xhigh"),
+                None,
+                None,
+                r#"{"thinkingLevel":"HIGH","includeThoughts":true}"#,
+                "reasoning_effort",
+            ),
             ("gemini-3-flash", None, None, Some(false), r#"{"thinkingLevel":"MINIMAL"}"#, "thinking"),
             ("gemini-2.5-flash", None, None, Some(false), r#"{"thinkingBudget":0}"#, ""),
             ("gemini-2.5-pro", Some("none"), None, None, r#"{"thinkingBudget":128}"#, "thinking"),
-            ("gemini-2.5-pro", Some("max"), None, None, r#"{"thinkingBudget":32768}"#, ""),
+            (
+                "gemini-2.5-pro",
+                Some("max"),
+                None,
+                None,
+                r#"{"thinkingBudget":32768,"includeThoughts":true}"#,
+                "",
+            ),
             (
                 "gemini-2.5-flash",
                 None,

@@ -169,7 +169,8 @@ impl Encoder {
             Delta::Opaque(_) => self.loss.note("delta"),
             Delta::Reasoning(text) => self.said.thinking.push_str(text),
             Delta::Refusal(text) | Delta::Text(text) => self.said.text.push_str(text),
-            Delta::Seal(_) => self.loss.note("signature"),
+            // Nothing is lost: it waits in the gateway for the next turn.
+            Delta::Seal(_) => {}
         }
     }
 

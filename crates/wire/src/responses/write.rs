@@ -4,7 +4,7 @@
 //! Nothing is stored at the provider unless the client asked for it, so thoughts come back sealed in the answer and
 //! stay in the conversation. What the dialect has no word for is noted as lost.
 
-use lockgate_core::{Block, Conversation, Failure, OutputFormat, ReasoningRequest, Seal};
+use lockgate_core::{Block, Conversation, Failure, OutputFormat, ReasoningRequest, Sampling, Seal};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -134,10 +134,14 @@ pub(super) fn write(
     }
     let steer = match purpose {
         Purpose::Answer => {
-            if reasoning.is_some() || has_sealed(conversation) {
+            let seals = !target.quirks.no_reasoning;
+            if seals && (reasoning.is_some() || has_sealed(conversation)) {
                 kept.include.insert(0, INCLUDE_SEALED.to_owned());
             }
-            Some(steer(conversation, target, kept.store, std::mem::take(&mut kept.include), loss))
+            let effort = reasoning.as_ref().and_then(|reasoning| reasoning.effort);
+            let sampling = crate::effort::steered(&conversation.sampling, effort, target.quirks, loss);
+            let include = std::mem::take(&mut kept.include);
+            Some(steer(conversation, &sampling, target, kept.store, include, loss))
         }
         Purpose::Count => None,
     };
@@ -194,12 +198,12 @@ impl Kept {
 
 fn steer<'a>(
     conversation: &'a Conversation,
+    sampling: &Sampling,
     target: &Target<'_>,
     store: Option<bool>,
     mut include: Vec<String>,
     loss: &mut Loss,
 ) -> Steer<'a> {
-    let sampling = &conversation.sampling;
     let unsaid = [
         ("n", sampling.candidates.is_some_and(|candidates| candidates > 1)),
         ("frequency_penalty", sampling.frequency_penalty.is_some()),
@@ -268,22 +272,29 @@ fn reasoning<'a>(
     loss: &mut Loss,
 ) -> Option<ReasoningOut<'a>> {
     let asked = asked?;
-    if target.quirks.no_reasoning {
-        loss.note("reasoning_effort");
+    let quirks = target.quirks;
+    let off = asked.enabled == Some(false) || asked.effort.as_deref() == Some("none");
+    if quirks.no_reasoning {
+        if !off {
+            loss.note("reasoning_effort");
+        }
         return None;
     }
     if asked.budget.is_some() {
         loss.note("budget_tokens");
     }
-    if asked.enabled == Some(false) && asked.effort.is_none() {
-        loss.note("thinking");
-        return None;
+    if off && asked.effort.is_none() {
+        let can_be_off = quirks.efforts.is_some_and(|words| words.contains(&"none"));
+        if !can_be_off {
+            loss.note("thinking");
+        }
+        return can_be_off.then_some(ReasoningOut { effort: Some("none"), summary: None });
     }
-    let effort = asked.effort.as_deref().or(asked.budget.map(|budget| match budget {
-        0..=4096 => "low",
-        4097..=16384 => "medium",
-        _ => "high",
-    }));
+    let wanted = asked.effort.as_deref().or(asked.budget.map(crate::effort::of_budget));
+    let effort = wanted.and_then(|wanted| crate::effort::word(wanted, quirks));
+    if asked.effort.is_some() && effort != wanted {
+        loss.note("reasoning_effort");
+    }
     let summary = match asked.summary.as_deref() {
         Some("omitted") => None,
         Some("summarized") => Some("auto"),

@@ -223,7 +223,7 @@ fn a_request_written_again_means_the_same() {
       "tools":[{"name":"f","description":"d","input_schema":{"type":"object","properties":{}},"strict":true,"cache_control":{"type":"ephemeral"}},{"type":"web_search_20260318","name":"web_search","max_uses":5}],
       "tool_choice":{"type":"auto","disable_parallel_tool_use":true},
       "thinking":{"type":"adaptive","display":"summarized"},
-      "output_config":{"effort":"xhigh","format":{"type":"json_schema","schema":{"type":"object"}}},
+      "output_config":{"effort":"xhigh","format":{"type":"json_schema","schema":{"type":"object","additionalProperties":false}}},
       "stop_sequences":["END"],"metadata":{"user_id":"u"},"service_tier":"auto"}"#;
     let older = r#"{"model":"claude-haiku-4-5","max_tokens":4000,"stream":true,"system":"S",
       "messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"A"},{"role":"user","content":"Q"}],

@@ -33,9 +33,9 @@ fn an_effort_becomes_what_the_model_understands() {
         ("high", NEWER, None, (adaptive.clone(), json!("high"), 4096, none())),
         ("minimal", NEWER, Some(50), (adaptive.clone(), json!("low"), 50, none())),
         ("xhigh", "claude-sonnet-4-6", None, (adaptive, json!("high"), 4096, vec!["effort".to_owned()])),
-        ("high", OLDER, None, (budget(16_384), Value::Null, 20_480, none())),
+        ("high", OLDER, None, (budget(16_384), Value::Null, 24_576, none())),
         ("high", OLDER, Some(10_000), (budget(8000), Value::Null, 10_000, none())),
-        ("low", "qwen3:8b", None, (budget(2048), Value::Null, 6144, none())),
+        ("low", "qwen3:8b", None, (budget(2048), Value::Null, 10_240, none())),
         ("high", OLDER, Some(1000), (Value::Null, Value::Null, 1000, vec!["reasoning".to_owned()])),
         (
             "high",
@@ -46,7 +46,7 @@ fn an_effort_becomes_what_the_model_understands() {
         ("none", NEWER, None, (Value::Null, Value::Null, 4096, none())),
         ("none", "claude-opus-5", None, (json!({"type": "disabled"}), Value::Null, 4096, none())),
         ("none", "claude-fable-5", None, (Value::Null, Value::Null, 4096, vec!["reasoning".to_owned()])),
-        ("medium", "claude-opus-4-5", None, (budget(8192), json!("medium"), 12_288, none())),
+        ("medium", "claude-opus-4-5", None, (budget(8192), json!("medium"), 16_384, none())),
     ] {
         assert_eq!(thinking(&effort(word), max, model), expected, "{word} {model} {max:?}");
     }
@@ -61,7 +61,7 @@ fn a_budget_stays_below_the_bound_on_output() {
         thinking(&wanted, Some(5000), OLDER),
         (told(4999), Value::Null, 5000, vec!["budget_tokens".to_owned()])
     );
-    assert_eq!(thinking(&wanted, None, OLDER), (told(9000), Value::Null, 13_096, vec![]));
+    assert_eq!(thinking(&wanted, None, OLDER), (told(9000), Value::Null, 17_192, vec![]));
     // Newer models refuse budgets: the nearest effort, declared.
     let adaptive = (json!({"type": "adaptive"}), json!("high"), 10_000, vec!["budget_tokens".to_owned()]);
     assert_eq!(thinking(&wanted, Some(10_000), NEWER), adaptive);

@@ -324,15 +324,18 @@ fn thoughts_go_back_under_their_seal_only() {
     let thought =
         |seal| Part::new(Block::Reasoning(Reasoning { text: "Hm".into(), seal, ..Reasoning::default() }));
     let conversation = Conversation {
-        turns: vec![turn(
-            Role::Assistant,
-            vec![
-                thought(Some(Seal::Signature("S=".into()))),
-                thought(Some(Seal::Encrypted("E=".into()))),
-                thought(None),
-                Part::text("So."),
-            ],
-        )],
+        turns: vec![
+            turn(
+                Role::Assistant,
+                vec![
+                    thought(Some(Seal::Signature("S=".into()))),
+                    thought(Some(Seal::Encrypted("E=".into()))),
+                    thought(None),
+                    Part::text("So."),
+                ],
+            ),
+            turn(Role::User, vec![Part::text("Go on.")]),
+        ],
         ..Conversation::default()
     };
     let signed = json!({"type": "thinking", "thinking": "Hm", "signature": "S="});
@@ -345,6 +348,37 @@ fn thoughts_go_back_under_their_seal_only() {
     let unsigned = json!({"type": "thinking", "thinking": "Hm", "signature": ""});
     assert_eq!(body["messages"][0]["content"], json!([signed, sealed, unsigned, text]));
     assert!(lost.is_empty());
+}
+
+/// Requirement B2: Claude refuses thinking within a budget where an answer under way does not begin with its thoughts,
+/// and thoughts in it where thinking is off.
+#[test]
+fn an_answer_under_way_without_its_thoughts_is_ended_without_thinking() {
+    let called = || call("t1", "{}");
+    let thought = || {
+        let seal = Some(Seal::Signature("S=".into()));
+        Part::new(Block::Reasoning(Reasoning { text: "Hm".into(), seal, ..Reasoning::default() }))
+    };
+    let written = |parts: Vec<Part>, effort: &str, behind: Vec<Turn>| {
+        let result = turn(Role::User, vec![result("t1", vec![Part::text("ok")])]);
+        let mut turns = vec![turn(Role::User, vec![Part::text("a")]), turn(Role::Assistant, parts), result];
+        turns.extend(behind);
+        let reasoning = Some(ReasoningRequest { effort: Some(effort.into()), ..ReasoningRequest::default() });
+        let (body, lost) = write(&Conversation { turns, reasoning, ..Conversation::default() }, OLDER);
+        let thinks = body["thinking"]["type"] == "enabled";
+        (thinks, body["messages"][1]["content"].to_string().contains("Hm"), lost.join(" "))
+    };
+    let kept = || vec![thought(), Part::text("w"), called()];
+    let gone = || vec![Part::text("w"), called()];
+    // What the user says together with the results leaves the answer under way; a later turn ends it.
+    let more = || vec![turn(Role::User, vec![Part::text("hurry")])];
+    let over = || vec![turn(Role::Assistant, vec![Part::text("b")]), turn(Role::User, vec![Part::text("c")])];
+    assert_eq!(written(kept(), "high", Vec::new()), (true, true, String::new()));
+    assert_eq!(written(gone(), "high", Vec::new()), (false, false, "thinking".into()));
+    assert_eq!(written(gone(), "high", more()), (false, false, "thinking".into()));
+    assert_eq!(written(gone(), "high", over()), (true, false, String::new()));
+    assert_eq!(written(kept(), "none", Vec::new()), (false, false, "thinking".into()));
+    assert_eq!(written(kept(), "none", over()), (false, true, String::new()));
 }
 
 #[test]
@@ -388,7 +422,7 @@ fn what_other_dialects_alone_can_say_is_declared() {
         ..Conversation::default()
     };
     let (_, lost) = write(&conversation, NEWER);
-    assert_eq!(lost, ["tools.patch", "response_format", "messages.name", "detail", "citations", "image"]);
+    assert_eq!(lost, ["messages.name", "detail", "citations", "image", "tools.patch", "response_format"]);
 }
 
 /// Requirement 004-42: what only Anthropic's clients say is named when it goes elsewhere; here, to an older model.

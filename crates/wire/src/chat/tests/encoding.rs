@@ -317,9 +317,37 @@ fn what_the_dialect_cannot_say_is_declared() {
     events.push(Event::BlockEnded { index: 1 });
     for mode in [Mode::Stream, Mode::Whole] {
         let (written, loss) = encode(mode, check::context(), &events);
-        assert_eq!(loss, ["server_tool_use", "citations", "logprobs", "signature"], "{mode:?}");
+        // The signature is not lost: the gateway keeps it for the next turn.
+        assert_eq!(loss, ["server_tool_use", "logprobs", "citations"], "{mode:?}");
         let annotation = r#"{"type":"url_citation","url_citation":{"start_index":0,"end_index":5,"title":"T","url":"https://e.org"}}"#;
         assert!(written.contains(annotation), "{written}");
+    }
+}
+
+/// Claude tells its sources before the words that they stand for.
+#[test]
+fn a_source_told_before_its_words_stands_for_them() {
+    let citation = Citation {
+        raw: None,
+        quote: None,
+        span: None,
+        title: Some("T".into()),
+        url: Some("https://e.org".into()),
+    };
+    let delta = |index, delta| Event::BlockDelta { index, delta };
+    let events = [
+        Event::BlockStarted { index: 0, block: BlockStart::Text },
+        delta(0, Delta::Text("Before ".into())),
+        Event::BlockEnded { index: 0 },
+        Event::BlockStarted { index: 1, block: BlockStart::Text },
+        delta(1, Delta::Citation(citation)),
+        delta(1, Delta::Text("Größe".into())),
+        Event::BlockEnded { index: 1 },
+    ];
+    for mode in [Mode::Stream, Mode::Whole] {
+        let (written, loss) = encode(mode, check::context(), &events);
+        assert!(written.contains(r#""start_index":7,"end_index":12"#), "{written}");
+        assert!(loss.is_empty(), "{loss:?}");
     }
 }
 

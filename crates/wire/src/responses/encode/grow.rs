@@ -147,17 +147,13 @@ impl Encoder {
         }
     }
 
-    /// The seal of the open thoughts. Signatures have no field here.
+    /// The seal of the open thoughts. Signatures have no field here; they wait in the gateway for the next turn.
     pub(super) fn seal(&mut self, seal: &Seal, out: &mut Vec<u8>) {
-        match seal {
-            Seal::Encrypted(data) => {
-                self.announce_thoughts(out);
-                match &mut self.open {
-                    Some(Open::Reasoning { seal, .. }) => *seal = Some(data.clone()),
-                    Some(Open::Call { .. } | Open::Message { .. }) | None => self.loss.note("signature"),
-                }
+        if let Seal::Encrypted(data) = seal {
+            self.announce_thoughts(out);
+            if let Some(Open::Reasoning { seal, .. }) = &mut self.open {
+                *seal = Some(data.clone());
             }
-            Seal::Signature(_) => self.loss.note("signature"),
         }
     }
 

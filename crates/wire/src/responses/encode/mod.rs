@@ -7,7 +7,7 @@
 mod grow;
 mod shapes;
 
-use lockgate_core::content::{Image, Opaque, Source, ToolKind};
+use lockgate_core::content::{Citation, Image, Opaque, Source, ToolKind};
 use lockgate_core::{BlockStart, Delta, Dialect, Event, Failure, Raw, Started, Stop, StopReason, Usage};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -18,10 +18,12 @@ use super::answer::elements;
 use super::error;
 use super::items::IN_CONTENT;
 use super::media::annotation;
-use shapes::{Failing, ImageOut, Incomplete, ItemEvent, Lifecycle, Numbered, PartEvent, ResponseOut};
+use shapes::{Asked, Failing, ImageOut, Incomplete, ItemEvent, Lifecycle, Numbered, PartEvent, ResponseOut};
 
 /// Writes one answer.
 pub(super) struct Encoder {
+    /// What the client asked, which an answer repeats.
+    asked: Asked,
     context: AnswerContext,
     /// Items begun so far, for their ids.
     count: u32,
@@ -35,6 +37,8 @@ pub(super) struct Encoder {
     started: bool,
     stop: Option<Stop>,
     usage: Option<Usage>,
+    /// Sources of the open text that do not say which words they stand for: all of it, as soon as it is over.
+    waiting: Vec<Citation>,
 }
 
 /// The item that is being written.
@@ -150,7 +154,9 @@ impl Encoder {
     pub(super) fn new(mode: Mode, mut context: AnswerContext) -> Self {
         let (started, sequence) = (context.sequence > 0, context.sequence);
         context.id = format!("resp_{}", context.id);
+        let asked = context.request.take().map(|request| Asked::read(&request)).unwrap_or_default();
         Self {
+            asked,
             context,
             count: 0,
             loss: Loss::default(),
@@ -163,6 +169,7 @@ impl Encoder {
             started,
             stop: None,
             usage: None,
+            waiting: Vec::new(),
         }
     }
 
@@ -196,7 +203,7 @@ impl Encoder {
     }
 
     fn response(&self, status: &'static str) -> ResponseOut<'_> {
-        ResponseOut::new(&self.context, status, &self.output, self.usage.as_ref())
+        ResponseOut::new(&self.context, &self.asked, status, &self.output, self.usage.as_ref())
     }
 
     fn next_id(&mut self, prefix: &str) -> String {
@@ -263,13 +270,8 @@ impl Encoder {
     fn delta(&mut self, delta: &Delta, out: &mut Vec<u8>) {
         match delta {
             Delta::Arguments(text) => self.argue(text, out),
-            Delta::Citation(citation) => {
-                let chars = self.part().map_or(0, |part| part.chars);
-                match annotation(citation, chars).and_then(|annotation| to_raw_value(&annotation).ok()) {
-                    Some(raw) if self.part().is_some() => self.annotate(&raw, out),
-                    _ => self.loss.note("citations"),
-                }
-            }
+            Delta::Citation(citation) if citation.span.is_none() => self.waiting.push(citation.clone()),
+            Delta::Citation(citation) => self.cite(citation, out),
             Delta::Logprobs(raw) => {
                 let tokens: Vec<Raw> = elements(Some(raw)).into_iter().map(ToOwned::to_owned).collect();
                 match self.part().filter(|_| !tokens.is_empty()) {
@@ -292,7 +294,18 @@ impl Encoder {
         }
     }
 
+    fn cite(&mut self, citation: &Citation, out: &mut Vec<u8>) {
+        let chars = self.part().map_or(0, |part| part.chars);
+        match annotation(citation, chars).and_then(|annotation| to_raw_value(&annotation).ok()) {
+            Some(raw) if self.part().is_some() => self.annotate(&raw, out),
+            _ => self.loss.note("citations"),
+        }
+    }
+
     fn block_ended(&mut self, out: &mut Vec<u8>) {
+        for citation in std::mem::take(&mut self.waiting) {
+            self.cite(&citation, out);
+        }
         match &self.open {
             Some(Open::Message { .. }) => self.close_part(out),
             Some(Open::Call { .. } | Open::Reasoning { .. }) => self.close(out),

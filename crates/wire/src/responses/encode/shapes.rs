@@ -3,7 +3,7 @@
 //! Field order follows OpenAI's own answers. Shapes only; when they are written is [`super`]'s business.
 
 use lockgate_core::{Raw, Usage};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::AnswerContext;
@@ -193,6 +193,51 @@ pub(super) struct Incomplete {
     pub(super) reason: &'static str,
 }
 
+/// What of a request its answer repeats, as the client wrote it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    instructions: Option<Raw>,
+    max_output_tokens: Option<Raw>,
+    max_tool_calls: Option<Raw>,
+    metadata: Option<Raw>,
+    parallel_tool_calls: Option<Raw>,
+    previous_response_id: Option<Raw>,
+    prompt_cache_key: Option<Raw>,
+    reasoning: Option<Raw>,
+    safety_identifier: Option<Raw>,
+    store: Option<Raw>,
+    temperature: Option<Raw>,
+    text: Option<Raw>,
+    tool_choice: Option<Raw>,
+    tools: Option<Raw>,
+    top_logprobs: Option<Raw>,
+    top_p: Option<Raw>,
+    truncation: Option<Raw>,
+}
+
+impl Asked {
+    /// Reads a request. What cannot be read was refused before there was an answer.
+    pub(super) fn read(request: &[u8]) -> Self {
+        serde_json::from_slice(request).unwrap_or_default()
+    }
+}
+
+/// What the client said, or what it means not to say it.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Or<'a, T> {
+    Said(&'a RawValue),
+    Unsaid(T),
+}
+
+fn or<T>(said: Option<&Raw>, unsaid: T) -> Or<'_, T> {
+    match said {
+        Some(said) => Or::Said(said),
+        None => Or::Unsaid(unsaid),
+    }
+}
+
 /// The response object.
 #[derive(Serialize)]
 pub(super) struct ResponseOut<'a> {
@@ -203,19 +248,35 @@ pub(super) struct ResponseOut<'a> {
     background: bool,
     pub(super) error: Option<ResponseErrorOut>,
     pub(super) incomplete_details: Option<Incomplete>,
-    instructions: (),
-    max_output_tokens: (),
-    metadata: Empty,
+    instructions: Option<&'a RawValue>,
+    max_output_tokens: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tool_calls: Option<&'a RawValue>,
+    metadata: Or<'a, Empty>,
     model: &'a str,
     output: &'a [Raw],
-    parallel_tool_calls: bool,
-    previous_response_id: (),
+    parallel_tool_calls: Or<'a, bool>,
+    previous_response_id: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety_identifier: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
-    temperature: (),
-    tool_choice: &'static str,
-    tools: [u8; 0],
-    top_p: (),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<&'a RawValue>,
+    temperature: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a RawValue>,
+    tool_choice: Or<'a, &'static str>,
+    tools: Or<'a, [u8; 0]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_logprobs: Option<&'a RawValue>,
+    top_p: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    truncation: Option<&'a RawValue>,
     usage: Option<UsageOut>,
 }
 
@@ -226,6 +287,7 @@ struct Empty {}
 impl<'a> ResponseOut<'a> {
     pub(super) fn new(
         context: &'a AnswerContext,
+        asked: &'a Asked,
         status: &'static str,
         output: &'a [Raw],
         usage: Option<&'a Usage>,
@@ -240,18 +302,26 @@ impl<'a> ResponseOut<'a> {
             background: false,
             error: None,
             incomplete_details: None,
-            instructions: (),
-            max_output_tokens: (),
-            metadata: Empty {},
+            instructions: asked.instructions.as_deref(),
+            max_output_tokens: asked.max_output_tokens.as_deref(),
+            max_tool_calls: asked.max_tool_calls.as_deref(),
+            metadata: or(asked.metadata.as_ref(), Empty {}),
             model: &context.model,
             output,
-            parallel_tool_calls: true,
-            previous_response_id: (),
+            parallel_tool_calls: or(asked.parallel_tool_calls.as_ref(), true),
+            previous_response_id: asked.previous_response_id.as_deref(),
+            prompt_cache_key: asked.prompt_cache_key.as_deref(),
+            reasoning: asked.reasoning.as_deref(),
+            safety_identifier: asked.safety_identifier.as_deref(),
             service_tier: tier.filter(|tier| TIERS.contains(tier)),
-            temperature: (),
-            tool_choice: "auto",
-            tools: [],
-            top_p: (),
+            store: asked.store.as_deref(),
+            temperature: asked.temperature.as_deref(),
+            text: asked.text.as_deref(),
+            tool_choice: or(asked.tool_choice.as_ref(), "auto"),
+            tools: or(asked.tools.as_ref(), []),
+            top_logprobs: asked.top_logprobs.as_deref(),
+            top_p: asked.top_p.as_deref(),
+            truncation: asked.truncation.as_deref(),
             usage: usage
                 .filter(|usage| usage.prompt().is_some() || usage.output.is_some())
                 .map(UsageOut::new),

@@ -1,0 +1,195 @@
+//! JSON Schema as Anthropic's structured outputs take it: objects that are closed, and no bounds that a grammar cannot
+//! hold.
+//!
+//! Does what Anthropic's own SDK (2.12) does with schemas of its users: objects get `additionalProperties: false`, what
+//! is not supported goes into the description, where the model may still heed it. What then no longer binds the model is
+//! noted as lost. A schema that is fine already keeps its bytes.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::Loss;
+use crate::json::raw;
+
+const FORMATS: [&str; 10] =
+    ["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"];
+
+/// The schema of an answer.
+pub(super) fn of_answer<'a>(schema: &'a RawValue, loss: &mut Loss) -> Cow<'a, RawValue> {
+    let Ok(Value::Object(given)) = serde_json::from_str::<Value>(schema.get()) else {
+        return Cow::Borrowed(schema);
+    };
+    let closed = Value::Object(close(given.clone(), loss));
+    match (closed != Value::Object(given)).then(|| raw(closed.to_string())).flatten() {
+        Some(changed) => Cow::Owned(changed),
+        None => Cow::Borrowed(schema),
+    }
+}
+
+fn close(mut given: Map<String, Value>, loss: &mut Loss) -> Map<String, Value> {
+    let mut out = Map::new();
+    for name in ["$defs", "definitions"] {
+        if let Some(Value::Object(named)) = given.remove(name) {
+            out.insert(name.into(), each(named, loss));
+        }
+    }
+    if let Some(target) = given.remove("$ref") {
+        out.insert("$ref".into(), target);
+        given.keys().filter(|key| binds(key)).for_each(|key| loss.note(lost(key)));
+        return out;
+    }
+    for name in ["allOf", "anyOf"] {
+        if let Some(Value::Array(variants)) = given.remove(name) {
+            out.insert(name.into(), all(variants, loss));
+        }
+    }
+    if let Some(Value::Array(variants)) = given.remove("oneOf") {
+        // That exactly one fits cannot be said.
+        loss.note(lost("oneOf"));
+        out.entry("anyOf").or_insert(all(variants, loss));
+    }
+    for name in ["const", "enum", "required", "title", "type"] {
+        if let Some(value) = given.remove(name) {
+            out.insert(name.into(), value);
+        }
+    }
+    let properties = given.remove("properties");
+    if is(&out, "object") || properties.is_some() {
+        if let Some(Value::Object(named)) = properties {
+            out.insert("properties".into(), each(named, loss));
+        }
+        if given.remove("additionalProperties").is_some_and(|more| more != Value::Bool(false)) {
+            loss.note(lost("additionalProperties"));
+        }
+        out.insert("additionalProperties".into(), Value::Bool(false));
+    }
+    match given.remove("items") {
+        Some(Value::Object(items)) => {
+            out.insert("items".into(), Value::Object(close(items, loss)));
+        }
+        Some(other) => {
+            out.insert("items".into(), other);
+        }
+        None => {}
+    }
+    if given.get("minItems").and_then(Value::as_u64).is_some_and(|least| least < 2) {
+        out.extend(given.remove("minItems").map(|least| ("minItems".to_owned(), least)));
+    }
+    if given.get("format").and_then(Value::as_str).is_some_and(|format| FORMATS.contains(&format)) {
+        out.extend(given.remove("format").map(|format| ("format".to_owned(), format)));
+    }
+    describe(&mut out, given, loss);
+    out
+}
+
+/// Puts what is left into the description.
+fn describe(out: &mut Map<String, Value>, mut rest: Map<String, Value>, loss: &mut Loss) {
+    let description = rest.remove("description");
+    rest.retain(|key, _| !["$comment", "$id", "$schema"].contains(&key.as_str()));
+    rest.keys().filter(|key| binds(key)).for_each(|key| loss.note(lost(key)));
+    if rest.is_empty() {
+        out.extend(description.map(|words| ("description".to_owned(), words)));
+        return;
+    }
+    let words = rest.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>().join(", ");
+    let before = description.as_ref().and_then(Value::as_str);
+    let words = before.map_or_else(|| format!("{{{words}}}"), |before| format!("{before}\n\n{{{words}}}"));
+    out.insert("description".into(), words.into());
+}
+
+/// Whether a member binds the model; the others only tell about it.
+fn binds(key: &str) -> bool {
+    !["$comment", "$id", "$schema", "default", "deprecated", "description", "example", "examples", "title"]
+        .contains(&key)
+}
+
+fn is(schema: &Map<String, Value>, kind: &str) -> bool {
+    match schema.get("type") {
+        Some(Value::String(told)) => told == kind,
+        Some(Value::Array(told)) => told.iter().any(|told| told == kind),
+        Some(Value::Bool(_) | Value::Null | Value::Number(_) | Value::Object(_)) | None => false,
+    }
+}
+
+fn each(named: Map<String, Value>, loss: &mut Loss) -> Value {
+    named.into_iter().map(|(name, schema)| (name, one(schema, loss))).collect::<Map<_, _>>().into()
+}
+
+fn all(schemas: Vec<Value>, loss: &mut Loss) -> Value {
+    schemas.into_iter().map(|schema| one(schema, loss)).collect::<Vec<_>>().into()
+}
+
+fn one(schema: Value, loss: &mut Loss) -> Value {
+    match schema {
+        Value::Object(schema) => Value::Object(close(schema, loss)),
+        other => other,
+    }
+}
+
+fn lost(keyword: &str) -> String {
+    format!("response_format.{keyword}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn closed(schema: &Value) -> (Value, Vec<String>) {
+        let mut loss = Loss::default();
+        let raw = raw(schema.to_string()).unwrap();
+        let out = of_answer(&raw, &mut loss);
+        (serde_json::from_str(out.get()).unwrap(), loss.names().to_vec())
+    }
+
+    #[test]
+    fn a_schema_that_is_fine_keeps_its_bytes() {
+        let text = r##"{ "type":"object","additionalProperties":false, "properties":{"b":{"type":["string","null"]},
+            "a":{"type":"array","items":{"$ref":"#/$defs/x"},"minItems":1}},"$defs":{"x":{"enum":[1,2]}} }"##;
+        let schema = raw(text.to_owned()).unwrap();
+        let mut loss = Loss::default();
+        assert_eq!(of_answer(&schema, &mut loss).get(), text);
+        assert!(loss.is_empty());
+    }
+
+    #[test]
+    fn objects_are_closed_at_every_depth() {
+        let open = json!({"type": "object", "properties": {"a": {"anyOf": [
+            {"type": "object", "properties": {}}, {"type": "array", "items": {"type": "object"}}]}}});
+        let (out, lost) = closed(&open);
+        assert_eq!(out.to_string().matches(r#""additionalProperties":false"#).count(), 3);
+        assert!(lost.is_empty());
+        let (out, lost) = closed(&json!({"type": "object", "additionalProperties": {"type": "string"}}));
+        assert_eq!(out["additionalProperties"], false);
+        assert_eq!(lost, ["response_format.additionalProperties"]);
+    }
+
+    #[test]
+    fn bounds_that_a_grammar_cannot_hold_become_words_and_are_declared() {
+        let (out, lost) =
+            closed(&json!({"type": "object", "additionalProperties": false, "$schema": "x", "properties": {
+            "n": {"type": "integer", "minimum": 1, "description": "A number"},
+            "s": {"type": "string", "format": "regex", "default": "x"},
+            "l": {"type": "array", "items": {"type": "string"}, "minItems": 2},
+            "o": {"oneOf": [{"type": "string"}]}}}));
+        let fields = &out["properties"];
+        assert_eq!(fields["n"], json!({"type": "integer", "description": "A number\n\n{minimum: 1}"}));
+        assert_eq!(fields["s"]["description"], "{default: \"x\", format: \"regex\"}");
+        assert_eq!(fields["l"]["description"], "{minItems: 2}");
+        assert_eq!(fields["o"], json!({"anyOf": [{"type": "string"}]}));
+        let mut lost = lost;
+        lost.sort();
+        assert_eq!(
+            lost,
+            [
+                "response_format.format",
+                "response_format.minItems",
+                "response_format.minimum",
+                "response_format.oneOf"
+            ]
+        );
+    }
+}
