@@ -35,6 +35,8 @@ use crate::{
     WireFormat,
 };
 
+pub(crate) use error::is_type;
+
 /// OpenAI Chat Completions.
 pub static FORMAT: Format = Format {
     dialect: Dialect::Chat,
