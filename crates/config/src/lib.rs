@@ -42,4 +42,4 @@ pub use snapshot::{Inputs, Presence, Provider, Snapshot};
 pub use source::Source;
 pub use starter::{Profile, starter};
 pub use store::{Changed, Store};
-pub use watch::{WatchError, Watcher};
+pub use watch::{Change, WatchError, Watcher};

@@ -43,6 +43,9 @@ pub struct Server {
     /// How long a shutdown waits for answers that are still streaming before it cuts them.
     #[schemars(range(max = 86_400_000))]
     pub drain_ms: u64,
+    /// Origins of web pages that may call from a browser, such as `https://chat.example.org`, exactly as browsers send
+    /// them. None by default. A page needs a key like everybody else.
+    pub cors_origins: Vec<String>,
     /// What a request may measure.
     pub limits: Limits,
     /// How slow a client may be.
@@ -55,6 +58,7 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8484)),
             keepalive_ms: 5_000,
             drain_ms: 30_000,
+            cors_origins: Vec::new(),
             limits: Limits::default(),
             slow_client: SlowClient::default(),
         }
@@ -77,7 +81,7 @@ pub struct Limits {
     /// Depth of JSON objects and lists (400).
     #[schemars(range(min = 8, max = 1024))]
     pub nesting: usize,
-    /// Bytes of all request headers together (431).
+    /// Bytes of all request headers together, four for each beside its name and value (431).
     #[schemars(range(min = 8192, max = 1_048_576))]
     pub header_bytes: usize,
     /// Number of request headers (431).
@@ -196,7 +200,8 @@ pub struct Models {
     pub aliases: BTreeMap<String, String>,
     /// Targets by purpose, as claude-code-router has them.
     pub slots: Slots,
-    /// Tokens of input above which a call goes to `slots.longContext`.
+    /// Tokens of input above which a call is to go to `slots.longContext`. Not in force yet: no call is moved by what it
+    /// contains.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub long_context_threshold: u64,
 }
@@ -207,23 +212,25 @@ impl Default for Models {
     }
 }
 
-/// Targets by purpose; what is left out stays with the model that the client asked for.
+/// Targets by purpose. Each is a name to call; one that is left out means `default`, and that, left out, the usual model of
+/// the first provider that is ready. Models of Claude that no provider here has go to `background` (haiku) and `default`
+/// (the others). No call is moved to a slot by what it contains yet.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Slots {
-    /// Everything that no other slot takes.
+    /// For everything that no other slot takes; `auto` means the same.
     pub default: Option<String>,
-    /// Housekeeping calls of clients: titles, summaries, checks.
+    /// For housekeeping calls of clients (titles, summaries, checks) and haiku models that no provider has.
     pub background: Option<String>,
-    /// Calls that ask for thinking.
+    /// For calls that ask for thinking.
     pub think: Option<String>,
-    /// Calls longer than `long_context_threshold`.
+    /// For calls longer than `long_context_threshold`.
     #[serde(rename = "longContext")]
     pub long_context: Option<String>,
-    /// Calls that carry a web search tool.
+    /// For calls that carry a web search tool.
     #[serde(rename = "webSearch")]
     pub web_search: Option<String>,
-    /// Calls that carry images.
+    /// For calls that carry images.
     pub image: Option<String>,
 }
 

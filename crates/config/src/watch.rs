@@ -20,6 +20,15 @@ pub struct Watcher {
     _events: RecommendedWatcher,
 }
 
+/// What became of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It has another content than the one reported last.
+    Content,
+    /// It is not there any more; the last good configuration stays.
+    Gone,
+}
+
 /// Why a file cannot be watched.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
@@ -37,13 +46,12 @@ pub enum WatchError {
 }
 
 impl Watcher {
-    /// Calls `on_change` on a thread of its own each time the content of `file` is another than before and `settle` has
-    /// passed without further writing. A file that is gone is not a change: it is about to come back, or the last good
-    /// configuration stays.
+    /// Calls `on_change` on a thread of its own each time the content of `file` is another than before, or the file is
+    /// gone, and `settle` has passed without further writing.
     pub fn start(
         file: &Path,
         settle: Duration,
-        on_change: impl FnMut() + Send + 'static,
+        on_change: impl FnMut(Change) + Send + 'static,
     ) -> Result<Self, WatchError> {
         let (sender, events) = mpsc::channel();
         let folder = parent(file);
@@ -67,7 +75,7 @@ impl Watcher {
             }
         }
         let file = file.to_owned();
-        let seen = Seen(fingerprint(&file));
+        let seen = Seen::new(fingerprint(&file));
         thread::Builder::new()
             .name("config-watch".into())
             .spawn(move || run(&file, settle, seen, &events, on_change))
@@ -76,7 +84,13 @@ impl Watcher {
     }
 }
 
-fn run(file: &Path, settle: Duration, mut seen: Seen, events: &Receiver<()>, mut on_change: impl FnMut()) {
+fn run(
+    file: &Path,
+    settle: Duration,
+    mut seen: Seen,
+    events: &Receiver<()>,
+    mut on_change: impl FnMut(Change),
+) {
     while events.recv().is_ok() {
         // It has settled when the content stays the same; a neighbour that is written all the time, such as a log,
         // delays nothing.
@@ -91,8 +105,8 @@ fn run(file: &Path, settle: Duration, mut seen: Seen, events: &Receiver<()>, mut
             }
             content = now;
         }
-        if seen.is_new(content) {
-            on_change();
+        if let Some(change) = seen.note(content) {
+            on_change(change);
         }
     }
 }
@@ -109,17 +123,24 @@ fn pause(length: Duration, events: &Receiver<()>) -> bool {
     }
 }
 
-/// The content last reported, or found at the start.
-struct Seen(Option<blake3::Hash>);
+/// The content last reported, or found at the start, and whether the file is there.
+struct Seen {
+    content: Option<blake3::Hash>,
+    there: bool,
+}
 
 impl Seen {
-    /// Whether `now` is worth a report: there, and not what was seen last.
-    fn is_new(&mut self, now: Option<blake3::Hash>) -> bool {
-        let new = now.is_some() && now != self.0;
-        if new {
-            self.0 = now;
+    fn new(content: Option<blake3::Hash>) -> Self {
+        Self { content, there: content.is_some() }
+    }
+
+    /// What in `now` is worth a report.
+    fn note(&mut self, now: Option<blake3::Hash>) -> Option<Change> {
+        let was_there = std::mem::replace(&mut self.there, now.is_some());
+        if now.is_none() {
+            return was_there.then_some(Change::Gone);
         }
-        new
+        (std::mem::replace(&mut self.content, now) != now).then_some(Change::Content)
     }
 }
 
@@ -139,14 +160,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_another_content_is_a_change() {
+    fn only_another_content_and_a_loss_are_changes() {
         let hash = |text: &str| Some(blake3::hash(text.as_bytes()));
-        let mut seen = Seen(hash("a"));
-        assert!(!seen.is_new(hash("a")), "saved without a change");
-        assert!(!seen.is_new(None), "gone for a moment");
-        assert!(!seen.is_new(hash("a")), "and back");
-        assert!(seen.is_new(hash("b")));
-        assert!(!seen.is_new(hash("b")));
-        assert!(Seen(None).is_new(hash("b")), "there for the first time");
+        let mut seen = Seen::new(hash("a"));
+        assert_eq!(seen.note(hash("a")), None, "saved without a change");
+        assert_eq!(seen.note(None), Some(Change::Gone));
+        assert_eq!(seen.note(None), None, "said once");
+        assert_eq!(seen.note(hash("a")), None, "and back");
+        assert_eq!(seen.note(hash("b")), Some(Change::Content));
+        assert_eq!(seen.note(hash("b")), None);
+        assert_eq!(Seen::new(None).note(hash("b")), Some(Change::Content), "there for the first time");
     }
 }

@@ -52,30 +52,48 @@ pub(crate) fn answered(
 /// An error in the client's dialect: the provider's own body where it can pass.
 pub(crate) fn refused(facts: &Facts, format: &Format, refused: Refused) -> Response<AnswerBody> {
     let Refused { body, failure, headers: upstream } = refused;
-    let mut response = match body {
-        Some(bytes) => {
-            let mut response = Response::new(AnswerBody::full(bytes));
-            headers::for_client(&upstream, response.headers_mut());
-            *response.status_mut() = status_of(&failure);
-            response
-        }
-        None => {
-            let mut response = error(format, &failure);
-            headers::for_foreign_client(&upstream, response.headers_mut());
-            response
-        }
+    let Some(bytes) = body else {
+        let mut known = HeaderMap::new();
+        headers::for_foreign_client(&upstream, &mut known);
+        mark(&mut known, facts);
+        return told(format, &failure, known);
     };
+    let mut response = Response::new(AnswerBody::full(bytes));
+    headers::for_client(&upstream, response.headers_mut());
+    *response.status_mut() = status_of(&failure);
     mark(response.headers_mut(), facts);
     response
 }
 
 /// An error of ours, before any provider was asked.
 pub(crate) fn error(format: &Format, failure: &Failure) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::full(format.messages.error(failure)));
+    let mut known = HeaderMap::new();
+    identify(&mut known, format.dialect, &uuid::Uuid::now_v7().to_string());
+    told(format, failure, known)
+}
+
+/// An error that the server found before there was a call.
+pub fn refusal(format: &Format, failure: &Failure) -> Response<AnswerBody> {
+    error(format, failure)
+}
+
+/// The error with the headers that are known of it.
+fn told(format: &Format, failure: &Failure, known: HeaderMap) -> Response<AnswerBody> {
+    let mut body = format.messages.error(failure);
+    if format.dialect == Dialect::Anthropic
+        && let Some(id) = known.get("request-id").and_then(|value| value.to_str().ok())
+    {
+        // Anthropic's errors repeat it, and its clients show that one.
+        body = lockgate_wire::with_member(&body, "request_id", id);
+    }
+    let mut response = Response::new(AnswerBody::full(body));
     *response.status_mut() = status_of(failure);
     let out = response.headers_mut();
+    *out = known;
     set_content_type(out, format.dialect, Mode::Whole);
-    if let Some(wait) = failure.retry_after {
+    if let Some(wait) = failure.retry_after
+        && !out.contains_key("retry-after")
+    {
         headers::set(out, "retry-after", &wait.as_secs().max(1).to_string());
     }
     headers::set(out, "x-lockgate-error", failure.kind.as_str());
@@ -99,32 +117,41 @@ fn status_of(failure: &Failure) -> StatusCode {
 }
 
 fn mark(out: &mut HeaderMap, facts: &Facts) {
-    headers::set(out, "x-task-id", &facts.task);
-    headers::set(out, "x-provider", &facts.provider);
-    headers::set(out, "x-model", &facts.model);
+    for (name, value) in [("x-provider", &facts.provider), ("x-model", &facts.model)] {
+        if !value.is_empty() {
+            headers::set(out, name, value);
+        }
+    }
     headers::set(out, "x-cache-hit", "false");
     headers::set(out, "x-tokens-saved", "0");
     if !facts.loss.is_empty() {
         headers::set(out, "x-lockgate-lossy", &facts.loss.header());
     }
+    let other = identify(out, facts.dialect, &facts.task);
+    if !facts.same {
+        out.remove(other);
+    }
+}
+
+/// Sets the call's id, and the request id under the name of the client's vendor: clients show and report it under that.
+/// The provider's own id stays what it is. Returns the name that other vendors use.
+fn identify(out: &mut HeaderMap, dialect: Dialect, task: &str) -> &'static str {
+    headers::set(out, "x-task-id", task);
     let id = ["request-id", "x-request-id"].into_iter().find_map(|name| out.get(name).cloned());
-    let (own, other) = match facts.dialect {
+    let (own, other) = match dialect {
         Dialect::Anthropic => ("request-id", "x-request-id"),
         Dialect::Chat | Dialect::ClaudeCli | Dialect::Gemini | Dialect::Ollama | Dialect::Responses => {
             ("x-request-id", "request-id")
         }
     };
-    // Clients show and report the id under their vendor's name; the provider's own id stays what it is.
     match id {
         Some(id) if !out.contains_key(own) => {
             out.insert(own, id);
         }
         Some(_) => {}
-        None => headers::set(out, own, &facts.task),
+        None => headers::set(out, own, task),
     }
-    if !facts.same {
-        out.remove(other);
-    }
+    other
 }
 
 fn set_content_type(out: &mut HeaderMap, dialect: Dialect, mode: Mode) {

@@ -7,9 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockgate_core::{ErrorKind, Failure, Secret};
-use lockgate_providers::{AuthScheme, Credential, Credentials, ModelGlob};
+use lockgate_providers::{AuthScheme, Credential, Credentials, Kind, ModelGlob};
 
 use crate::upstream::Upstream;
+
+/// The code of an error that only whoever runs the gateway can mend. Its status is 400: every client shows the words of
+/// a 400 at once, while they try again for minutes on a 401 and on any 5xx.
+pub(crate) const NOT_CONFIGURED: &str = "provider_not_configured";
 
 /// What a key of this gateway allows.
 #[derive(Debug, Default)]
@@ -29,14 +33,21 @@ pub struct Caller {
     pub grant: Option<Arc<Grant>>,
     /// Whether the caller needs no key of this gateway (nobody has one, and the caller is on this machine).
     pub keyless: bool,
-    /// A credential for a provider that the caller brought along.
+    /// A credential that the caller brought along, for the vendor of the dialect it calls in.
     pub own: Option<Credential>,
+    /// A credential that the caller brought along for Anthropic and nobody else.
+    pub own_anthropic: Option<Credential>,
 }
 
 impl Caller {
     /// Whether the caller may use what belongs to the gateway: its credentials, local models, programs.
     pub fn is_trusted(&self) -> bool {
         self.keyless || self.grant.is_some()
+    }
+
+    /// Whether the caller brought a credential for some provider.
+    pub fn has_own(&self) -> bool {
+        self.own.is_some() || self.own_anthropic.is_some()
     }
 
     /// Whether the caller may call this model.
@@ -53,10 +64,13 @@ impl Caller {
             AuthScheme::Bearer => Credential::Bearer(secret.clone()),
             AuthScheme::Native => Credential::Key(secret.clone()),
         };
+        let own = self.own_for(upstream, native);
+        if let Some(own) = own.filter(|_| self.own_anthropic.is_some() && upstream.kind == Kind::Anthropic) {
+            return Ok(own.clone());
+        }
         if let Some(secret) = self.grant.as_ref().and_then(|grant| grant.credentials.get(&upstream.id)) {
             return Ok(key(secret));
         }
-        let own = self.own.as_ref().filter(|_| native);
         let gateway = upstream
             .settings
             .api_key
@@ -75,9 +89,21 @@ impl Caller {
             None => Err(missing(upstream)),
         }
     }
+
+    /// The credential that the caller brought for this provider. A stranger's opens nothing where none is asked for:
+    /// a local runtime would take any word for a key.
+    pub(crate) fn own_for(&self, upstream: &Upstream, native: bool) -> Option<&Credential> {
+        if upstream.settings.credentials == Credentials::Gateway
+            || !(self.is_trusted() || upstream.needs_key())
+        {
+            return None;
+        }
+        let explicit = self.own_anthropic.as_ref().filter(|_| upstream.kind == Kind::Anthropic);
+        explicit.or_else(|| self.own.as_ref().filter(|_| native))
+    }
 }
 
-fn unauthenticated() -> Failure {
+pub(crate) fn unauthenticated() -> Failure {
     Failure::new(
         ErrorKind::Unauthenticated,
         "this gateway needs a key: send one made by `lockgate key new` as `x-api-key` or `Authorization: Bearer`",
@@ -88,7 +114,10 @@ fn missing(upstream: &Upstream) -> Failure {
     let id = &upstream.id;
     let variables = upstream.key_variables();
     let how = match (upstream.settings.credentials, variables.first()) {
-        (Credentials::Client, _) => "send the provider's key with the call".to_owned(),
+        (Credentials::Client, _) => {
+            let words = format!("provider `{id}` has no credential: send the provider's key with the call");
+            return Failure::new(ErrorKind::Unauthenticated, words);
+        }
         (Credentials::Both | Credentials::Gateway, Some(variable)) => {
             format!(
                 "set {variable} and restart, or set providers.{id}.api_key in lockgate.yaml, or send the provider's own key with the call"
@@ -100,5 +129,6 @@ fn missing(upstream: &Upstream) -> Failure {
             )
         }
     };
-    Failure::new(ErrorKind::Unauthenticated, format!("provider `{id}` has no credential: {how}"))
+    let words = format!("provider `{id}` is not configured, it has no credential: {how}");
+    Failure { code: Some(NOT_CONFIGURED.into()), ..Failure::invalid("model", words) }
 }

@@ -15,6 +15,7 @@ use lockgate_wire::format;
 
 use crate::catalogue::Catalogue;
 use crate::engine::Engine;
+use crate::process;
 use crate::side::{accepted, side_call};
 use crate::state::{ProviderStatus, State};
 use crate::upstream::Upstream;
@@ -30,6 +31,22 @@ pub(crate) struct Probe {
     /// Seconds by which its clock is ahead of ours, where it told the time.
     clock_ahead_s: Option<i64>,
     verdict: Result<(), (ErrorKind, String)>,
+}
+
+impl Probe {
+    /// Whether nothing is known that keeps calls from succeeding. A list may be refused where calls are not.
+    fn is_good(&self) -> bool {
+        match &self.verdict {
+            Ok(()) => true,
+            Err((kind, _)) => !matches!(kind, ErrorKind::Timeout | ErrorKind::UpstreamUnavailable),
+        }
+    }
+}
+
+/// Whether a provider that needs no key is there: a runtime that answers, a program that is installed. One that was
+/// configured is taken to be there until it has been asked.
+pub(crate) fn is_there(upstream: &Upstream, probes: &Probes) -> bool {
+    upstream.needs_key() || probes.get(&upstream.id).map_or(!upstream.detected, Probe::is_good)
 }
 
 /// A provider's answer to the question for its models.
@@ -136,6 +153,11 @@ fn models_ask(upstream: &Upstream) -> Option<Ask<'static>> {
 
 /// Asks a provider for its models.
 async fn list(upstream: &Upstream) -> Listed {
+    if let Some(program) = program(upstream) {
+        let card = |id: &&str| ModelCard { id: (*id).to_owned(), ..ModelCard::default() };
+        let cards = process::installed(&program).map(|()| Some(CLAUDE_MODELS.iter().map(card).collect()));
+        return Listed { cards, clock_ahead_s: None };
+    }
     let Some(ask) = models_ask(upstream) else { return Listed::none() };
     let Some(models) = format(ask.dialect).models else { return Listed::none() };
     let gateway = upstream.settings.api_key.as_ref().filter(|key| !key.is_empty());
@@ -158,6 +180,19 @@ async fn list(upstream: &Upstream) -> Listed {
                 .and_then(|body| models.parse(&body).map(Some).map_err(|error| unreadable(&error)));
             Listed { cards, clock_ahead_s }
         }
+    }
+}
+
+/// The names that the `claude` command has for its newest models; it prints no list.
+const CLAUDE_MODELS: [&str; 3] = ["haiku", "opus", "sonnet"];
+
+/// The program that is run for each call, if that is what the provider is.
+fn program(upstream: &Upstream) -> Option<String> {
+    let dialect = *upstream.provider.dialects().first()?;
+    let ask = Ask { dialect, model: "", operation: Operation::Generate, stream: true };
+    match upstream.provider.endpoint(&ask) {
+        Ok(Endpoint::Process(command)) => Some(command.program),
+        Ok(Endpoint::Http { .. }) | Err(_) => None,
     }
 }
 

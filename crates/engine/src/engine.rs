@@ -155,10 +155,9 @@ impl Engine {
         in_body: Option<&str>,
     ) -> Result<Target, Failure> {
         let name = request.model.as_deref().or(in_body).unwrap_or_default();
-        let catalogue = self.catalogue.load();
-        let target = state.names(&catalogue).resolve(name, request.format.dialect)?;
+        let (catalogue, probes, caller) = (self.catalogue.load(), self.probes.load(), &request.caller);
+        let target = state.names(&catalogue, &probes, caller, request.format.dialect).resolve(name)?;
         let full = format!("{}:{}", target.upstream.id, target.model);
-        let caller = &request.caller;
         if caller.may_use(name) || caller.may_use(&target.model) || caller.may_use(&full) {
             return Ok(target);
         }

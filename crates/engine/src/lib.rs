@@ -10,6 +10,7 @@
 
 mod answer;
 mod attempt;
+mod auto;
 mod body;
 mod caller;
 mod catalogue;
@@ -31,6 +32,7 @@ mod side;
 mod state;
 mod upstream;
 
+pub use answer::refusal;
 pub use caller::{Caller, Grant};
 pub use catalogue::Catalogue;
 pub use continuity::{Bounds, Continuity, Issuer};

@@ -123,6 +123,17 @@ pub(crate) fn start(command: &CommandLine, body: &Bytes, format: Format) -> Resu
     })
 }
 
+/// Whether a program can be started, as far as its file tells.
+pub(crate) fn installed(program: &str) -> Result<(), Failure> {
+    let there = if program.contains('/') {
+        Path::new(program).is_file()
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    };
+    if there { Ok(()) } else { Err(not_started(program, &io::ErrorKind::NotFound.into())) }
+}
+
 fn not_started(program: &str, error: &io::Error) -> Failure {
     let message = match error.kind() {
         io::ErrorKind::NotFound => {
@@ -132,7 +143,8 @@ fn not_started(program: &str, error: &io::Error) -> Failure {
         }
         _ => format!("the program `{program}` does not start: {error}"),
     };
-    Failure::new(ErrorKind::UpstreamUnavailable, message)
+    // 503: no other server is involved, and nobody is to blame but this machine.
+    Failure { status: Some(503), ..Failure::new(ErrorKind::UpstreamUnavailable, message) }
 }
 
 /// Writes the pieces, each but the first when the one before is done with, and closes stdin.

@@ -1,8 +1,8 @@
 //! From the name that a client calls to one model at one provider. One function, one answer.
 //!
-//! `provider:model`, `provider/model`, `provider,model`, aliases, slots and plain names. A name that fits several
-//! providers is refused with the list of choices, never guessed. Knows no health and no price: choosing among
-//! models comes with routing.
+//! `provider:model`, `provider/model`, `provider,model`, aliases, slots, `auto` and plain names. A name that fits several
+//! providers is refused with the list of choices, never guessed; a provider that is ready comes before one that only
+//! could be. Knows no price and nothing of the call: choosing among models comes with routing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,10 @@ use std::sync::Arc;
 use lockgate_core::{Dialect, ErrorKind, Failure};
 use lockgate_providers::{Kind, Preset, Settings, family_of, known_ids};
 
+use crate::auto;
+use crate::caller::{Caller, NOT_CONFIGURED};
 use crate::catalogue::Catalogue;
+use crate::discover::{Probes, is_there};
 use crate::upstream::Upstream;
 
 /// One model at one provider.
@@ -26,10 +29,16 @@ pub(crate) struct Target {
 pub(crate) struct Names<'a> {
     /// Aliases and slots: name to target.
     pub aliases: &'a BTreeMap<String, String>,
+    /// Who calls: what is ready depends on the credentials it has.
+    pub caller: &'a Caller,
     /// Models that providers are known to have.
     pub catalogue: &'a Catalogue,
     /// Providers that the configuration names, also those that are disabled or cannot be opened.
     pub configured: &'a BTreeMap<String, Settings>,
+    /// The client's dialect: an unknown plain name goes to the provider that owns it.
+    pub dialect: Dialect,
+    /// Which providers answered.
+    pub probes: &'a Probes,
     /// Enabled providers by id.
     pub upstreams: &'a BTreeMap<String, Arc<Upstream>>,
 }
@@ -37,62 +46,159 @@ pub(crate) struct Names<'a> {
 /// Aliases may point to aliases, so many times.
 const ALIAS_DEPTH: usize = 8;
 
+/// The name that leaves the choice to the gateway.
+pub(crate) const AUTO: &str = "auto";
+
+/// Purposes that a configuration may give a model to; one without falls back to `default`, and that to `auto`.
+const SLOTS: [&str; 6] = ["background", "default", "image", "longContext", "think", "webSearch"];
+
 impl Names<'_> {
-    /// The model that a name means. `dialect` is the client's: an unknown plain name goes to the provider that owns
-    /// the dialect.
-    pub(crate) fn resolve(&self, name: &str, dialect: Dialect) -> Result<Target, Failure> {
-        let mut name = name;
-        for _ in 0..ALIAS_DEPTH {
-            match self.aliases.get(name) {
-                Some(target) if target != name => name = target,
-                Some(_) | None => break,
-            }
-        }
-        if let Some(target) = self.explicit(name) {
+    /// The model that a name means.
+    pub(crate) fn resolve(&self, name: &str) -> Result<Target, Failure> {
+        let name = self.followed(name);
+        if let Some(target) = self.explicit(name)? {
             return Ok(target);
         }
         if let Some(id) = self.out_of_service(name) {
             return Err(unavailable(id));
         }
-        let known: Vec<&Arc<Upstream>> =
-            self.upstreams.values().filter(|upstream| self.catalogue.has(&upstream.id, name)).collect();
-        match known.as_slice() {
-            [one] => return Ok(target(one, name)),
-            [] => {}
-            several => return Err(ambiguous(name, several)),
+        if let Some(target) = self.listed(name)? {
+            return Ok(target);
         }
-        if let Some(kinds) = family_of(name) {
-            let members: Vec<_> =
-                self.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
-            match members.as_slice() {
-                [one] => return Ok(target(one, name)),
-                [] => return Err(self.unknown(name, kinds)),
-                several => {
-                    // Nobody listed it: the first kind owns the family, the others host it.
-                    let owners: Vec<_> =
-                        several.iter().filter(|upstream| upstream.kind == kinds[0]).copied().collect();
-                    return match owners.as_slice() {
-                        [one] => Ok(target(one, name)),
-                        _ => Err(ambiguous(name, several)),
-                    };
-                }
-            }
+        if name == AUTO || SLOTS.contains(&name) {
+            return self.auto(name);
         }
-        self.owner(name, dialect)
+        match family_of(name) {
+            Some(kinds) => self.of_family(name, kinds),
+            None => self.owner(name),
+        }
     }
 
-    /// `provider:model`, `provider/model` or `provider,model`, split at the first separator that follows a provider.
-    fn explicit(&self, name: &str) -> Option<Target> {
-        [':', '/', ','].into_iter().find_map(|separator| {
+    /// What an alias or a slot stands for at last. A slot that nobody filled stands for `default`; a wish behind `auto`
+    /// (`auto:economy`) is for routing to hear.
+    fn followed<'n>(&'n self, name: &'n str) -> &'n str {
+        let mut name = name;
+        for _ in 0..ALIAS_DEPTH {
+            name = match self.aliases.get(name) {
+                Some(target) if target != name => target,
+                None if name.starts_with("auto:") || name.starts_with("auto/") => AUTO,
+                None if (name == AUTO || SLOTS.contains(&name)) && self.aliases.contains_key("default") => {
+                    "default"
+                }
+                Some(_) | None => return name,
+            };
+        }
+        name
+    }
+
+    /// Whether a call of this caller to that provider has all it needs.
+    fn is_ready(&self, upstream: &Upstream) -> bool {
+        let native = owners_of(self.dialect).contains(&upstream.kind);
+        is_there(upstream, self.probes) && self.caller.credential_for(upstream, native).is_ok()
+    }
+
+    fn ready<'n>(&'n self, among: &[&'n Arc<Upstream>]) -> Vec<&'n Arc<Upstream>> {
+        among.iter().filter(|upstream| self.is_ready(upstream)).copied().collect()
+    }
+
+    /// Providers whose list has exactly this name; those that are ready, if any is.
+    fn holders(&self, name: &str) -> Vec<&Arc<Upstream>> {
+        let has = |upstream: &&Arc<Upstream>| self.catalogue.has(&upstream.id, name);
+        let all: Vec<_> = self.upstreams.values().filter(has).collect();
+        let ready = self.ready(&all);
+        if ready.is_empty() { all } else { ready }
+    }
+
+    fn listed(&self, name: &str) -> Result<Option<Target>, Failure> {
+        match self.holders(name).as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(target(one, name))),
+            several => Err(ambiguous(name, several)),
+        }
+    }
+
+    /// `provider:model`, `provider/model` or `provider,model`, split at the first separator that follows a provider. A
+    /// provider that nobody configured and that is not ready does not keep the name from one that lists it as its own:
+    /// `openai/gpt-4o` is a model of OpenRouter.
+    fn explicit(&self, name: &str) -> Result<Option<Target>, Failure> {
+        let meant = [':', '/', ','].into_iter().find_map(|separator| {
             let (provider, model) = name.split_once(separator)?;
             let upstream = self.upstreams.get(provider.trim())?;
             let model = model.trim();
             (!model.is_empty()).then(|| target(upstream, model))
+        });
+        let Some(meant) = meant else { return Ok(None) };
+        if meant.upstream.detected && !self.is_ready(&meant.upstream) {
+            let holders = self.ready(&self.holders(name));
+            match holders.as_slice() {
+                [] => {}
+                [one] => return Ok(Some(target(one, name))),
+                several => return Err(ambiguous(name, several)),
+            }
+        }
+        Ok(Some(meant))
+    }
+
+    /// The usual model of the first provider that is ready: configured ones first, then by [`auto::rank`], then by name.
+    fn auto(&self, name: &str) -> Result<Target, Failure> {
+        let mut ready = self.ready(&self.upstreams.values().collect::<Vec<_>>());
+        ready.sort_by_key(|upstream| (upstream.detected, auto::rank(upstream.kind)));
+        let usual = |upstream: &&Arc<Upstream>| {
+            let model = auto::model_of(upstream, self.catalogue.of(&upstream.id))?;
+            let full = format!("{}:{model}", upstream.id);
+            let caller = self.caller;
+            let may = caller.may_use(name) || caller.may_use(&model) || caller.may_use(&full);
+            may.then(|| target(upstream, &model))
+        };
+        ready.iter().find_map(usual).ok_or_else(|| {
+            let words = format!(
+                "`{name}` leaves the choice of the model to the gateway, and no provider is ready: set a key such as \
+                 ANTHROPIC_API_KEY or OPENAI_API_KEY and restart, or set models.slots.default in lockgate.yaml"
+            );
+            Failure { code: Some(NOT_CONFIGURED.into()), ..Failure::invalid("model", words) }
         })
     }
 
+    /// A name of a known family that nobody lists: its maker, or else a provider that hosts it.
+    fn of_family(&self, name: &str, kinds: &[Kind]) -> Result<Target, Failure> {
+        let members: Vec<_> =
+            self.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
+        let ready = self.ready(&members);
+        if ready.is_empty()
+            && let Some(slot) = self.slot_of_claude(name)
+        {
+            return self.resolve(slot);
+        }
+        let members = if ready.is_empty() { members } else { ready };
+        match members.as_slice() {
+            [one] => Ok(target(one, name)),
+            [] => Err(self.unknown(name, kinds)),
+            several => {
+                // The first kind owns the family, the others host it.
+                let owners: Vec<_> =
+                    several.iter().filter(|upstream| upstream.kind == kinds[0]).copied().collect();
+                match owners.as_slice() {
+                    [one] => Ok(target(one, name)),
+                    _ => Err(ambiguous(name, several)),
+                }
+            }
+        }
+    }
+
+    /// Claude Code calls its own models whatever the gateway has. Where no provider has them, the slots answer, as in
+    /// claude-code-router: `background` for the small one, `default` for the rest.
+    fn slot_of_claude(&self, name: &str) -> Option<&str> {
+        if !name.starts_with("claude-") {
+            return None;
+        }
+        let small = name.contains("haiku").then(|| self.aliases.get("background")).flatten();
+        let target = self.followed(small.or_else(|| self.aliases.get("default"))?);
+        // A slot that names another model of Claude leads here again.
+        (!target.starts_with("claude-")).then_some(target)
+    }
+
     /// A plain name that nobody knows: the only provider, or the owner of the client's dialect, will say.
-    fn owner(&self, name: &str, dialect: Dialect) -> Result<Target, Failure> {
+    fn owner(&self, name: &str) -> Result<Target, Failure> {
         let configured: Vec<_> = self.upstreams.values().filter(|upstream| !upstream.detected).collect();
         if let [one] = configured.as_slice() {
             return Ok(target(one, name));
@@ -100,13 +206,19 @@ impl Names<'_> {
         if let Some(id) = self.absent(name) {
             return Err(not_here(name, id));
         }
-        let kinds = owners_of(dialect);
+        let kinds = owners_of(self.dialect);
         let owners: Vec<_> =
             self.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
         match owners.as_slice() {
-            [one] => Ok(target(one, name)),
+            // Without a key it will not say anything: a model with such a name elsewhere is the better answer.
+            [one] if self.is_ready(one) || self.similar(name).is_empty() => Ok(target(one, name)),
             _ => Err(self.unknown(name, kinds)),
         }
+    }
+
+    /// Names like this one; strangers are not told what there is.
+    fn similar(&self, name: &str) -> Vec<String> {
+        if self.caller.is_trusted() { self.catalogue.nearest(name, 5) } else { Vec::new() }
     }
 
     /// A provider that is configured but out of service, if the name is explicit about one: the call was meant for
@@ -128,10 +240,10 @@ impl Names<'_> {
     }
 
     fn unknown(&self, name: &str, kinds: &[Kind]) -> Failure {
-        let near = self.catalogue.nearest(name, 5);
+        let near = self.similar(name);
         let mut message = format!("no provider here has the model `{name}`");
         if !near.is_empty() {
-            message = format!("{message}; similar: {}", near.join(", "));
+            message = format!("{message}; did you mean {}?", near.join(", "));
         }
         if let Some(kind) =
             kinds.iter().find(|kind| !self.upstreams.values().any(|upstream| upstream.kind == **kind))

@@ -3,6 +3,7 @@
 //! Answers here are whole and small; they are read to the end before the client gets them. What we do not model is
 //! passed to the provider that owns the client's dialect, method, path and body as they are.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,13 +15,15 @@ use lockgate_wire::{Envelope, Format, Loss, ModelsPage, Target as WriteTarget, T
 
 use crate::answer::{self, Facts};
 use crate::attempt::{Refused, travelling};
+use crate::caller::unauthenticated;
 use crate::engine::{Engine, credential_for, versioned_path};
 use crate::estimate::estimate;
 use crate::headers;
 use crate::pipe::unreadable;
 use crate::relay::AnswerBody;
 use crate::request::CallRequest;
-use crate::resolve::{Target, owners_of};
+use crate::resolve::{AUTO, Target, owners_of};
+use crate::state::State;
 use crate::upstream::{Upstream, describe};
 
 /// The largest answer of a side endpoint, in bytes: a batch of embeddings, a page of files.
@@ -42,10 +45,13 @@ impl Engine {
         let target = self.target(&state, &request, envelope.model.as_deref())?;
         let mut facts = facts(front.dialect, &target.upstream, &target.model);
         let upstream = &target.upstream;
-        let Some(dialect) = counting_dialect(upstream, front.dialect) else {
-            let mut response = answer::json(&facts, tokens.write_answer(estimate(&request.body)));
+        let estimated = |facts: &Facts| {
+            let mut response = answer::json(facts, tokens.write_answer(estimate(&request.body)));
             headers::set(response.headers_mut(), "x-lockgate-estimated", "input_tokens");
-            return Ok(response);
+            response
+        };
+        let Some(dialect) = counting_dialect(upstream, front.dialect) else {
+            return Ok(estimated(&facts));
         };
         let ask = Ask { dialect, model: &target.model, operation: Operation::CountTokens, stream: false };
         let credential = credential_for(&request, upstream)?;
@@ -53,7 +59,12 @@ impl Engine {
             let body = renamed(&request, &envelope, &target);
             let ask = Ask { operation: as_asked(&request, &target).unwrap_or(ask.operation), ..ask };
             let travel = travelling(&request.headers, dialect, dialect);
-            return Ok(relayed(&front, &facts, side_call(upstream, &ask, credential, travel, body).await?));
+            let answered = side_call(upstream, &ask, credential, travel, body).await?;
+            return Ok(if counts_not(&answered, &target.model) {
+                estimated(&facts)
+            } else {
+                relayed(&front, &facts, answered)
+            });
         }
         let to = format(dialect);
         let counter = to.tokens.ok_or_else(|| no_such(&to, "token counting"))?;
@@ -66,6 +77,9 @@ impl Engine {
         let body = counter.write(&conversation, &write, &mut facts.loss)?;
         let travel = travelling(&request.headers, front.dialect, dialect);
         let answered = side_call(upstream, &ask, credential, travel, body.into()).await?;
+        if counts_not(&answered, &target.model) {
+            return Ok(estimated(&facts));
+        }
         match accepted(&to, answered) {
             Err(refused) => Ok(answer::refused(&facts, &front, refused)),
             Ok(body) => {
@@ -138,54 +152,87 @@ impl Engine {
 
     /// Lists the models that this caller may call, or tells one.
     pub async fn models(&self, request: CallRequest, page: ModelsPage) -> Response<AnswerBody> {
+        let format = request.format;
+        self.listed(request, page).await.unwrap_or_else(|failure| answer::error(&format, &failure))
+    }
+
+    async fn listed(&self, request: CallRequest, page: ModelsPage) -> Result<Response<AnswerBody>, Failure> {
         let front = request.format;
-        let Some(models) = front.models else {
-            return answer::error(&front, &no_such(&front, "lists of models"));
-        };
+        let models = front.models.ok_or_else(|| no_such(&front, "lists of models"))?;
         let state = self.state.load_full();
-        let mut cards = self.catalogue.load().listed(|name| request.caller.may_use(name));
-        if let Some(owner) =
-            state.upstreams.values().find(|upstream| owners_of(front.dialect).contains(&upstream.kind))
-            && self.catalogue.load().of(&owner.id).is_empty()
-            && request.caller.own.is_some()
-        {
-            // Only the caller has a credential for this provider: its list is asked for with that.
-            cards.extend(self.listed_for(&request, owner).await);
+        let caller = &request.caller;
+        let mut cards = if caller.is_trusted() {
+            let mut cards = self.catalogue.load().listed(|name| caller.may_use(name));
+            // A provider that only the caller has a credential for is asked with that.
+            for owner in
+                owners(&state, &request).filter(|owner| self.catalogue.load().of(&owner.id).is_empty())
+            {
+                let mut found = self.listed_for(&request, owner).await.unwrap_or_default();
+                found.retain(|card| {
+                    caller.may_use(&card.id) || caller.may_use(&format!("{}:{}", owner.id, card.id))
+                });
+                cards.extend(found);
+            }
+            cards
+        } else {
+            self.listed_for_stranger(&state, &request).await?
+        };
+        for alias in self.callable_aliases(&state, &request) {
+            cards.push(ModelCard { id: alias, owner: Some("lockgate".into()), ..ModelCard::default() });
         }
-        for (alias, _) in state.options.aliases.iter().filter(|(alias, _)| request.caller.may_use(alias)) {
-            cards.push(ModelCard {
-                id: alias.clone(),
-                owner: Some("lockgate".into()),
-                ..ModelCard::default()
-            });
-        }
-        let facts = Facts { model: String::new(), provider: String::new(), ..blank(front.dialect) };
-        match &request.model {
-            None => answer::json(&facts, models.write(&cards, &page)),
-            Some(id) => match cards.iter().find(|card| card.id == *id) {
-                Some(card) => answer::json(&facts, models.write_one(card)),
-                None => {
-                    let failure = Failure::new(
-                        ErrorKind::NotFound,
-                        format!("no model `{id}` is known here; GET the list without an id"),
-                    );
-                    answer::error(&front, &Failure { code: Some("model_not_found".into()), ..failure })
-                }
-            },
+        let facts = blank(front.dialect);
+        let Some(id) = &request.model else { return Ok(answer::json(&facts, models.write(&cards, &page))) };
+        match cards.iter().find(|card| card.id == *id) {
+            Some(card) => Ok(answer::json(&facts, models.write_one(card))),
+            None => {
+                let words = format!("no model `{id}` is known here; GET the list without an id");
+                let failure = Failure::new(ErrorKind::NotFound, words);
+                Err(Failure { code: Some("model_not_found".into()), ..failure })
+            }
         }
     }
 
-    async fn listed_for(&self, request: &CallRequest, owner: &Upstream) -> Vec<ModelCard> {
-        let Some(dialect) = owner.provider.dialects().first().copied() else { return Vec::new() };
-        let ask = Ask { dialect, model: "", operation: Operation::Models, stream: false };
-        let Ok(credential) = credential_for(request, owner) else { return Vec::new() };
-        let answered = side_call(owner, &ask, credential, HeaderMap::new(), Bytes::new()).await;
-        match answered.map(|answered| accepted(&format(dialect), answered)) {
-            Ok(Ok(body)) => {
-                format(dialect).models.and_then(|models| models.parse(&body).ok()).unwrap_or_default()
-            }
-            Ok(Err(_)) | Err(_) => Vec::new(),
+    /// What a caller with nothing but its own credential can call: the provider says, asked with that credential.
+    async fn listed_for_stranger(
+        &self,
+        state: &State,
+        request: &CallRequest,
+    ) -> Result<Vec<ModelCard>, Failure> {
+        let mut cards = Vec::new();
+        let mut asked = false;
+        for owner in owners(state, request) {
+            asked = true;
+            cards.extend(self.listed_for(request, owner).await?);
         }
+        if asked { Ok(cards) } else { Err(unauthenticated()) }
+    }
+
+    /// Aliases and slots that lead this caller somewhere.
+    fn callable_aliases(&self, state: &State, request: &CallRequest) -> Vec<String> {
+        let mut names: Vec<&str> = state.options.aliases.keys().map(String::as_str).collect();
+        if !names.contains(&AUTO) {
+            names.push(AUTO);
+        }
+        let callable = |name: &&str| {
+            if !request.caller.may_use(name) {
+                return false;
+            }
+            let target = self.target(state, request, Some(name));
+            target.is_ok_and(|target| {
+                request.caller.is_trusted() || credential_for(request, &target.upstream).is_ok()
+            })
+        };
+        names.into_iter().filter(callable).map(str::to_owned).collect()
+    }
+
+    async fn listed_for(&self, request: &CallRequest, owner: &Upstream) -> Result<Vec<ModelCard>, Failure> {
+        let Some(dialect) = owner.provider.dialects().first().copied() else { return Ok(Vec::new()) };
+        let ask = Ask { dialect, model: "", operation: Operation::Models, stream: false };
+        let Some(models) = format(dialect).models else { return Ok(Vec::new()) };
+        let credential = credential_for(request, owner)?;
+        let answered = side_call(owner, &ask, credential, HeaderMap::new(), Bytes::new()).await?;
+        let body = accepted(&format(dialect), answered).map_err(|refused| refused.failure)?;
+        models.parse(&body).map_err(|error| unreadable(&error))
     }
 
     /// Ollama's `/api/show`: asked of Ollama where the model is there, else told from the catalogue.
@@ -216,6 +263,9 @@ impl Engine {
                 side_call(&target.upstream, &ask, credential, travel, body.into()).await?,
             ));
         }
+        if !request.caller.is_trusted() {
+            credential_for(&request, &target.upstream)?;
+        }
         let catalogue = self.catalogue.load();
         let unlisted = ModelCard { id: named, ..ModelCard::default() };
         let card = catalogue.card(&target.upstream.id, &target.model).unwrap_or(&unlisted);
@@ -244,7 +294,10 @@ impl Engine {
             } else {
                 format!("`{path}` belongs to {kind}, and there are several providers of that kind")
             };
-            return Err(Failure::new(ErrorKind::NotFound, words));
+            return Err(Failure {
+                code: Some("unknown_url".into()),
+                ..Failure::new(ErrorKind::NotFound, words)
+            });
         };
         let operation = Operation::Raw { method: &request.method, path_and_query: path };
         let ask = Ask { dialect: front.dialect, model: "", operation, stream: false };
@@ -262,10 +315,25 @@ impl Engine {
     }
 }
 
+/// The providers that the caller brought a credential for.
+fn owners<'a>(state: &'a State, request: &'a CallRequest) -> impl Iterator<Item = &'a Arc<Upstream>> {
+    let native = owners_of(request.format.dialect);
+    let own = move |upstream: &&Arc<Upstream>| {
+        request.caller.own_for(upstream, native.contains(&upstream.kind)).is_some()
+    };
+    state.upstreams.values().filter(own)
+}
+
 /// The caller's own path as the operation, where it has chosen a version.
 fn as_asked<'a>(request: &'a CallRequest, target: &Target) -> Option<Operation<'a>> {
     versioned_path(request, target)
         .map(|path_and_query| Operation::Raw { method: &request.method, path_and_query })
+}
+
+/// Whether a server that speaks the dialect has no endpoint that counts. A 404 that names the model means the model.
+fn counts_not(answered: &Answered, model: &str) -> bool {
+    let names_it = || memchr::memmem::find(&answered.body, model.as_bytes()).is_some();
+    matches!(answered.status, 405 | 501) || answered.status == 404 && !names_it()
 }
 
 /// A whole answer of a provider.

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_core::ErrorKind;
+use lockgate_core::{Dialect, ErrorKind};
 use lockgate_providers::{OpenError, Settings};
 use lockgate_wire::EnvelopeLimits;
 
+use crate::caller::Caller;
 use crate::catalogue::Catalogue;
+use crate::discover::Probes;
 use crate::resolve::Names;
 use crate::upstream::Upstream;
 
@@ -62,11 +64,21 @@ impl State {
         (Self { options, upstreams }, problems)
     }
 
-    pub(crate) fn names<'a>(&'a self, catalogue: &'a Catalogue) -> Names<'a> {
+    /// What names mean to a caller in its dialect.
+    pub(crate) fn names<'a>(
+        &'a self,
+        catalogue: &'a Catalogue,
+        probes: &'a Probes,
+        caller: &'a Caller,
+        dialect: Dialect,
+    ) -> Names<'a> {
         Names {
             aliases: &self.options.aliases,
+            caller,
             catalogue,
             configured: &self.options.providers,
+            dialect,
+            probes,
             upstreams: &self.upstreams,
         }
     }

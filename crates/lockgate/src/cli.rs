@@ -3,8 +3,10 @@
 //! A new command is one variant here and one module elsewhere. Failures go to stderr as text, or to stdout as one JSON
 //! object when the command was asked for JSON.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
@@ -93,6 +95,33 @@ pub enum KeyCommand {
     New(key::NewArgs),
 }
 
+/// The arguments, or what is wrong with them: where clap's words leave somebody alone, with what to write instead.
+pub fn parse() -> Result<Cli, ExitCode> {
+    let args: Vec<_> = std::env::args_os().collect();
+    let error = match Cli::try_parse_from(&args) {
+        Ok(cli) => return Ok(cli),
+        Err(error) => error,
+    };
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    if error.print().is_ok()
+        && let Some(hint) = misplaced(error.kind(), &args)
+    {
+        anstream::eprintln!("\n{}: {hint}", styled(ATTENTION, "hint"));
+    }
+    Err(ExitCode::from(code))
+}
+
+/// Arguments that are right, in the wrong place.
+fn misplaced(kind: ErrorKind, args: &[OsString]) -> Option<&'static str> {
+    let first = args.get(1)?;
+    if kind == ErrorKind::ArgumentConflict && first.to_string_lossy().starts_with('-') {
+        return Some("options go behind the command they are for: `lockgate config check --config FILE`");
+    }
+    let passed_on =
+        kind == ErrorKind::UnknownArgument && first == "run" && !args.iter().any(|arg| arg == "--");
+    passed_on.then_some("what is for the client goes behind `--`: `lockgate run codex -- exec hi`")
+}
+
 /// Runs the command in this process's environment and reports a failure.
 pub fn main(cli: &Cli) -> ExitCode {
     let mut screen = Screen::stdout();
@@ -110,7 +139,10 @@ pub fn main(cli: &Cli) -> ExitCode {
 fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, Failure> {
     match command {
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "lockgate", screen.raw());
+            // Written at once: the generator takes a closed pipe for a fault of the program.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "lockgate", &mut script);
+            screen.raw(&script)?;
             Ok(Exit::Ok)
         }
         Command::Config(ConfigCommand::Export(ExportCommand::Ccr(args))) => ccr::export(args, screen),
@@ -146,6 +178,9 @@ fn wants_json(command: &Command) -> bool {
 }
 
 fn report(command: Option<&Command>, failure: &Failure, screen: &mut Screen) -> Exit {
+    if failure.exit == Exit::Ok {
+        return Exit::Ok;
+    }
     if command.is_some_and(wants_json) {
         let value = json!({"error": {"message": failure.message, "hint": failure.hint}});
         return match screen.json(&value) {

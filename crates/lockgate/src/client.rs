@@ -34,6 +34,7 @@ pub enum Client {
     #[value(alias = "claude")]
     ClaudeCode,
     /// `OpenAI`'s Codex CLI.
+    #[value(help = "OpenAI's Codex CLI")]
     Codex,
     /// Continue: the editor extension and its CLI `cn`.
     #[value(alias = "cn")]

@@ -119,7 +119,13 @@ fn show_done(
         return Ok(Exit::Ok);
     }
     let unchanged = planned.iter().all(|plan| plan.action() == "unchanged");
-    let verb = if unchanged { "already talks" } else { "now talks" };
+    let there = gateway.reachable();
+    let verb = match (&there, unchanged) {
+        (Ok(()), true) => "already talks",
+        (Ok(()), false) => "now talks",
+        (Err(_), true) => "is already set to talk",
+        (Err(_), false) => "is now set to talk",
+    };
     screen.line(&format!(
         "{} {} {verb} to {}",
         styled(GOOD, "✓"),
@@ -145,7 +151,8 @@ fn show_done(
             )?;
         }
     }
-    for note in notes {
+    let absent = there.err().map(|absent| format!("{}; start `lockgate` before the client", absent.message));
+    for note in absent.iter().chain(notes) {
         screen.paragraph(&format!("  {}      ", styled(ATTENTION, "note")), note)?;
     }
     screen.line(&styled(FAINT, &format!("  undo      lockgate connect {} --revert", args.client.slug())))?;

@@ -4,12 +4,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = lockgate::cli::Cli::parse();
-    lockgate::cli::main(&cli)
+    match lockgate::cli::parse() {
+        Ok(cli) => lockgate::cli::main(&cli),
+        Err(code) => code,
+    }
 }

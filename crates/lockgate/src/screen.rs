@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// Something that went well.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -69,9 +69,14 @@ impl Screen {
         self.line(&format!("{value:#}"))
     }
 
-    /// Bytes that another program reads, such as a completion script.
-    pub fn raw(&mut self) -> &mut dyn Write {
-        &mut self.out
+    /// Text that another program reads, such as a completion script, as it is.
+    pub fn raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(bytes).and_then(|()| self.out.flush()).map_err(|error| stopped(&error))
+    }
+
+    /// The same screen, wrapped no later than here even in a pipe: for what people read in a journal.
+    pub fn narrow(&mut self, width: usize) {
+        self.width = self.width.min(width);
     }
 }
 
@@ -89,7 +94,11 @@ fn columns() -> usize {
     terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
 }
 
+/// Whoever reads has seen enough (`| head`): that is an end, not a failure.
 fn stopped(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure { exit: Exit::Ok, message: String::new(), hint: None };
+    }
     Failure::unavailable(format!("cannot write the output: {error}"))
 }
 

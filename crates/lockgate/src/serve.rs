@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use lockgate_config::{Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
+use lockgate_config::{Change, Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
 use lockgate_engine::{CallReport, Engine, Observer, Options, Outcome};
 use lockgate_providers::OpenError;
 use lockgate_server::Server;
@@ -67,7 +67,12 @@ impl ServeArgs {
 pub fn main(args: &ServeArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let store = Store::open(args.inputs()?).map_err(|problems| unusable(&problems))?;
     raise_descriptor_limit();
-    runtime()?.block_on(run(Arc::new(store), screen))
+    screen.narrow(80);
+    let runtime = runtime()?;
+    let ended = runtime.block_on(run(Arc::new(store), screen));
+    // A look-up of a name or a read of certificates that is still under way keeps nobody waiting.
+    runtime.shutdown_background();
+    ended
 }
 
 fn unusable(problems: &Problems) -> Failure {
@@ -110,6 +115,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));
+    let served = server.clone();
     summary::started(screen, address, &store)?;
 
     let reloads = Reloads { engine: engine.clone(), server, store: store.clone() };
@@ -128,7 +134,8 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         () = told.told() => {}
     }
     background.abort();
-    Ok(finish(&stop, serving, &mut told, screen).await)
+    stop.cancel();
+    Ok(finish(serving, &served, drain, &mut told, screen).await)
 }
 
 fn left_out(unopened: &[(String, OpenError)]) {
@@ -285,7 +292,10 @@ async fn background(reloads: Reloads, changes: Arc<tokio::sync::Notify>, mut han
 fn watch(store: &Store, changes: &Arc<tokio::sync::Notify>) -> Option<Watcher> {
     let file = store.inputs().file.as_deref()?;
     let changes = changes.clone();
-    match Watcher::start(file, Duration::from_millis(200), move || changes.notify_one()) {
+    match Watcher::start(file, Duration::from_millis(200), move |change| match change {
+        Change::Content => changes.notify_one(),
+        Change::Gone => tracing::warn!("the configuration file is gone; the last good configuration stays"),
+    }) {
         Ok(watcher) => Some(watcher),
         Err(error) => {
             tracing::warn!(%error, "changes of the configuration are not noticed; reload with SIGHUP");
@@ -296,18 +306,27 @@ fn watch(store: &Store, changes: &Arc<tokio::sync::Notify>) -> Option<Watcher> {
 
 /// Lets answers finish; a second signal ends at once.
 async fn finish(
-    stop: &CancellationToken,
-    serving: tokio::task::JoinHandle<usize>,
+    mut serving: tokio::task::JoinHandle<usize>,
+    server: &Server,
+    drain: Duration,
     told: &mut Stop,
     screen: &mut Screen,
 ) -> Exit {
-    stop.cancel();
-    let cut = tokio::select! {
-        cut = serving => cut.unwrap_or(0),
-        () = told.told() => 0,
+    // Connections that only wait for another request end at once.
+    let cut = match tokio::time::timeout(Duration::from_millis(100), &mut serving).await {
+        Ok(cut) => cut.unwrap_or(0),
+        Err(_) => {
+            let (open, wait) = (count(server.connections(), "answer"), drain.as_secs());
+            let words = format!("waiting for {open}, {wait} s at most; stop once more to cut them off");
+            let _ = screen.line(&words);
+            tokio::select! {
+                cut = serving => cut.unwrap_or(0),
+                () = told.told() => server.connections(),
+            }
+        }
     };
     let words =
-        if cut == 0 { "stopped".to_owned() } else { format!("stopped; {} cut", count(cut, "connection")) };
+        if cut == 0 { "stopped".to_owned() } else { format!("stopped; {} cut off", count(cut, "answer")) };
     let _ = screen.line(&words);
     Exit::Ok
 }

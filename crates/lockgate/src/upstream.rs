@@ -28,6 +28,10 @@ pub fn main(args: &UpstreamArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     }));
     served.map(|()| Exit::Ok).map_err(|error| {
         let mut words = error.to_string();
+        if let (lockgate_testkit::RunError::Script(_), Some(script)) = (&error, &args.script) {
+            let words = words.strip_prefix("error: ").unwrap_or(&words);
+            return Failure::usage(format!("{}: {}", script.display(), words.trim_end()));
+        }
         if let Some(source) = std::error::Error::source(&error) {
             words = format!("{words}: {source}");
         }

@@ -65,7 +65,7 @@ pub fn family_of(model: &str) -> Option<&'static [Kind]> {
 
 const FAMILIES: [(&str, &[Kind]); 15] = [
     ("chatgpt-", &[Kind::Openai]),
-    ("claude-", &[Kind::Anthropic]),
+    ("claude-", &[Kind::Anthropic, Kind::ClaudeCli]),
     ("codex-", &[Kind::Openai]),
     ("computer-use-", &[Kind::Openai]),
     ("dall-e-", &[Kind::Openai]),

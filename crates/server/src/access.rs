@@ -20,15 +20,54 @@ pub type KeyRing = HashMap<[u8; 32], Arc<Grant>>;
 #[derive(Debug, Default)]
 pub struct Access {
     keys: KeyRing,
+    origins: Vec<String>,
 }
 
-/// What clients send that have no credential: our own key's prefix and the word that the documentation gives.
-const PLACEHOLDERS: [&str; 3] = ["lockgate", "dummy", "none"];
+/// What clients send that have no credential: words from the documentation of servers that need none, in lower case
+/// and without `sk-`.
+const PLACEHOLDERS: [&str; 22] = [
+    "anything",
+    "api-key",
+    "api_key",
+    "dummy",
+    "dummy-key",
+    "empty",
+    "fake",
+    "fake-key",
+    "key",
+    "lm-studio",
+    "lockgate",
+    "no-key",
+    "no-key-required",
+    "none",
+    "not-needed",
+    "not-required",
+    "null",
+    "ollama",
+    "placeholder",
+    "unused",
+    "your-api-key",
+    "your_api_key",
+];
 
 impl Access {
     /// Access by these keys; without any, from this machine only.
     pub fn new(keys: KeyRing) -> Self {
-        Self { keys }
+        Self { keys, origins: Vec::new() }
+    }
+
+    /// The same for pages of these origins as well, as far as browsers are concerned: they need a key like everybody.
+    #[must_use]
+    pub fn with_origins(self, origins: Vec<String>) -> Self {
+        Self { origins, ..self }
+    }
+
+    /// The origin of the page that a browser sent this request for, if it is a listed one.
+    pub(crate) fn page<'a>(&self, headers: &'a HeaderMap) -> Option<&'a http::HeaderValue> {
+        let listed = |origin: &&http::HeaderValue| {
+            self.origins.iter().any(|known| known.as_bytes() == origin.as_bytes())
+        };
+        headers.get(header::ORIGIN).filter(listed)
     }
 
     /// Who sent this request.
@@ -42,29 +81,58 @@ impl Access {
         if keyless {
             from_this_machine(peer, headers)?;
         }
-        let mut grant = None;
-        let mut own = None;
+        let mut caller = Caller { grant: None, keyless, own: None, own_anthropic: None };
+        let mut unknown = false;
         for shown in shown(headers, query_key) {
             match self.keys.get(blake3::hash(shown.text.as_bytes()).as_bytes()) {
-                Some(known) => grant = Some(known.clone()),
-                None if own.is_none() && !is_placeholder(shown.text) => own = Some(shown.credential()),
+                Some(known) => caller.grant = Some(known.clone()),
+                // Nobody but this gateway can have made it: it is wrong here, and nobody else's business.
+                None if shown.place == Place::Ours && !keyless => return Err(unknown_key()),
+                None if shown.place == Place::Ours || shown.text.starts_with("lg-") => unknown = true,
+                None if is_placeholder(shown.text) => {}
+                None if shown.place == Place::Anthropic => caller.own_anthropic = Some(shown.credential()),
+                None if caller.own.is_none() => caller.own = Some(shown.credential()),
                 None => {}
             }
         }
         let empty_override = headers.get("x-anthropic-api-key").is_some_and(http::HeaderValue::is_empty);
-        if empty_override || (!keyless && grant.is_none() && own.is_none()) {
+        if unknown && !keyless && caller.grant.is_none() {
+            return Err(unknown_key());
+        }
+        if empty_override || !(caller.is_trusted() || caller.has_own()) {
             return Err(Failure::new(
                 ErrorKind::Unauthenticated,
                 "no credential: send a key of this gateway (`lockgate key new`) as `x-api-key` or `Authorization: Bearer`",
             ));
         }
-        Ok(Caller { grant, keyless, own })
+        Ok(caller)
     }
+}
+
+fn unknown_key() -> Failure {
+    Failure::new(
+        ErrorKind::Unauthenticated,
+        "this key of the gateway is not known here: it was mistyped, or taken out of the configuration; \
+         `lockgate key new` makes another",
+    )
+}
+
+/// Where a client showed a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Where only Anthropic's keys belong.
+    Anthropic,
+    /// As a bearer token.
+    Bearer,
+    /// Where any key may stand.
+    Key,
+    /// Where only keys of this gateway belong.
+    Ours,
 }
 
 /// A credential as a client showed it.
 struct Shown<'a> {
-    bearer: bool,
+    place: Place,
     text: &'a str,
 }
 
@@ -72,34 +140,37 @@ impl Shown<'_> {
     /// The credential with its scheme kept.
     fn credential(&self) -> Credential {
         let secret = Secret::new(self.text);
-        if self.bearer { Credential::Bearer(secret) } else { Credential::Key(secret) }
+        if self.place == Place::Bearer { Credential::Bearer(secret) } else { Credential::Key(secret) }
     }
 }
 
-/// Every credential in a request; an explicit one for the provider comes first.
+/// Every credential in a request.
 fn shown<'a>(headers: &'a HeaderMap, query_key: Option<&'a str>) -> impl Iterator<Item = Shown<'a>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let key = |name: &str| text(name).map(|text| Shown { bearer: false, text });
+    let at = |place: Place, name: &str| text(name).map(|text| Shown { place, text });
     let bearer = text("authorization").and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(Shown { bearer: true, text: token.trim() })
+        scheme.eq_ignore_ascii_case("bearer").then_some(Shown { place: Place::Bearer, text: token.trim() })
     });
     [
-        key("x-anthropic-api-key"),
-        key("x-api-key"),
-        key("x-goog-api-key"),
-        key("api-key"),
+        at(Place::Ours, "x-lockgate-key"),
+        at(Place::Anthropic, "x-anthropic-api-key"),
+        at(Place::Key, "x-api-key"),
+        at(Place::Key, "x-goog-api-key"),
+        at(Place::Key, "api-key"),
         bearer,
-        key("x-lockgate-key"),
-        query_key.map(|text| Shown { bearer: false, text }),
+        query_key.map(|text| Shown { place: Place::Key, text }),
     ]
     .into_iter()
     .flatten()
     .filter(|shown| !shown.text.is_empty())
 }
 
+/// Whether a client sent this only because it insists on sending something.
 fn is_placeholder(text: &str) -> bool {
-    text.starts_with("lg-") || PLACEHOLDERS.contains(&text)
+    let text = text.to_ascii_lowercase();
+    let word = text.strip_prefix("sk-").unwrap_or(&text);
+    PLACEHOLDERS.contains(&word) || word.bytes().all(|byte| matches!(byte, b'x' | b'*' | b'.' | b'-' | b'_'))
 }
 
 fn from_this_machine(peer: SocketAddr, headers: &HeaderMap) -> Result<(), Failure> {
@@ -172,6 +243,61 @@ mod tests {
             call(&[("x-api-key", "lg-one"), ("x-anthropic-api-key", "")]).unwrap_err().kind,
             ErrorKind::Unauthenticated
         );
+    }
+
+    /// Requirement L1, behaviour 4.
+    #[test]
+    fn a_wrong_key_of_the_gateway_is_said_to_be_unknown_and_is_nobodys_credential() {
+        let access = ring("old-secret");
+        let call = |pairs: &[_]| access.caller(AWAY.parse().unwrap(), &headers(pairs), None);
+        for pairs in [
+            &[("x-lockgate-key", "old-secert")][..],
+            &[("x-lockgate-key", "old-secert"), ("x-api-key", "sk-own")],
+            &[("x-lockgate-key", "old-secert"), ("x-api-key", "old-secret")],
+            &[("x-api-key", "lg-other")],
+            &[("x-api-key", "lg-other"), ("authorization", "Bearer sk-own")],
+        ] {
+            let refused = call(pairs).unwrap_err();
+            assert_eq!(refused.kind, ErrorKind::Unauthenticated, "{pairs:?}");
+            assert!(refused.message.contains("not known"), "{pairs:?} {}", refused.message);
+        }
+        let keyless = Access::default();
+        let caller = keyless
+            .caller(HERE.parse().unwrap(), &headers(&[("x-lockgate-key", "anything at all")]), None)
+            .unwrap();
+        assert!(caller.keyless && !caller.has_own(), "{caller:?}");
+    }
+
+    #[test]
+    fn what_clients_send_without_having_a_key_counts_as_none() {
+        let access = Access::default();
+        for word in [
+            "EMPTY",
+            "ollama",
+            "sk-xxx",
+            "sk-XXXXXXXX",
+            "xxx",
+            "not-needed",
+            "no-key",
+            "sk-no-key-required",
+            "none",
+            "dummy",
+            "lockgate",
+            "lm-studio",
+            "NULL",
+            "lg-old",
+            "sk-",
+        ] {
+            let mut sent = HeaderMap::new();
+            sent.insert("authorization", format!("Bearer {word}").parse().unwrap());
+            let caller = access.caller(HERE.parse().unwrap(), &sent, None).unwrap();
+            assert!(!caller.has_own(), "{word}");
+        }
+        for key in ["sk-proj-xx1", "sk-ant-x", "gsk_1", "AIzaSy"] {
+            let mut sent = HeaderMap::new();
+            sent.insert("x-api-key", key.parse().unwrap());
+            assert!(access.caller(HERE.parse().unwrap(), &sent, None).unwrap().has_own(), "{key}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod access;
 mod collect;
+mod cors;
 mod route;
 mod serve;
 mod service;

@@ -32,8 +32,8 @@ pub enum Action {
     Root,
     /// Nothing that any dialect has.
     Unknown,
-    /// An endpoint that has another method.
-    WrongMethod,
+    /// An endpoint that has another method: this one.
+    WrongMethod(&'static str),
 }
 
 /// A route.
@@ -57,7 +57,13 @@ impl Route {
 
 /// The route of a request.
 pub fn route(method: &Method, path: &str, query: Option<&str>, headers: &HeaderMap) -> Route {
+    // A base address that ends in a slash makes clients ask for `//v1/…`.
     let path = path.trim_end_matches('/');
+    let path = if path.starts_with("//") {
+        &path[path.len() - path.trim_start_matches('/').len() - 1..]
+    } else {
+        path
+    };
     let anthropic_client = headers.contains_key("anthropic-version");
     if let Some(route) = gemini_route(method, path, query) {
         return route;
@@ -71,14 +77,14 @@ pub fn route(method: &Method, path: &str, query: Option<&str>, headers: &HeaderM
         if *method == Method::POST {
             Route::new(action, format)
         } else {
-            Route::new(Action::WrongMethod, format)
+            Route::new(Action::WrongMethod("POST"), format)
         }
     };
     let get = |action, format| {
         if *method == Method::GET || *method == Method::HEAD {
             Route::new(action, format)
         } else {
-            Route::new(Action::WrongMethod, format)
+            Route::new(Action::WrongMethod("GET, HEAD"), format)
         }
     };
     match endpoint {
@@ -148,7 +154,7 @@ fn gemini_route(method: &Method, path: &str, query: Option<&str>) -> Option<Rout
             | GeminiMethod::Embed
             | GeminiMethod::Generate => Mode::Whole,
         };
-        let action = if *method == Method::POST { action } else { Action::WrongMethod };
+        let action = if *method == Method::POST { action } else { Action::WrongMethod("POST") };
         return Some(Route { action, format: gemini::FORMAT, mode: Some(mode), model: Some(found.model) });
     }
     let rest = path.strip_prefix("/v1beta")?;

@@ -8,7 +8,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::service::Server;
 use crate::stall::StallGuard;
@@ -21,7 +20,7 @@ pub async fn serve(
     stop: CancellationToken,
     drain: Duration,
 ) -> usize {
-    let connections = TaskTracker::new();
+    let connections = server.connections.clone();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -64,7 +63,8 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head)
         .max_headers(bounds.headers)
-        .max_buf_size(bounds.header_bytes.max(8192));
+        // Enough to read a head that is too large and to answer it in its dialect; beyond this hyper answers 431 alone.
+        .max_buf_size(2 * bounds.header_bytes.max(8192));
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use lockgate_core::{ErrorKind, Failure};
-use lockgate_engine::{AnswerBody, CallRequest, Engine};
+use lockgate_engine::{AnswerBody, CallRequest, Engine, refusal};
 use lockgate_wire::{Format, ModelsPage, ollama};
+use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::collect::collect;
+use crate::cors;
 use crate::route::{Action, Route, route};
 
 /// Bounds on connections and requests.
@@ -37,13 +40,20 @@ pub struct Bounds {
 pub struct Server {
     access: ArcSwap<Access>,
     bounds: ArcSwap<Bounds>,
+    pub(crate) connections: TaskTracker,
     engine: Arc<Engine>,
 }
 
 impl Server {
     /// A server before an engine.
     pub fn new(engine: Arc<Engine>, access: Access, bounds: Bounds) -> Self {
-        Self { access: ArcSwap::from_pointee(access), bounds: ArcSwap::from_pointee(bounds), engine }
+        let (access, bounds) = (ArcSwap::from_pointee(access), ArcSwap::from_pointee(bounds));
+        Self { access, bounds, connections: TaskTracker::new(), engine }
+    }
+
+    /// Connections that are open. When it has been told to stop, those with an answer on its way.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
     }
 
     /// Takes over new keys and bounds; connections that are open keep their bounds.
@@ -59,17 +69,38 @@ impl Server {
     /// Answers one request. Never fails: an error is a response in the caller's dialect.
     pub async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<AnswerBody> {
         let (head, body) = request.into_parts();
+        let access = self.access.load_full();
+        let page = access.page(&head.headers).cloned();
+        let mut response = match (&page, head.headers.contains_key("access-control-request-method")) {
+            (Some(_), true) if head.method == http::Method::OPTIONS => cors::preflight(&head.headers),
+            _ => self.routed(peer, &access, head, body).await,
+        };
+        if let Some(origin) = page {
+            cors::allow(response.headers_mut(), origin);
+        }
+        response
+    }
+
+    async fn routed(
+        &self,
+        peer: SocketAddr,
+        access: &Access,
+        head: Parts,
+        body: Incoming,
+    ) -> Response<AnswerBody> {
         let query = head.uri.query();
         let found = route(&head.method, head.uri.path(), query, &head.headers);
+        let bounds = self.bounds();
+        if let Err(failure) = well_formed(&head, &bounds) {
+            return closing(refusal(&found.format, &failure));
+        }
         match found.action {
             Action::Health => return plain(StatusCode::OK, "application/json", "{\"status\":\"ok\"}"),
             Action::Root => {
                 return plain(StatusCode::OK, "text/plain; charset=utf-8", "Lockgate is running.\n");
             }
-            Action::Unknown => {
-                return no_such(&found.format, ErrorKind::NotFound.status(), head.uri.path());
-            }
-            Action::WrongMethod => return no_such(&found.format, 405, head.uri.path()),
+            Action::Unknown => return no_such_path(&found.format, head.uri.path()),
+            Action::WrongMethod(allowed) => return wrong_method(&found.format, head.uri.path(), allowed),
             Action::CountTokens
             | Action::Embed
             | Action::Generate
@@ -80,19 +111,13 @@ impl Server {
             | Action::PassThrough => {}
         }
         let (query_key, path_and_query) = without_key(head.uri.path(), query);
-        let caller = match self.access.load().caller(peer, &head.headers, query_key.as_deref()) {
+        let caller = match access.caller(peer, &head.headers, query_key.as_deref()) {
             Ok(caller) => caller,
-            Err(failure) => return refuse(&found.format, &failure),
+            Err(failure) => return refusal(&found.format, &failure),
         };
-        let bounds = self.bounds();
         let body = match collect(&head.headers, body, bounds.body, bounds.body_idle).await {
             Ok(body) => body,
-            Err(failure) => {
-                let mut response = refuse(&found.format, &failure);
-                // The rest of the body is still on its way: this connection cannot carry another request.
-                response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-                return response;
-            }
+            Err(failure) => return closing(refusal(&found.format, &failure)),
         };
         let Route { action, format, mode, model } = found;
         let page = models_page(query);
@@ -119,40 +144,61 @@ impl Server {
             Action::OllamaShow => self.engine.show(call).await,
             Action::OllamaVersion => json(ollama::write_version(OLLAMA_VERSION)),
             Action::PassThrough => self.engine.pass_through(call).await,
-            Action::Health | Action::Root | Action::Unknown | Action::WrongMethod => {
+            Action::Health | Action::Root | Action::Unknown | Action::WrongMethod(_) => {
                 plain(StatusCode::OK, "text/plain; charset=utf-8", "")
             }
         }
     }
 }
 
-fn no_such(format: &Format, status: u16, path: &str) -> Response<AnswerBody> {
-    let words = if status == 405 {
-        format!("`{path}` does not take this method")
-    } else {
-        format!("there is nothing at `{path}`; the APIs are under /v1, /v1beta and /api")
-    };
-    let kind = if status == 405 { ErrorKind::InvalidRequest } else { ErrorKind::NotFound };
-    refuse(format, &Failure { status: Some(status), ..Failure::new(kind, words) })
+/// What hyper lets pass although it is no good request.
+fn well_formed(head: &Parts, bounds: &Bounds) -> Result<(), Failure> {
+    let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if bytes > bounds.header_bytes {
+        let limit = bounds.header_bytes;
+        let words = format!("the headers are larger than {limit} bytes (server.limits.header_bytes)");
+        return Err(Failure { status: Some(431), ..Failure::new(ErrorKind::TooLarge, words) });
+    }
+    if head.version == http::Version::HTTP_11 && !head.headers.contains_key(header::HOST) {
+        return Err(Failure::new(ErrorKind::InvalidRequest, "HTTP/1.1 needs a `Host` header"));
+    }
+    match head.headers.get("x-lockgate-strict").map(|value| value.as_bytes().to_ascii_lowercase()) {
+        Some(word) if !matches!(&*word, b"0" | b"1" | b"false" | b"true") => {
+            Err(Failure::invalid("x-lockgate-strict", "`x-lockgate-strict` must be 1, true, 0 or false"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn no_such_path(format: &Format, path: &str) -> Response<AnswerBody> {
+    let words = format!("there is nothing at `{path}`; the APIs are under /v1, /v1beta and /api");
+    let failure = Failure::new(ErrorKind::NotFound, words);
+    // Without a code of its own the dialects would say that a model is missing.
+    refusal(format, &Failure { code: Some("unknown_url".into()), ..failure })
+}
+
+fn wrong_method(format: &Format, path: &str, allowed: &'static str) -> Response<AnswerBody> {
+    let words = format!("`{path}` does not take this method, but {allowed}");
+    let failure = Failure::new(ErrorKind::InvalidRequest, words);
+    let mut response = refusal(format, &Failure { status: Some(405), ..failure });
+    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allowed));
+    response
+}
+
+/// The rest of the request is still on its way: this connection cannot carry another one.
+fn closing(mut response: Response<AnswerBody>) -> Response<AnswerBody> {
+    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    response
 }
 
 /// The version of Ollama's API that this front speaks.
 const OLLAMA_VERSION: &str = "0.33.0";
 
-fn refuse(format: &Format, failure: &Failure) -> Response<AnswerBody> {
-    let status = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = plain(status, "application/json", format.messages.error(failure));
-    if let Ok(kind) = header::HeaderValue::from_str(failure.kind.as_str()) {
-        response.headers_mut().insert("x-lockgate-error", kind);
-    }
-    response
-}
-
 fn json(body: Vec<u8>) -> Response<AnswerBody> {
     plain(StatusCode::OK, "application/json", body)
 }
 
-fn plain(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<AnswerBody> {
+pub(crate) fn plain(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::full(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));

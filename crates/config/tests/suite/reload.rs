@@ -3,7 +3,7 @@
 use std::{fs, sync::mpsc, time::Duration};
 
 use crate::support::Case;
-use lockgate_config::{Store, Watcher};
+use lockgate_config::{Change, Store, Watcher};
 
 fn store(case: &Case) -> Store {
     Store::open(case.inputs.clone()).unwrap()
@@ -97,8 +97,11 @@ fn watch(case: &Case) -> (Watcher, mpsc::Receiver<String>) {
     let file = case.inputs.file.clone().unwrap();
     let (sender, changes) = mpsc::channel();
     let path = file.clone();
-    let watcher = Watcher::start(&file, SETTLE, move || {
-        let _ = sender.send(fs::read_to_string(&path).unwrap_or_default());
+    let watcher = Watcher::start(&file, SETTLE, move |change| {
+        let _ = match change {
+            Change::Content => sender.send(fs::read_to_string(&path).unwrap_or_default()),
+            Change::Gone => sender.send("(gone)".into()),
+        };
     });
     (watcher.unwrap(), changes)
 }
@@ -116,6 +119,7 @@ fn a_change_is_noticed_however_it_is_written() {
     fs::rename(&new, &file).unwrap();
     assert_eq!(changes.recv_timeout(PATIENCE).unwrap(), "renamed");
     fs::remove_file(&file).unwrap();
+    assert_eq!(changes.recv_timeout(PATIENCE).unwrap(), "(gone)");
     fs::write(&file, "written anew").unwrap();
     assert_eq!(changes.recv_timeout(PATIENCE).unwrap(), "written anew");
 }

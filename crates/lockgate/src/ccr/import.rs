@@ -354,7 +354,13 @@ impl Import<'_> {
         let unlisted =
             if listed { "" } else { " (the provider's list does not have this model; taken over as it is)" };
         let target = format!("{}:{model}", provider.id);
-        self.entries.push(Entry::mapped(at, field.place, format!("models.slots.{slot}: {target}{unlisted}")));
+        let force = match slot {
+            "default" => "answers Claude's models that no provider here has",
+            "background" => "answers Claude's haiku models that no provider here has",
+            _ => "kept as a name to call; no call is moved to it yet",
+        };
+        let words = format!("models.slots.{slot}: {target}{unlisted} ({force})");
+        self.entries.push(Entry::mapped(at, field.place, words));
         self.draft.slots.push((slot, target));
     }
 

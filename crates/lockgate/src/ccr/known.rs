@@ -17,7 +17,10 @@ pub(super) const TOP: &[(&str, &str)] = &[
         "fallback",
         "Lockgate has no fallback chains in its configuration; it retries a failed call once where that is safe",
     ),
-    ("forceUseImageAgent", "Lockgate sends images to models.slots.image and has no image agent"),
+    (
+        "forceUseImageAgent",
+        "Lockgate has no image agent; models.slots.image is a name to call, no call is moved to it yet",
+    ),
     ("plugins", "claude-code-router's plug-ins; Lockgate runs no foreign code"),
     ("tokenizer", "Lockgate chooses how it counts by itself"),
     ("transformers", "JavaScript transformers; Lockgate runs no foreign code"),
@@ -84,12 +87,12 @@ pub(super) const PROVIDER: &[(&str, &str)] = &[
 
 /// Settings of the router that are never mapped.
 pub(super) const ROUTER: &[(&str, &str)] = &[
-    ("builtInRules", "rules of the desktop app; the slots do what they do"),
+    ("builtInRules", "rules of the desktop app; Lockgate moves no call by what it contains yet"),
     (
         "fallback",
         "Lockgate has no fallback chains in its configuration; it retries a failed call once where that is safe",
     ),
-    ("rules", "conditions of the desktop app; Lockgate's slots have fixed conditions"),
+    ("rules", "conditions of the desktop app; Lockgate moves no call by what it contains yet"),
 ];
 
 /// The slots, named alike in both programs.

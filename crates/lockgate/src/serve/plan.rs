@@ -91,5 +91,5 @@ pub(crate) fn front(snapshot: &Snapshot) -> (Access, Bounds) {
         headers: limits.headers,
         write_idle: Duration::from_millis(slow.write_idle_ms),
     };
-    (Access::new(ring), bounds)
+    (Access::new(ring).with_origins(config.server.cors_origins.clone()), bounds)
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use lockgate_config::{Server, Store};
 use lockgate_engine::{Engine, ProviderStatus};
-use lockgate_providers::OpenError;
+use lockgate_providers::{Credentials, Kind, OpenError};
 
 use crate::exit::Failure;
 use crate::screen::{ATTENTION, BAD, FAINT, GOOD, STRONG, Screen, count, styled};
@@ -33,7 +33,14 @@ pub(super) fn started(screen: &mut Screen, address: SocketAddr, store: &Store) -
             &lead("callers"),
             "this machine only, without a key (`lockgate key new` makes keys for others)",
         )?,
-        keys => screen.line(&format!("{}whoever has {}", lead("callers"), one_of(keys)))?,
+        keys => {
+            let passed = if passes_keys(store) {
+                "; anybody else only with a key of their own for Anthropic, OpenAI or Google, which is passed on to them"
+            } else {
+                ""
+            };
+            screen.paragraph(&lead("callers"), &format!("whoever has {}{passed}", one_of(keys)))?;
+        }
     }
     for warning in snapshot.warnings() {
         screen.paragraph(&styled(ATTENTION, &lead("warning")), &warning.to_string())?;
@@ -49,6 +56,14 @@ pub(super) fn started(screen: &mut Screen, address: SocketAddr, store: &Store) -
     screen.line(&format!("{}OPENAI_BASE_URL={url}/v1", lead("OpenAI SDK")))?;
     screen.line(&format!("{}ANTHROPIC_BASE_URL={url}", lead("Anthropic SDK")))?;
     screen.line("")
+}
+
+/// Whether a caller without a key of this gateway can use its own at some provider.
+fn passes_keys(store: &Store) -> bool {
+    let vendor = |kind: Kind| matches!(kind, Kind::Anthropic | Kind::Gemini | Kind::Openai);
+    let snapshot = store.current();
+    let mut providers = snapshot.providers().iter();
+    providers.any(|one| vendor(one.kind) && one.settings.credentials != Credentials::Gateway)
 }
 
 fn one_of(keys: usize) -> String {

@@ -31,6 +31,50 @@ fn output_in_a_pipe_has_no_colours_unless_forced() {
     assert!(!String::from_utf8(neither.stdout).unwrap().contains('\u{1b}'));
 }
 
+/// `lockgate … | head` ends quietly: whoever reads has seen enough.
+#[test]
+fn a_closed_pipe_is_an_end_and_no_failure() {
+    let home = Home::new();
+    for args in [&["completions", "bash"][..], &["config", "schema"], &["key", "new", "--name", "a"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran = home.lockgate(args).stdout(writer).output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert!(ran.status.success() && said.is_empty(), "{args:?} {:?} {said}", ran.status);
+    }
+}
+
+#[test]
+fn arguments_in_the_wrong_place_are_2_with_the_right_place() {
+    let home = Home::new();
+    for args in
+        [&["-c", "f", "config", "check"][..], &["-c", "f", "doctor"], &["--set", "a=b", "config", "check"]]
+    {
+        let ran = home.run(args);
+        assert!(ran.code == 2 && ran.err.contains("lockgate config check --config FILE"), "{args:?} {ran:?}");
+    }
+    let ran = home.run(&["run", "codex", "exec", "hi"]);
+    assert!(ran.code == 2 && ran.err.contains("lockgate run codex -- exec hi"), "{ran:?}");
+    let help = home.run(&["run", "--help"]).ok().out;
+    assert!(help.contains("OpenAI's Codex CLI") && !help.contains("`OpenAI`"), "{help}");
+}
+
+#[test]
+fn a_broken_script_of_the_upstream_is_2_with_its_name_and_place() {
+    let home = Home::new();
+    home.write("bad.yaml", b"rules: 7\n");
+    let ran = home.run(&["upstream", "bad.yaml"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("bad.yaml") && !ran.err.contains("error: error"), "{ran:?}");
+}
+
+#[test]
+fn connect_says_when_nothing_answers_there() {
+    let home = Home::new();
+    let ran = home.run(&["connect", "claude-code", "--url", "http://127.0.0.1:1"]).ok();
+    assert!(ran.out.contains("is now set to talk to") && ran.out.contains("nothing answers at"), "{ran:?}");
+}
+
 #[test]
 fn wrong_usage_is_2_and_json_failures_are_json() {
     let home = Home::new();

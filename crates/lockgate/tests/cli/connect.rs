@@ -119,7 +119,7 @@ fn a_file_connected_by_hand_before_stays_as_it_was() {
         "{\"env\":{\"ANTHROPIC_BASE_URL\":\"http://127.0.0.1:8484\",\"ANTHROPIC_AUTH_TOKEN\":\"lockgate\"}}";
     home.write(CLAUDE, by_hand.as_bytes());
     let ran = home.run(&["connect", "claude-code"]).ok();
-    assert!(ran.out.contains("already talks"), "{}", ran.out);
+    assert!(ran.out.contains("is already set to talk"), "{}", ran.out);
     assert_eq!(home.read(CLAUDE), by_hand);
     home.run(&["connect", "claude-code", "--revert"]).ok();
     assert_eq!(home.read(CLAUDE), by_hand);

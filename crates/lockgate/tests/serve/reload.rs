@@ -52,6 +52,17 @@ fn a_disabled_provider_finishes_its_stream_and_gets_no_further_call() {
     assert!(answer.text.contains("second") && answer.text.contains("[DONE]"), "{answer:?}");
 }
 
+#[test]
+fn a_file_that_is_gone_is_logged_and_the_last_good_configuration_stays() {
+    let upstream = Scripted::start("");
+    let home = Home::new();
+    write(&home, &format!("providers:\n{}", upstream.entry("work", "")));
+    let gateway = Gateway::start(&home);
+    fs::remove_file(home.path("lockgate.yaml")).unwrap();
+    until("it is noticed", || gateway.log().contains("the configuration file is gone"));
+    assert_eq!(gateway.ask("work:m").status, 200);
+}
+
 /// Requirement L2: a mistake in the file harms nobody and is easy to find.
 #[test]
 fn a_broken_file_keeps_the_last_good_configuration_and_the_log_names_the_place() {

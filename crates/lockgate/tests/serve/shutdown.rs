@@ -15,6 +15,7 @@ fn on_sigterm_answers_are_completed_and_nobody_new_is_let_in() {
     stream.until("first ");
     gateway.signal("TERM");
     until("new connections are refused", || TcpStream::connect(gateway.address).is_err());
+    until("it says what it waits for", || gateway.out().contains("waiting for 1 answer"));
     held.go_on();
     let answer = stream.end().unwrap();
     assert!(answer.text.contains("second") && answer.text.contains("[DONE]"), "{answer:?}");
@@ -37,6 +38,18 @@ fn a_second_sigterm_waits_for_nobody() {
     until("new connections are refused", || TcpStream::connect(gateway.address).is_err());
     gateway.signal("TERM");
     assert_eq!(gateway.ended(), 0);
+    assert!(gateway.out().contains("stopped; 1 answer cut off"), "{}", gateway.out());
+}
+
+#[test]
+fn an_idle_gateway_stops_without_waiting_for_anybody() {
+    let home = Home::new();
+    let mut gateway = Gateway::start(&home);
+    // A client that keeps its connection for another request is nobody to wait for.
+    let _idle = TcpStream::connect(gateway.address).unwrap();
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended(), 0);
+    assert!(gateway.out().contains("stopped") && !gateway.out().contains("waiting"), "{}", gateway.out());
 }
 
 #[test]

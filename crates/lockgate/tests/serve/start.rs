@@ -33,6 +33,38 @@ fn a_start_with_nothing_says_who_may_call_and_what_is_missing() {
     assert!(out.contains(&format!("OPENAI_BASE_URL=http://{}/v1", gateway.address)), "{out}");
     assert!(out.contains("with the caller's own key"), "{out}");
     assert!(!out.contains('\u{1b}') && !gateway.log().contains('\u{1b}'), "{out}");
+    let widest = out.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(widest <= 80, "{widest}: {out}");
+}
+
+/// What SECURITY.md says of callers without a key of the gateway stands on the screen too.
+#[test]
+fn the_screen_says_who_may_call_when_there_are_keys() {
+    let home = Home::new();
+    let hash = format!("blake3:{}", "0".repeat(64));
+    home.write("lockgate.yaml", &format!("keys: [{{name: a, hash: '{hash}'}}]\n"));
+    let gateway = Gateway::start(&home);
+    until("it says who", || gateway.out().contains("whoever has the key; anybody else only with a key"));
+}
+
+/// Requirement 004-6: a program that is not there is not ready, a call says so, and one that is there lists its models.
+#[test]
+fn the_claude_command_is_ready_only_where_it_is_installed() {
+    let home = Home::new();
+    home.write("lockgate.yaml", "providers: {claude-cli: {claude_cli: {command: nope-claude}}}\n");
+    let gateway = Gateway::start(&home);
+    until("the summary is complete", || gateway.out().contains("`nope-claude` is not"));
+    assert!(!gateway.out().contains("with its own login"), "{}", gateway.out());
+    let answer = gateway.ask("claude-cli:sonnet");
+    assert!(answer.status == 503 && answer.text.contains("not installed"), "{answer:?}");
+    let home = Home::new();
+    home.program("claude", "exit 3\n");
+    let gateway = Gateway::start(&home);
+    until("the summary is complete", || gateway.out().contains("with its own login"));
+    let list = http::get(gateway.address, "/v1/models").unwrap().text;
+    assert!(list.contains("\"sonnet\"") && list.contains("\"opus\""), "{list}");
+    let call = gateway.ask("claude-sonnet-4-5");
+    assert!(call.status >= 500, "the program was started, and failed: {call:?}");
 }
 
 #[test]

@@ -96,3 +96,121 @@ async fn a_credential_of_a_stranger_opens_neither_our_keys_nor_local_models() {
     }
     assert!(app.upstream.requests().is_empty());
 }
+
+/// Behaviour 4, requirement L1: what stands where only keys of this gateway belong is never anybody else's.
+#[tokio::test]
+async fn a_wrong_key_in_our_own_header_is_401_in_every_dialect_and_never_leaves() {
+    let app = App::with("rules: []", |setup| setup.access = keyed("old-secret", Grant::default())).await;
+    for front in crate::front::FRONTS {
+        for key in ["my-old-gateway-secret", "lg-unknown"] {
+            let call = front.call(&format!("{}:m", front.provider()), Layout::Whole);
+            let reply = app.send(&call.header("x-lockgate-key", key).header("x-api-key", "sk-own")).await;
+            assert_eq!(reply.status, 401, "{front:?} {reply:?}");
+            assert!(reply.text().contains("not known") && !reply.text().contains(key), "{front:?} {reply:?}");
+        }
+    }
+    assert!(app.upstream.requests().is_empty());
+    let keyless = App::start("rules: []").await;
+    assert_eq!(keyless.send(&call().header("x-lockgate-key", "my-old-gateway-secret")).await.status, 200);
+    assert_eq!(keyless.seen().header("authorization"), Some("Bearer sk-gateway"));
+    assert!(!format!("{:?}", keyless.seen().headers).contains("my-old-gateway-secret"));
+}
+
+/// Behaviour 5: an Anthropic key is for Anthropic, whatever dialect the call is in.
+#[tokio::test]
+async fn the_callers_anthropic_key_goes_to_anthropic_and_to_nobody_else() {
+    let app = App::start("rules: []").await;
+    for front in [Front::Anthropic, Front::Chat] {
+        for (provider, carries) in [
+            ("anthropic", "sk-ant-mine"),
+            ("openai", GATEWAY_KEY),
+            ("other", GATEWAY_KEY),
+            ("gemini", GATEWAY_KEY),
+        ] {
+            app.upstream.clear();
+            let call = front.call(&format!("{provider}:m"), Layout::Whole);
+            let reply = app.send(&call.header("x-anthropic-api-key", "sk-ant-mine")).await;
+            assert_eq!(reply.status, 200, "{front:?} {provider} {reply:?}");
+            let sent = format!("{:?}", app.seen().headers);
+            assert!(sent.contains(carries), "{front:?} {provider} {sent}");
+            assert_eq!(sent.contains("sk-ant-mine"), provider == "anthropic", "{front:?} {provider} {sent}");
+        }
+    }
+}
+
+/// Requirement 004-9: a list shows what the caller can call, and says nothing to somebody with a made-up credential.
+#[tokio::test]
+async fn a_stranger_sees_the_models_of_its_own_credential_only_and_none_with_a_wrong_one() {
+    let script = "{keys: [sk-gateway, sk-own], models: [{id: vendor-model}], rules: []}";
+    let app = App::with(script, |setup| {
+        setup.access = keyed("lg-team", Grant::default());
+        setup.provider("ollama").models = vec!["local-secret".into()];
+        setup.provider("other").models = vec!["house".into()];
+        for (alias, target) in [("fast", "openai:gpt-x"), ("private", "ollama:local-secret")] {
+            setup.options.aliases.insert(alias.into(), target.into());
+        }
+    })
+    .await;
+    app.engine.discover(std::time::Duration::from_secs(10)).await;
+    let list = |path: &str, key: &str| Call::get(path).header("authorization", &format!("Bearer {key}"));
+    app.upstream.clear();
+    let reply = app.send(&list("/v1/models", "sk-own")).await;
+    let text = reply.text();
+    assert!(reply.status == 200 && text.contains("vendor-model") && text.contains("fast"), "{reply:?}");
+    assert!(
+        !["local-secret", "house", "private", "gemini"].iter().any(|hidden| text.contains(hidden)),
+        "{text}"
+    );
+    assert_eq!(app.seen().header("authorization"), Some("Bearer sk-own"));
+    for path in ["/v1/models", "/v1beta/models", "/v1/models/house"] {
+        let reply = app.send(&list(path, "made-up")).await;
+        assert_eq!(reply.status, 401, "{path} {reply:?}");
+    }
+    // A local runtime would take any word for a key.
+    assert_eq!(app.send(&list("/api/tags", "made-up")).await.status, 401);
+    app.upstream.clear();
+    let local = Front::Ollama.call("ollama:local-secret", Layout::Whole);
+    assert_eq!(app.send(&local.header("authorization", "Bearer made-up")).await.status, 401);
+    assert!(app.upstream.requests().is_empty());
+}
+
+/// Programs that insist on a key send a word instead: the gateway's own key is used then.
+#[tokio::test]
+async fn a_placeholder_is_no_credential_of_the_caller() {
+    let app = App::start("rules: []").await;
+    for word in ["EMPTY", "ollama", "sk-xxx", "not-needed", "no-key"] {
+        app.upstream.clear();
+        assert_eq!(app.send(&call().header("authorization", &format!("Bearer {word}"))).await.status, 200);
+        assert_eq!(app.seen().header("authorization"), Some("Bearer sk-gateway"), "{word}");
+    }
+}
+
+/// A page of another origin may call only where the configuration lists it, and needs a key even then.
+#[tokio::test]
+async fn a_browser_gets_leave_for_listed_origins_only() {
+    let app = App::with("rules: []", |setup| {
+        setup.access = keyed("lg-team", Grant::default()).with_origins(vec!["https://chat.example".into()]);
+    })
+    .await;
+    let preflight = |origin: &str| {
+        let mut call = Call::get("/v1/chat/completions");
+        call.method = "OPTIONS".into();
+        call.header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,content-type")
+    };
+    let reply = app.send(&preflight("https://chat.example")).await;
+    assert_eq!(reply.status, 204);
+    assert_eq!(reply.header("access-control-allow-origin"), Some("https://chat.example"));
+    assert_eq!(reply.header("access-control-allow-headers"), Some("authorization,content-type"));
+    assert!(reply.header("access-control-allow-methods").unwrap().contains("POST"));
+    let reply = app.send(&preflight("https://evil.example")).await;
+    assert_eq!((reply.status, reply.header("access-control-allow-origin")), (405, None));
+    let page = |key: &str| call().header("origin", "https://chat.example").header("x-api-key", key);
+    let reply = app.send(&page("lg-team")).await;
+    assert_eq!(
+        (reply.status, reply.header("access-control-allow-origin")),
+        (200, Some("https://chat.example"))
+    );
+    assert_eq!(app.send(&page("lg-wrong")).await.status, 401);
+}

@@ -59,6 +59,76 @@ async fn too_large_or_too_many_headers_are_431() {
 }
 
 #[tokio::test]
+async fn headers_over_their_bound_are_431_in_the_callers_dialect_at_the_exact_byte() {
+    let app = App::with("rules: []", |setup| setup.bounds.header_bytes = 16_384).await;
+    for front in FRONTS {
+        let call = front.call(&format!("{}:m", front.provider()), Layout::Whole);
+        let reply = app.send(&call.clone().header("x-big", &"a".repeat(16_384))).await;
+        let got = judge(front, Layout::Whole, &reply);
+        let Ok(Got::Refused { message, status: 431 }) = got else { panic!("{front:?} {got:?} {reply:?}") };
+        assert!(message.contains("server.limits.header_bytes"), "{message}");
+        let mut many = call.clone();
+        for number in 0..20 {
+            many = many.header(&format!("x-{number}"), &"a".repeat(900));
+        }
+        assert_eq!(app.send(&many).await.status, 431, "{front:?}");
+        assert_eq!(app.send(&call.header("x-big", &"a".repeat(15_000))).await.status, 200, "{front:?}");
+    }
+}
+
+/// What is no good request, or nothing we have, is said in plain words.
+#[tokio::test]
+async fn odd_requests_are_refused_for_what_they_are() {
+    let app = App::start("rules: []").await;
+    let reply = app.send(&Call::get("/nowhere")).await;
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (404, &json!("unknown_url")));
+    for (path, allowed) in [("/v1/messages", "POST"), ("/v1/chat/completions", "POST")] {
+        let reply = app.send(&Call::get(path)).await;
+        assert_eq!((reply.status, reply.header("allow")), (405, Some(allowed)), "{path}");
+    }
+    let reply = app.send(&Call::post("/api/tags", &json!({}))).await;
+    assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD")));
+    let ask = crate::front::Front::Chat.call("openai:m", Layout::Whole);
+    let mut doubled = ask.clone();
+    doubled.path = format!("/{}", doubled.path);
+    assert_eq!(app.send(&doubled).await.status, 200);
+    let reply = app.send(&ask.clone().header("x-lockgate-strict", "maybe")).await;
+    assert_eq!((reply.status, &reply.json()["error"]["param"]), (400, &json!("x-lockgate-strict")));
+    let reply = app.send(&crate::front::Front::Chat.call("", Layout::Whole)).await;
+    assert!(reply.status == 400 && reply.text().contains("`model` is missing"), "{reply:?}");
+    let mut connection = Connection::open(app.addr).await;
+    connection.write(b"GET /v1/models HTTP/1.1\r\n\r\n").await;
+    assert_eq!(connection.reply().await.status, 400);
+}
+
+/// Design section 8: errors of ours carry the same ids as answers, and no header is empty.
+#[tokio::test]
+async fn errors_of_ours_have_a_task_id_and_a_request_id() {
+    let app = App::start("rules: []").await;
+    for front in FRONTS {
+        let mut compressed = front.call(&format!("{}:m", front.provider()), Layout::Whole);
+        compressed = compressed.header("content-encoding", "gzip");
+        let foreign = front.call("m", Layout::Whole).header("origin", "https://evil.example");
+        let mut wrong = front.call("m", Layout::Whole);
+        wrong.method = "PUT".into();
+        let broken = Call { body: b"{".to_vec(), ..front.call("m", Layout::Whole) };
+        for (status, call) in [(415, compressed), (403, foreign), (405, wrong), (400, broken)] {
+            let reply = app.send(&call).await;
+            assert_eq!(reply.status, status, "{front:?} {reply:?}");
+            assert_eq!(reply.header("x-task-id").map(str::len), Some(36), "{front:?} {status}");
+            let anthropic = front == crate::front::Front::Anthropic;
+            let id = reply.header(if anthropic { "request-id" } else { "x-request-id" });
+            assert_eq!(id, reply.header("x-task-id"), "{front:?} {status}");
+            if anthropic {
+                assert_eq!(reply.json()["request_id"].as_str(), id);
+            }
+        }
+    }
+    let reply = app.send(&Call::get("/v1/models")).await;
+    assert_eq!((reply.status, reply.header("x-provider"), reply.header("x-model")), (200, None, None));
+}
+
+#[tokio::test]
 async fn a_head_that_trickles_in_ends_the_connection() {
     let app = App::with("rules: []", |setup| setup.bounds.head = Duration::from_millis(200)).await;
     let mut connection = Connection::open(app.addr).await;

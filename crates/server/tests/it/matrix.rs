@@ -358,7 +358,13 @@ fn documented() -> String {
     }
     page.push_str(
         "\nWhat a stream's client has waited for longer than `server.keepalive_ms` has begun for it (status 200 and a\n\
-         keep-alive), so that errors from then on are events, even where the table shows a status.\n",
+         keep-alive), so that errors from then on are events, even where the table shows a status.\n\n\
+         ## When no provider could be asked\n\n\
+         A provider for which this gateway has no credential is 400 with the code `provider_not_configured` and words that\n\
+         say how to add one, not 401 and no 5xx: nothing is wrong with the caller's key, and a repetition changes nothing.\n\
+         Clients show the words of a 400 at once. On a 401 Claude Code goes on for more than 90 seconds and Codex tries six\n\
+         times; on a 5xx both try again with growing pauses. With `credentials: client` it is 401, since the key that is\n\
+         missing is the caller's. A `claude` program that is not installed is 503.\n",
     );
     page
 }

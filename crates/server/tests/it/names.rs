@@ -75,6 +75,129 @@ async fn an_ambiguous_name_is_400_with_the_choices_and_an_unknown_one_404_with_t
     assert!(app.upstream.requests().is_empty());
 }
 
+/// Providers as a start without any configuration has them: offered, with a key only where the environment had one.
+fn detected(setup: &mut crate::app::Setup, with_key: &[&str]) {
+    let ids: Vec<String> = setup.options.providers.keys().cloned().collect();
+    for id in ids {
+        if !with_key.contains(&id.as_str()) {
+            setup.provider(&id).api_key = None;
+        }
+        setup.options.detected.insert(id);
+    }
+}
+
+/// Requirement 004-M9, design section 4: `auto` and slots that nobody filled.
+#[tokio::test]
+async fn auto_is_the_usual_model_of_the_first_provider_that_is_ready() {
+    for (key, path, model) in [
+        ("anthropic", "/v1/messages", "claude-sonnet-4-5"),
+        ("openai", "/v1/chat/completions", "gpt-5"),
+        ("openrouter", "/api/v1/chat/completions", "openrouter/auto"),
+    ] {
+        let app = App::with("rules: []", |setup| detected(setup, &[key])).await;
+        for name in ["auto", "auto:economy", "default", "background", "think"] {
+            for front in [Front::Anthropic, Front::Chat] {
+                assert_eq!(
+                    goes(&app, front, name).await,
+                    (path.to_owned(), model.to_owned()),
+                    "{key} {name}"
+                );
+            }
+        }
+        let list = app.send(&Call::get("/v1/models")).await.text();
+        assert!(list.contains("\"auto\""), "{list}");
+    }
+    let app = App::with("rules: []", |setup| {
+        setup.options.aliases.insert("default".into(), "openai:gpt-mini".into());
+    })
+    .await;
+    for name in ["auto", "auto:economy", "default", "think"] {
+        assert_eq!(goes(&app, Front::Chat, name).await.1, "gpt-mini", "{name}");
+    }
+    // Nobody is ready: an error that helps, and that no client repeats.
+    let app = App::with("rules: []", |setup| detected(setup, &[])).await;
+    for front in FRONTS {
+        let reply = app.send(&front.call("auto", Layout::Whole)).await;
+        let got = judge(front, Layout::Whole, &reply);
+        let Ok(Got::Refused { message, status: 400 }) = got else { panic!("{front:?} {got:?}") };
+        assert!(message.contains("ANTHROPIC_API_KEY") && message.contains("slots.default"), "{message}");
+    }
+    assert!(app.upstream.requests().is_empty());
+}
+
+/// A provider that is only offered does not keep a name from the one that has it and a key.
+#[tokio::test]
+async fn a_listed_vendor_slash_model_goes_to_its_ready_holder_unless_the_vendor_is_ready() {
+    let list = ["openai/gpt-4o", "anthropic/claude-sonnet-4.5"];
+    let setup = |keys: &'static [&'static str]| {
+        move |setup: &mut crate::app::Setup| {
+            detected(setup, keys);
+            setup.provider("openrouter").models = list.map(str::to_owned).to_vec();
+        }
+    };
+    let app = App::with("rules: []", setup(&["openrouter"])).await;
+    for name in list {
+        let went = goes(&app, Front::Chat, name).await;
+        assert_eq!(went, ("/api/v1/chat/completions".to_owned(), name.to_owned()));
+    }
+    let both = App::with("rules: []", setup(&["openrouter", "openai"])).await;
+    assert_eq!(goes(&both, Front::Chat, list[0]).await, ("/v1/chat/completions".into(), "gpt-4o".into()));
+    // The caller's own key makes the vendor ready.
+    app.upstream.clear();
+    let own = Front::Chat.call(list[0], Layout::Whole).header("authorization", "Bearer sk-own");
+    assert_eq!(app.send(&own).await.status, 200);
+    assert_eq!(app.seen().path(), "/v1/chat/completions");
+}
+
+/// An imported claude-code-router configuration: Claude Code asks for Claude, the slots answer.
+#[tokio::test]
+async fn models_of_claude_that_nobody_has_go_to_the_slots() {
+    let app = App::with("rules: []", |setup| {
+        detected(setup, &["openrouter"]);
+        for (slot, target) in [("default", "openrouter:big"), ("background", "openrouter:small")] {
+            setup.options.aliases.insert(slot.into(), target.into());
+        }
+    })
+    .await;
+    for (name, model) in
+        [("claude-sonnet-4-5", "big"), ("claude-opus-4-8", "big"), ("claude-haiku-4-5-20251001", "small")]
+    {
+        assert_eq!(goes(&app, Front::Anthropic, name).await.1, model, "{name}");
+    }
+    // With a key of the caller's own, Claude itself answers.
+    app.upstream.clear();
+    let own = Front::Anthropic.call("claude-sonnet-4-5", Layout::Whole).header("x-api-key", "sk-ant-own");
+    assert_eq!(app.send(&own).await.status, 200);
+    assert_eq!(app.seen().path(), "/v1/messages");
+}
+
+#[tokio::test]
+async fn a_name_without_its_tag_is_answered_with_the_models_it_may_mean() {
+    let app = App::with("rules: []", |setup| {
+        detected(setup, &[]);
+        setup.provider("ollama").models = vec!["deepseek-r1:8b".into()];
+    })
+    .await;
+    let reply = app.send(&Front::Chat.call("deepseek-r1", Layout::Whole)).await;
+    let message = reply.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+    assert!(reply.status == 404 && message.contains("did you mean ollama:deepseek-r1:8b"), "{reply:?}");
+}
+
+/// The gateway lacks a credential: not the caller's 401, and no error that clients repeat for minutes.
+#[tokio::test]
+async fn a_provider_without_a_credential_is_400_with_the_way_to_add_one() {
+    let app = App::with("rules: []", |setup| detected(setup, &[])).await;
+    for front in FRONTS {
+        for layout in front.layouts() {
+            let reply = app.send(&front.call("anthropic:claude-x", *layout)).await;
+            let got = judge(front, *layout, &reply);
+            let Ok(Got::Refused { message, status: 400 }) = got else { panic!("{front:?} {got:?}") };
+            assert!(message.contains("not configured") && message.contains("ANTHROPIC_API_KEY"), "{message}");
+        }
+    }
+    assert!(app.upstream.requests().is_empty());
+}
+
 /// Requirement 004-4: `model` in an answer is the one that answered, as the provider says.
 #[tokio::test]
 async fn the_model_of_an_answer_is_the_truth_in_every_dialect() {

@@ -87,6 +87,30 @@ async fn tokens_are_counted_by_the_provider_or_estimated_and_marked() {
     assert!(reply.json()["input_tokens"].as_u64().unwrap() > 0 && app.upstream.requests().is_empty());
 }
 
+/// "Forwarded, or estimated": a server that has no such endpoint is no reason for an error.
+#[tokio::test]
+async fn where_a_server_cannot_count_the_estimate_is_given_and_marked() {
+    for status in [404, 405, 501] {
+        let app = App::start(&format!(
+            "rules: [{{when: {{path: '*'}}, raw: {{status: {status}, headers: {{content-type: application/json}}, body: '{{}}'}}}}]"
+        ))
+        .await;
+        for model in ["anthropic:claude-x", "openai:gpt-5", "gemini:gemini-x"] {
+            let body = json!({"model": model, "messages": [{"role": "user", "content": "How many?"}]});
+            let reply = app.send(&Call::post("/v1/messages/count_tokens", &body)).await;
+            assert_eq!(reply.status, 200, "{status} {model} {reply:?}");
+            assert_eq!(reply.header("x-lockgate-estimated"), Some("input_tokens"), "{status} {model}");
+            assert!(reply.json()["input_tokens"].as_u64().unwrap() > 0);
+        }
+    }
+    let app = App::start(
+        "rules: [{when: {path: '*'}, raw: {status: 404, body: '{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\",\"message\":\"model: claude-x\"}}'}}]",
+    )
+    .await;
+    let body = json!({"model": "anthropic:claude-x", "messages": [{"role": "user", "content": "How many?"}]});
+    assert_eq!(app.send(&Call::post("/v1/messages/count_tokens", &body)).await.status, 404);
+}
+
 #[tokio::test]
 async fn embeddings_are_made_in_each_dialect_by_each_provider_that_makes_them() {
     let app = App::start("rules: []").await;

@@ -29,10 +29,26 @@ pub(super) fn write(failure: &Failure, out: &mut Vec<u8>) {
         code: Option<&'a str>,
     }
     let (kind, default) = words(failure.kind);
-    let code = failure.code.as_deref().or(default);
+    let code = failure.code.as_deref().filter(|code| !is_type(code)).or(default);
     let kind = if code == Some("insufficient_quota") { "insufficient_quota" } else { kind };
     let param = failure.param.as_deref();
     to_client(&Body { error: Inside { message: &failure.message, kind, param, code } }, out);
+}
+
+/// Whether a provider's word is a type of error as Anthropic writes it: no code here, where clients compare with OpenAI's.
+pub(crate) fn is_type(word: &str) -> bool {
+    matches!(
+        word,
+        "api_error"
+            | "authentication_error"
+            | "billing_error"
+            | "invalid_request_error"
+            | "not_found_error"
+            | "overloaded_error"
+            | "permission_error"
+            | "rate_limit_error"
+            | "timeout_error"
+    )
 }
 
 /// OpenAI's type of an error, and its code where the provider gave none.

@@ -37,6 +37,7 @@ use crate::{
     WireFormat,
 };
 
+pub(crate) use error::is_type;
 pub use wanted::{include_usage, usage_only, usage_wanted, with_usage};
 
 /// OpenAI Chat Completions.

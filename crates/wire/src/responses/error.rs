@@ -61,7 +61,9 @@ pub(super) fn body(failure: &Failure) -> Vec<u8> {
 
 /// The `error` member of a body or an event.
 pub(super) fn member(failure: &Failure) -> ErrorOut<'_> {
-    let code = failure.code.as_deref().or(Some(failure.kind.as_str()));
+    let own = failure.code.as_deref().filter(|code| !crate::chat::is_type(code));
+    let limited = failure.kind == ErrorKind::RateLimited;
+    let code = own.or(Some(if limited { "rate_limit_exceeded" } else { failure.kind.as_str() }));
     ErrorOut {
         message: &failure.message,
         r#type: type_of(failure.kind),
