@@ -1,15 +1,18 @@
-//! Keeps what a client's dialect cannot carry from one turn to the next: signatures and sealed thoughts.
+//! Keeps what a client does not send again from one turn to the next: signatures and sealed thoughts, and items that
+//! it refers to.
 //!
 //! A provider wants its signatures back, byte for byte, next to the tool call they came with; many clients have no
 //! field for them. Here they wait, keyed by tool-call id, for the next turn, and go back only to the provider and
-//! model that made them. Bounded in number, bytes and age; losing an entry costs a provider's goodwill, never a call.
+//! model that made them. Clients of the Responses dialect name items by id; those of converted answers are only known here,
+//! and given only to the caller that got them. Bounded in number, bytes and age: losing a seal costs a provider's goodwill,
+//! losing an item is told to the caller.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lockgate_core::content::Reasoning;
-use lockgate_core::{Block, Conversation, Part, Role, Seal, Turn};
+use lockgate_core::{Block, Conversation, Part, Raw, Role, Seal, Turn};
 use lockgate_wire::Loss;
 
 /// Who made a seal: provider id and model.
@@ -74,12 +77,18 @@ struct Inner {
     /// Seals handed to clients whose dialect has a place for them, with their makers and in the form that these know.
     by_seal: HashMap<String, (Arc<Issuer>, Seal)>,
     bytes: usize,
+    /// Items of converted answers, by caller and id.
+    items: HashMap<ItemKey, Raw>,
     order: VecDeque<(Instant, Entry)>,
 }
+
+/// The name of a caller's key, if it has one, and an item's id.
+type ItemKey = (Option<String>, String);
 
 #[derive(Debug)]
 enum Entry {
     Call(String),
+    Item(ItemKey),
     Seal(String),
 }
 
@@ -123,6 +132,26 @@ impl Continuity {
             }
         }
         inner.trim(&self.bounds, now);
+    }
+
+    /// Remembers items that `caller` may refer to.
+    pub fn remember_items(&self, caller: Option<&str>, items: Vec<(String, Raw)>, now: Instant) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, item) in items {
+            let key = (caller.map(str::to_owned), id);
+            inner.bytes += bytes_of(&key, &item);
+            match inner.items.insert(key.clone(), item) {
+                Some(before) => inner.bytes -= bytes_of(&key, &before),
+                None => inner.order.push_back((now, Entry::Item(key))),
+            }
+        }
+        inner.trim(&self.bounds, now);
+    }
+
+    /// An item that `caller` was given.
+    pub fn item(&self, caller: Option<&str>, id: &str) -> Option<Raw> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.items.get(&(caller.map(str::to_owned), id.to_owned())).cloned()
     }
 
     /// Puts back what `target` made, and takes out what others made. What is taken out is noted.
@@ -218,6 +247,11 @@ impl Inner {
                         self.bytes -= kept.bytes();
                     }
                 }
+                Some((_, Entry::Item(key))) => {
+                    if let Some(item) = self.items.remove(&key) {
+                        self.bytes -= bytes_of(&key, &item);
+                    }
+                }
                 Some((_, Entry::Seal(seal))) => {
                     if self.by_seal.remove(&seal).is_some() {
                         self.bytes -= 2 * seal.len() + 100;
@@ -277,6 +311,10 @@ impl Inner {
             at += 1;
         }
     }
+}
+
+fn bytes_of((caller, id): &ItemKey, item: &Raw) -> usize {
+    item.get().len() + 2 * (id.len() + caller.as_ref().map_or(0, String::len)) + 100
 }
 
 /// Whether a body may hold sealed thoughts or signatures, in any dialect. Looks at names of fields only.

@@ -93,10 +93,22 @@ impl Engine {
             tracing::info!(tools = names.join(", "), "tools that were offered twice were taken out");
             request.body = body.into();
         }
+        if let Some(body) = self.with_items(&request) {
+            request.body = body.into();
+        }
         match self.prepared(&request) {
             Ok((plan, facts)) => self.run(plan, facts).await,
             Err(failure) => answer::error(&format, &failure),
         }
+    }
+
+    /// The body with the items that it refers to, as far as they were made here; `None` if it does not.
+    fn with_items(&self, request: &CallRequest) -> Option<Vec<u8>> {
+        if request.format.dialect != Dialect::Responses || self.continuity.is_empty() {
+            return None;
+        }
+        let caller = request.caller.grant.as_ref().map(|grant| grant.name.as_str());
+        lockgate_wire::responses::with_items(&request.body, |id| self.continuity.item(caller, id))
     }
 
     fn prepared(&self, request: &CallRequest) -> Result<(Plan, Facts), Failure> {

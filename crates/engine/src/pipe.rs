@@ -8,7 +8,8 @@
 use bytes::{Bytes, BytesMut};
 use lockgate_core::content::{Reasoning, ToolCall, ToolKind};
 use lockgate_core::{
-    Block, BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Part, Role, Seal, StopReason, Turn, Usage,
+    Block, BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Part, Raw, Role, Seal, StopReason, Turn,
+    Usage,
 };
 use lockgate_wire::{
     AnswerContext, DecodeError, Decoded, Depth, Format, Loss, Mode, Restore, Sequencer, StreamDecoder,
@@ -161,6 +162,14 @@ impl Pipe {
         match &mut self.way {
             Way::Pass(_) => None,
             Way::Translate(translate) => translate.gather.take(),
+        }
+    }
+
+    /// What of the answer the client may name in a later request, once it is over; nothing of one that passed as it is.
+    pub(crate) fn items(&mut self) -> Vec<(String, Raw)> {
+        match &mut self.way {
+            Way::Pass(_) => Vec::new(),
+            Way::Translate(translate) => translate.encoder.items(),
         }
     }
 

@@ -63,10 +63,16 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Takes over what an answer's way has seen, and keeps its seals for the next turn.
+    /// Takes over what an answer's way has seen, and keeps its seals and items for the next turn.
     pub(crate) fn learn(&mut self, pipe: &mut Pipe) {
+        let now = Instant::now().into_std();
         if let Some(turn) = pipe.sealed_turn() {
-            self.continuity.remember(&self.issuer, &turn, Instant::now().into_std());
+            self.continuity.remember(&self.issuer, &turn, now);
+        }
+        let items = pipe.items();
+        if !items.is_empty() {
+            let caller = self.call.as_ref().and_then(|call| call.caller.as_deref());
+            self.continuity.remember_items(caller, items, now);
         }
         if let Some(report) = &mut self.call {
             let seen = pipe.seen();

@@ -5,7 +5,7 @@
 //! in as arguments.
 
 use bytes::Bytes;
-use lockgate_core::{Conversation, Dialect, EmbeddingCall, Embeddings, Failure, ModelCard};
+use lockgate_core::{Conversation, Dialect, EmbeddingCall, Embeddings, Failure, ModelCard, Raw};
 
 use crate::{DecodeError, Decoded, EnvelopeSpec, Loss, Steering};
 
@@ -166,6 +166,12 @@ pub trait StreamEncoder: Send {
 
     /// What of the answer the dialect could not say.
     fn loss(&self) -> &Loss;
+
+    /// Once the answer is over: what of it a later request may name instead of sending it, by id. Only the Responses
+    /// dialect has such items.
+    fn items(&mut self) -> Vec<(String, Raw)> {
+        Vec::new()
+    }
 }
 
 /// Lists of models in one dialect.

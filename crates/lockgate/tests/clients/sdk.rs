@@ -183,12 +183,15 @@ impl Saw {
     }
 
     /// Without what differs from one run to the next: the time taken, the ids of requests, the order of calls (agents run
-    /// those of one answer side by side). Where a provider gives no id, the gateway may.
+    /// those of one answer side by side), and the gateway's own model `auto`. Where a provider gives no id, the gateway may.
     pub(crate) fn lasting(&self, direct: &Self) -> Value {
         let mut value = self.0.clone();
         value["took_ms"].take();
         if let Some(calls) = value["calls"].as_array_mut() {
             calls.sort_by_key(Value::to_string);
+        }
+        if let Some(models) = value["models"].as_array_mut() {
+            models.retain(|model| model != "auto");
         }
         if let Some(error) = value.get_mut("error") {
             let had_id = direct.error().is_some_and(|error| error["request_id"].is_string());

@@ -316,3 +316,84 @@ async fn a_chat_request_that_is_written_anew_brings_no_usage_that_was_not_asked_
     assert_eq!(app.upstream.last().unwrap().json()["stream_options"]["include_usage"], true);
     assert!(reply.text().contains("[DONE]") && !reply.text().contains("\"choices\":[]"), "{}", reply.text());
 }
+
+/// What Vercel's SDK sends by default: what it got as references, what it says itself in full.
+fn next_of_a_referring_client(body: &Value, answer: &Value) -> Value {
+    let mut next = body.clone();
+    let input = next["input"].as_array_mut().unwrap();
+    for item in answer["output"].as_array().unwrap() {
+        if item["type"] == "function_call" {
+            let (call, name, arguments) = (&item["call_id"], &item["name"], &item["arguments"]);
+            let sent =
+                json!({"type": "function_call", "call_id": call, "name": name, "arguments": arguments});
+            input.push(sent);
+            input.push(json!({"type": "function_call_output", "call_id": call, "output": "sunny"}));
+        } else {
+            input.push(json!({"type": "item_reference", "id": item["id"]}));
+        }
+    }
+    next
+}
+
+/// Requirement I4: answers that were converted are stored nowhere else.
+#[tokio::test]
+async fn a_client_that_refers_to_items_of_converted_answers_goes_on_with_them() {
+    for (provider, words) in
+        [("anthropic:claude-x", "Looking."), ("gemini:gemini-3-pro", "Looking."), ("ollama:q", "Looking.")]
+    {
+        for layout in [Layout::Whole, Layout::Stream] {
+            let app = App::start(LOOP).await;
+            let mut body = Front::Responses.body(provider, layout);
+            body["input"] = json!([{"role": "user", "content": "hi"}]);
+            body["store"] = json!(true);
+            let reply = app.send(&Call::post("/v1/responses", &body)).await;
+            let answer = whole_response(&reply.text(), layout);
+            let next = next_of_a_referring_client(&body, &answer);
+            assert!(next.to_string().contains("item_reference"), "{next:#}");
+            app.upstream.clear();
+            let reply = app.send(&Call::post("/v1/responses", &next)).await;
+            assert_eq!(reply.status, 200, "{provider} {}", reply.text());
+            assert!(app.seen().json().to_string().contains(words), "{provider} {:#}", app.seen().json());
+            assert_eq!(app.upstream.violations(), Vec::<String>::new());
+            // The session moves to the vendor of the dialect, which has never seen these items.
+            let mut moved = next.clone();
+            moved["model"] = json!("openai:gpt-x");
+            app.upstream.clear();
+            app.send(&Call::post("/v1/responses", &moved)).await;
+            let sent = app.seen().json().to_string();
+            assert!(sent.contains(words) && !sent.contains("item_reference"), "{sent}");
+        }
+    }
+}
+
+fn whole_response(text: &str, layout: Layout) -> Value {
+    match layout {
+        Layout::Whole => serde_json::from_str(text).unwrap(),
+        Layout::Array | Layout::Stream => {
+            let last = text.rsplit("data: ").next().unwrap();
+            serde_json::from_str::<Value>(last.trim()).unwrap()["response"].clone()
+        }
+    }
+}
+
+/// Requirement I4.
+#[tokio::test]
+async fn items_are_given_to_the_caller_who_got_them_and_not_kept_for_one_who_asks_so() {
+    let app = App::with(LOOP, |setup| {
+        setup.access = crate::access::keyed_all(&["lg-one", "lg-two"]);
+    })
+    .await;
+    let mut body = Front::Responses.body("anthropic:claude-x", Layout::Whole);
+    body["input"] = json!([{"role": "user", "content": "hi"}]);
+    for (store, second, status) in
+        [(Value::Null, "lg-one", 200), (json!(true), "lg-two", 400), (json!(false), "lg-one", 400)]
+    {
+        let mut body = body.clone();
+        body["store"] = store;
+        let call = |body: &Value, key: &str| Call::post("/v1/responses", body).header("x-lockgate-key", key);
+        let answer = app.send(&call(&body, "lg-one")).await.json();
+        let next = next_of_a_referring_client(&body, &answer);
+        let reply = app.send(&call(&next, second)).await;
+        assert_eq!(reply.status, status, "{second} {}", reply.text());
+    }
+}

@@ -20,7 +20,7 @@ use super::request::{Members, PartIn, file, read_at};
 pub(super) const IN_CONTENT: &str = "content.";
 
 /// The kind of an item that stands for one which the provider has stored.
-const REFERENCE: &str = "item_reference";
+pub(super) const REFERENCE: &str = "item_reference";
 
 /// `input` as one text.
 pub(super) fn text(text: String, conversation: &mut Conversation) {
@@ -305,8 +305,8 @@ pub fn may_leave(conversation: &Conversation) -> Result<(), Failure> {
         | Block::Video(_) => false,
     };
     if parts.into_iter().any(reference) {
-        let words = "`input` holds an `item_reference`, which only the provider that stored the item can resolve: send \
-                     the item itself, or name a model of that provider";
+        let words = "`input` holds an `item_reference` to an item that only the provider which stored it has: send the \
+                     item itself (SDKs do with `store: false`), or name a model of that provider";
         return Err(Failure::invalid("input", words));
     }
     Ok(())

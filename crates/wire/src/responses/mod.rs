@@ -2,7 +2,8 @@
 //!
 //! A conversation here is a list of items: messages, calls, outputs, sealed thoughts. What refers to state that a
 //! provider keeps (`previous_response_id`, `conversation`, `prompt`, `background`) is refused when a call has to be
-//! taken apart, and an `item_reference` when it has to leave the dialect: the words behind it are not in the body. Models and embeddings are the Chat dialect's.
+//! taken apart, and an `item_reference` when it has to leave the dialect and nobody has put the item in its place
+//! ([`with_items`]): the words behind it are not in the body. Models and embeddings are the Chat dialect's.
 
 mod answer;
 mod blocks;
@@ -16,6 +17,7 @@ mod parse;
 mod parts;
 mod request;
 mod shape;
+mod stored;
 mod tokens;
 mod tools;
 mod write;
@@ -27,6 +29,7 @@ mod tests;
 use lockgate_core::{Conversation, Dialect, Failure};
 
 pub use items::may_leave;
+pub use stored::with_items;
 
 use crate::{
     AnswerContext, Depth, EnvelopeSpec, Format, Loss, Mode, StreamDecoder, StreamEncoder, Target, WireFormat,

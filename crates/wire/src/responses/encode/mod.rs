@@ -18,6 +18,7 @@ use super::answer::elements;
 use super::error;
 use super::items::IN_CONTENT;
 use super::media::annotation;
+use super::stored;
 use shapes::{Asked, Failing, ImageOut, Incomplete, ItemEvent, Lifecycle, Numbered, PartEvent, ResponseOut};
 
 /// Writes one answer.
@@ -146,6 +147,14 @@ impl StreamEncoder for Encoder {
 
     fn loss(&self) -> &Loss {
         &self.loss
+    }
+
+    fn items(&mut self) -> Vec<(String, Raw)> {
+        if !self.asked.is_stored() {
+            return Vec::new();
+        }
+        let items = std::mem::take(&mut self.output);
+        items.into_iter().filter_map(|item| Some((stored::id_of(&item)?, item))).collect()
     }
 }
 

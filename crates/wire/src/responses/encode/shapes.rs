@@ -221,6 +221,11 @@ impl Asked {
     pub(super) fn read(request: &[u8]) -> Self {
         serde_json::from_slice(request).unwrap_or_default()
     }
+
+    /// Whether later requests may refer to the answer: unless the client says that they will not.
+    pub(super) fn is_stored(&self) -> bool {
+        self.store.as_ref().is_none_or(|store| store.get() != "false")
+    }
 }
 
 /// What the client said, or what it means not to say it.
