@@ -17,10 +17,35 @@ fn main() {
 
 const LIMITS: EnvelopeLimits = EnvelopeLimits { messages: 20_000, nesting: 128, tools: 2_000 };
 
+/// Text like a source file: words of any length, quotes, indented lines. Not periodic: a processor learns what repeats, and then
+/// measures its memory.
+fn source_text(bytes: usize) -> String {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |limit: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % limit
+    };
+    let mut text = String::with_capacity(bytes + 64);
+    while text.len() < bytes {
+        match below(12) {
+            0 => text.push_str("\n\t\t"),
+            1 => text.push_str("\"name\""),
+            2 => text.push_str(");\n"),
+            _ => {
+                let length = 1 + below(11);
+                text.extend((0..length).map(|_| char::from(b'a' + below(26) as u8)));
+                text.push(' ');
+            }
+        }
+    }
+    text
+}
+
 /// An Anthropic request of about 150 KB.
 fn agent_request() -> Vec<u8> {
-    let prose =
-        "The gateway holds each tool call until it is judged; \"quoted\" text,\n\tindented.\n".repeat(150);
+    let prose = source_text(11_000);
     let tools: Vec<_> = (0..20)
         .map(|n| {
             let properties: serde_json::Map<String, serde_json::Value> = (0..20)

@@ -167,12 +167,11 @@ pub(crate) use wire_object;
 
 /// Reads a request body; the error names the field.
 pub(crate) fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    // A text is checked once; from bytes, `serde_json` checks each string of it.
-    let parsed = match std::str::from_utf8(body) {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(body),
-    };
-    parsed.map_err(|error| {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let words = format!("the body is not valid JSON: not UTF-8 at byte {}", error.valid_up_to());
+        Failure::new(lockgate_core::ErrorKind::InvalidRequest, words)
+    })?;
+    crate::jsonin::from_str(text).map_err(|error| {
         let text = error.to_string();
         match text.split_once(MARK) {
             Some((path, what)) => Failure::invalid(path, format!("`{path}`: {what}")),

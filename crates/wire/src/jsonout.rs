@@ -11,9 +11,10 @@ use serde::Serialize;
 use serde::ser::{self, Error as _};
 
 use crate::scan::plain_until;
+use crate::strings::to_escape;
 
-/// How `serde_json` hands a raw value to a serializer.
-const RAW: &str = "$serde_json::private::RawValue";
+/// How `serde_json` hands a raw value to a serializer, and asks a deserializer for one.
+pub(crate) const RAW: &str = "$serde_json::private::RawValue";
 
 /// Why nothing can be written: a map whose keys are no strings, or a `Serialize` that fails.
 pub(crate) type Error = serde_json::Error;
@@ -35,30 +36,48 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Resu
 
 /// Appends a string with its quotes.
 fn string(text: &str, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let bytes = text.as_bytes();
     out.reserve(bytes.len() + 2);
     out.push(b'"');
     let mut from = 0;
+    let (blocks, rest) = bytes.as_chunks();
+    for (block, start) in blocks.iter().zip((0..).step_by(64)) {
+        let mut bits = to_escape(block);
+        while bits != 0 {
+            let at = start + bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            out.extend_from_slice(&bytes[from..at]);
+            escape(bytes[at], out);
+            from = at + 1;
+        }
+    }
+    let mut at = bytes.len() - rest.len();
     loop {
-        let at = plain_until(bytes, from);
+        at = plain_until(bytes, at);
         out.extend_from_slice(&bytes[from..at]);
         let Some(&byte) = bytes.get(at) else { break };
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            control => {
-                let (high, low) = (HEX[usize::from(control >> 4)], HEX[usize::from(control & 15)]);
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-            }
-        }
-        from = at + 1;
+        escape(byte, out);
+        at += 1;
+        from = at;
     }
     out.push(b'"');
+}
+
+#[inline]
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match byte {
+        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        0x08 => out.extend_from_slice(b"\\b"),
+        0x0c => out.extend_from_slice(b"\\f"),
+        control => {
+            let (high, low) = (HEX[usize::from(control >> 4)], HEX[usize::from(control & 15)]);
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+    }
 }
 
 struct Writer<'a> {

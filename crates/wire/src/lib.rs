@@ -19,6 +19,7 @@ mod format;
 mod frame;
 pub mod gemini;
 mod json;
+mod jsonin;
 mod jsonout;
 mod loss;
 pub mod ollama;
@@ -27,6 +28,7 @@ mod repair;
 pub mod responses;
 mod scan;
 mod sequence;
+mod strings;
 mod toolnames;
 
 pub use decoded::{DecodeError, Decoded, Frame};
