@@ -6,7 +6,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::Dialect;
+use crate::{Dialect, Words};
 
 /// A JSON value kept as the text it arrived in.
 pub type Raw = Box<RawValue>;
@@ -27,7 +27,7 @@ impl Part {
     }
 
     /// A text part.
-    pub fn text(text: impl Into<String>) -> Self {
+    pub fn text(text: impl Into<Words>) -> Self {
         Self::new(Block::Text(Text { text: text.into(), citations: Vec::new() }))
     }
 }
@@ -61,7 +61,7 @@ pub enum Block {
 #[derive(Debug, Clone, Default)]
 pub struct Text {
     /// The words.
-    pub text: String,
+    pub text: Words,
     /// Citations, in order.
     pub citations: Vec<Citation>,
 }

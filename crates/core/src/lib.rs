@@ -10,6 +10,7 @@ mod event;
 mod failure;
 mod secret;
 mod usage;
+mod words;
 
 pub use call::{Conversation, OutputFormat, ReasoningRequest, Sampling, Unmodelled};
 pub use catalogue::{EmbeddingCall, EmbeddingInput, Embeddings, ModelCard};
@@ -19,3 +20,4 @@ pub use event::{BlockStart, Delta, Event, Started, Stop, StopReason};
 pub use failure::{ErrorKind, Failure};
 pub use secret::Secret;
 pub use usage::Usage;
+pub use words::Words;

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use lockgate_core::{Failure, Raw, Unmodelled};
+use lockgate_core::{Failure, Raw, Unmodelled, Words};
 use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -89,28 +89,39 @@ pub(crate) enum TextOr<T> {
     /// The long form.
     List(Vec<T>),
     /// The short form.
-    Text(String),
+    Text(Words),
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for TextOr<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextOrVisitor<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
+        impl<'de, T: DeserializeOwned> Visitor<'de> for TextOrVisitor<T> {
             type Value = TextOr<T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string or an array")
             }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Self::Value, D::Error> {
+                match Words::from_json(Raw::deserialize(inner)?) {
+                    Ok(words) => Ok(TextOr::Text(words)),
+                    Err(other) if other.get().starts_with('[') => {
+                        let list: List<T> =
+                            crate::jsonin::from_str(other.get()).map_err(de::Error::custom)?;
+                        Ok(TextOr::List(list.0))
+                    }
+                    Err(_) => Err(de::Error::invalid_type(de::Unexpected::Other("that"), &self)),
+                }
+            }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(TextOr::Text(text.to_owned()))
+                Ok(TextOr::Text(text.into()))
             }
             fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
-                Ok(TextOr::Text(text))
+                Ok(TextOr::Text(text.into()))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
                 elements(seq).map(TextOr::List)
             }
         }
-        deserializer.deserialize_any(TextOrVisitor(std::marker::PhantomData))
+        deserializer.deserialize_newtype_struct(Words::TOKEN, TextOrVisitor(std::marker::PhantomData))
     }
 }
 

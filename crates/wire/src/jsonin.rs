@@ -13,6 +13,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use lockgate_core::Words;
+
 use crate::jsonout::RAW;
 use crate::scan::{ScanError, Scanner};
 
@@ -279,11 +281,16 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        if name != RAW {
-            return visitor.visit_newtype_struct(self);
+        match name {
+            RAW => Handed(self.skip()?).deserialize_newtype_struct(name, visitor),
+            Words::TOKEN if self.byte() == Some(b'"') => {
+                let start = self.at;
+                self.at = self.scanner.string(start)?;
+                visitor.visit_newtype_struct(Handed(&self.text[start..self.at]))
+            }
+            Words::TOKEN => self.deserialize_any(visitor),
+            _ => visitor.visit_newtype_struct(self),
         }
-        let text = BorrowedStrDeserializer::new(self.skip()?);
-        visitor.visit_map(MapDeserializer::new(std::iter::once((RAW, text))))
     }
 
     /// Not worth its own code: read again by `serde_json`.
@@ -305,6 +312,23 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map struct identifier
+    }
+}
+
+/// A value that has been gone over, for who asks for a raw value.
+struct Handed<'de>(&'de str);
+
+impl<'de> Deserializer<'de> for Handed<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let text = BorrowedStrDeserializer::new(self.0);
+        visitor.visit_map(MapDeserializer::new(std::iter::once((RAW, text))))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 
@@ -403,7 +427,9 @@ mod tests {
     fn types_of_serde_are_read() {
         let read = |text| from_str::<Some_>(text).map_err(|error| error.to_string());
         assert_eq!(
-            read(r#" { "flag" : null, "x": [1, {"y": "\ud83d\ude00"}], "kind": {"two": 7}, "pair": [1, -0] } "#),
+            read(
+                r#" { "flag" : null, "x": [1, {"y": "\ud83d\ude00"}], "kind": {"two": 7}, "pair": [1, -0] } "#
+            ),
             Ok(Some_ { flag: None, kind: Kind::Two(7), pair: (1, -0.0) })
         );
         assert_eq!(
@@ -418,7 +444,7 @@ mod tests {
             (r#"{"flag":true"#, "expected `,` or `}` at byte 12"),
             (r#"{"flag":true,}"#, "expected a key at byte 13"),
             (r#"{"flag":"\ud800"}"#, "half of a character in a string at byte 9"),
-            (r#"[true"#, "expected `,` or `]` at byte 5"),
+            ("[true", "expected `,` or `]` at byte 5"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

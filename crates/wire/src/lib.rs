@@ -26,6 +26,7 @@ pub mod ollama;
 mod registry;
 mod repair;
 pub mod responses;
+mod said;
 mod scan;
 mod sequence;
 mod strings;

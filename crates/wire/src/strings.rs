@@ -84,7 +84,9 @@ impl State {
         // Each bit says whether the number of quotes up to it is odd: from an opening quote to before the closing one.
         let inside = parity(quotes) ^ self.inside;
         self.inside = (inside >> 63).wrapping_neg();
-        if controls & inside != 0 || (escaped != 0 && !escapes_are_known(block, escaped & inside, body, start)) {
+        if controls & inside != 0
+            || (escaped != 0 && !escapes_are_known(block, escaped & inside, body, start))
+        {
             return None;
         }
         Some(Bits { escapes: slashes & !escaped, quotes })

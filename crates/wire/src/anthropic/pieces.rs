@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::Loss;
+use crate::said::Said;
 
 /// A block of content.
 #[derive(Debug, Serialize)]
@@ -64,7 +65,7 @@ pub(super) enum Known<'a> {
         data: &'a str,
     },
     Text {
-        text: &'a str,
+        text: Said<'a>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         citations: Vec<&'a RawValue>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,10 +201,10 @@ impl Pieces<'_> {
                 return Ok(self.reasoning(reasoning, role));
             }
             Block::Refusal(text) if text.is_empty() => return Ok(None),
-            Block::Refusal(text) => Known::Text { text, citations: Vec::new(), cache_control },
+            Block::Refusal(text) => Known::Text { text: text.into(), citations: Vec::new(), cache_control },
             Block::Text(text) if text.text.is_empty() => return Ok(None),
             Block::Text(text) => {
-                Known::Text { text: &text.text, citations: self.citations(text), cache_control }
+                Known::Text { text: (&text.text).into(), citations: self.citations(text), cache_control }
             }
             Block::ToolCall(call) => tool_use(call, cache_control)?,
             Block::ToolResult(result) => self.tool_result(result, cache_control)?,

@@ -3,6 +3,7 @@
 //! Kinds of blocks that are modelled are read straight into their fields; all others keep the text of every member,
 //! so that they can be written again or declared as lost. Makes no judgement about what is allowed: `parse` does.
 
+use lockgate_core::Words;
 use std::borrow::Cow;
 
 use lockgate_core::{Failure, Raw};
@@ -82,7 +83,7 @@ wire_object! {
     pub(super) struct Text {
         "cache_control" => cache: Cache,
         "citations" => citations: List<Raw>,
-        "text" => words: String,
+        "text" => words: Words,
     }
 }
 

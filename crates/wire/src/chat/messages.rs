@@ -116,7 +116,7 @@ impl<'a, 'l> Messages<'a, 'l> {
                         None => refusal = Some(Cow::Borrowed(words)),
                     }
                 }
-                Block::Refusal(words) => content.push(PartOut::Text { text: Cow::Borrowed(words) }),
+                Block::Refusal(words) => content.push(PartOut::Text { text: words.into() }),
                 _ => content.extend(self.part(part)),
             }
         }
@@ -200,7 +200,7 @@ impl<'a, 'l> Messages<'a, 'l> {
             return ContentOut::Text(std::mem::take(text));
         }
         let texts: Vec<_> = parts.iter().filter_map(PartOut::text).collect();
-        ContentOut::Text(Cow::Owned(texts.join(between)))
+        ContentOut::Text(texts.join(between).into())
     }
 
     fn part(&mut self, part: &'a Part) -> Option<PartOut<'a>> {
@@ -212,12 +212,12 @@ impl<'a, 'l> Messages<'a, 'l> {
             Block::Opaque(opaque) if opaque.dialect == Dialect::Chat => Some(PartOut::Raw(&opaque.raw)),
             Block::Opaque(opaque) => self.lost(&opaque.kind),
             Block::Reasoning(_) => self.lost("thinking"),
-            Block::Refusal(words) => Some(PartOut::Text { text: Cow::Borrowed(words) }),
+            Block::Refusal(words) => Some(PartOut::Text { text: words.into() }),
             Block::Text(text) => {
                 if !text.citations.is_empty() {
                     self.loss.note("citations");
                 }
-                (!text.text.is_empty()).then_some(PartOut::Text { text: Cow::Borrowed(&text.text) })
+                (!text.text.is_empty()).then_some(PartOut::Text { text: (&text.text).into() })
             }
             // Calls stand in answers and results in requests; elsewhere no dialect has them.
             Block::ToolCall(_) => self.lost("tool_calls"),
@@ -313,7 +313,7 @@ impl<'a, 'l> Messages<'a, 'l> {
                 if filename.is_some() {
                     self.loss.note("title");
                 }
-                return (!text.is_empty()).then_some(PartOut::Text { text: Cow::Borrowed(text) });
+                return (!text.is_empty()).then_some(PartOut::Text { text: text.into() });
             }
             Source::Url { .. } => return self.lost("document"),
         };
@@ -330,8 +330,8 @@ fn mark_error(content: &mut Vec<PartOut<'_>>) {
     };
     match content.iter_mut().find_map(PartOut::text_mut) {
         Some(text) if says(text) => {}
-        Some(text) => *text = Cow::Owned(format!("Error: {text}")),
-        None => content.push(PartOut::Text { text: Cow::Borrowed("Error") }),
+        Some(text) => *text = format!("Error: {}", &**text).into(),
+        None => content.push(PartOut::Text { text: "Error".into() }),
     }
 }
 

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::said::Said;
+
 /// One message.
 #[derive(Debug, Serialize)]
 pub(super) struct MessageOut<'a> {
@@ -46,7 +48,7 @@ pub(super) enum ContentOut<'a> {
     /// `null`
     Nothing,
     Parts(Vec<PartOut<'a>>),
-    Text(Cow<'a, str>),
+    Text(Said<'a>),
 }
 
 /// A part of content.
@@ -56,7 +58,7 @@ pub(super) enum PartOut<'a> {
     File { file: FileOut<'a> },
     Image { image_url: ImageOut<'a> },
     Raw(&'a RawValue),
-    Text { text: Cow<'a, str> },
+    Text { text: Said<'a> },
     Video { video_url: VideoOut<'a> },
 }
 
@@ -72,7 +74,7 @@ impl<'a> PartOut<'a> {
         }
     }
 
-    pub(super) fn text_mut(&mut self) -> Option<&mut Cow<'a, str>> {
+    pub(super) fn text_mut(&mut self) -> Option<&mut Said<'a>> {
         match self {
             Self::Text { text } => Some(text),
             Self::Audio { .. }

@@ -50,7 +50,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Conversation, Failure> {
     sampling.presence_penalty = request.presence_penalty;
     sampling.seed = request.seed;
     sampling.stop = match request.stop {
-        Some(TextOr::Text(stop)) => vec![stop],
+        Some(TextOr::Text(stop)) => vec![stop.into()],
         Some(TextOr::List(stops)) => stops,
         None => Vec::new(),
     };

@@ -136,7 +136,7 @@ fn unknown_part(kind: &str, part: &mut ContentPart) -> Raw {
         ("input_audio", part.input_audio.take()),
         ("video_url", part.video_url.take()),
         ("file", part.file.take()),
-        ("text", text_of(part.text.take())),
+        ("text", text_of(part.text.take().map(String::from))),
         ("refusal", text_of(part.refusal.take())),
     ];
     let mut members: Vec<(String, Raw)> = Vec::new();

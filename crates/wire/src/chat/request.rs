@@ -4,6 +4,7 @@
 //! Only shapes; what they mean is the business of `parse`.
 
 use lockgate_core::Raw;
+use lockgate_core::Words;
 
 use crate::json::{List, TextOr, wire_object};
 
@@ -80,7 +81,7 @@ wire_object! {
     /// One part of a message's content. Large values stay raw until the kind is known.
     pub(super) struct ContentPart {
         "type" => kind: String,
-        "text" => text: String,
+        "text" => text: Words,
         "image_url" => image_url: Raw,
         "input_audio" => input_audio: Raw,
         "video_url" => video_url: Raw,

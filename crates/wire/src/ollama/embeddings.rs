@@ -63,7 +63,7 @@ impl EmbeddingsFormat for Embed {
         let inputs = match (single, request.input, request.prompt) {
             (true, _, Some(prompt)) => vec![prompt],
             (true, _, None) => return Err(Failure::invalid("prompt", "`prompt` is missing")),
-            (false, Some(TextOr::Text(text)), _) => vec![text],
+            (false, Some(TextOr::Text(text)), _) => vec![text.into()],
             (false, Some(TextOr::List(texts)), _) => texts,
             (false, None, _) => return Err(Failure::invalid("input", "`input` is missing")),
         };

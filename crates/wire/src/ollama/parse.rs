@@ -256,7 +256,7 @@ pub(super) fn options(options: Options, rest: &mut Vec<Unmodelled>) -> Result<Sa
         seed: count(options.seed, "options.seed")?,
         stop: match options.stop {
             Some(TextOr::List(stop)) => stop,
-            Some(TextOr::Text(stop)) => vec![stop],
+            Some(TextOr::Text(stop)) => vec![stop.into()],
             None => Vec::new(),
         },
         temperature: options.temperature,

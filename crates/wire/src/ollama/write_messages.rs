@@ -3,7 +3,6 @@
 //! Refuses what would change what was asked: pictures that are not in the request, documents and sound that the
 //! server cannot take, tool arguments that are no object.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use lockgate_core::content::{Document, Image, Opaque, Reasoning, Seal, Source, ToolCall, ToolResult};
@@ -12,14 +11,15 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::Loss;
+use crate::said::Said;
 
 /// One message, borrowed from the conversation where nothing had to be joined.
 #[derive(Debug, Default, Serialize)]
 pub(in crate::ollama) struct OutMessage<'a> {
     pub(in crate::ollama) role: &'static str,
-    pub(in crate::ollama) content: Cow<'a, str>,
+    pub(in crate::ollama) content: Said<'a>,
     #[serde(skip_serializing_if = "str::is_empty")]
-    thinking: Cow<'a, str>,
+    thinking: Said<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::ollama) images: Vec<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -136,7 +136,7 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    fn words(&mut self, block: &'a Block, text: &mut Cow<'a, str>, between: &str) -> Result<(), Failure> {
+    fn words(&mut self, block: &'a Block, text: &mut Said<'a>, between: &str) -> Result<(), Failure> {
         match block {
             Block::Text(words) => {
                 if !words.citations.is_empty() {
@@ -158,7 +158,7 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    fn thoughts(&mut self, reasoning: &'a Reasoning, text: &mut Cow<'a, str>) {
+    fn thoughts(&mut self, reasoning: &'a Reasoning, text: &mut Said<'a>) {
         match &reasoning.seal {
             Some(Seal::Encrypted(_)) => self.loss.note("thinking"),
             Some(Seal::Signature(_)) => self.loss.note("signature"),
@@ -191,7 +191,7 @@ impl<'a> Writer<'a, '_> {
 
     /// A message of its own. There is no field for failure: the text says it, unless it does already.
     fn result(&mut self, result: &'a ToolResult, shown: &mut Vec<&'a str>) -> Result<(), Failure> {
-        let mut content = Cow::Borrowed("");
+        let mut content = Said::default();
         for part in &result.content {
             self.cache(part);
             match &part.block {
@@ -201,7 +201,7 @@ impl<'a> Writer<'a, '_> {
         }
         let says_so = content.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
         if result.is_error && !says_so {
-            content = Cow::Owned(format!("Error: {content}"));
+            content = format!("Error: {}", &*content).into();
         }
         self.out.push(OutMessage {
             role: "tool",
@@ -267,15 +267,14 @@ fn short(text: &str) -> String {
 }
 
 /// Puts a text behind another; empty ones leave no trace.
-fn join<'a>(text: &mut Cow<'a, str>, more: &'a str, between: &str) {
+fn join<'a>(text: &mut Said<'a>, more: impl Into<Said<'a>>, between: &str) {
+    let more = more.into();
     if more.is_empty() {
         return;
     }
     if text.is_empty() {
-        *text = Cow::Borrowed(more);
+        *text = more;
     } else {
-        let all = text.to_mut();
-        all.push_str(between);
-        all.push_str(more);
+        text.push_str(&format!("{between}{}", &*more));
     }
 }

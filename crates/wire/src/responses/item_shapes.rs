@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::media::AnnotationOut;
+use crate::said::Said;
 
 /// An item as it is written.
 #[derive(Serialize)]
@@ -52,7 +53,7 @@ pub(super) enum ItemOut<'a> {
 #[serde(untagged)]
 pub(super) enum OutputOut<'a> {
     Parts(Vec<PartOut<'a>>),
-    Text(Cow<'a, str>),
+    Text(Said<'a>),
 }
 
 /// A part of a message, of an output or of thoughts.
@@ -93,7 +94,7 @@ pub(super) enum PartOut<'a> {
     },
     Text {
         r#type: &'static str,
-        text: Cow<'a, str>,
+        text: Said<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         annotations: Option<Vec<AnnotationOut<'a>>>,
         #[serde(skip_serializing_if = "Option::is_none")]

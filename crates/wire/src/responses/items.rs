@@ -4,6 +4,7 @@
 //! other; every message of a person is a turn of its own. Ids and states of items say nothing that the conversation
 //! needs and are left; whatever else is not known is kept with its place, unknown items are kept whole.
 
+use lockgate_core::Words;
 use lockgate_core::content::{
     CacheControl, Document, Image, Media, Opaque, Reasoning, Source, Text, ToolCall, ToolKind, ToolResult,
 };
@@ -23,7 +24,7 @@ pub(super) const IN_CONTENT: &str = "content.";
 pub(super) const REFERENCE: &str = "item_reference";
 
 /// `input` as one text.
-pub(super) fn text(text: String, conversation: &mut Conversation) {
+pub(super) fn text(text: Words, conversation: &mut Conversation) {
     conversation.turns.push(Turn { name: None, parts: vec![Part::text(text)], role: Role::User });
 }
 
@@ -161,7 +162,7 @@ impl Reader<'_> {
     fn joined(&self, parts: Option<Raw>, field: &str) -> Result<String, Failure> {
         let Some(raw) = parts else { return Ok(String::new()) };
         let parts: Vec<PartIn> = read_at(&raw, &format!("{}.{field}", self.path))?;
-        let texts: Vec<String> = parts.into_iter().filter_map(|part| part.text).collect();
+        let texts: Vec<&str> = parts.iter().filter_map(|part| part.text.as_deref()).collect();
         Ok(texts.join("\n\n"))
     }
 
@@ -268,19 +269,19 @@ impl Reader<'_> {
 fn whole(part: &PartIn) -> Option<Raw> {
     let mut map = serde_json::Map::new();
     let texts = [
-        ("type", &part.kind),
-        ("text", &part.text),
-        ("refusal", &part.refusal),
-        ("image_url", &part.image_url),
-        ("file_id", &part.file_id),
-        ("file_data", &part.file_data),
-        ("file_url", &part.file_url),
-        ("filename", &part.filename),
-        ("detail", &part.detail),
+        ("type", part.kind.as_deref()),
+        ("text", part.text.as_deref()),
+        ("refusal", part.refusal.as_deref()),
+        ("image_url", part.image_url.as_deref()),
+        ("file_id", part.file_id.as_deref()),
+        ("file_data", part.file_data.as_deref()),
+        ("file_url", part.file_url.as_deref()),
+        ("filename", part.filename.as_deref()),
+        ("detail", part.detail.as_deref()),
     ];
     for (key, text) in texts {
         if let Some(text) = text {
-            map.insert(key.to_owned(), text.as_str().into());
+            map.insert(key.to_owned(), text.into());
         }
     }
     for (key, value) in &part.rest {

@@ -3,6 +3,7 @@
 //! Only the members that every item has are named here: which others there are depends on the item's type, and
 //! items of unknown types are kept whole. Knows nothing of what they mean.
 
+use lockgate_core::Words;
 use lockgate_core::{Failure, Raw, Unmodelled};
 use serde::de::DeserializeOwned;
 
@@ -75,7 +76,7 @@ wire_object! {
         "input_audio" => input_audio: AudioIn,
         "prompt_cache_breakpoint" => breakpoint: BreakpointIn,
         "refusal" => refusal: String,
-        "text" => text: String,
+        "text" => text: Words,
         "type" => kind: String,
     }
 }

@@ -10,6 +10,7 @@ use lockgate_core::content::{
 };
 use lockgate_core::{Block, Conversation, Dialect, Part, Role, Seal};
 
+use crate::said::Said;
 use crate::{Loss, Quirks};
 
 use super::item_shapes::{AudioOut, BreakpointOut, ItemOut, OutputOut, PartOut};
@@ -127,7 +128,7 @@ impl<'a> Writer<'a, '_> {
         let by_model = self.role == Role::Assistant;
         match &part.block {
             Block::Refusal(refusal) if by_model => Some(PartOut::Refusal { r#type: "refusal", refusal }),
-            Block::Refusal(words) => Some(plain(Cow::Borrowed(words))),
+            Block::Refusal(words) => Some(plain(words.into())),
             Block::Text(text) if text.text.is_empty() => None,
             Block::Text(text) if by_model => Some(self.said(text)),
             Block::Audio(_) | Block::Document(_) | Block::Image(_) | Block::Text(_) if !by_model => {
@@ -159,7 +160,7 @@ impl<'a> Writer<'a, '_> {
             Block::Image(image) => picture(image, breakpoint),
             Block::Text(text) => Some(PartOut::Text {
                 r#type: "input_text",
-                text: Cow::Borrowed(&text.text),
+                text: (&text.text).into(),
                 annotations: None,
                 prompt_cache_breakpoint: breakpoint,
             }),
@@ -184,15 +185,19 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn said(&mut self, text: &'a Text) -> PartOut<'a> {
-        let len = text.text.chars().count() as u64;
-        let annotations: Vec<_> =
-            text.citations.iter().filter_map(|citation| annotation(citation, len)).collect();
+        let annotations: Vec<_> = match text.citations.as_slice() {
+            [] => Vec::new(),
+            citations => {
+                let len = text.text.chars().count() as u64;
+                citations.iter().filter_map(|citation| annotation(citation, len)).collect()
+            }
+        };
         if annotations.len() < text.citations.len() {
             self.loss.note("citations");
         }
         PartOut::Text {
             r#type: "output_text",
-            text: Cow::Borrowed(&text.text),
+            text: (&text.text).into(),
             annotations: Some(annotations),
             prompt_cache_breakpoint: None,
         }
@@ -224,7 +229,7 @@ impl<'a> Writer<'a, '_> {
                 if document.name.is_some() {
                     self.loss.note("title");
                 }
-                return Some(plain(Cow::Borrowed(text)));
+                return Some(plain(text.into()));
             }
             Source::Url { url, .. } => file_url = Some(url.as_str()),
         }
@@ -278,7 +283,7 @@ impl<'a> Writer<'a, '_> {
             mark_failed(&mut parts);
         }
         let output = match parts.as_mut_slice() {
-            [] => OutputOut::Text(Cow::Borrowed("")),
+            [] => OutputOut::Text(Said::default()),
             [PartOut::Text { text, prompt_cache_breakpoint: None, .. }] => {
                 OutputOut::Text(std::mem::take(text))
             }
@@ -320,7 +325,7 @@ impl<'a> Writer<'a, '_> {
         }
         let said = |kind: &'static str| PartOut::Text {
             r#type: kind,
-            text: Cow::Borrowed(thoughts.text.as_str()),
+            text: thoughts.text.as_str().into(),
             annotations: None,
             prompt_cache_breakpoint: None,
         };
@@ -346,7 +351,7 @@ impl<'a> Writer<'a, '_> {
     }
 }
 
-fn plain(text: Cow<'_, str>) -> PartOut<'_> {
+fn plain(text: Said<'_>) -> PartOut<'_> {
     PartOut::Text { r#type: "input_text", text, annotations: None, prompt_cache_breakpoint: None }
 }
 
@@ -391,7 +396,7 @@ fn mark_failed(parts: &mut Vec<PartOut<'_>>) {
     });
     match first {
         Some(text) if text.trim_start().get(..5).is_some_and(|word| word.eq_ignore_ascii_case("error")) => {}
-        Some(text) => *text = Cow::Owned(format!("Error: {text}")),
-        None => parts.insert(0, plain(Cow::Borrowed("Error"))),
+        Some(text) => *text = format!("Error: {}", &**text).into(),
+        None => parts.insert(0, plain("Error".into())),
     }
 }

@@ -106,7 +106,7 @@ fn a_call_of_codex_keeps_its_system_prompt_turns_and_tools() {
     }));
     let shape: Vec<_> = conversation.turns.iter().map(|turn| (turn.role, turn.parts.len())).collect();
     assert_eq!(shape, [(Role::User, 1), (Role::User, 1), (Role::Assistant, 3), (Role::User, 2)]);
-    assert!(matches!(&conversation.system[0].block, Block::Text(text) if text.text == "You are Codex."));
+    assert!(matches!(&conversation.system[0].block, Block::Text(text) if &*text.text == "You are Codex."));
     let tools: Vec<_> = conversation
         .tools
         .iter()
