@@ -48,6 +48,16 @@ impl Words {
             None => self.as_str().is_empty(),
         }
     }
+
+    /// Whether the text begins so. Does not look further.
+    pub fn starts_with(&self, prefix: &str) -> bool {
+        let Some(json) = &self.json else { return self.as_str().starts_with(prefix) };
+        let text = &json.get()[1..json.get().len() - 1];
+        match text.get(..prefix.len()) {
+            Some(begins) if !begins.contains('\\') => begins == prefix,
+            Some(_) | None => self.as_str().starts_with(prefix),
+        }
+    }
 }
 
 /// A JSON string without its escapes. Halves of characters, which JSON can write and text cannot, become U+FFFD.
@@ -175,6 +185,9 @@ mod tests {
         ] {
             let words = words(json);
             assert_eq!(words.is_empty(), text.is_empty());
+            for prefix in ["", "a", "aé\n\"", "half ", "half x", "\"", "\\", &format!("{text}x")] {
+                assert_eq!(words.starts_with(prefix), text.starts_with(prefix), "{json} {prefix}");
+            }
             assert_eq!(serde_json::to_string(&words).unwrap(), json);
             assert_eq!((words.as_str(), String::from(words.clone()).as_str()), (text, text));
             assert_eq!(words, Words::from(text));

@@ -9,44 +9,46 @@ use wide::u8x16;
 
 const BLOCK: usize = 64;
 
-/// What stands in one block, a bit a byte.
-#[derive(Debug, Clone, Copy)]
-struct Bits {
-    /// Backslashes that begin an escape.
-    escapes: u64,
-    /// Quotes that begin or end a string.
-    quotes: u64,
-}
-
-/// The strings of one document.
+/// The strings of one document: a word of bits for each block of bytes.
 #[derive(Debug)]
-pub(crate) struct Strings(Vec<Bits>);
+pub(crate) struct Strings {
+    /// Backslashes that begin an escape.
+    escapes: Vec<u64>,
+    /// Quotes that begin or end a string.
+    quotes: Vec<u64>,
+}
 
 impl Strings {
     /// Looks through a document. `None` where a string holds what it must not; whoever goes byte by byte finds out what.
     pub(crate) fn find(body: &[u8]) -> Option<Self> {
-        let mut blocks = Vec::with_capacity(body.len() / BLOCK + 1);
+        let room = body.len() / BLOCK + 1;
+        let mut found = Self { escapes: Vec::with_capacity(room), quotes: Vec::with_capacity(room) };
         let mut state = State::default();
+        let mut add = |block: &[u8; BLOCK], start| {
+            let (escapes, quotes) = state.block(block, body, start);
+            found.escapes.push(escapes);
+            found.quotes.push(quotes);
+        };
         let (whole, rest) = body.as_chunks::<BLOCK>();
         for (at, block) in whole.iter().enumerate() {
-            blocks.push(state.block(block, body, at * BLOCK)?);
+            add(block, at * BLOCK);
         }
         if !rest.is_empty() {
             let mut last = [b' '; BLOCK];
             last[..rest.len()].copy_from_slice(rest);
-            blocks.push(state.block(&last, body, whole.len() * BLOCK)?);
+            add(&last, whole.len() * BLOCK);
         }
-        Some(Self(blocks))
+        (!state.faulty).then_some(found)
     }
 
     /// The first quote at `from` or behind it that begins or ends a string.
     #[inline]
     pub(crate) fn quote(&self, from: usize) -> Option<usize> {
         let mut at = from / BLOCK;
-        let mut quotes = self.0.get(at)?.quotes & (u64::MAX << (from % BLOCK));
+        let mut quotes = self.quotes.get(at)? & (u64::MAX << (from % BLOCK));
         while quotes == 0 {
             at += 1;
-            quotes = self.0.get(at)?.quotes;
+            quotes = *self.quotes.get(at)?;
         }
         Some(at * BLOCK + quotes.trailing_zeros() as usize)
     }
@@ -55,13 +57,13 @@ impl Strings {
     #[inline]
     pub(crate) fn escape(&self, from: usize, to: usize) -> Option<usize> {
         let mut at = from / BLOCK;
-        let mut escapes = self.0.get(at)?.escapes & (u64::MAX << (from % BLOCK));
+        let mut escapes = self.escapes.get(at)? & (u64::MAX << (from % BLOCK));
         while escapes == 0 {
             at += 1;
             if at * BLOCK >= to {
                 return None;
             }
-            escapes = self.0.get(at)?.escapes;
+            escapes = *self.escapes.get(at)?;
         }
         Some(at * BLOCK + escapes.trailing_zeros() as usize).filter(|found| *found < to)
     }
@@ -72,24 +74,25 @@ impl Strings {
 struct State {
     /// 1 if the next block's first byte is escaped.
     escaped: u64,
+    /// Whether a string holds what it must not.
+    faulty: bool,
     /// All ones inside a string.
     inside: u64,
 }
 
 impl State {
-    fn block(&mut self, block: &[u8; BLOCK], body: &[u8], start: usize) -> Option<Bits> {
+    /// The escapes and the quotes of a block.
+    #[inline]
+    fn block(&mut self, block: &[u8; BLOCK], body: &[u8], start: usize) -> (u64, u64) {
         let Seen { controls, quotes, slashes } = Seen::of(block);
-        let escaped = self.escaped_by(slashes);
+        let escaped = if slashes | self.escaped == 0 { 0 } else { self.escaped_by(slashes) };
         let quotes = quotes & !escaped;
         // Each bit says whether the number of quotes up to it is odd: from an opening quote to before the closing one.
         let inside = parity(quotes) ^ self.inside;
         self.inside = (inside >> 63).wrapping_neg();
-        if controls & inside != 0
-            || (escaped != 0 && !escapes_are_known(block, escaped & inside, body, start))
-        {
-            return None;
-        }
-        Some(Bits { escapes: slashes & !escaped, quotes })
+        self.faulty |= controls & inside != 0
+            || (escaped != 0 && !escapes_are_known(block, escaped & inside, body, start));
+        (slashes & !escaped, quotes)
     }
 
     /// The bytes that stand behind a backslash which is not itself escaped. In a run of backslashes it is every other one:
@@ -149,11 +152,26 @@ impl Seen {
     #[inline]
     fn of(block: &[u8; BLOCK]) -> Self {
         Self {
-            controls: of_each(block, |bytes| bytes.simd_eq(bytes.min(u8x16::splat(0x1f)))),
+            controls: if has_controls(block) { of_each(block, is_control) } else { 0 },
             quotes: of_each(block, |bytes| bytes.simd_eq(u8x16::splat(b'"'))),
             slashes: of_each(block, |bytes| bytes.simd_eq(u8x16::splat(b'\\'))),
         }
     }
+}
+
+fn is_control(bytes: u8x16) -> u8x16 {
+    bytes.simd_eq(bytes.min(u8x16::splat(0x1f)))
+}
+
+/// Most text has none in its JSON form.
+#[inline]
+fn has_controls(block: &[u8; BLOCK]) -> bool {
+    let [a, b, c, d] = [0, 16, 32, 48].map(|at| {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&block[at..at + 16]);
+        u8x16::from(bytes)
+    });
+    is_control(a.min(b).min(c.min(d))).to_bitmask() != 0
 }
 
 /// One word of bits from a test on sixteen bytes at a time.
@@ -170,9 +188,7 @@ fn of_each(block: &[u8; BLOCK], test: impl Fn(u8x16) -> u8x16) -> u64 {
 #[inline]
 pub(crate) fn to_escape(block: &[u8; BLOCK]) -> u64 {
     of_each(block, |bytes| {
-        bytes.simd_eq(bytes.min(u8x16::splat(0x1f)))
-            | bytes.simd_eq(u8x16::splat(b'"'))
-            | bytes.simd_eq(u8x16::splat(b'\\'))
+        is_control(bytes) | bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'))
     })
 }
 
