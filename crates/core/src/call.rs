@@ -3,8 +3,8 @@
 //! [`Conversation`] is the meeting point of all dialects. It is made only when a call changes dialect or a policy
 //! wants to look inside: a call that goes out as it came in is never taken apart.
 
-use crate::Part;
-use crate::content::{Raw, Tool, ToolChoice, Turn};
+use crate::content::{Raw, Source, Tool, ToolChoice, Turn};
+use crate::{Block, Part};
 
 /// A conversation with everything the client asked of the model, in no dialect.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,52 @@ pub struct Conversation {
     pub turns: Vec<Turn>,
     /// The end user, as the client names them.
     pub user: Option<String>,
+}
+
+impl Conversation {
+    /// About how many bytes it takes when it is written: texts, media and tools, with some for what is between them.
+    pub fn size(&self) -> usize {
+        let turns: usize = self.turns.iter().flat_map(|turn| &turn.parts).map(part_size).sum();
+        let system: usize = self.system.iter().map(part_size).sum();
+        turns + system + self.tools.iter().map(tool_size).sum::<usize>() + 1024
+    }
+}
+
+/// What is between two pieces: braces, names of fields, ids.
+const BETWEEN: usize = 96;
+
+fn part_size(part: &Part) -> usize {
+    let source = |source: &Source| match source {
+        Source::Base64 { data, .. } => data.len(),
+        Source::File { .. } | Source::Url { .. } => BETWEEN,
+        Source::Text { text } => text.len(),
+    };
+    BETWEEN
+        + match &part.block {
+            Block::Audio(media) | Block::Video(media) => source(&media.source),
+            Block::Document(document) => source(&document.source),
+            Block::Image(image) => source(&image.source),
+            Block::Opaque(opaque) => opaque.raw.get().len(),
+            Block::Reasoning(thought) => {
+                thought.text.len() + thought.seal.as_ref().map_or(0, |seal| seal.as_str().len())
+            }
+            Block::Refusal(words) => words.len(),
+            Block::Text(text) => text.text.size(),
+            Block::ToolCall(call) => call.arguments.len() + call.name.len(),
+            Block::ToolResult(result) => result.content.iter().map(part_size).sum(),
+        }
+}
+
+fn tool_size(tool: &Tool) -> usize {
+    BETWEEN
+        + match tool {
+            Tool::Custom(custom) => custom.description.as_ref().map_or(0, String::len),
+            Tool::Function(function) => {
+                function.description.as_ref().map_or(0, String::len)
+                    + function.schema.as_ref().map_or(0, |schema| schema.get().len())
+            }
+            Tool::Hosted(hosted) => hosted.raw.get().len(),
+        }
 }
 
 /// A field without a home in [`Conversation`].

@@ -4,6 +4,7 @@
 //! them in again is most of what a translation costs, so both wait until they are needed. Equal to a `String` in all that
 //! matters; knows nothing of where a text stands.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::OnceLock;
@@ -46,6 +47,22 @@ impl Words {
         match &self.json {
             Some(json) => json.get().len() == 2,
             None => self.as_str().is_empty(),
+        }
+    }
+
+    /// About how many bytes it takes as a JSON string. Does not look inside.
+    pub fn size(&self) -> usize {
+        match &self.json {
+            Some(json) => json.get().len(),
+            None => self.as_str().len() + 2,
+        }
+    }
+
+    /// The text as a JSON string, with its quotes.
+    pub fn to_json(&self) -> Cow<'_, str> {
+        match &self.json {
+            Some(json) => Cow::Borrowed(json.get()),
+            None => Cow::Owned(serde_json::Value::from(self.as_str()).to_string()),
         }
     }
 
@@ -188,11 +205,12 @@ mod tests {
             for prefix in ["", "a", "aé\n\"", "half ", "half x", "\"", "\\", &format!("{text}x")] {
                 assert_eq!(words.starts_with(prefix), text.starts_with(prefix), "{json} {prefix}");
             }
-            assert_eq!(serde_json::to_string(&words).unwrap(), json);
+            assert_eq!((&*serde_json::to_string(&words).unwrap(), &*words.to_json()), (json, json));
             assert_eq!((words.as_str(), String::from(words.clone()).as_str()), (text, text));
             assert_eq!(words, Words::from(text));
         }
-        assert_eq!(serde_json::to_string(&Words::from("a\n")).unwrap(), r#""a\n""#);
+        let made = Words::from("a\n");
+        assert_eq!((&*serde_json::to_string(&made).unwrap(), &*made.to_json()), (r#""a\n""#, r#""a\n""#));
         assert!(Words::default().is_empty() && Words::from("").is_empty());
     }
 

@@ -19,9 +19,6 @@ pub(crate) const RAW: &str = "$serde_json::private::RawValue";
 /// Why nothing can be written: a map whose keys are no strings, or a `Serialize` that fails.
 pub(crate) type Error = serde_json::Error;
 
-/// Room for a request, in bytes: most need no more, and it is not so much that it matters where they do not need it.
-pub(crate) const ROOM: usize = 16 * 1024;
-
 /// A value as JSON, in a buffer that holds `capacity` bytes from the start.
 pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T, capacity: usize) -> Result<Vec<u8>, Error> {
     let mut out = Vec::with_capacity(capacity);

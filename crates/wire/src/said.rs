@@ -24,6 +24,14 @@ impl Said<'_> {
         }
     }
 
+    /// As a JSON string, with its quotes.
+    pub(crate) fn to_json(&self) -> Cow<'_, str> {
+        match self {
+            Self::Kept(words) => words.to_json(),
+            Self::Made(text) => Cow::Owned(serde_json::Value::from(&**text).to_string()),
+        }
+    }
+
     /// More of it.
     pub(crate) fn push_str(&mut self, more: &str) {
         let mut text = self.to_string();

@@ -166,12 +166,9 @@ fn is_control(bytes: u8x16) -> u8x16 {
 /// Most text has none in its JSON form.
 #[inline]
 fn has_controls(block: &[u8; BLOCK]) -> bool {
-    let [a, b, c, d] = [0, 16, 32, 48].map(|at| {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&block[at..at + 16]);
-        u8x16::from(bytes)
-    });
-    is_control(a.min(b).min(c.min(d))).to_bitmask() != 0
+    let least = |all: u8x16, bytes: &[u8; 16]| all.min(u8x16::from(*bytes));
+    let least = block.as_chunks().0.iter().fold(u8x16::splat(u8::MAX), least);
+    is_control(least).to_bitmask() != 0
 }
 
 /// One word of bits from a test on sixteen bytes at a time.

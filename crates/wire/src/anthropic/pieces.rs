@@ -132,7 +132,7 @@ impl Serialize for Content<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0[..] {
             [Piece::Known(Known::Text { text, citations, cache_control: None })] if citations.is_empty() => {
-                serializer.serialize_str(text)
+                text.serialize(serializer)
             }
             pieces => serializer.collect_seq(pieces),
         }

@@ -153,7 +153,7 @@ pub(super) fn request(
         system: Content(system),
         messages,
     };
-    crate::jsonout::to_vec(&body, crate::jsonout::ROOM)
+    crate::jsonout::to_vec(&body, conversation.size())
         .map_err(|error| Failure::new(lockgate_core::ErrorKind::Internal, error.to_string()))
 }
 

@@ -107,7 +107,7 @@ pub(super) fn write(
     body.response_format = conversation.format.as_ref().map(format);
     sample(&mut body, &sampling, quirks, loss);
     extras(&mut body, conversation, quirks, loss);
-    crate::jsonout::to_vec(&body, crate::jsonout::ROOM).map_err(|error| {
+    crate::jsonout::to_vec(&body, conversation.size()).map_err(|error| {
         Failure::new(lockgate_core::ErrorKind::Internal, format!("the request could not be written: {error}"))
     })
 }

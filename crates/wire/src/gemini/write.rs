@@ -8,13 +8,14 @@ mod turns;
 
 use lockgate_core::content::FunctionTool;
 use lockgate_core::{
-    Block, Conversation, Dialect, Failure, OutputFormat, Part, Raw, Role, Sampling, Tool, ToolChoice,
+    Block, Conversation, Dialect, Failure, OutputFormat, Part, Raw, Role, Sampling, Tool, ToolChoice, Words,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::turns::Turns;
 use super::thinking;
+use crate::said::Said;
 use crate::{Loss, Target};
 
 /// Writes a request.
@@ -62,7 +63,7 @@ pub(super) fn content(
     let mut system: Vec<String> = Vec::new();
     for part in conversation.system.iter().chain(before.iter().flat_map(|turn| &turn.parts)) {
         if let Some(text) = system_text(part, loss) {
-            system.push(text_part(text));
+            system.push(text_part(&text.into()));
         }
     }
     let mut written = Turns::new(model);
@@ -86,12 +87,12 @@ pub(super) fn content(
     Ok(())
 }
 
-fn system_text<'a>(part: &'a Part, loss: &mut Loss) -> Option<&'a str> {
+fn system_text<'a>(part: &'a Part, loss: &mut Loss) -> Option<&'a Words> {
     if part.cache.is_some() {
         loss.note("cache_control");
     }
     match &part.block {
-        Block::Text(text) => Some(text.text.as_str()).filter(|text| !text.is_empty()),
+        Block::Text(text) => Some(&text.text).filter(|text| !text.is_empty()),
         Block::Opaque(opaque) => {
             loss.note(opaque.kind.as_str());
             None
@@ -111,8 +112,8 @@ fn system_text<'a>(part: &'a Part, loss: &mut Loss) -> Option<&'a str> {
 }
 
 /// A part of plain words.
-pub(super) fn text_part(text: &str) -> String {
-    format!("{{\"text\":{}}}", Value::from(text))
+pub(super) fn text_part(text: Said<'_>) -> String {
+    format!("{{\"text\":{}}}", text.to_json())
 }
 
 fn tools(conversation: &Conversation, object: &mut Object<'_>, loss: &mut Loss) {

@@ -35,7 +35,7 @@ pub(super) fn chat(
     let tools = tools(conversation, loss);
     crate::jsonout::to_vec(
         &Out { model: target.model, messages: &messages, tools, common },
-        crate::jsonout::ROOM,
+        conversation.size(),
     )
     .map_err(|error| Failure::new(ErrorKind::Internal, error.to_string()))
 }

@@ -8,6 +8,7 @@ use lockgate_core::{Block, Conversation, Failure, OutputFormat, ReasoningRequest
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::said::Said;
 use crate::{Loss, Target};
 
 use super::item_shapes::ItemOut;
@@ -45,7 +46,7 @@ pub(super) enum Purpose {
 struct Body<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    instructions: Option<String>,
+    instructions: Option<Said<'a>>,
     input: Vec<ItemOut<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<ToolOut<'a>>,
@@ -160,7 +161,7 @@ pub(super) fn write(
         steer,
         carried: kept.carried,
     };
-    crate::jsonout::to_vec(&body, crate::jsonout::ROOM)
+    crate::jsonout::to_vec(&body, conversation.size())
         .map_err(|error| Failure::new(lockgate_core::ErrorKind::Internal, format!("unwritable: {error}")))
 }
 

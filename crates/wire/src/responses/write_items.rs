@@ -37,19 +37,22 @@ pub(super) fn items<'a>(
     conversation: &'a Conversation,
     quirks: &Quirks,
     loss: &mut Loss,
-) -> (Option<String>, Vec<ItemOut<'a>>) {
+) -> (Option<Said<'a>>, Vec<ItemOut<'a>>) {
     let mut writer = Writer { items: Vec::new(), loss, open: Vec::new(), role: Role::System, quirks };
     let words = |part: &'a Part| {
         let Block::Text(text) = &part.block else { return None };
-        Some(text.text.as_str())
+        Some(Said::from(&text.text))
     };
     let mut instructions = None;
-    if let Some(words) = conversation.system.iter().map(words).collect::<Option<Vec<&str>>>() {
+    if let Some(words) = conversation.system.iter().map(words).collect::<Option<Vec<Said<'_>>>>() {
         if conversation.system.iter().any(|part| part.cache.is_some()) {
             writer.loss.note("cache_control");
         }
-        let words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
-        instructions = (!words.is_empty()).then(|| words.join("\n\n"));
+        instructions = words.into_iter().filter(|words| !words.is_empty()).reduce(|mut all, more| {
+            all.push_str("\n\n");
+            all.push_str(&more);
+            all
+        });
     } else {
         // Instructions are words only; with a picture among them they are a message.
         writer.turn(&conversation.system, Role::System);

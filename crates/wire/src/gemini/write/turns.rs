@@ -13,6 +13,7 @@ use super::super::content::{media_type_of, sniffed};
 use super::super::{MADE_ID, thinking};
 use super::{Object, arguments, text_part};
 use crate::Loss;
+use crate::said::Said;
 
 /// The contents so far.
 pub(super) struct Turns<'a> {
@@ -108,7 +109,7 @@ impl<'a> Turns<'a> {
             },
             Block::Refusal(text) => {
                 if !text.is_empty() {
-                    out.push((BEHIND, text_part(text)));
+                    out.push((BEHIND, text_part(&text.into())));
                 }
             }
             Block::Text(text) => {
@@ -116,7 +117,7 @@ impl<'a> Turns<'a> {
                     loss.note("citations");
                 }
                 if !text.text.is_empty() {
-                    out.push((BEHIND, text_part(&text.text)));
+                    out.push((BEHIND, text_part(&(&text.text).into())));
                 }
             }
             Block::ToolCall(call) => out.push((BEHIND, self.call(call, loss)?)),
@@ -189,9 +190,9 @@ impl<'a> Turns<'a> {
                 loss.note("cache_control");
             }
             match &part.block {
-                Block::Text(text) => words.push(text.text.as_str()),
+                Block::Text(text) => words.push(Said::from(&text.text)),
                 Block::Refusal(text) | Block::Document(Document { source: Source::Text { text }, .. }) => {
-                    words.push(text);
+                    words.push(text.into());
                 }
                 Block::Document(document) => {
                     let to = if self.third { &mut inside } else { &mut beside };
@@ -215,7 +216,14 @@ impl<'a> Turns<'a> {
         }
         object.member("name", name);
         let key = if result.is_error { "error" } else { "result" };
-        object.raw("response", &format!("{{\"{key}\":{}}}", Value::from(words.join("\n"))));
+        let words = match words.as_slice() {
+            [one] => one.to_json(),
+            several => {
+                let texts: Vec<&str> = several.iter().map(|words| &**words).collect();
+                Value::from(texts.join("\n")).to_string().into()
+            }
+        };
+        object.raw("response", &format!("{{\"{key}\":{words}}}"));
         if !inside.is_empty() {
             object.raw("parts", &format!("[{}]", inside.join(",")));
         }
@@ -274,7 +282,7 @@ fn source(source: &Source, kind: Option<&str>) -> Result<String, Failure> {
             let message = format!("the file `{id}` is kept by another provider; Gemini cannot read it");
             return Err(Failure::invalid("file_id", message));
         }
-        Source::Text { text } => return Ok(text_part(text)),
+        Source::Text { text } => return Ok(text_part(&text.into())),
         Source::Url { url, media_type } => {
             if let Some(media_type) = media_type.as_deref().or(kind).or_else(|| media_type_of(url)) {
                 object.member("mimeType", media_type);
