@@ -21,6 +21,8 @@ mod matrix;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod shapes;
 #[cfg(test)]
 mod side;
