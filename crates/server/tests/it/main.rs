@@ -15,6 +15,8 @@ mod continuity;
 #[cfg(test)]
 mod front;
 #[cfg(test)]
+mod headers;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod matrix;
