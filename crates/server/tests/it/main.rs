@@ -15,6 +15,8 @@ mod continuity;
 #[cfg(test)]
 mod front;
 #[cfg(test)]
+mod gemini;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod limits;
@@ -28,6 +30,8 @@ mod scenarios;
 mod shapes;
 #[cfg(test)]
 mod side;
+#[cfg(test)]
+mod thinking;
 #[cfg(test)]
 mod timing;
 #[cfg(test)]
