@@ -13,6 +13,10 @@ mod client;
 #[cfg(test)]
 mod continuity;
 #[cfg(test)]
+mod conversion;
+#[cfg(test)]
+mod counts;
+#[cfg(test)]
 mod front;
 #[cfg(test)]
 mod gemini;

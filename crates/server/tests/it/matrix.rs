@@ -26,13 +26,15 @@ const fn tried(id: &'static str, dialect: Front, fronts: &'static [Front]) -> Tr
     Tried { id, dialect, fronts }
 }
 
-const TRIED: [Tried; 10] = [
+/// Nobody is translated to Responses: who has it has Chat.
+const TRIED: [Tried; 11] = [
     tried("anthropic", Front::Anthropic, &FRONTS),
     tried("azure", Front::Chat, &[Front::Anthropic, Front::Chat]),
     tried("gemini", Front::Gemini, &FRONTS),
     tried("llamacpp", Front::Chat, &[Front::Chat, Front::Gemini]),
     tried("ollama", Front::Ollama, &FRONTS),
-    tried("openai", Front::Responses, &FRONTS),
+    tried("openai", Front::Chat, &[Front::Anthropic, Front::Chat, Front::Gemini, Front::Ollama]),
+    tried("openai", Front::Responses, &[Front::Responses]),
     tried("openrouter", Front::Chat, &[Front::Anthropic, Front::Chat]),
     tried("other", Front::Chat, &FRONTS),
     tried("vertex", Front::Gemini, &[Front::Anthropic, Front::Gemini]),
@@ -220,9 +222,9 @@ async fn whatever_breaks_upstream_a_streamed_answer_is_complete_or_one_error() {
 fn documented() -> String {
     let mut page = String::from(
         "# What clients get when something breaks\n\n\
-         Every row is tried by `crates/server/tests/it/matrix.rs` in each of the five dialects in front, before each of the\n\
-         five upstream, whole and streamed; Azure OpenAI, llama.cpp, OpenRouter, Vertex and vLLM are tried from two dialects\n\
-         each. This page is checked against that table (`UPDATE_DOCS=1` writes it anew).\n\n\
+         Every row is tried by `crates/server/tests/it/matrix.rs` in each of the five dialects in front, before Anthropic,\n\
+         Gemini, Ollama, OpenAI and a compatible server, whole and streamed; Azure OpenAI, llama.cpp, OpenRouter, Vertex and\n\
+         vLLM are tried from two dialects each. This page is checked against that table (`UPDATE_DOCS=1` writes it anew).\n\n\
          The client always gets a complete answer or exactly one error in its own dialect, never a hang. \"Event\" is an error\n\
          event inside a stream that had begun; a number is the status of an error that came instead of an answer.\n\
          \"Tries\" counts the requests that the provider sees with the default `retry.attempts: 1`; there is never another one\n\
