@@ -49,7 +49,7 @@ async fn a_chat_client_works_six_steps_with_gemini_and_its_thought_signatures() 
     assert_eq!(last.matches("thoughtSignature").count(), 6);
 }
 
-async fn anthropic_loop(app: &App, body: &mut Value, steps: usize) -> Option<String> {
+pub(crate) async fn anthropic_loop(app: &App, body: &mut Value, steps: usize) -> Option<String> {
     for _ in 0..steps {
         let reply = app.send(&Call::post("/v1/messages", body)).await;
         assert_eq!(reply.status, 200, "{}", reply.text());

@@ -11,6 +11,8 @@ mod behaviours;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod compatible;
+#[cfg(test)]
 mod continuity;
 #[cfg(test)]
 mod conversion;
