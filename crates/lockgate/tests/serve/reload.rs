@@ -44,7 +44,9 @@ fn a_disabled_provider_finishes_its_five_streams_and_new_calls_go_elsewhere() {
     write(&home, &config("", "slow:m"));
     let gateway = Gateway::start(&home);
     let mut streams: Vec<_> = (0..5).map(|number| gateway.stream(&format!("slow:m{number}"))).collect();
-    streams.iter_mut().for_each(|stream| stream.until("first "));
+    for stream in &mut streams {
+        stream.until("first ");
+    }
     write(&home, &config(", enabled: false", "other:m"));
     until("it is taken over", || gateway.log().contains("the new configuration is in force"));
     let calls = held.heads().len();

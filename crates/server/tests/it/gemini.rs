@@ -139,7 +139,7 @@ async fn why_gemini_ended_is_told_in_the_word_of_each_dialect() {
     let words = |front: Front, cut: bool| match (front, cut) {
         (Front::Anthropic, true) => "max_tokens",
         (Front::Anthropic, false) => "refusal",
-        (Front::Chat, true) | (Front::Ollama, true) => "length",
+        (Front::Chat | Front::Ollama, true) => "length",
         (Front::Chat, false) => "content_filter",
         (Front::Responses, _) => "incomplete",
         (Front::Ollama, false) => "stop",
