@@ -10,7 +10,7 @@ fn write(home: &Home, text: &str) {
     fs::rename(home.write("next.yaml", text), home.path("lockgate.yaml")).unwrap();
 }
 
-/// Requirement 004-27: providers and aliases come without a restart and without a broken stream.
+/// Requirements 004-4, 004-27 and 004-34: providers and aliases come without a restart and without a broken stream.
 #[test]
 fn a_new_provider_and_alias_work_at_once_and_the_stream_in_flight_is_complete() {
     let (held, other) = (Held::start(Hold::Midway), Scripted::start(""));

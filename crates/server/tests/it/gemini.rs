@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, GATEWAY_KEY, Setup};
 use crate::client::Call;
+use crate::continuity::{LOOP, anthropic_loop, thinking};
 use crate::front::{FRONTS, Front, Layout};
 use crate::shapes::{Got, judge};
 
@@ -131,6 +132,21 @@ async fn a_signature_passes_byte_for_byte_and_an_altered_one_is_refused_by_googl
             assert!(message.to_lowercase().contains("signature"), "{message}");
         }
     }
+}
+
+/// Requirement 003-22: a client that knows no signatures of Google's brings them back all the same.
+#[tokio::test]
+async fn an_anthropic_client_works_six_steps_with_vertex_and_its_thought_signatures() {
+    let script = format!(
+        "vertex: {{check_tokens: true}}
+{LOOP}
+"
+    );
+    let (app, _folder) = vertex(&script).await;
+    let mut body = thinking("vertex:gemini-3-pro");
+    assert_eq!(anthropic_loop(&app, &mut body, 7).await.as_deref(), Some("All done."));
+    assert_eq!(app.upstream.violations(), Vec::<String>::new());
+    assert_eq!(app.upstream.last().unwrap().json().to_string().matches("thoughtSignature").count(), 6);
 }
 
 /// Requirement 003-22: blocked prompts, blocked answers and cut ones, in each client's own word for it.

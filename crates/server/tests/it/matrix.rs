@@ -5,6 +5,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use lockgate_engine::Outcome;
 use lockgate_providers::{Azure, Kind, Settings, Vertex};
 
 use crate::app::{App, Setup};
@@ -180,6 +181,18 @@ async fn run(scenario: &'static Scenario, whole: bool) -> Vec<String> {
             let shown: String = body.chars().take(1500).collect();
             let got: String = format!("{got:?}").chars().take(400).collect();
             problems.push(format!("{} {cell:?}: {got}\n    {} {shown}", scenario.name, reply.status));
+        }
+        // What the record says of the call is what the client got.
+        let outcome = app.reported().into_iter().find(|report| report.requested == cell.model);
+        let agrees = match (&got, outcome.as_ref().map(|report| &report.outcome)) {
+            (Ok(Got::Answer(_)), Some(outcome)) => *outcome == Outcome::Complete,
+            (Ok(Got::Failed { .. } | Got::Refused { .. }), Some(outcome)) => {
+                matches!(outcome, Outcome::Failed(_))
+            }
+            _ => false,
+        };
+        if !agrees {
+            problems.push(format!("{} {cell:?}: reported as {outcome:?}", scenario.name));
         }
         let requests = app.upstream.requests();
         let of_cell = |seen: &&lockgate_testkit::Recorded| {

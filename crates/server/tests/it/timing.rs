@@ -100,7 +100,7 @@ async fn an_error_after_a_keep_alive_is_one_event_of_the_dialect() {
     }
 }
 
-/// Requirement N3: each phase has its own bound, and the error says which setting it was.
+/// Requirements N3 and 004-27: each phase has its own bound, and the error says which setting it was.
 #[tokio::test]
 async fn each_timeout_is_504_or_an_event_that_names_its_setting() {
     let cases = [
