@@ -2,6 +2,7 @@
 //! and nothing made of an underflow, however odd the provider's own numbers are.
 
 use lockgate_core::Usage;
+use lockgate_providers::StreamUsage;
 use lockgate_testkit::Script;
 use serde_json::{Map, Value, json};
 
@@ -257,6 +258,39 @@ async fn no_count_is_ever_negative_or_larger_than_what_the_provider_counted() {
                 all_numbers(&told, &mut shown_numbers);
                 for number in shown_numbers {
                     assert!(number.as_u64().is_some_and(|count| count <= most), "{number}: {case}");
+                }
+            }
+        }
+    }
+}
+
+/// Requirements 004-7 and 004-43: what the upstream says it counted is what is known of the call, in every layout.
+#[tokio::test]
+async fn what_was_used_is_known_from_streams_and_from_whole_answers_alike() {
+    let tokens = "{input: 11, cached: 22, cache_write: 33, output: 44, reasoning: 5}";
+    let script = format!(
+        "rules: [{{answer: {{blocks: [{{text: A longer answer of some words.}}], usage: {tokens}}}}}]"
+    );
+    let app = App::with(&script, |setup| {
+        setup.each(|settings| settings.stream_usage = StreamUsage::Always);
+    })
+    .await;
+    for provider in ["anthropic", "gemini", "ollama", "openai", "openrouter", "other"] {
+        for front in FRONTS {
+            for layout in front.layouts() {
+                let reply = app.send(&front.call(&format!("{provider}:m"), *layout)).await;
+                let case = format!("{provider} {front:?} {layout:?} {reply:?}");
+                let (known, told) = (app.reported().pop().unwrap().usage, app.upstream.last().unwrap().usage);
+                let (known, told) = (known.unwrap_or_else(|| panic!("{case}")), told.unwrap());
+                assert_eq!(
+                    (known.prompt(), known.output),
+                    (Some(told.prompt()), Some(told.output)),
+                    "{case}"
+                );
+                // Ollama tells sums only.
+                if provider != "ollama" {
+                    assert_eq!(known.cache_read, Some(told.cached), "{case}");
+                    assert_eq!(known.output_visible(), Some(told.output - told.reasoning), "{case}");
                 }
             }
         }
