@@ -202,6 +202,18 @@ pub struct ToolCall {
     pub seal: Option<Seal>,
 }
 
+impl ToolCall {
+    /// The arguments read; `None` for free text and where the model did not write an object. No text at all is how
+    /// some models call a tool without parameters.
+    pub fn object(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
+        match self.kind {
+            ToolKind::Custom => None,
+            ToolKind::Function if self.arguments.trim().is_empty() => Some(serde_json::Map::new()),
+            ToolKind::Function => serde_json::from_str(&self.arguments).ok(),
+        }
+    }
+}
+
 /// The two kinds of tool that a client runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToolKind {
@@ -312,4 +324,35 @@ pub enum ToolChoice {
     None,
     /// At least one, whichever.
     Required,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Requirement I6: a call has an id, a name, the arguments as the model wrote them, and those read.
+    #[test]
+    fn a_tool_call_keeps_what_the_model_wrote_and_reads_only_an_object() {
+        let call = |kind, arguments: &str| ToolCall {
+            arguments: arguments.to_owned(),
+            id: "call_1".into(),
+            kind,
+            name: "get_weather".into(),
+            namespace: None,
+            seal: None,
+        };
+        let written = "{ \"city\":\"Paris\",  \"days\": 2.50 }";
+        let whole = call(ToolKind::Function, written);
+        assert_eq!(
+            (whole.id.as_str(), whole.name.as_str(), whole.arguments.as_str()),
+            ("call_1", "get_weather", written)
+        );
+        let read = whole.object().unwrap();
+        assert_eq!((read["city"].as_str(), read["days"].as_f64()), (Some("Paris"), Some(2.5)));
+        assert_eq!(call(ToolKind::Function, " ").object().map(|read| read.len()), Some(0));
+        for broken in ["{\"city\": \"Par", "[1]", "\"Paris\"", "null", "Paris", "{} {}"] {
+            assert_eq!(call(ToolKind::Function, broken).object(), None, "{broken}");
+        }
+        assert_eq!(call(ToolKind::Custom, "{}").object(), None, "free text stays text");
+    }
 }

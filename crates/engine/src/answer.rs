@@ -137,7 +137,7 @@ fn mark(out: &mut HeaderMap, facts: &Facts) {
 /// The provider's own id stays what it is. Returns the name that other vendors use.
 fn identify(out: &mut HeaderMap, dialect: Dialect, task: &str) -> &'static str {
     headers::set(out, "x-task-id", task);
-    let id = ["request-id", "x-request-id"].into_iter().find_map(|name| out.get(name).cloned());
+    let id = headers::request_id(out).cloned();
     let (own, other) = match dialect {
         Dialect::Anthropic => ("request-id", "x-request-id"),
         Dialect::Chat | Dialect::ClaudeCli | Dialect::Gemini | Dialect::Ollama | Dialect::Responses => {

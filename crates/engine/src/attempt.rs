@@ -217,8 +217,9 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
         until = ends.min(Instant::now() + Duration::from_millis(plan.timeouts.idle_ms));
     }
     let body = (!pipe.is_finished()).then_some(body);
+    // Of a whole answer the client has seen nothing yet, whatever came of it.
     if let Some(failure) = &pipe.seen().failure
-        && !pipe.seen().content
+        && (!pipe.seen().content || plan.front_mode == Mode::Whole)
     {
         return Err(Refused { body: None, failure: failure.clone(), headers: response_headers });
     }

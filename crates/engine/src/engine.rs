@@ -311,6 +311,7 @@ impl Engine {
         match tokio::time::timeout(patience, &mut opening).await {
             Ok(Ok(mut opened)) => {
                 let (status, upstream) = (opened.status, std::mem::take(&mut opened.headers));
+                report.told(&upstream);
                 if is_stream(plan.front_mode) && opened.body.is_some() {
                     let body = AnswerBody::relay(Relay::opened(opened, plan.course(), keepalive, report));
                     return answer::answered(&facts, status, &upstream, plan.front_mode, body);
@@ -321,6 +322,7 @@ impl Engine {
                 answer::answered(&facts, status, &upstream, plan.front_mode, AnswerBody::full(opened.first))
             }
             Ok(Err(refused)) => {
+                report.told(&refused.headers);
                 report.end(Outcome::Failed(refused.failure.clone()));
                 answer::refused(&facts, &plan.front, refused)
             }
@@ -348,6 +350,7 @@ impl Engine {
             model: None,
             outcome: Outcome::Aborted,
             provider: facts.provider.clone(),
+            request_id: None,
             requested: facts.model.clone(),
             stop: None,
             usage: None,

@@ -65,6 +65,11 @@ pub(crate) fn for_foreign_client(upstream: &HeaderMap, into: &mut HeaderMap) {
     }
 }
 
+/// The id that a provider gave the exchange.
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    ["request-id", "x-request-id"].into_iter().find_map(|name| headers.get(name))
+}
+
 /// Sets a header of ours; a value that no header can hold is left out.
 pub(crate) fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {

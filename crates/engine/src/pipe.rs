@@ -184,7 +184,9 @@ impl Pipe {
             self.decoded.drop_broken(error);
         }
         let mut out = self.take_decoded(Some(bytes));
-        if let Err(error) = result {
+        if self.unsayable() {
+            self.finished = true;
+        } else if let Err(error) = result {
             self.fail_into(unreadable(&error), &mut out);
         } else if self.until_stop && self.seen.stop.is_some() {
             out.push(self.finish());
@@ -222,8 +224,17 @@ impl Pipe {
             encoder.finish(&mut buffer);
             out.push(Bytes::from(buffer));
         }
+        self.unsayable();
         self.finished = true;
         out.into_bytes()
+    }
+
+    /// Whether the client's dialect could not say what came, which ended the answer with an error.
+    fn unsayable(&mut self) -> bool {
+        let Way::Translate(translate) = &self.way else { return false };
+        let failure = translate.encoder.failure();
+        self.seen.failure = self.seen.failure.take().or_else(|| failure.cloned());
+        failure.is_some()
     }
 
     /// Ends the answer with an error event.

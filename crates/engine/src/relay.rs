@@ -127,7 +127,8 @@ impl Relay {
     }
 
     fn begin(&mut self, opened: Opened) {
-        let Opened { body, first, pipe, .. } = opened;
+        let Opened { body, first, headers, pipe, .. } = opened;
+        self.report.told(&headers);
         self.queued = first;
         self.pipe = Some(pipe);
         match body {
@@ -152,6 +153,7 @@ impl Relay {
                         continue;
                     }
                     Poll::Ready(Err(refused)) => {
+                        self.report.told(&refused.headers);
                         self.fail(refused.failure);
                         continue;
                     }

@@ -5,10 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use lockgate_core::{Dialect, Failure, StopReason, Usage};
 use tokio::time::Instant;
 
 use crate::continuity::{Continuity, Issuer};
+use crate::headers;
 use crate::pipe::Pipe;
 
 /// How a call ended.
@@ -39,6 +41,8 @@ pub struct CallReport {
     pub outcome: Outcome,
     /// The provider's id.
     pub provider: String,
+    /// The provider's own id of the exchange, where it tells one.
+    pub request_id: Option<String>,
     /// The model as the provider was asked.
     pub requested: String,
     /// Why the model stopped.
@@ -82,6 +86,13 @@ impl Report {
             if let Some(failure) = &seen.failure {
                 report.outcome = Outcome::Failed(failure.clone());
             }
+        }
+    }
+
+    /// Takes over by which id the provider knows the exchange.
+    pub(crate) fn told(&mut self, upstream: &HeaderMap) {
+        if let (Some(report), Some(id)) = (&mut self.call, headers::request_id(upstream)) {
+            report.request_id = id.to_str().ok().map(str::to_owned);
         }
     }
 

@@ -202,6 +202,7 @@ impl Observer for LogCalls {
             call.provider = report.provider,
             call.model = report.model.unwrap_or(report.requested),
             call.outcome = outcome,
+            call.request_id = report.request_id,
             call.ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
             call.prompt_tokens = usage.prompt(),
             call.output_tokens = usage.output,

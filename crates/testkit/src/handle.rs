@@ -231,10 +231,15 @@ fn generate(state: &State, seen: &Seen, reply: &Reply, outcome: &mut Outcome) ->
         Response::json(200, dialect, &render::error(dialect, error_status, None, error_text, &turn.id))
     } else {
         let body = render::whole(&turn, &ask);
-        if chaos.malformed_after_events.is_some() {
+        let half = || {
             let text = written(&body, dialect == Dialect::Ollama);
             let half = (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            Response::whole(200, "application/json", text[..half].to_owned())
+            text[..half].to_owned()
+        };
+        if chaos.malformed_after_events.is_some() {
+            Response::whole(200, "application/json", half())
+        } else if chaos.endless_after_events.is_some() {
+            Response::endless(half(), chaos)
         } else {
             Response::json(200, dialect, &body)
         }

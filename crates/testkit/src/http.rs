@@ -18,6 +18,9 @@ use crate::play::{Response, Step};
 use crate::record::{Recorded, Records};
 use crate::state::State;
 
+/// The first byte of a TLS connection.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 const MOST_HEAD: usize = 1024 * 1024;
 const MOST_BODY: usize = 512 * 1024 * 1024;
 
@@ -67,6 +70,13 @@ async fn receive(
         return Ok(None);
     }
     let started = Instant::now();
+    if buffer.first() == Some(&TLS_HANDSHAKE) {
+        // What nginx, hyper and Go say to a client that greets a plain port with TLS.
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            .await?;
+        return Ok(None);
+    }
     let end = loop {
         if let Some(at) = buffer.windows(4).position(|w| w == b"\r\n\r\n") {
             break at;
@@ -224,13 +234,7 @@ async fn perform(
         match step {
             Step::Bytes(bytes) if bytes.is_empty() => {}
             Step::Bytes(bytes) => {
-                if chunked {
-                    pending.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
-                    pending.extend_from_slice(&bytes);
-                    pending.extend_from_slice(b"\r\n");
-                } else {
-                    pending.extend_from_slice(&bytes);
-                }
+                put(&mut pending, &bytes, chunked);
                 *sent += bytes.len() as u64;
                 // The last piece goes out together with the end of the body, so that a client which leaves at the
                 // terminal event has had everything.
@@ -239,6 +243,16 @@ async fn perform(
                     tokio::task::yield_now().await;
                 }
             }
+            Step::Forever(bytes, pause) => loop {
+                put(&mut pending, &bytes, chunked);
+                *sent += bytes.len() as u64;
+                write.write_all_buf(&mut pending).await?;
+                if pause.is_zero() {
+                    tokio::task::yield_now().await;
+                } else {
+                    tokio::time::sleep(pause).await;
+                }
+            },
             Step::Pause(time) => {
                 write.write_all_buf(&mut pending).await?;
                 tokio::time::sleep(time).await;
@@ -258,6 +272,17 @@ async fn perform(
     }
     write.write_all_buf(&mut pending).await?;
     Ok(End::Answered)
+}
+
+/// Bytes of a body as they stand on the wire.
+fn put(pending: &mut BytesMut, bytes: &[u8], chunked: bool) {
+    if chunked {
+        pending.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
+        pending.extend_from_slice(bytes);
+        pending.extend_from_slice(b"\r\n");
+    } else {
+        pending.extend_from_slice(bytes);
+    }
 }
 
 fn head_bytes(response: &Response) -> BytesMut {

@@ -15,6 +15,8 @@ use crate::script::{Chaos, Quirks};
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Bytes(Bytes),
+    /// The same again and again, after a pause each time, until the client leaves.
+    Forever(Bytes, Duration),
     Pause(Duration),
     /// Close with RST.
     Reset,
@@ -89,6 +91,15 @@ impl Response {
         self.body = steps;
     }
 
+    /// Half a whole answer, then filler without end.
+    pub(crate) fn endless(half: String, chaos: &Chaos) -> Self {
+        let filler = Bytes::from(vec![b'x'; 64 * 1024]);
+        let pause = Duration::from_millis(chaos.endless_ms);
+        let body = vec![Step::Bytes(half.into()), Step::Forever(filler, pause)];
+        let headers = vec![("content-type".into(), "application/json".into())];
+        Self { status: 200, headers, body, ..Self::default() }
+    }
+
     fn cut(&mut self, most: usize) {
         let mut left = most;
         let mut steps = Vec::new();
@@ -103,7 +114,7 @@ impl Response {
                     left -= bytes.len();
                     steps.push(Step::Bytes(bytes));
                 }
-                Step::Pause(_) | Step::Reset | Step::Stall => steps.push(step),
+                Step::Forever(..) | Step::Pause(_) | Step::Reset | Step::Stall => steps.push(step),
             }
         }
         if left == 0 {
@@ -182,7 +193,12 @@ pub(crate) fn steps(frames: Vec<Frame>, framing: Framing, plan: &Plan<'_>) -> Ve
         if plan.quirks.comments && framing == Framing::Sse && at == 1 {
             out.push(Step::Bytes(comment(plan.quirks)));
         }
-        out.push(Step::Bytes(bytes(&frame, framing, at, total, plan)));
+        let written = bytes(&frame, framing, at, total, plan);
+        if plan.chaos.endless_after_events == Some(at) {
+            out.push(Step::Forever(written, Duration::from_millis(plan.chaos.endless_ms)));
+            break;
+        }
+        out.push(Step::Bytes(written));
     }
     if plan.chaos.reset_after_events.is_some() {
         out.push(Step::Reset);

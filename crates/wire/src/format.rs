@@ -167,6 +167,11 @@ pub trait StreamEncoder: Send {
     /// What of the answer the dialect could not say.
     fn loss(&self) -> &Loss;
 
+    /// The failure that ended the answer because the dialect cannot say what came.
+    fn failure(&self) -> Option<&Failure> {
+        None
+    }
+
     /// Once the answer is over: what of it a later request may name instead of sending it, by id. Only the Responses
     /// dialect has such items.
     fn items(&mut self) -> Vec<(String, Raw)> {

@@ -39,6 +39,7 @@ fn check_speaks_json_and_sarif_to_programs() {
     assert!(rules.iter().any(|rule| rule["id"] == result["ruleId"]), "every result has its rule");
 }
 
+/// Also requirement 004-40: a secret is written, never read.
 #[test]
 fn show_tells_the_source_of_every_value_and_no_secret() {
     let home = Home::new();

@@ -101,7 +101,11 @@ fn answer(stream: TcpStream, hold: Hold, gate: &Gate, heads: &Mutex<Vec<String>>
     write!(stream, "data: {}\n\n", chunk(r#"{"role":"assistant","content":"first "}"#, "null"))?;
     stream.flush()?;
     gate.pass();
-    write!(stream, "data: {}\n\n", chunk(r#"{"content":"second"}"#, "null"))?;
+    // Each answer ends in its own words: those of another one would be seen.
+    let asked: serde_json::Value = serde_json::from_slice(&body)?;
+    let second =
+        serde_json::json!({"content": format!("second of {}.", asked["model"].as_str().unwrap_or_default())});
+    write!(stream, "data: {}\n\n", chunk(&second.to_string(), "null"))?;
     write!(stream, "data: {}\n\ndata: [DONE]\n\n", chunk("{}", r#""stop""#))
 }
 

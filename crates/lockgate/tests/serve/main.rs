@@ -9,11 +9,15 @@ mod claude_cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod curl;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod outside;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

@@ -10,7 +10,7 @@ fn write(home: &Home, text: &str) {
     fs::rename(home.write("next.yaml", text), home.path("lockgate.yaml")).unwrap();
 }
 
-/// Requirement 004-27: providers and aliases come without a restart and without a broken stream.
+/// Requirements 004-4, 004-27 and 004-34: providers and aliases come without a restart and without a broken stream.
 #[test]
 fn a_new_provider_and_alias_work_at_once_and_the_stream_in_flight_is_complete() {
     let (held, other) = (Held::start(Hold::Midway), Scripted::start(""));
@@ -31,25 +31,38 @@ fn a_new_provider_and_alias_work_at_once_and_the_stream_in_flight_is_complete() 
     assert!(answer.text.contains("second") && answer.text.contains("[DONE]"), "{answer:?}");
 }
 
-/// Requirement 004-40 (without UI): who is taken out of service finishes what it has begun.
+/// Requirement 004-40 (without UI): who is taken out of service finishes what it has begun; each of five answers at once
+/// is complete and none is another's, and who comes next goes elsewhere.
 #[test]
-fn a_disabled_provider_finishes_its_stream_and_gets_no_further_call() {
-    let (held, other) = (Held::start(Hold::Midway), Scripted::start(""));
+fn a_disabled_provider_finishes_its_five_streams_and_new_calls_go_elsewhere() {
+    let (held, other) = (Held::start(Hold::Midway), Scripted::start("models: [{id: m}]"));
     let home = Home::new();
-    write(&home, &format!("providers:\n{}{}", held.entry("slow", ""), other.entry("other", "")));
+    let config = |slow: &str, fast: &str| {
+        let providers = format!("{}{}", held.entry("slow", slow), other.entry("other", ""));
+        format!("providers:\n{providers}models: {{aliases: {{fast: '{fast}'}}}}\n")
+    };
+    write(&home, &config("", "slow:m"));
     let gateway = Gateway::start(&home);
-    let mut stream = gateway.stream("slow:m");
-    stream.until("first ");
-    let disabled = held.entry("slow", ", enabled: false");
-    write(&home, &format!("providers:\n{disabled}{}", other.entry("other", "")));
+    let mut streams: Vec<_> = (0..5).map(|number| gateway.stream(&format!("slow:m{number}"))).collect();
+    for stream in &mut streams {
+        stream.until("first ");
+    }
+    write(&home, &config(", enabled: false", "other:m"));
     until("it is taken over", || gateway.log().contains("the new configuration is in force"));
     let calls = held.heads().len();
     let refused = gateway.ask("slow:m");
     assert!(refused.status == 404 && refused.text.contains("`slow` is disabled"), "{refused:?}");
+    for name in ["fast", "m"] {
+        let answer = gateway.ask(name);
+        assert!(answer.status == 200 && answer.text.contains("x-provider: other"), "{name} {answer:?}");
+    }
     assert_eq!(held.heads().len(), calls, "no further call reaches it");
     held.go_on();
-    let answer = stream.end().unwrap();
-    assert!(answer.text.contains("second") && answer.text.contains("[DONE]"), "{answer:?}");
+    for (number, stream) in streams.into_iter().enumerate() {
+        let answer = stream.end().unwrap();
+        let own = answer.text.contains(&format!("second of m{number}.")) && answer.text.contains("[DONE]");
+        assert!(own && answer.text.matches("second of ").count() == 1, "{number} {answer:?}");
+    }
 }
 
 #[test]
@@ -88,6 +101,7 @@ fn sighup_reads_the_configuration_again() {
     until("it was read", || gateway.log().contains("the configuration has not changed"));
 }
 
+/// Requirement 004-40 (without UI).
 #[test]
 fn after_a_key_is_rotated_the_next_call_carries_the_new_one() {
     let upstream = Scripted::start("");

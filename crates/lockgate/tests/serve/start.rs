@@ -108,3 +108,31 @@ fn a_model_s_own_timeout_ends_a_call_that_gets_no_answer() {
     let gateway = Gateway::start(&home);
     assert_eq!(gateway.ask("work:slow-1").status, 504);
 }
+
+/// Requirement 004-36: by the provider's own id an operator finds the exchange in the provider's records.
+#[test]
+fn the_log_line_of_a_call_has_the_providers_request_id_and_no_secret() {
+    let upstream = Scripted::start("rules: [{when: {model: bad}, error: {status: 400}}]");
+    let home = Home::new();
+    let entry = upstream.entry("work", ", api_key: sk-very-private");
+    home.write("lockgate.yaml", &format!("log: {{level: debug, format: json}}\nproviders:\n{entry}"));
+    let gateway = Gateway::start(&home);
+    let answers = [gateway.ask("work:m"), gateway.stream("work:m").end().unwrap(), gateway.ask("work:bad")];
+    for (answer, outcome) in answers.iter().zip(["complete", "complete", "upstream_rejected"]) {
+        let header = |name: &str| {
+            let line = answer.text.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_else(|| panic!("{name} {answer:?}")).trim().to_owned()
+        };
+        let (task, id) = (header("x-task-id:"), header("x-request-id:"));
+        assert!(id.starts_with("req_"), "{id}");
+        let line = || {
+            let log = gateway.log();
+            let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            lines.map(|line| line["fields"].clone()).find(|fields| fields["call.id"] == *task)
+        };
+        until("the call is logged", || line().is_some());
+        let fields = line().unwrap();
+        assert_eq!((&fields["call.request_id"], &fields["call.outcome"]), (&json!(id), &json!(outcome)));
+    }
+    assert!(!gateway.log().contains("very-private"), "{}", gateway.log());
+}

@@ -169,7 +169,7 @@ async fn b07_malformed_json_and_missing_fields_are_400_and_name_the_field() {
     }
 }
 
-/// Behaviour 8.
+/// Behaviour 8, requirement S1: bytes are counted as they come.
 #[tokio::test]
 async fn b08_a_body_over_the_limit_is_413_also_chunked_and_the_next_request_is_answered() {
     let app = App::with("rules: []", |setup| setup.bounds.body = 2000).await;

@@ -7,7 +7,7 @@ use crate::client::Call;
 use crate::front::{Front, Layout};
 
 /// A model that thinks, says a word and calls a tool in each of six steps, then says that it is done.
-const LOOP: &str = "rules: [{agent: {think: 'Next step.', say: 'Looking.', steps: [{all: {get_weather: {city: A}}}, {all: {get_weather: {city: B}}}, {all: {get_weather: {city: C}}}, {all: {get_weather: {city: D}}}, {all: {get_weather: {city: E}}}, {all: {get_weather: {city: F}}}], then: All done.}}]";
+pub(crate) const LOOP: &str = "rules: [{agent: {think: 'Next step.', say: 'Looking.', steps: [{all: {get_weather: {city: A}}}, {all: {get_weather: {city: B}}}, {all: {get_weather: {city: C}}}, {all: {get_weather: {city: D}}}, {all: {get_weather: {city: E}}}, {all: {get_weather: {city: F}}}], then: All done.}}]";
 
 /// One turn of a client: sends the conversation, returns the assistant's message as the client would resend it, with
 /// the id of its call.
@@ -49,7 +49,7 @@ async fn a_chat_client_works_six_steps_with_gemini_and_its_thought_signatures() 
     assert_eq!(last.matches("thoughtSignature").count(), 6);
 }
 
-async fn anthropic_loop(app: &App, body: &mut Value, steps: usize) -> Option<String> {
+pub(crate) async fn anthropic_loop(app: &App, body: &mut Value, steps: usize) -> Option<String> {
     for _ in 0..steps {
         let reply = app.send(&Call::post("/v1/messages", body)).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
@@ -77,7 +77,7 @@ async fn anthropic_loop(app: &App, body: &mut Value, steps: usize) -> Option<Str
     None
 }
 
-fn thinking(model: &str) -> Value {
+pub(crate) fn thinking(model: &str) -> Value {
     let mut body = Front::Anthropic.body(model, Layout::Whole);
     body["max_tokens"] = json!(4096);
     body["thinking"] = json!({"type": "enabled", "budget_tokens": 1024});

@@ -9,6 +9,7 @@ use crate::client::{Call, Connection, HARD};
 use crate::front::{FRONTS, Layout};
 use crate::shapes::{Got, judge};
 
+/// Requirement S1: counts and levels, before anything is parsed into memory; each bound is a setting.
 #[tokio::test]
 async fn too_many_messages_tools_or_levels_are_400_and_say_which_bound() {
     let app = App::with("rules: []", |setup| {

@@ -11,9 +11,19 @@ mod behaviours;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod compatible;
+#[cfg(test)]
 mod continuity;
 #[cfg(test)]
+mod conversion;
+#[cfg(test)]
+mod counts;
+#[cfg(test)]
 mod front;
+#[cfg(test)]
+mod gemini;
+#[cfg(test)]
+mod headers;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
@@ -21,9 +31,13 @@ mod matrix;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod shapes;
 #[cfg(test)]
 mod side;
+#[cfg(test)]
+mod thinking;
 #[cfg(test)]
 mod timing;
 #[cfg(test)]

@@ -71,6 +71,11 @@ fn parse(text: &str) -> Checked<Value> {
     serde_json::from_str(text).map_err(|error| format!("{error} in {text:.300}"))
 }
 
+/// A call's arguments as the client reads them; what is no JSON stays text.
+fn arguments(text: &str) -> Value {
+    parse(text).unwrap_or_else(|_| Value::from(text))
+}
+
 fn word(value: &Value, pointer: &str) -> Checked<String> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.map(str::to_owned).ok_or_else(|| format!("no text at {pointer} of {value}"))
@@ -120,7 +125,10 @@ fn whole(front: Front, body: &Value) -> Checked<Answer> {
                 match block["type"].as_str() {
                     Some("text") => answer.text += &word(block, "/text")?,
                     Some("tool_use") => {
-                        ensure(block["input"].is_object(), "input is no object")?;
+                        // Broken arguments cannot be an object; they must not become another one either.
+                        let broken = |text: &str| parse(text).is_err();
+                        let fits = block["input"].is_object() || block["input"].as_str().is_some_and(broken);
+                        ensure(fits, "input is no object")?;
                         word(block, "/id")?;
                         answer.calls.push((word(block, "/name")?, block["input"].clone()));
                     }
@@ -140,7 +148,7 @@ fn whole(front: Front, body: &Value) -> Checked<Answer> {
             answer.text = choice["message"]["content"].as_str().unwrap_or_default().into();
             for call in choice["message"]["tool_calls"].as_array().into_iter().flatten() {
                 word(call, "/id")?;
-                let arguments = parse(&word(call, "/function/arguments")?)?;
+                let arguments = arguments(&word(call, "/function/arguments")?);
                 answer.calls.push((word(call, "/function/name")?, arguments));
             }
         }
@@ -221,7 +229,7 @@ fn anthropic_stream(text: &str) -> Checked<Got> {
                 let (index, block, json) = open.take().ok_or("a stop without block")?;
                 ensure(number(&data, "/index")? == index, "a stop of another block")?;
                 if block["type"] == "tool_use" {
-                    let input = if json.is_empty() { block["input"].clone() } else { parse(&json)? };
+                    let input = if json.is_empty() { block["input"].clone() } else { arguments(&json) };
                     answer.calls.push((word(&block, "/name")?, input));
                 }
             }
@@ -282,8 +290,8 @@ fn chat_stream(text: &str) -> Checked<Got> {
     }
     ensure(done, "no [DONE]")?;
     ensure(!answer.stop.is_empty(), "no finish_reason")?;
-    for (name, arguments) in calls {
-        answer.calls.push((name, parse(&arguments)?));
+    for (name, text) in calls {
+        answer.calls.push((name, arguments(&text)));
     }
     Ok(Got::Answer(answer))
 }
@@ -376,7 +384,7 @@ fn responses_object(body: &Value, answer: &mut Answer) -> Checked<()> {
             }
             Some("function_call") => {
                 word(item, "/call_id")?;
-                answer.calls.push((word(item, "/name")?, parse(&word(item, "/arguments")?)?));
+                answer.calls.push((word(item, "/name")?, arguments(&word(item, "/arguments")?)));
             }
             Some(_) => {}
             None => return Err("an item without type".into()),

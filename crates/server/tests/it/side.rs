@@ -52,6 +52,25 @@ async fn models_are_listed_in_the_form_of_each_dialect() {
     assert!(app.send(&Call::get("/api/version")).await.json()["version"].is_string());
 }
 
+/// Requirement 004-M10.
+#[tokio::test]
+async fn the_list_has_the_models_of_every_provider_under_names_that_reach_them() {
+    let app = App::start(MODELS).await;
+    app.engine.discover(Duration::from_secs(10)).await;
+    let list = app.send(&Call::get("/v1/models")).await.json();
+    let names = ids(&list["data"], "id");
+    for provider in ["anthropic", "gemini", "ollama", "openai", "openrouter", "other"] {
+        for model in ["claude-x", "gpt-x"] {
+            let name = format!("{provider}:{model}");
+            assert!(names.contains(&name), "{name} {names:?}");
+            app.upstream.clear();
+            let reply = app.send(&Front::Chat.call(&name, Layout::Whole)).await;
+            assert_eq!((reply.status, reply.header("x-provider")), (200, Some(provider)), "{name} {reply:?}");
+            assert!(app.seen().json()["model"] == model || app.seen().path().contains(model), "{name}");
+        }
+    }
+}
+
 /// Requirement 004-9.
 #[tokio::test]
 async fn a_key_sees_only_the_models_it_may_call() {

@@ -33,13 +33,13 @@ async fn leaves(script: &str, after_first_byte: bool) {
     }
 }
 
-/// Behaviour T1: cancelled within 100 ms.
+/// Requirement 004-8: cancelled within 100 ms.
 #[tokio::test]
 async fn a_client_that_leaves_in_the_middle_ends_the_upstream_call() {
     leaves("{chunk: 2, rules: [{chaos: {stall_after_events: 4}}]}", true).await;
 }
 
-/// Behaviour T1: also before the first byte.
+/// Requirement 004-8: also before the first byte.
 #[tokio::test]
 async fn a_client_that_leaves_before_the_first_byte_ends_the_upstream_call() {
     leaves("rules: [{chaos: {first_byte_delay_ms: 60000}}]", false).await;
@@ -57,7 +57,7 @@ fn pings(front: Front, reply: &Reply) -> usize {
     }
 }
 
-/// Requirement S1: a waiting client gets signs of life, and then the answer or one error event.
+/// Requirement 004-27 (idle but alive): a waiting client gets signs of life, and then the answer or one error event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_waiting_stream_gets_keep_alives_before_the_first_byte_and_in_the_middle() {
     for chaos in ["first_byte_delay_ms: 700", "{stall_after_events: 4, stall_ms: 700}"] {
@@ -100,7 +100,7 @@ async fn an_error_after_a_keep_alive_is_one_event_of_the_dialect() {
     }
 }
 
-/// Requirement N3: each phase has its own bound, and the error says which setting it was.
+/// Requirements N3 and 004-27: each phase has its own bound, and the error says which setting it was.
 #[tokio::test]
 async fn each_timeout_is_504_or_an_event_that_names_its_setting() {
     let cases = [

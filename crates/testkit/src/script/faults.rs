@@ -44,6 +44,10 @@ pub struct Chaos {
     pub empty: bool,
     /// Add so many megabytes of text.
     pub huge_mb: usize,
+    /// Never end: say the frame after so many events again and again; whole answers are halved and filled up for ever.
+    pub endless_after_events: Option<usize>,
+    /// Pause before each repetition.
+    pub endless_ms: u64,
 }
 
 /// Habits of compatible servers. All but the framing ones concern Chat Completions.

@@ -3,8 +3,8 @@
 //! [`OutlineCandidate`] reads only what accounting needs; [`Chunk`] reads all.
 
 use lockgate_core::{Raw, Stop, StopReason, Usage};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use super::error::ErrorObject;
 use super::request::{Content, Many};
@@ -50,14 +50,24 @@ pub(super) struct Feedback {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct UsageMetadata {
+    #[serde(deserialize_with = "count")]
     cached_content_token_count: Option<u64>,
+    #[serde(deserialize_with = "count")]
     candidates_token_count: Option<u64>,
     /// The whole prompt, what was cached included.
+    #[serde(deserialize_with = "count")]
     prompt_token_count: Option<u64>,
     service_tier: Option<String>,
+    #[serde(deserialize_with = "count")]
     thoughts_token_count: Option<u64>,
+    #[serde(deserialize_with = "count")]
     tool_use_prompt_token_count: Option<u64>,
     traffic_type: Option<String>,
+}
+
+/// A count; what is none is not known, and no reason to lose the answer.
+fn count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    Ok(serde_json::Value::deserialize(from)?.as_u64())
 }
 
 wire_object! {

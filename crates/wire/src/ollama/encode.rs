@@ -99,6 +99,8 @@ pub(super) struct Encoder {
     coming: Option<Coming>,
     created_at: String,
     end: Option<Stop>,
+    /// Why the answer could not be said.
+    failed: Option<Failure>,
     loss: Loss,
     mode: Mode,
     model: String,
@@ -116,6 +118,7 @@ impl Encoder {
             coming: None,
             created_at: super::time::stamp(context.created),
             end: None,
+            failed: None,
             loss: Loss::default(),
             mode,
             model: context.model,
@@ -267,6 +270,7 @@ impl StreamEncoder for Encoder {
                     && let Err(failure) = self.call(coming)
                 {
                     self.fail(&failure, out);
+                    self.failed = Some(failure);
                     return;
                 }
             }
@@ -308,6 +312,7 @@ impl StreamEncoder for Encoder {
             && let Err(failure) = self.call(coming)
         {
             self.fail(&failure, out);
+            self.failed = Some(failure);
             return;
         }
         self.write(true, out);
@@ -325,5 +330,9 @@ impl StreamEncoder for Encoder {
 
     fn loss(&self) -> &Loss {
         &self.loss
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.failed.as_ref()
     }
 }

@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn known_references_become_their_items_and_every_other_byte_stays() {
         let body = br#"{ "input" : [{"role":"user","content":"hi"},{"type":"item_reference","id":"a"},{"type":"item_reference","id":"b"},{"type":"message","id":"a"}] , "n":1.50 }"#;
-        let item = |id: &str| (id == "a").then(|| RawValue::from_string("7".into()).unwrap().into());
+        let item = |id: &str| (id == "a").then(|| RawValue::from_string("7".into()).unwrap());
         let out = with_items(body, item).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
