@@ -24,6 +24,7 @@ mod hush;
 mod loaded;
 mod pipe;
 mod process;
+mod proxy;
 mod relay;
 mod report;
 mod request;

@@ -11,9 +11,13 @@ mod config;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod held;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod proxy;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
