@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use lockgate_providers::ProxyAddress;
+
 use super::document::{self, Field, Node, Place, Problem};
 use super::draft::Draft;
 use super::known;
@@ -101,6 +103,7 @@ impl Import<'_> {
             "API_TIMEOUT_MS" => self.timeout(&at, field),
             "HOST" | "PORT" => self.listen(&at, whole, field),
             "LOG_LEVEL" => self.log_level(&at, field),
+            "PROXY_URL" => self.proxy(&at, field),
             "Router" => self.router(&at, field),
             "gateway" => self.gateway(&at, whole, field),
             name => match known::reason(known::TOP, name) {
@@ -119,6 +122,7 @@ impl Import<'_> {
             "HOST",
             "LOG_LEVEL",
             "PORT",
+            "PROXY_URL",
             "Providers",
             "Router",
             "gateway",
@@ -269,6 +273,35 @@ impl Import<'_> {
             self.entries.push(Entry::mapped(at, field.place, format!("server.listen: {listen}")));
         }
         self.draft.listen = Some(listen);
+    }
+
+    fn proxy(&mut self, at: &str, field: &Field) {
+        let text = self.refer(field.value.text().unwrap_or_default().trim());
+        let home = "proxy of every provider that is not on this machine";
+        if text.is_empty() {
+            self.entries.push(Entry::not_mapped(
+                at,
+                field.place,
+                "empty: providers are connected to directly",
+            ));
+        } else if text.contains("${") {
+            self.entries.push(Entry::mapped(at, field.place, format!("{home}: {text}")));
+            self.draft.proxy = Some(text);
+        } else {
+            match text.parse::<ProxyAddress>() {
+                Err(error) => self.entries.push(Entry::not_mapped(at, field.place, error.to_string())),
+                Ok(address) if address.has_password() && !self.inline_secrets => {
+                    let name = self.variable("PROXY_URL", at, field.place);
+                    let words = format!("{home}: ${{{name}}} (set {name} to this address)");
+                    self.entries.push(Entry::mapped(at, field.place, words));
+                    self.draft.proxy = Some(format!("${{{name}}}"));
+                }
+                Ok(address) => {
+                    self.entries.push(Entry::mapped(at, field.place, format!("{home}: {address}")));
+                    self.draft.proxy = Some(address.expose().to_owned());
+                }
+            }
+        }
     }
 
     fn log_level(&mut self, at: &str, field: &Field) {

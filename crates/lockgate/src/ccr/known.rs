@@ -10,7 +10,6 @@ pub(super) const TOP: &[(&str, &str)] = &[
     ("LOG", "Lockgate always logs, to its standard error; log.level says how much"),
     ("LOG_FILE", "Lockgate logs to its standard error; redirect that"),
     ("NON_INTERACTIVE_MODE", "`lockgate run` hands the terminal to the client as it is"),
-    ("PROXY_URL", "Lockgate connects to providers directly and has no proxy setting"),
     ("REWRITE_SYSTEM_PROMPT", "Lockgate does not rewrite prompts"),
     ("StatusLine", "display of claude-code-router's own status line"),
     (

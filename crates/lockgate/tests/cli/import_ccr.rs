@@ -99,9 +99,33 @@ fn the_classic_example_becomes_this_configuration() {
     assert_eq!(providers["modelscope"]["kind"], "openai-compatible");
     assert_eq!(providers["modelscope"]["base_url"], "https://api-inference.modelscope.cn/v1");
     assert_eq!(providers["modelscope"]["timeouts"]["total_ms"], 600_000);
+    assert_eq!(providers["deepseek"]["proxy"], "http://127.0.0.1:7890");
+    assert_eq!(providers["ollama"].get("proxy"), None, "no proxy leads back to this machine");
     assert_eq!(yaml["models"]["slots"]["background"], "ollama:qwen3-coder:latest");
     assert_eq!(yaml["models"]["slots"]["longContext"], "openrouter:google/gemini-3-pro");
     assert_eq!(yaml["models"]["long_context_threshold"], 80_000);
+}
+
+#[test]
+fn a_proxy_with_a_password_becomes_a_variable_and_an_unusable_one_is_explained() {
+    let of = |proxy: &str| {
+        let text = format!(
+            r#"{{"PROXY_URL": "{proxy}", "Providers": [{{"name": "deepseek", "api_key": "$K", "models": ["m"]}}]}}"#
+        );
+        read(&text, false).unwrap()
+    };
+    let secret = of("http://me:a-secret@proxy:8080");
+    assert!(secret.yaml("x").contains("    proxy: ${PROXY_URL}\n"), "{}", secret.yaml("x"));
+    assert_eq!(
+        (secret.variables[0].name.as_str(), secret.variables[0].from.as_str()),
+        ("PROXY_URL", "PROXY_URL")
+    );
+    assert!(!format!("{secret:?}").contains("a-secret"));
+    assert!(of("http://${PROXY_HOST}:1").yaml("x").contains("http://${PROXY_HOST}:1"));
+    let unusable = of("https://proxy:8080");
+    assert!(!unusable.yaml("x").contains("proxy"), "{}", unusable.yaml("x"));
+    let why = |entry: &lockgate::ccr::Entry| matches!(&entry.outcome, Outcome::NotMapped(why) if why.contains("TLS"));
+    assert!(unusable.entries.iter().any(|entry| entry.path == "PROXY_URL" && why(entry)));
 }
 
 #[test]
@@ -150,6 +174,7 @@ fn a_round_trip_keeps_slots_and_models() {
         let parse = |yaml: String| serde_saphyr::from_str::<Value>(&yaml).unwrap();
         let (first, second) = (parse(first.yaml("x")), parse(second.yaml("x")));
         assert_eq!(first["models"], second["models"], "{}", path.display());
+        assert_eq!(first["providers"]["deepseek"]["proxy"], second["providers"]["deepseek"]["proxy"]);
         for (id, provider) in first["providers"].as_object().unwrap() {
             let again = &second["providers"][id];
             assert_eq!(provider.get("kind"), again.get("kind"), "{}: {id}", path.display());
