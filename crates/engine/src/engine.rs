@@ -246,11 +246,13 @@ impl Engine {
         // What cannot be taken apart here, such as a reference to what the provider has stored, is the provider's to judge.
         let Ok(mut conversation) = request.format.messages.parse(&request.body) else { return Ok(None) };
         let issuer = issuer_of(target);
-        if !self.continuity.holds_foreign(&conversation, &issuer) {
+        // Anthropic refuses thoughts without a signature; the others take them as words, or as a name of what they have stored.
+        let wants_seals = request.format.dialect == Dialect::Anthropic;
+        if !self.continuity.holds_foreign(&conversation, &issuer, wants_seals) {
             return Ok(None);
         }
         let mut loss = Loss::default();
-        self.continuity.drop_foreign(&mut conversation, &issuer, &mut loss);
+        self.continuity.drop_foreign(&mut conversation, &issuer, wants_seals, &mut loss);
         let outgoing = self.write(request, &conversation, target, (request.format, mode), loss)?;
         // What is written asks for usage in any case.
         let unasked = request.format.dialect == Dialect::Chat && !chat::include_usage(&request.body);
