@@ -16,6 +16,7 @@ use lockgate_wire::{Mode, ToolNames};
 use tokio::time::{Instant, timeout_at};
 
 use crate::body::UpstreamBody;
+use crate::hint::Lists;
 use crate::pipe::{Pipe, PipeSpec, mode_of};
 use crate::resolve::Target;
 use crate::upstream::Unsent;
@@ -42,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) hidden: Option<fn(&[u8]) -> bool>,
     /// The client's headers that go along.
     pub(crate) headers: HeaderMap,
+    /// Which models providers are known to have.
+    pub(crate) lists: Lists,
     /// The tools' original names.
     pub(crate) names: ToolNames,
     /// The path, where it is not the dialect's own (`/api/generate`).
@@ -180,7 +183,8 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
             let response =
                 response.map_err(|_| too_slow(plan))?.map_err(|unsent| unreachable(plan, &unsent))?;
             if response.status().as_u16() >= 300 {
-                return Err(refused(plan, response, deadline).await);
+                let refused = refused(plan, response, deadline).await;
+                return Err(plan.lists.beside(&plan.target, refused));
             }
             let (head, body) = response.into_parts();
             (head.status.as_u16(), head.headers, UpstreamBody::Http(body))

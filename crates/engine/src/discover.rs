@@ -34,6 +34,11 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
+    /// Whether the provider itself told which models it has.
+    pub(crate) fn has_list(&self) -> bool {
+        self.asked && self.verdict.is_ok()
+    }
+
     /// Whether nothing is known that keeps calls from succeeding. A list may be refused where calls are not.
     fn is_good(&self) -> bool {
         match &self.verdict {

@@ -20,6 +20,7 @@ use crate::attempt::{self, Plan, Refused};
 use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
+use crate::hint::Lists;
 use crate::relay::{AnswerBody, Relay, is_stream};
 use crate::report::{CallReport, Observer, Outcome, Report};
 use crate::request::CallRequest;
@@ -149,6 +150,11 @@ impl Engine {
             front_mode: mode,
             hidden: outgoing.hidden,
             headers: attempt::travelling(&request.headers, dialect, outgoing.upstream.dialect),
+            lists: Lists {
+                caller: request.caller.clone(),
+                catalogue: self.catalogue.load_full(),
+                probes: self.probes.load_full(),
+            },
             names: outgoing.names,
             raw_path: outgoing.raw_path,
             started,

@@ -20,6 +20,7 @@ mod discover;
 mod engine;
 mod estimate;
 mod headers;
+mod hint;
 mod hush;
 mod loaded;
 mod pipe;
