@@ -17,6 +17,8 @@ use crate::support::{Home, Scripted};
 /// What the proxy does when it is asked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Manner {
+    /// Takes what it is told and never answers.
+    Mute,
     /// Passes everything on.
     Open,
     /// Says a status and nothing else.
@@ -59,7 +61,9 @@ impl Gate {
                     // A client that goes away ends its own connection only.
                     let _ = match manner {
                         Manner::Socks => world.socks(client).await,
-                        Manner::Open | Manner::Says(_) | Manner::Silent => world.http(client, manner).await,
+                        Manner::Mute | Manner::Open | Manner::Says(_) | Manner::Silent => {
+                            world.http(client, manner).await
+                        }
                     };
                 });
             }
@@ -97,6 +101,7 @@ impl World {
                 client.write_all(answer.as_bytes()).await?;
                 client.shutdown().await
             }
+            Manner::Mute => client.read_to_end(&mut read).await.map(drop),
             Manner::Silent => Ok(()),
             Manner::Open | Manner::Socks => match head.strip_prefix("CONNECT ") {
                 Some(rest) => {

@@ -4,7 +4,7 @@
 
 use crate::gate::{Gate, Manner};
 use crate::http::Answer;
-use crate::support::{Gateway, Home, Ran, Scripted, until};
+use crate::support::{Gateway, Home, Ran, Scripted};
 
 const SCRIPT: &str = "keys: [sk-work]\nmodels: [{id: m}]\n";
 
@@ -24,8 +24,7 @@ fn good(answer: &Answer) {
 }
 
 fn start_screen(gateway: &Gateway) -> String {
-    until("everybody was asked", || gateway.out().contains("Providers"));
-    gateway.out().split_whitespace().collect::<Vec<_>>().join(" ")
+    gateway.screen().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -153,6 +152,19 @@ fn a_proxy_that_does_not_help_is_named_without_its_password_and_asked_once_more(
     assert_eq!(answer.status, 502, "{}", answer.text);
     let words = "the proxy http://127.0.0.1:1 (HTTPS_PROXY) cannot be reached: Connection refused";
     assert!(answer.text.contains(words), "{}", answer.text);
+}
+
+#[test]
+fn a_proxy_that_never_answers_is_named_when_the_time_for_connecting_is_over() {
+    let (home, upstream) = (Home::new(), Scripted::start(SCRIPT));
+    let gate = Gate::open(&home, &upstream, Manner::Mute);
+    let more = format!(", proxy: 'http://{}', timeouts: {{connect_ms: 100}}", gate.address);
+    let gateway = gateway(&home, "https://provider.test/v1", &more, &[("SSL_CERT_FILE", gate.authority())]);
+    let answer = gateway.ask("work:m");
+    assert_eq!(answer.status, 502, "{}", answer.text);
+    let words =
+        format!("no connection in time through the proxy http://{} (providers.work.proxy)", gate.address);
+    assert!(answer.text.contains(&words), "{}", answer.text);
 }
 
 #[test]
