@@ -56,6 +56,7 @@ fn a_plain_provider_is_reached_by_whole_addresses_that_any_proxy_passes_on() {
     let proxy = format!("http://me:secret@{}", gate.address);
     let gateway = gateway(&home, "http://provider.test:8000/v1", "", &[("http_proxy", &proxy)]);
     good(&gateway.ask("work:m"));
+    start_screen(&gateway);
     let seen = gate.seen().concat();
     assert!(seen.contains("http://provider.test:8000/v1/models HTTP/1.1\r\n"), "{seen}");
     assert!(seen.contains("host: provider.test:8000\r\n"), "{seen}");
