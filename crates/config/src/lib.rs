@@ -11,6 +11,7 @@ mod detect;
 mod environment;
 mod expand;
 mod locate;
+mod outgoing;
 mod path;
 mod problem;
 mod reference;

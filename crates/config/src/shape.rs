@@ -7,6 +7,7 @@
 
 use std::{fmt::Write as _, net::SocketAddr};
 
+use lockgate_providers::Proxy;
 use serde_json::{Map, Number, Value};
 use url::Url;
 
@@ -218,6 +219,7 @@ fn format(format: Option<&str>, text: &str) -> Result<(), (Code, String)> {
             Code::KeyHash,
             "must be `blake3:` and 64 hexadecimal digits; never the key itself".to_owned(),
         )),
+        Some("proxy") => text.parse::<Proxy>().map(drop).map_err(|error| (Code::BadValue, error.to_string())),
         Some("model-pattern") if text.is_empty() => bad("an empty pattern matches nothing"),
         Some(_) | None => Ok(()),
     }

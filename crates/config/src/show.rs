@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use lockgate_core::Secret;
+use lockgate_providers::Proxy;
 use serde_json::{Value, json};
 
 use crate::{
@@ -29,7 +30,8 @@ pub struct Setting {
 #[derive(Clone, Debug)]
 enum Shown {
     Open(Value),
-    Secret(Secret),
+    /// The value, and what stands for it where it is seen.
+    Secret(Secret, String),
 }
 
 impl Setting {
@@ -37,7 +39,7 @@ impl Setting {
     pub fn value(&self) -> Value {
         match &self.shown {
             Shown::Open(value) => value.clone(),
-            Shown::Secret(_) => SET.into(),
+            Shown::Secret(_, shown) => shown.as_str().into(),
         }
     }
 
@@ -46,8 +48,8 @@ impl Setting {
         self.path == other.path
             && match (&self.shown, &other.shown) {
                 (Shown::Open(a), Shown::Open(b)) => a == b,
-                (Shown::Secret(a), Shown::Secret(b)) => a.expose() == b.expose(),
-                (Shown::Open(_), Shown::Secret(_)) | (Shown::Secret(_), Shown::Open(_)) => false,
+                (Shown::Secret(a, _), Shown::Secret(b, _)) => a.expose() == b.expose(),
+                (Shown::Open(_), Shown::Secret(..)) | (Shown::Secret(..), Shown::Open(_)) => false,
             }
     }
 }
@@ -57,7 +59,8 @@ pub fn render_settings_text(settings: &[Setting]) -> String {
     settings.iter().fold(String::new(), |mut text, setting| {
         let value = match &setting.shown {
             Shown::Open(value) => value.to_string(),
-            Shown::Secret(_) => SET.to_owned(),
+            Shown::Secret(_, shown) if shown == SET => SET.to_owned(),
+            Shown::Secret(_, shown) => format!("{shown:?}"),
         };
         let _ = writeln!(text, "{} = {value}   (source: {})", setting.path, setting.source);
         text
@@ -125,7 +128,11 @@ fn leaf(node: Option<&Node>, schema: Schema<'_>, path: &Path) -> Option<Setting>
         None => (schema.default()?.clone(), Source::Default),
     };
     let shown = match value {
-        Value::String(text) if schema.is_secret() => Shown::Secret(Secret::new(text)),
+        Value::String(text) if schema.is_secret() => Shown::Secret(Secret::new(text), SET.to_owned()),
+        Value::String(text) if schema.format() == Some("proxy") => {
+            let shown = text.parse::<Proxy>().map_or_else(|_| SET.to_owned(), |proxy| proxy.to_string());
+            Shown::Secret(Secret::new(text), shown)
+        }
         value => Shown::Open(value),
     };
     Some(Setting { path: path.clone(), source, shown })

@@ -4,13 +4,13 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use lockgate_providers::{Kind, Preset, Settings, implied_base_url, implied_kind};
+use lockgate_providers::{EnvironmentProxies, Kind, Preset, Settings, implied_base_url, implied_kind};
 use url::Url;
 
 use crate::{
     Code, Config, Environment, Path, Problem, Problems, Source,
     check::Checker,
-    detect, environment, expand,
+    detect, environment, expand, outgoing,
     schema::Schema,
     shape,
     show::{self, Setting},
@@ -76,6 +76,7 @@ impl Provider {
 pub struct Snapshot {
     config: Config,
     providers: Vec<Provider>,
+    proxies: EnvironmentProxies,
     settings: Vec<Setting>,
     warnings: Vec<Problem>,
     hash: String,
@@ -95,6 +96,11 @@ impl Snapshot {
     /// The enabled provider called `id`.
     pub fn provider(&self, id: &str) -> Option<&Provider> {
         self.providers.iter().find(|provider| provider.id == id)
+    }
+
+    /// The proxies that the environment names.
+    pub fn proxies(&self) -> &EnvironmentProxies {
+        &self.proxies
     }
 
     /// Every effective value with its source, in the order of the reference.
@@ -141,6 +147,7 @@ impl Inputs {
             }
         };
         let all = providers(&config, &tree);
+        let proxies = outgoing::proxies(&self.environment, &mut problems);
         let malformed = problems.iter().map(|problem| problem.path.clone()).collect();
         let checker =
             Checker { tree: &tree, config: &config, providers: &all, malformed, problems: Vec::new() };
@@ -150,7 +157,7 @@ impl Inputs {
         let hash = show::hash(&settings);
         let warnings = problems.iter().filter(|problem| !problem.is_error()).cloned().collect();
         let providers = all.into_iter().filter(|provider| provider.settings.enabled).collect();
-        (Snapshot { config, providers, settings, warnings, hash }, problems)
+        (Snapshot { config, providers, proxies, settings, warnings, hash }, problems)
     }
 
     /// The merged layers, lowest first.

@@ -16,9 +16,10 @@ use lockgate_wire::{Mode, ToolNames};
 use tokio::time::{Instant, timeout_at};
 
 use crate::body::UpstreamBody;
+use crate::hint::Lists;
 use crate::pipe::{Pipe, PipeSpec, mode_of};
 use crate::resolve::Target;
-use crate::upstream::describe;
+use crate::upstream::Unsent;
 use crate::{headers, process};
 
 /// The largest error body that is read, in bytes.
@@ -42,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) hidden: Option<fn(&[u8]) -> bool>,
     /// The client's headers that go along.
     pub(crate) headers: HeaderMap,
+    /// Which models providers are known to have.
+    pub(crate) lists: Lists,
     /// The tools' original names.
     pub(crate) names: ToolNames,
     /// The path, where it is not the dialect's own (`/api/generate`).
@@ -178,9 +181,10 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
             let request = request(plan, &ask, method, uri).await?;
             let response = timeout_at(deadline, plan.target.upstream.send(request)).await;
             let response =
-                response.map_err(|_| too_slow(plan))?.map_err(|error| unreachable(plan, &error))?;
+                response.map_err(|_| too_slow(plan))?.map_err(|unsent| unreachable(plan, &unsent))?;
             if response.status().as_u16() >= 300 {
-                return Err(refused(plan, response, deadline).await);
+                let refused = refused(plan, response, deadline).await;
+                return Err(plan.lists.beside(&plan.target, refused));
             }
             let (head, body) = response.into_parts();
             (head.status.as_u16(), head.headers, UpstreamBody::Http(body))
@@ -297,10 +301,11 @@ fn too_slow(plan: &Plan) -> Failure {
     Failure::new(ErrorKind::Timeout, message)
 }
 
-fn unreachable(plan: &Plan, error: &hyper_util::client::legacy::Error) -> Failure {
-    let id = &plan.target.upstream.id;
-    let hint = if plan.target.upstream.kind.info().local { "; is it running?" } else { "" };
-    Failure::new(ErrorKind::UpstreamUnavailable, format!("provider `{id}`: {}{hint}", describe(error)))
+fn unreachable(plan: &Plan, unsent: &Unsent) -> Failure {
+    let upstream = &plan.target.upstream;
+    let hint = if upstream.kind.info().local && !unsent.proxied { "; is it running?" } else { "" };
+    let message = format!("provider `{}`: {}{hint}", upstream.id, unsent.words);
+    Failure::new(ErrorKind::UpstreamUnavailable, message)
 }
 
 /// An answer broke off, with the name of its provider.

@@ -66,7 +66,7 @@ fn talks(id: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lockgate_providers::Settings;
+    use lockgate_providers::{EnvironmentProxies, Settings};
 
     fn cards(ids: &[&str]) -> Vec<ModelCard> {
         ids.iter().map(|id| ModelCard { id: (*id).to_owned(), ..ModelCard::default() }).collect()
@@ -81,7 +81,10 @@ mod tests {
             models,
             ..Settings::default()
         };
-        model_of(&Upstream::open("p", &settings, false).unwrap(), &cards(listed))
+        model_of(
+            &Upstream::open("p", &settings, false, &EnvironmentProxies::default()).unwrap(),
+            &cards(listed),
+        )
     }
 
     /// Requirement 004-M9.

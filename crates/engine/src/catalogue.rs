@@ -60,10 +60,22 @@ impl Catalogue {
 
     /// Names that look like this one, best first.
     pub fn nearest(&self, name: &str, most: usize) -> Vec<String> {
+        let mut near = self.similar(name, None);
+        near.truncate(most);
+        near
+    }
+
+    /// Names of one provider's models that look like this one, best first.
+    pub fn nearest_of(&self, provider: &str, name: &str) -> Vec<String> {
+        self.similar(name, Some(provider))
+    }
+
+    fn similar(&self, name: &str, only: Option<&str>) -> Vec<String> {
         let short = name.rsplit(['/', ':']).next().unwrap_or(name);
         let mut scored: Vec<(f64, String)> = self
             .by_provider
             .iter()
+            .filter(|(provider, _)| only.is_none_or(|only| *provider == only))
             .flat_map(|(provider, cards)| cards.iter().map(move |card| (provider, card)))
             .map(|(provider, card)| {
                 (
@@ -74,6 +86,6 @@ impl Catalogue {
             .filter(|(score, _)| *score > 0.8)
             .collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        scored.into_iter().take(most).map(|(_, name)| name).collect()
+        scored.into_iter().map(|(_, name)| name).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Connections to providers: TCP without delay, TLS where the address says so, both within one bound.
+//! Connections to providers: TCP without delay, directly or through a proxy, TLS where the address says so, all within one bound.
 //!
 //! Root certificates are loaded at the first `https` connection and not before, so that a start takes no longer
 //! than it must. Knows nothing of HTTP requests.
@@ -11,63 +11,153 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
+
+use crate::proxy::{Hop, Ways};
 
 /// Opens connections, each within `timeout` from name lookup to TLS.
 #[derive(Clone)]
 pub(crate) struct Connector {
     http: HttpConnector,
     timeout: Duration,
+    ways: Arc<Ways>,
 }
 
 impl Connector {
-    pub(crate) fn new(timeout: Duration) -> Self {
+    pub(crate) fn new(timeout: Duration, ways: Arc<Ways>) -> Self {
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
         http.enforce_http(false);
         http.set_keepalive(Some(Duration::from_mins(1)));
-        Self { http, timeout }
+        Self { http, timeout, ways }
     }
 }
 
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Opening<S> = Pin<Box<dyn Future<Output = io::Result<S>> + Send>>;
 
 impl Service<Uri> for Connector {
-    type Response = Stream;
+    type Response = MaybeHttpsStream<Line>;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+    type Future = Opening<Self::Response>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.http.poll_ready(cx).map_err(io::Error::other)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (mut http, timeout) = (self.http.clone(), self.timeout);
+        let (hop, timeout) = (self.ways.to(&uri), self.timeout);
+        let late = hop.as_ref().map(Hop::late);
+        let mut through = Through { hop, http: self.http.clone() };
         Box::pin(async move {
             let open = async {
                 if uri.scheme_str() == Some("https") {
-                    let mut https = with_tls(http).await?;
+                    let mut https = with_tls(through).await?;
                     https.call(uri).await.map_err(io::Error::other)
                 } else {
-                    http.call(uri).await.map(MaybeHttpsStream::Http).map_err(io::Error::other)
+                    through.call(uri).await.map(MaybeHttpsStream::Http)
                 }
             };
-            tokio::time::timeout(timeout, open).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            let too_late = || match late {
+                Some(words) => io::Error::new(io::ErrorKind::TimedOut, words),
+                None => io::ErrorKind::TimedOut.into(),
+            };
+            tokio::time::timeout(timeout, open).await.unwrap_or_else(|_| Err(too_late()))
         })
     }
 }
 
-async fn with_tls(http: HttpConnector) -> io::Result<HttpsConnector<HttpConnector>> {
+/// A TCP connection to an address, or to a proxy that passes everything on to it.
+pub(crate) struct Line {
+    /// Whether a proxy reads the requests, which then name the whole address.
+    forwarded: bool,
+    io: TokioIo<TcpStream>,
+}
+
+impl Connection for Line {
+    fn connected(&self) -> Connected {
+        self.io.connected().proxy(self.forwarded)
+    }
+}
+
+impl Read for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl Write for Line {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}
+
+/// Opens lines, through a proxy if one is on the way.
+struct Through {
+    hop: Option<Hop>,
+    http: HttpConnector,
+}
+
+impl Service<Uri> for Through {
+    type Response = Line;
+    type Error = io::Error;
+    type Future = Opening<Line>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.http.poll_ready(cx).map_err(io::Error::other)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (hop, mut http) = (self.hop.clone(), self.http.clone());
+        Box::pin(async move {
+            let Some(hop) = hop else {
+                let io = http.call(uri).await.map_err(io::Error::other)?;
+                return Ok(Line { forwarded: false, io });
+            };
+            let opened = match http.call(hop.uri.clone()).await {
+                Err(error) => Err(hop.unreachable(&error)),
+                Ok(io) => hop.pass(io, uri).await,
+            };
+            opened.map(|io| Line { forwarded: hop.forwards(), io }).map_err(io::Error::other)
+        })
+    }
+}
+
+async fn with_tls(through: Through) -> io::Result<HttpsConnector<Through>> {
     let config = match TLS.get() {
         Some(config) => config.clone(),
         None => tokio::task::spawn_blocking(tls).await.map_err(io::Error::other)??,
     };
     let builder = HttpsConnectorBuilder::new().with_tls_config((*config).clone());
-    Ok(builder.https_only().enable_all_versions().wrap_connector(http))
+    Ok(builder.https_only().enable_all_versions().wrap_connector(through))
 }
 
 static TLS: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();

@@ -164,23 +164,29 @@ impl Continuity {
     }
 
     /// Whether a conversation that keeps its dialect holds thoughts that `target` will not accept: sealed by somebody
-    /// else as far as this store knows, or not sealed at all.
-    pub fn holds_foreign(&self, conversation: &Conversation, target: &Issuer) -> bool {
+    /// else as far as this store knows, or not sealed at all where the dialect `wants_seals`.
+    pub fn holds_foreign(&self, conversation: &Conversation, target: &Issuer, wants_seals: bool) -> bool {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let parts = conversation
             .turns
             .iter()
             .filter(|turn| turn.role == Role::Assistant)
             .flat_map(|turn| &turn.parts);
-        parts.into_iter().any(|part| inner.is_foreign(part, target))
+        parts.into_iter().any(|part| inner.is_foreign(part, target, wants_seals))
     }
 
     /// Takes out what [`Self::holds_foreign`] finds, and notes it.
-    pub fn drop_foreign(&self, conversation: &mut Conversation, target: &Issuer, loss: &mut Loss) {
+    pub fn drop_foreign(
+        &self,
+        conversation: &mut Conversation,
+        target: &Issuer,
+        wants_seals: bool,
+        loss: &mut Loss,
+    ) {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         for turn in conversation.turns.iter_mut().filter(|turn| turn.role == Role::Assistant) {
             turn.parts.retain_mut(|part| {
-                if !inner.is_foreign(part, target) {
+                if !inner.is_foreign(part, target, wants_seals) {
                     return true;
                 }
                 loss.note("thinking.signature");
@@ -202,11 +208,11 @@ impl Continuity {
 }
 
 impl Inner {
-    fn is_foreign(&self, part: &Part, target: &Issuer) -> bool {
+    fn is_foreign(&self, part: &Part, target: &Issuer, wants_seals: bool) -> bool {
         let by_another =
             |seal: &Seal| self.by_seal.get(seal.as_str()).is_some_and(|(issuer, _)| **issuer != *target);
         match &part.block {
-            Block::Reasoning(thought) => thought.seal.as_ref().is_none_or(by_another),
+            Block::Reasoning(thought) => thought.seal.as_ref().map_or(wants_seals, by_another),
             Block::ToolCall(call) => call.seal.as_ref().is_some_and(by_another),
             Block::Audio(_)
             | Block::Document(_)

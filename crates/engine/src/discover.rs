@@ -34,6 +34,11 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
+    /// Whether the provider itself told which models it has.
+    pub(crate) fn has_list(&self) -> bool {
+        self.asked && self.verdict.is_ok()
+    }
+
     /// Whether nothing is known that keeps calls from succeeding. A list may be refused where calls are not.
     fn is_good(&self) -> bool {
         match &self.verdict {
@@ -129,8 +134,9 @@ impl Engine {
         let (state, catalogue, probes) = (self.state.load(), self.catalogue.load(), self.probes.load());
         let status = |upstream: &Arc<Upstream>| {
             let probe = probes.get(&upstream.id);
+            let (address, proxy) = whereabouts(upstream);
             ProviderStatus {
-                address: address(upstream),
+                address,
                 asked: probe.is_some_and(|probe| probe.asked),
                 clock_ahead_s: probe.and_then(|probe| probe.clock_ahead_s),
                 detected: upstream.detected,
@@ -138,6 +144,7 @@ impl Engine {
                 id: upstream.id.clone(),
                 kind: upstream.kind.name(),
                 models: catalogue.of(&upstream.id).len(),
+                proxy,
                 reachable: probe.map(|probe| probe.verdict.clone().map_err(|(_, words)| words)),
                 trouble: probe.and_then(|probe| probe.verdict.as_ref().err()).map(|(kind, _)| *kind),
             }
@@ -217,12 +224,15 @@ fn without_secrets(upstream: &Upstream, words: &str) -> String {
     secrets.fold(words.to_owned(), |words, secret| words.replace(secret, "«secret»"))
 }
 
-fn address(upstream: &Upstream) -> Option<String> {
-    match upstream.provider.endpoint(&models_ask(upstream)?).ok()? {
-        Endpoint::Http { uri, .. } => Some(
-            format!("{}://{}", uri.scheme_str()?, uri.authority()?.host()).to_owned()
-                + &uri.port().map_or(String::new(), |port| format!(":{port}")),
-        ),
-        Endpoint::Process(command) => Some(command.program),
+/// Where a provider is, and the proxy on the way there.
+fn whereabouts(upstream: &Upstream) -> (Option<String>, Option<String>) {
+    match models_ask(upstream).map(|ask| upstream.provider.endpoint(&ask)) {
+        Some(Ok(Endpoint::Http { uri, .. })) => {
+            let port = uri.port().map_or(String::new(), |port| format!(":{port}"));
+            let place = uri.scheme_str().zip(uri.host());
+            (place.map(|(scheme, host)| format!("{scheme}://{host}{port}")), upstream.proxy_to(&uri))
+        }
+        Some(Ok(Endpoint::Process(command))) => (Some(command.program), None),
+        Some(Err(_)) | None => (None, None),
     }
 }

@@ -20,6 +20,7 @@ use crate::attempt::{self, Plan, Refused};
 use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
+use crate::hint::Lists;
 use crate::relay::{AnswerBody, Relay, is_stream};
 use crate::report::{CallReport, Observer, Outcome, Report};
 use crate::request::CallRequest;
@@ -149,6 +150,11 @@ impl Engine {
             front_mode: mode,
             hidden: outgoing.hidden,
             headers: attempt::travelling(&request.headers, dialect, outgoing.upstream.dialect),
+            lists: Lists {
+                caller: request.caller.clone(),
+                catalogue: self.catalogue.load_full(),
+                probes: self.probes.load_full(),
+            },
             names: outgoing.names,
             raw_path: outgoing.raw_path,
             started,
@@ -246,11 +252,13 @@ impl Engine {
         // What cannot be taken apart here, such as a reference to what the provider has stored, is the provider's to judge.
         let Ok(mut conversation) = request.format.messages.parse(&request.body) else { return Ok(None) };
         let issuer = issuer_of(target);
-        if !self.continuity.holds_foreign(&conversation, &issuer) {
+        // Anthropic refuses thoughts without a signature; the others take them as words, or as a name of what they have stored.
+        let wants_seals = request.format.dialect == Dialect::Anthropic;
+        if !self.continuity.holds_foreign(&conversation, &issuer, wants_seals) {
             return Ok(None);
         }
         let mut loss = Loss::default();
-        self.continuity.drop_foreign(&mut conversation, &issuer, &mut loss);
+        self.continuity.drop_foreign(&mut conversation, &issuer, wants_seals, &mut loss);
         let outgoing = self.write(request, &conversation, target, (request.format, mode), loss)?;
         // What is written asks for usage in any case.
         let unasked = request.format.dialect == Dialect::Chat && !chat::include_usage(&request.body);

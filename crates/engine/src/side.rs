@@ -24,7 +24,7 @@ use crate::relay::AnswerBody;
 use crate::request::CallRequest;
 use crate::resolve::{AUTO, Target, owners_of};
 use crate::state::State;
-use crate::upstream::{Upstream, describe};
+use crate::upstream::Upstream;
 
 /// The largest answer of a side endpoint, in bytes: a batch of embeddings, a page of files.
 const SIDE_BODY: usize = 64 * 1024 * 1024;
@@ -374,7 +374,7 @@ pub(crate) async fn side_call(
     let unavailable =
         |what: &str| Failure::new(ErrorKind::UpstreamUnavailable, format!("provider `{id}`: {what}"));
     let exchange = async {
-        let response = upstream.send(request).await.map_err(|error| unavailable(&describe(&error)))?;
+        let response = upstream.send(request).await.map_err(|unsent| unavailable(&unsent.words))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, SIDE_BODY).collect().await;
         let body = body.map_err(|_| unavailable("the answer broke off or is too large"))?.to_bytes();

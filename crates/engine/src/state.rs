@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_core::{Dialect, ErrorKind};
-use lockgate_providers::{OpenError, Settings};
+use lockgate_providers::{EnvironmentProxies, OpenError, Settings};
 use lockgate_wire::EnvelopeLimits;
 
 use crate::caller::Caller;
@@ -27,6 +27,8 @@ pub struct Options {
     pub limits: EnvelopeLimits,
     /// Providers by id.
     pub providers: BTreeMap<String, Settings>,
+    /// Proxies for providers whose settings name none.
+    pub proxies: EnvironmentProxies,
     /// Whether identical duplicates of tools are taken out of requests.
     pub repair_duplicate_tools: bool,
     /// Whether lossy conversions are refused.
@@ -47,6 +49,7 @@ impl State {
         for (id, settings) in options.providers.iter().filter(|(_, settings)| settings.enabled) {
             let detected = options.detected.contains(id);
             // Unchanged providers keep their connections.
+            let before = before.filter(|before| before.options.proxies == options.proxies);
             let known = before.and_then(|before| before.upstreams.get(id));
             if let Some(known) =
                 known.filter(|known| known.settings == *settings && known.detected == detected)
@@ -54,7 +57,7 @@ impl State {
                 upstreams.insert(id.clone(), known.clone());
                 continue;
             }
-            match Upstream::open(id, settings, detected) {
+            match Upstream::open(id, settings, detected, &options.proxies) {
                 Ok(upstream) => {
                     upstreams.insert(id.clone(), upstream);
                 }
@@ -103,6 +106,8 @@ pub struct ProviderStatus {
     pub kind: &'static str,
     /// Models it is known to have.
     pub models: usize,
+    /// The proxy that it is reached through, without its login, and where that is set.
+    pub proxy: Option<String>,
     /// Whether it answered the last time it was asked, and what went wrong if not. `None` = not asked yet.
     pub reachable: Option<Result<(), String>>,
     /// What kind of trouble kept it from answering.

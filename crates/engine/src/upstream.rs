@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use lockgate_core::{Dialect, ErrorKind, Failure};
-use lockgate_providers::{AccessToken, Credential, Kind, OpenError, Preset, Provider, Settings, TokenSource};
+use lockgate_providers::{
+    AccessToken, Credential, EnvironmentProxies, Kind, OpenError, Preset, Provider, Settings, TokenSource,
+};
 
 use crate::connect::Connector;
+use crate::proxy::{Ways, deepest};
 
 /// A configured provider.
 pub struct Upstream {
@@ -32,11 +35,25 @@ pub struct Upstream {
     /// Its settings.
     pub settings: Settings,
     token: tokio::sync::Mutex<Option<(AccessToken, u64)>>,
+    ways: Arc<Ways>,
+}
+
+/// Why a request got no answer.
+pub(crate) struct Unsent {
+    /// Whether a proxy is on the way, which may be to blame.
+    pub(crate) proxied: bool,
+    /// In words for the client: no addresses beyond what it knows, no internals.
+    pub(crate) words: String,
 }
 
 impl Upstream {
     /// Opens a provider; the error says what its settings lack.
-    pub fn open(id: &str, settings: &Settings, detected: bool) -> Result<Arc<Self>, OpenError> {
+    pub fn open(
+        id: &str,
+        settings: &Settings,
+        detected: bool,
+        proxies: &EnvironmentProxies,
+    ) -> Result<Arc<Self>, OpenError> {
         let provider = lockgate_providers::open(id, settings)?;
         let kind =
             settings.kind.or_else(|| lockgate_providers::implied_kind(id)).unwrap_or(Kind::OpenaiCompatible);
@@ -57,10 +74,22 @@ impl Upstream {
             .retry_canceled_requests(true)
             .http2_adaptive_window(true)
             .http1_max_headers(256);
-        let client = builder.build(Connector::new(Duration::from_millis(settings.timeouts.connect_ms)));
+        let ways = Arc::new(Ways::new(id, settings.proxy.as_ref(), proxies));
+        let connector = Connector::new(Duration::from_millis(settings.timeouts.connect_ms), ways.clone());
+        let client = builder.build(connector);
         let settings = settings.clone();
         let token = tokio::sync::Mutex::new(None);
-        Ok(Arc::new(Self { client, detected, headers, id: id.to_owned(), kind, provider, settings, token }))
+        Ok(Arc::new(Self {
+            client,
+            detected,
+            headers,
+            id: id.to_owned(),
+            kind,
+            provider,
+            settings,
+            token,
+            ways,
+        }))
     }
 
     /// Whether it speaks a dialect itself.
@@ -82,8 +111,26 @@ impl Upstream {
     }
 
     /// Sends a request. Waits for the answer's head, not for its body.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
-        self.client.request(request).await
+    pub(crate) async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unsent> {
+        let hop = self.ways.to(request.uri());
+        let forwarded = hop.as_ref().filter(|hop| hop.forwards());
+        if let Some(login) = forwarded.and_then(|hop| hop.basic.clone()) {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, login);
+        }
+        let response = self.client.request(request).await;
+        let response =
+            response.map_err(|error| Unsent { proxied: hop.is_some(), words: describe(&error) })?;
+        match forwarded {
+            Some(hop) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Err(Unsent { proxied: true, words: format!("cannot connect: {}", hop.wants_login()) })
+            }
+            Some(_) | None => Ok(response),
+        }
+    }
+
+    /// The proxy on the way to an address, in words.
+    pub(crate) fn proxy_to(&self, uri: &Uri) -> Option<String> {
+        self.ways.to(uri).map(|hop| hop.name)
     }
 
     /// A credential that can be signed with: an access token in place of none, where the provider wants one.
@@ -114,7 +161,7 @@ impl Upstream {
             Failure::new(ErrorKind::UpstreamAuth, message)
         };
         let fetch = async {
-            let response = self.client.request(request).await.map_err(|error| failed(&describe(&error)))?;
+            let response = self.send(request).await.map_err(|unsent| failed(&unsent.words))?;
             let status = response.status().as_u16();
             let body = Limited::new(response.into_body(), 64 * 1024).collect().await;
             let body = body.map_err(|_| failed("the answer could not be read"))?.to_bytes();
@@ -129,13 +176,9 @@ impl Upstream {
     }
 }
 
-/// What went wrong on a connection, in words for the client: no addresses beyond what it knows, no internals.
-pub(crate) fn describe(error: &Error) -> String {
-    let mut deepest: &dyn std::error::Error = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    let text = deepest.to_string();
+/// What went wrong on a connection.
+fn describe(error: &Error) -> String {
+    let text = deepest(error);
     if error.is_connect() {
         format!("cannot connect: {text}")
     } else {

@@ -1,7 +1,8 @@
 //! `lockgate config import ccr` and `export ccr`: taking over claude-code-router's configuration, and giving it back.
 //!
-//! An import explains every setting it finds: mapped, or not and why. A key nobody knows stops it, because it is most likely a typing
-//! error that has been without effect. Secrets never reach the output unless asked for.
+//! An import explains every setting it finds: mapped, not mapped and why, or left out because it makes no sense. A key nobody knows is
+//! most likely a typing error that has been without effect: it is named with its place and what was probably meant, and the command
+//! ends with 1, but what is right is taken over. Secrets never reach the output unless asked for.
 
 mod document;
 mod draft;
@@ -22,8 +23,8 @@ use serde_json::json;
 use crate::connect::disk;
 use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, GOOD, Screen, count, styled};
-pub use import::{Imported, read};
-pub use report::{Entry, Outcome};
+pub use import::read;
+pub use report::{Entry, Imported, Outcome};
 
 /// Arguments of `lockgate config import ccr`.
 #[derive(Debug, Args)]
@@ -63,11 +64,11 @@ pub struct ExportArgs {
 
 /// Runs the import.
 pub fn import(args: &ImportArgs, screen: &mut Screen) -> Result<Exit, Failure> {
-    let imported = read(&load(&args.file)?, args.inline_secrets).map_err(|problems| {
-        let lines: Vec<String> =
-            problems.iter().map(|problem| format!("{}:{problem}", args.file.display())).collect();
-        Failure::finding(lines.join("\n")).hint("nothing was written; correct the file and import again")
+    let imported = read(&load(&args.file)?, args.inline_secrets).map_err(|problem| {
+        Failure::finding(format!("{}:{problem}", args.file.display()))
+            .hint("nothing was written; correct the file and import again")
     })?;
+    let exit = if imported.left_out() > 0 { Exit::Finding } else { Exit::Ok };
     let yaml = imported.yaml(&args.file.display().to_string());
     if let Some(out) = &args.out {
         store(out, yaml.as_bytes(), args.force)?;
@@ -75,7 +76,7 @@ pub fn import(args: &ImportArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     if args.json {
         let settings: Vec<_> = imported.entries.iter().map(Entry::json).collect();
         screen.json(&json!({"yaml": yaml, "settings": settings, "variables": imported.variables, "written": args.out}))?;
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     if let Some(out) = &args.out {
         imported.show(screen)?;
@@ -84,7 +85,7 @@ pub fn import(args: &ImportArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         screen.line(yaml.trim_end())?;
         imported.show(&mut Screen::stderr())?;
     }
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
 /// Runs the export.

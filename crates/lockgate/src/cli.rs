@@ -44,7 +44,7 @@ pub enum Command {
     Connect(connect::ConnectArgs),
     /// Check configuration, port, providers and machine; says what to do about each finding. Costs nothing.
     Doctor(doctor::DoctorArgs),
-    /// Make keys for clients.
+    /// Make and list keys for clients.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Launch a client that talks to Lockgate, without changing its settings.
@@ -91,6 +91,8 @@ pub enum ImportCommand {
 /// The commands below `lockgate key`.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
+    /// Print the keys of the configuration: name, models allowed, where the entry is. Deleting that entry revokes the key.
+    List(key::ListArgs),
     /// Print a new key and the hash that goes into the configuration.
     New(key::NewArgs),
 }
@@ -153,6 +155,7 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Config(ConfigCommand::Show(args)) => config::show(args, screen),
         Command::Connect(args) => connect::main(args, env, screen),
         Command::Doctor(args) => doctor::main(args, env, screen),
+        Command::Key(KeyCommand::List(args)) => key::list(args, screen),
         Command::Key(KeyCommand::New(args)) => key::new(args, screen),
         Command::Run(args) => run::main(args, env),
         Command::Serve(args) => serve::main(args, screen),
@@ -173,6 +176,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Config(ConfigCommand::Show(args)) => args.json,
         Command::Connect(args) => args.json,
         Command::Doctor(args) => args.json,
+        Command::Key(KeyCommand::List(args)) => args.json,
         Command::Key(KeyCommand::New(args)) => args.json,
     }
 }

@@ -1,13 +1,16 @@
-//! Lockgate's own keys: how they are made, recognised and hashed.
+//! Lockgate's own keys: how they are made, listed, recognised and hashed.
 //!
 //! `lg-` + 43 characters of base62 (32 random bytes) + 6 characters of checksum, so that a secret scanner finds them
 //! with one expression (`lg-[0-9A-Za-z]{49}`) and a mistyped key is caught before it travels. Only the hash is ever stored.
 
+use std::path::PathBuf;
+
 use clap::Args;
-use serde_json::json;
+use lockgate_config::{Environment, Inputs, Key, locate, render_text};
+use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
-use crate::screen::Screen;
+use crate::screen::{STRONG, Screen, styled};
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const BODY: usize = 43;
@@ -44,6 +47,109 @@ pub fn new(args: &NewArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     screen.paragraph("", "Shown once: Lockgate keeps only the hash. Put it into lockgate.yaml:")?;
     screen.line(&format!("\nkeys:\n  - name: {name}\n    hash: \"{hash}\""))?;
     Ok(Exit::Ok)
+}
+
+/// Arguments of `lockgate key list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// The configuration file. Default: the one that `lockgate serve` would read.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Digits of a hash that are shown: enough to tell keys apart, of no use to anybody else.
+const SHOWN: usize = 8;
+
+/// Prints the keys that the configuration knows, what each may do, and where its entry stands.
+pub fn list(args: &ListArgs, screen: &mut Screen) -> Result<Exit, Failure> {
+    let environment = Environment::process();
+    let file = locate(args.config.as_deref(), &environment);
+    let inputs = Inputs { file, environment, flags: Vec::new(), detect: true };
+    let snapshot = inputs.load().map_err(|problems| {
+        Failure::usage(format!("the configuration cannot be used\n{}", render_text(&problems.0).trim_end()))
+    })?;
+    let place = |index: usize| {
+        let path = format!("keys[{index}].name");
+        let setting = snapshot.settings().iter().find(|setting| setting.path.to_string() == path);
+        let source = setting.map_or_else(String::new, |setting| setting.source.to_string());
+        source.strip_prefix("file ").unwrap_or(&source).to_owned()
+    };
+    let keys: Vec<Listed<'_>> = snapshot
+        .config()
+        .keys
+        .iter()
+        .enumerate()
+        .map(|(index, key)| Listed { key, place: place(index) })
+        .collect();
+    if args.json {
+        screen.json(&json!({"keys": keys.iter().map(Listed::json).collect::<Vec<_>>()}))?;
+        return Ok(Exit::Ok);
+    }
+    if keys.is_empty() {
+        screen.paragraph("", "No keys: programs on this machine call without one, nobody else does (`lockgate key new` makes keys).")?;
+        return Ok(Exit::Ok);
+    }
+    for listed in &keys {
+        screen.line(&styled(STRONG, &listed.key.name))?;
+        for (label, words) in listed.rows() {
+            screen.paragraph(&format!("  {label:<12}"), &words)?;
+        }
+    }
+    screen.line("")?;
+    screen.paragraph(
+        "",
+        "To revoke a key, delete its entry: a running gateway refuses it as soon as the file is saved. Without the last one, \
+         programs on this machine need no key.",
+    )?;
+    Ok(Exit::Ok)
+}
+
+/// A key as it is shown, and where its entry stands.
+struct Listed<'k> {
+    key: &'k Key,
+    place: String,
+}
+
+impl Listed<'_> {
+    fn hash(&self) -> String {
+        let whole = self.key.hash.to_string();
+        whole.chars().take("blake3:".len() + SHOWN).collect()
+    }
+
+    fn models(&self) -> Vec<String> {
+        self.key.models.iter().map(ToString::to_string).collect()
+    }
+
+    /// Providers that it has credentials of its own for.
+    fn credentials(&self) -> Vec<&str> {
+        self.key.credentials.keys().map(String::as_str).collect()
+    }
+
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let models = self.models();
+        let models = if models.is_empty() { "all".to_owned() } else { models.join(", ") };
+        let mut rows = vec![("models", models)];
+        let own = self.credentials();
+        if !own.is_empty() {
+            rows.push(("credentials", format!("its own for {}", own.join(", "))));
+        }
+        rows.push(("hash", format!("{}…", self.hash())));
+        rows.push(("entry", self.place.clone()));
+        rows
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "name": self.key.name,
+            "hash_prefix": self.hash(),
+            "models": self.models(),
+            "credentials": self.credentials(),
+            "entry": self.place,
+        })
+    }
 }
 
 /// The key that belongs to these random bytes.

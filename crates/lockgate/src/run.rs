@@ -48,6 +48,7 @@ pub fn main(args: &RunArgs, env: &Env) -> Result<Exit, Failure> {
     for name in &launch.unset {
         command.env_remove(name);
     }
+    command.envs(past_the_proxy(&gateway, env));
     command.envs(launch.set.iter().map(|(name, value)| (name, value)));
     command.args(&launch.args);
     if let Some((flag, path)) = private_settings(&launch, env)? {
@@ -55,6 +56,32 @@ pub fn main(args: &RunArgs, env: &Env) -> Result<Exit, Failure> {
     }
     command.args(&args.args);
     become_it(command, &launch)
+}
+
+/// A client that goes out through a proxy would ask it for a Lockgate on this machine, too, and be told that there is none.
+fn past_the_proxy(gateway: &Gateway, env: &Env) -> Vec<(&'static str, String)> {
+    const PROXIES: [&str; 6] =
+        ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy", "https_proxy"];
+    const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
+    let base = gateway.base();
+    let url = url::Url::parse(&base).ok();
+    let here = match url.as_ref().and_then(url::Url::host) {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    let Some(host) = url.as_ref().and_then(url::Url::host_str) else { return Vec::new() };
+    if !here || !PROXIES.iter().any(|name| env.var(name).is_some_and(|value| !value.is_empty())) {
+        return Vec::new();
+    }
+    let listed = EXCEPTIONS.iter().find_map(|name| env.var(name).filter(|value| !value.is_empty()));
+    if listed.is_some_and(|hosts| hosts.split(',').any(|one| matches!(one.trim(), "*") || one.trim() == host))
+    {
+        return Vec::new();
+    }
+    let hosts = listed.map_or_else(|| host.to_owned(), |listed| format!("{listed},{host}"));
+    EXCEPTIONS.map(|name| (name, hosts.clone())).to_vec()
 }
 
 /// Writes the settings that must not be seen on the command line; one file per content, so that parallel launches agree.

@@ -27,7 +27,7 @@ use crate::doctor::is_lockgate;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, count};
 use signals::Stop;
-pub(crate) use summary::bare;
+pub(crate) use summary::{bare, place};
 
 /// Arguments of `lockgate serve`.
 #[derive(Debug, Default, Args)]

@@ -19,6 +19,7 @@ mod openai_models;
 mod openrouter;
 mod presets;
 mod provider;
+mod proxy;
 mod registry;
 mod settings;
 mod signing;
@@ -31,6 +32,7 @@ pub use presets::{KINDS, Kind, KindInfo, PRESETS, Preset, implied_base_url, impl
 pub use provider::{
     AccessToken, Ask, CommandLine, Credential, Endpoint, Feed, Operation, Provider, TokenSource,
 };
+pub use proxy::{EnvironmentProxies, NamedProxy, Proxy, ProxyAddress, ProxyError};
 pub use registry::{OpenError, family_of, open};
 pub use settings::{
     AuthScheme, Azure, ClaudeCli, Credentials, DataCollection, MaxPrice, ModelTimeouts, Ollama, Openrouter,

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{Kind, ModelGlob};
+use crate::{Kind, ModelGlob, Proxy};
 
 /// One provider. The key it stands under is its id: the word before the colon in `provider:model`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
@@ -39,6 +39,11 @@ pub struct Settings {
     /// Query parameters added to each request. Values are treated as secrets.
     #[schemars(with = "BTreeMap<String, String>", extend("x-secret-values" = true))]
     pub query: BTreeMap<String, Secret>,
+    /// Proxy that connections to this provider go out through: `http://user:password@host:port`, `socks5://…`, or `none` for a
+    /// direct connection. Over the variables `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which hold for every provider
+    /// that is not on this machine. Its login is never shown.
+    #[schemars(with = "Option<String>", extend("format" = "proxy"))]
+    pub proxy: Option<Proxy>,
     /// Models the provider has beside those it lists itself; for servers without a model list.
     pub models: Vec<String>,
     /// How long each phase of a call may take.
@@ -72,6 +77,7 @@ impl Default for Settings {
             credentials: Credentials::default(),
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
+            proxy: None,
             models: Vec::new(),
             timeouts: Timeouts::default(),
             model_timeouts: Vec::new(),

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use lockgate_providers::Proxy;
+
 use super::Checker;
 use crate::{
     Code, Path, Source,
@@ -75,7 +77,8 @@ impl Checker<'_> {
                 let in_file = matches!(node.source, Source::File { .. });
                 let literal = matches!(scalar.style, Style::Plain | Style::Quoted);
                 // Headers and query values are kept secret but rarely are, unless they look so.
-                let credential = schema.is_secret() && !is_decoration(path);
+                let credential =
+                    (schema.is_secret() && !is_decoration(path)) || holds_login(schema, &scalar.text);
                 let looks = looks_secret(&scalar.text) && schema.format() != Some("key-hash");
                 if in_file && literal && (credential || looks) && !self.is_malformed(path) {
                     let message = format!(
@@ -86,6 +89,12 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// A proxy's address is no secret until a password is part of it.
+fn holds_login(schema: Schema<'_>, text: &str) -> bool {
+    let proxy = || matches!(text.parse(), Ok(Proxy::Through(address)) if address.has_password());
+    schema.format() == Some("proxy") && proxy()
 }
 
 fn is_decoration(path: &Path) -> bool {

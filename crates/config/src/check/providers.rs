@@ -36,6 +36,7 @@ impl Checker<'_> {
             self.credential(provider, &path);
             self.timeouts(provider, &path);
             self.headers(provider, &path);
+            self.proxy(provider, &path);
         }
     }
 
@@ -104,6 +105,14 @@ impl Checker<'_> {
                 self.report(Code::PlainHttp, &path.key("base_url"), message);
             }
             None | Some(_) => {}
+        }
+    }
+
+    fn proxy(&mut self, provider: &Provider, path: &Path) {
+        if provider.kind == Kind::ClaudeCli && provider.settings.proxy.is_some() {
+            let message =
+                "the `claude` program makes its own connections; set `HTTPS_PROXY` where Lockgate is started";
+            self.report_key(Code::MisplacedSection, &path.key("proxy"), message);
         }
     }
 

@@ -40,6 +40,23 @@ fn no_secret_shows_in_debug_show_schema_or_findings() {
     assert_eq!(render_settings_text(snapshot.settings()).matches("«set»").count(), 8);
 }
 
+/// Requirement 004-27: an operator sees which proxy is in force, and never its login.
+#[test]
+fn a_proxy_is_shown_without_its_login() {
+    let yaml = "providers:\n  groq: {proxy: '${P}'}\n  xai: {proxy: none}\n  mistral: {proxy: '${Q:-}'}\n";
+    let case = Case::new(yaml, &[("P", &format!("http://me:{MARK}@proxy.example:3128"))]);
+    let snapshot = case.load();
+    let shown = render_settings_text(snapshot.settings());
+    assert!(shown.contains("providers.groq.proxy = \"http://proxy.example:3128\"   ("), "{shown}");
+    assert!(shown.contains("providers.xai.proxy = \"none\"   ("), "{shown}");
+    assert!(!shown.contains("providers.mistral.proxy"), "{shown}");
+    let json = render_settings_json(snapshot.settings());
+    let broken = Case::new("providers: {groq: {proxy: '${P}'}}\n", &[("P", &format!("ftp://me:{MARK}@h"))]);
+    for text in [shown, json, format!("{snapshot:#?}"), render_text(&broken.inputs.check())] {
+        assert!(!text.contains(MARK), "{text}");
+    }
+}
+
 #[test]
 fn a_secret_at_the_wrong_place_is_not_quoted_by_the_complaint() {
     let yaml = format!(

@@ -19,6 +19,8 @@ pub(super) struct Draft {
     pub(super) threshold: Option<u64>,
     pub(super) log_level: Option<&'static str>,
     pub(super) total_ms: Option<u64>,
+    /// What providers on other machines are reached through.
+    pub(super) proxy: Option<String>,
 }
 
 /// One provider.
@@ -54,7 +56,7 @@ impl Draft {
             out.push_str("\nproviders:\n");
         }
         for provider in &self.providers {
-            provider.write(self.total_ms, &mut out);
+            provider.write(self, &mut out);
         }
         if !self.slots.is_empty() || self.threshold.is_some() {
             out.push_str("\nmodels:\n");
@@ -76,7 +78,7 @@ impl Draft {
 }
 
 impl Provider {
-    fn write(&self, total_ms: Option<u64>, out: &mut String) {
+    fn write(&self, draft: &Draft, out: &mut String) {
         let start = out.len();
         let _ = writeln!(out, "  {}:", scalar(&self.id));
         let head = out.len();
@@ -118,7 +120,10 @@ impl Provider {
         if self.stream_usage {
             out.push_str("    stream_usage: always\n");
         }
-        if let Some(total_ms) = total_ms {
+        if let Some(proxy) = draft.proxy.as_ref().filter(|_| !self.is_here()) {
+            let _ = writeln!(out, "    proxy: {}", scalar(proxy));
+        }
+        if let Some(total_ms) = draft.total_ms {
             let _ = write!(out, "    timeouts:\n      total_ms: {total_ms}\n");
             if total_ms < FIRST_BYTE_MS {
                 let _ = writeln!(out, "      first_byte_ms: {total_ms}");
@@ -127,6 +132,23 @@ impl Provider {
         if out.len() == head {
             out.truncate(start);
             let _ = writeln!(out, "  {}: {{}}", scalar(&self.id));
+        }
+    }
+}
+
+impl Provider {
+    /// Whether it is on this machine, where a proxy elsewhere would look for it in vain.
+    fn is_here(&self) -> bool {
+        let implied = || {
+            let kind = lockgate_providers::Kind::named(self.kind)?;
+            lockgate_providers::implied_base_url(&self.id, kind).map(str::to_owned)
+        };
+        let url = self.base_url.clone().or_else(implied).and_then(|url| url.parse::<url::Url>().ok());
+        match url.as_ref().and_then(url::Url::host) {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
         }
     }
 }

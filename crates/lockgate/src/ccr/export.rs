@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use lockgate_providers::ProxyAddress;
 use serde_json::{Map, Value, json};
 
 use super::{hosts, known};
@@ -51,6 +52,9 @@ pub(super) fn convert(yaml: &str) -> Result<Exported, String> {
     if let Some(threshold) = models.get("long_context_threshold") {
         router.insert("longContextThreshold".into(), threshold.clone());
     }
+    if let Some(proxy) = proxy(providers, &mut lost) {
+        config.insert("PROXY_URL".into(), proxy.into());
+    }
     let entries: Vec<Value> = providers
         .iter()
         .filter_map(|(id, settings)| provider(id, settings, used.get(id), &mut lost))
@@ -68,6 +72,23 @@ pub(super) fn convert(yaml: &str) -> Result<Exported, String> {
         lost.push(format!("models.aliases.{alias}: there are no aliases"));
     }
     Ok(Exported { config: config.into(), lost })
+}
+
+/// The proxy of all providers that have one: claude-code-router knows one for everything.
+fn proxy<'a>(providers: &'a Map<String, Value>, lost: &mut Vec<String>) -> Option<&'a str> {
+    let set = |(id, settings): (&'a String, &'a Value)| Some((id, settings["proxy"].as_str()?));
+    let open =
+        |text: &str| text.contains("${") || text.parse().is_ok_and(|one: ProxyAddress| !one.has_password());
+    let first =
+        providers.iter().filter_map(set).map(|(_, text)| text).find(|text| *text != "none" && open(text));
+    for (id, text) in providers.iter().filter_map(set).filter(|(_, text)| Some(*text) != first) {
+        lost.push(match text {
+            "none" => format!("providers.{id}.proxy: there are no exceptions from PROXY_URL"),
+            text if open(text) => format!("providers.{id}.proxy: there is one PROXY_URL for all providers"),
+            _ => format!("providers.{id}.proxy: it holds a password, so it is not copied; set PROXY_URL"),
+        });
+    }
+    first
 }
 
 fn provider(id: &str, settings: &Value, used: Option<&Vec<String>>, lost: &mut Vec<String>) -> Option<Value> {
@@ -99,7 +120,7 @@ fn provider(id: &str, settings: &Value, used: Option<&Vec<String>>, lost: &mut V
         (None, _) => {}
     }
     if let Some(settings) = settings.as_object() {
-        let carried = ["kind", "base_url", "api_key", "models", "openrouter"];
+        let carried = ["kind", "base_url", "api_key", "models", "openrouter", "proxy"];
         for name in settings.keys().filter(|name| !carried.contains(&name.as_str())) {
             lost.push(format!("providers.{id}.{name}: there is no such setting"));
         }

@@ -31,7 +31,8 @@ pub(super) fn destination(id: &str, address: &str, protocol: Protocol) -> Destin
     let url = Url::parse(&base).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
     let port = url.as_ref().and_then(Url::port);
-    let kind = kind_of(&host, port, &base, protocol);
+    let known = implied_kind(id).filter(|_| base.is_empty() && protocol == Protocol::Unsaid);
+    let kind = known.unwrap_or_else(|| kind_of(&host, port, &base, protocol));
     let base = match kind {
         "gemini" | "ollama" => origin(url.as_ref()).unwrap_or(base),
         "vertex" => String::new(),
@@ -42,7 +43,7 @@ pub(super) fn destination(id: &str, address: &str, protocol: Protocol) -> Destin
     Destination {
         kind,
         write_kind: implied_kind(id) != Some(kind),
-        base_url: (!same && kind != "vertex").then_some(base),
+        base_url: (!same && kind != "vertex" && !base.is_empty()).then_some(base),
         vertex,
     }
 }
@@ -131,6 +132,8 @@ mod tests {
             found("openrouter", "https://openrouter.ai/api/v1/chat/completions"),
             ("openrouter", false, None)
         );
+        assert_eq!(found("openrouter", ""), ("openrouter", false, None));
+        assert_eq!(found("mine", ""), ("openai-compatible", true, None));
         assert_eq!(found("or2", "https://openrouter.ai/api/v1/chat/completions"), ("openrouter", true, None));
         assert_eq!(
             found("deepseek", "https://api.deepseek.com/chat/completions"),

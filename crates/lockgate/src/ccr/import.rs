@@ -1,63 +1,41 @@
 //! claude-code-router's configuration to Lockgate's: top level and router; `provider` does the providers.
 //!
-//! Every setting gets an entry in the report. Problems (unknown keys, dangling slots) are collected, not thrown at the first.
+//! Every setting gets an entry in the report, also one that makes no sense (an unknown key, a slot that leads nowhere): that is left
+//! out, and the rest is taken over.
 
 use std::net::IpAddr;
+
+use lockgate_providers::ProxyAddress;
 
 use super::document::{self, Field, Node, Place, Problem};
 use super::draft::Draft;
 use super::known;
 use super::provider::{self, identifier};
-use super::report::{Entry, Outcome};
+use super::report::{Entry, Imported, Outcome, Variable};
 use super::text;
-use crate::exit::Failure;
 use crate::key;
-use crate::screen::{ATTENTION, GOOD, Screen, count, styled};
-
-/// A finished import.
-#[derive(Debug)]
-pub struct Imported {
-    /// What became of each setting, in the file's order.
-    pub entries: Vec<Entry>,
-    /// Variables to set, and the path of the setting that has the value.
-    pub variables: Vec<Variable>,
-    draft: Draft,
-}
-
-/// A variable that must be set before Lockgate starts.
-#[derive(Debug, serde::Serialize)]
-pub struct Variable {
-    /// Its name.
-    pub name: String,
-    /// Where in the foreign file its value is.
-    pub from: String,
-    /// The line there.
-    pub line: usize,
-}
 
 /// An import under way.
 pub(super) struct Import<'a> {
     pub(super) entries: Vec<Entry>,
-    pub(super) problems: Vec<Problem>,
     pub(super) draft: Draft,
     pub(super) disabled: Vec<String>,
     pub(super) inline_secrets: bool,
-    variables: Vec<Variable>,
+    pub(super) variables: Vec<Variable>,
     inputs: Option<&'a Node>,
 }
 
-/// Reads a configuration; the error lists everything that stops the import.
-pub fn read(text: &str, inline_secrets: bool) -> Result<Imported, Vec<Problem>> {
-    let root = document::parse(text).map_err(|problem| vec![problem])?;
+/// Reads a configuration; the error says why the file is none.
+pub fn read(text: &str, inline_secrets: bool) -> Result<Imported, Problem> {
+    let root = document::parse(text)?;
     if root.fields().is_empty() {
-        return Err(vec![Problem {
+        return Err(Problem {
             place: root.place,
             message: "this is no claude-code-router configuration: no settings".into(),
-        }]);
+        });
     }
     let mut import = Import {
         entries: Vec::new(),
-        problems: Vec::new(),
         draft: Draft::default(),
         disabled: Vec::new(),
         inline_secrets,
@@ -81,12 +59,8 @@ pub fn read(text: &str, inline_secrets: bool) -> Result<Imported, Vec<Problem>> 
             import.top(prefix, whole, field);
         }
     }
-    if !import.problems.is_empty() {
-        import.problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
-        return Err(import.problems);
-    }
     import.draft.providers.retain(|provider| !import.disabled.contains(&provider.name));
-    import.entries.sort_by_key(|entry| entry.line);
+    import.entries.sort_by_key(|entry| (entry.line, entry.column));
     Ok(Imported { entries: import.entries, variables: import.variables, draft: import.draft })
 }
 
@@ -101,6 +75,7 @@ impl Import<'_> {
             "API_TIMEOUT_MS" => self.timeout(&at, field),
             "HOST" | "PORT" => self.listen(&at, whole, field),
             "LOG_LEVEL" => self.log_level(&at, field),
+            "PROXY_URL" => self.proxy(&at, field),
             "Router" => self.router(&at, field),
             "gateway" => self.gateway(&at, whole, field),
             name => match known::reason(known::TOP, name) {
@@ -119,6 +94,7 @@ impl Import<'_> {
             "HOST",
             "LOG_LEVEL",
             "PORT",
+            "PROXY_URL",
             "Providers",
             "Router",
             "gateway",
@@ -131,7 +107,7 @@ impl Import<'_> {
             let why = "a variable for claude-code-router's environment; set it in Lockgate's where it is referred to";
             self.entries.push(Entry::not_mapped(at, field.place, why));
         } else {
-            self.unknown(field, "claude-code-router", all());
+            self.unknown(at, field, "claude-code-router", all());
         }
     }
 
@@ -192,7 +168,7 @@ impl Import<'_> {
                 self.draft.total_ms = Some(ms);
                 self.entries.push(Entry::mapped(at, field.place, "timeouts.total_ms of every provider"));
             }
-            None => self.problem(field.place, format!("{} must be a number of milliseconds", field.name)),
+            None => self.left_out(at, field.place, "it must be a number of milliseconds"),
         }
     }
 
@@ -228,6 +204,7 @@ impl Import<'_> {
                     ));
                 }
                 _ => self.unknown(
+                    &here,
                     inner,
                     "the gateway",
                     ["coreHost", "corePort", "enabled", "host", "port"].into_iter(),
@@ -253,7 +230,7 @@ impl Import<'_> {
             return;
         };
         let Ok(port) = port.parse::<u16>() else {
-            self.problem(field.place, "PORT must be a number from 1 to 65535".to_owned());
+            self.left_out(at, field.place, "the port must be a number from 1 to 65535");
             return;
         };
         let forced = keyless && !ip.is_loopback();
@@ -271,6 +248,35 @@ impl Import<'_> {
         self.draft.listen = Some(listen);
     }
 
+    fn proxy(&mut self, at: &str, field: &Field) {
+        let text = self.refer(field.value.text().unwrap_or_default().trim());
+        let home = "proxy of every provider that is not on this machine";
+        if text.is_empty() {
+            self.entries.push(Entry::not_mapped(
+                at,
+                field.place,
+                "empty: providers are connected to directly",
+            ));
+        } else if text.contains("${") {
+            self.entries.push(Entry::mapped(at, field.place, format!("{home}: {text}")));
+            self.draft.proxy = Some(text);
+        } else {
+            match text.parse::<ProxyAddress>() {
+                Err(error) => self.entries.push(Entry::not_mapped(at, field.place, error.to_string())),
+                Ok(address) if address.has_password() && !self.inline_secrets => {
+                    let name = self.variable("PROXY_URL", at, field.place);
+                    let words = format!("{home}: ${{{name}}} (set {name} to this address)");
+                    self.entries.push(Entry::mapped(at, field.place, words));
+                    self.draft.proxy = Some(format!("${{{name}}}"));
+                }
+                Ok(address) => {
+                    self.entries.push(Entry::mapped(at, field.place, format!("{home}: {address}")));
+                    self.draft.proxy = Some(address.expose().to_owned());
+                }
+            }
+        }
+    }
+
     fn log_level(&mut self, at: &str, field: &Field) {
         let level = match field.value.text() {
             Some("fatal" | "error") => "error",
@@ -279,10 +285,7 @@ impl Import<'_> {
             Some("debug") => "debug",
             Some("trace") => "trace",
             Some(_) | None => {
-                self.problem(
-                    field.place,
-                    "LOG_LEVEL must be fatal, error, warn, info, debug or trace".to_owned(),
-                );
+                self.left_out(at, field.place, "it must be fatal, error, warn, info, debug or trace");
                 return;
             }
         };
@@ -305,8 +308,7 @@ impl Import<'_> {
                         self.draft.threshold = Some(tokens);
                         self.entries.push(Entry::mapped(here, inner.place, "models.long_context_threshold"));
                     }
-                    None => self
-                        .problem(inner.place, "longContextThreshold must be a number of tokens".to_owned()),
+                    None => self.left_out(&here, inner.place, "it must be a number of tokens"),
                 },
                 (None, name) => {
                     if let Some(why) = known::reason(known::ROUTER, name) {
@@ -314,6 +316,7 @@ impl Import<'_> {
                     } else {
                         let all = known::SLOTS.into_iter().chain(["longContextThreshold"]);
                         self.unknown(
+                            &here,
                             inner,
                             "the router",
                             all.chain(known::ROUTER.iter().map(|(name, _)| *name)),
@@ -333,7 +336,11 @@ impl Import<'_> {
         }
         let Some((name, model)) = target.split_once(',').map(|(name, model)| (name.trim(), model.trim()))
         else {
-            self.problem(field.place, format!("{target:?} is not \"provider,model\""));
+            self.left_out(
+                at,
+                field.place,
+                format!("{target:?} is not \"provider,model\"; set models.slots.{slot}"),
+            );
             return;
         };
         let id = identifier(name);
@@ -342,8 +349,11 @@ impl Import<'_> {
         else {
             let near =
                 known::nearest(name, self.draft.providers.iter().map(|provider| provider.name.as_str()));
-            let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            self.problem(field.place, format!("there is no provider {name:?}{hint}"));
+            let hint = near.map_or_else(
+                || format!("; set models.slots.{slot} to one that there is"),
+                |near| format!("; did you mean {near:?}?"),
+            );
+            self.left_out(at, field.place, format!("there is no provider {name:?}{hint}"));
             return;
         };
         if self.disabled.contains(&provider.name) {
@@ -364,8 +374,9 @@ impl Import<'_> {
         self.draft.slots.push((slot, target));
     }
 
-    pub(super) fn problem(&mut self, place: Place, message: String) {
-        self.problems.push(Problem { place, message });
+    /// Takes something out that makes no sense, and says what to do about it.
+    pub(super) fn left_out(&mut self, at: &str, place: Place, why: impl Into<String>) {
+        self.entries.push(Entry::new(at, place, Outcome::LeftOut(why.into())));
     }
 
     pub(super) fn refer(&self, text: &str) -> String {
@@ -382,45 +393,5 @@ impl Import<'_> {
         }
         self.variables.push(Variable { name: name.clone(), from: from.to_owned(), line: place.line });
         name
-    }
-}
-
-impl Imported {
-    /// The configuration file.
-    pub fn yaml(&self, origin: &str) -> String {
-        self.draft.yaml(origin)
-    }
-
-    /// Shows what became of every setting, and which variables to set.
-    pub fn show(&self, screen: &mut Screen) -> Result<(), Failure> {
-        let mut mapped = 0;
-        for entry in &self.entries {
-            let (label, style, text) = match &entry.outcome {
-                Outcome::Mapped(to) => {
-                    mapped += 1;
-                    ("mapped    ", GOOD, to)
-                }
-                Outcome::NotMapped(why) => ("not mapped", ATTENTION, why),
-            };
-            screen.paragraph(
-                &format!("{} {:>4}  ", styled(style, label), entry.line),
-                &format!("{} → {text}", entry.path),
-            )?;
-        }
-        screen.line(&format!(
-            "{}: {mapped} mapped, {} not",
-            count(self.entries.len(), "setting"),
-            self.entries.len() - mapped
-        ))?;
-        if !self.variables.is_empty() {
-            screen.line("\nKeys stay out of the file. Set before starting Lockgate:")?;
-        }
-        for variable in &self.variables {
-            screen.line(&format!(
-                "  export {}=…   # the value of {} (line {})",
-                variable.name, variable.from, variable.line
-            ))?;
-        }
-        Ok(())
     }
 }

@@ -10,7 +10,6 @@ pub(super) const TOP: &[(&str, &str)] = &[
     ("LOG", "Lockgate always logs, to its standard error; log.level says how much"),
     ("LOG_FILE", "Lockgate logs to its standard error; redirect that"),
     ("NON_INTERACTIVE_MODE", "`lockgate run` hands the terminal to the client as it is"),
-    ("PROXY_URL", "Lockgate connects to providers directly and has no proxy setting"),
     ("REWRITE_SYSTEM_PROMPT", "Lockgate does not rewrite prompts"),
     ("StatusLine", "display of claude-code-router's own status line"),
     (
@@ -108,9 +107,10 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     let score =
         |candidate: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase());
     let limit = (name.chars().count() / 4).clamp(1, 3);
+    // Some settings have a second spelling in capitals; whoever writes small letters means the other.
     known
-        .map(|candidate| (score(candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        .map(|candidate| (score(candidate), strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, ..)| *distance <= limit)
         .min()
-        .map(|(_, candidate)| candidate)
+        .map(|(.., candidate)| candidate)
 }

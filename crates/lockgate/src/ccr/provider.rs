@@ -2,7 +2,9 @@
 //!
 //! A key written in the file becomes a reference to a variable; its value is neither stored nor shown.
 
-use super::document::{Field, Node, Place, Problem};
+use lockgate_providers::Kind;
+
+use super::document::{Field, Node, Place};
 use super::draft::Provider;
 use super::hosts::{self, Protocol};
 use super::import::Import;
@@ -22,7 +24,7 @@ pub(super) fn take(import: &mut Import<'_>, path: &str, node: &Node) {
     let name =
         NAME.iter().find_map(|key| node.field(key)).and_then(Node::text).unwrap_or_default().to_owned();
     if name.is_empty() {
-        import.problem(node.place, "a provider without a name".to_owned());
+        import.left_out(path, node.place, "a provider without a name; give it one");
         return;
     }
     if let Some(field) = find(node, &["enabled"]).filter(|field| field.value.json() == false) {
@@ -37,17 +39,15 @@ pub(super) fn take(import: &mut Import<'_>, path: &str, node: &Node) {
     }
     let id = identifier(&name);
     if id.is_empty() {
-        import.problem(
+        import.left_out(
+            path,
             node.place,
             format!("the provider's name {name:?} has no letter or digit that can stand in provider:model"),
         );
         return;
     }
     if import.draft.providers.iter().any(|other| other.id == id) {
-        import.problem(
-            node.place,
-            format!("a second provider named {name:?}; its models and key would be lost"),
-        );
+        import.left_out(path, node.place, format!("a second provider named {name:?}; give it another name"));
         return;
     }
     let address = ADDRESS.iter().find_map(|key| node.field(key)).and_then(Node::text).unwrap_or_default();
@@ -61,10 +61,31 @@ pub(super) fn take(import: &mut Import<'_>, path: &str, node: &Node) {
         vertex: destination.vertex,
         ..Provider::default()
     };
+    let (entries, variables) = (import.entries.len(), import.variables.len());
     for field in node.fields() {
         setting(import, path, field, &mut provider);
     }
+    if !has_address(&provider) {
+        // What is wrong inside may be the reason, such as a mistyped `api_base_url`.
+        let mistakes = import.entries.split_off(entries).into_iter().filter(Entry::is_left_out);
+        import.entries.extend(mistakes);
+        import.variables.truncate(variables);
+        let why = format!("the provider {:?} has no address; set its api_base_url", provider.name);
+        import.left_out(path, node.place, why);
+        return;
+    }
     import.draft.providers.push(provider);
+}
+
+/// Whether Lockgate can know where the provider is.
+fn has_address(provider: &Provider) -> bool {
+    let implied = || match Kind::named(provider.kind) {
+        Some(kind @ (Kind::AzureOpenai | Kind::OpenaiCompatible)) => {
+            lockgate_providers::implied_base_url(&provider.id, kind).is_some()
+        }
+        Some(_) | None => true,
+    };
+    provider.base_url.is_some() || implied()
 }
 
 fn setting(import: &mut Import<'_>, path: &str, field: &Field, provider: &mut Provider) {
@@ -106,7 +127,7 @@ fn setting(import: &mut Import<'_>, path: &str, field: &Field, provider: &mut Pr
             } else {
                 let names = NAME.iter().chain(&ADDRESS).chain(&KEY).chain(&MODELS).chain(&OTHERS).copied();
                 let all = names.chain(known::PROVIDER.iter().map(|(known, _)| *known));
-                import.unknown(field, "a provider", all);
+                import.unknown(&at, field, "a provider", all);
             }
         }
     }
@@ -149,10 +170,10 @@ fn key(import: &mut Import<'_>, at: &str, place: Place, value: &Node, provider: 
 
 fn models(import: &mut Import<'_>, at: &str, field: &Field, provider: &mut Provider) {
     let mut names = Vec::new();
-    for item in field.value.items() {
+    for (index, item) in field.value.items().iter().enumerate() {
         match item.text() {
             Some(name) => names.push(import.refer(name)),
-            None => import.problem(item.place, "a model's name must be a text".to_owned()),
+            None => import.left_out(&format!("{at}[{index}]"), item.place, "a model's name must be a text"),
         }
     }
     if names.is_empty() {
@@ -229,6 +250,7 @@ fn transformers(import: &mut Import<'_>, at: &str, field: &Field, provider: &mut
         } else {
             let Some(used) = entry.value.field("use") else {
                 import.unknown(
+                    &format!("{at}.{}", entry.name),
                     entry,
                     "a transformer",
                     ["use"].into_iter().chain(provider.models.iter().map(String::as_str)),
@@ -272,15 +294,18 @@ pub(super) fn identifier(name: &str) -> String {
 
 impl Import<'_> {
     /// Reports a key that nobody knows, with the one it was probably meant to be.
-    pub(super) fn unknown<'k>(&mut self, field: &Field, of: &str, known: impl Iterator<Item = &'k str>) {
+    pub(super) fn unknown<'k>(
+        &mut self,
+        at: &str,
+        field: &Field,
+        of: &str,
+        known: impl Iterator<Item = &'k str>,
+    ) {
         let hint = known::nearest(&field.name, known).map_or_else(
             || "; remove it, or correct its name".to_owned(),
             |near| format!("; did you mean {near:?}?"),
         );
-        self.problems.push(Problem {
-            place: field.place,
-            message: format!("{:?} is not a setting of {of}{hint}", field.name),
-        });
+        self.left_out(at, field.place, format!("{:?} is not a setting of {of}{hint}", field.name));
     }
 
     /// Explains a container that has nothing inside to explain.

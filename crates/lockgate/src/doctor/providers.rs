@@ -9,7 +9,7 @@ use lockgate_engine::{CallReport, Engine, Observer, ProviderStatus};
 use super::PATIENCE;
 use super::finding::{Area, Check, Level};
 use crate::screen::count;
-use crate::serve::{bare, discover, plan};
+use crate::serve::{bare, discover, place, plan};
 
 /// Clocks that differ by more make signatures and tokens fail.
 const CLOCK_S: u64 = 60;
@@ -51,7 +51,7 @@ pub(super) async fn check(store: &Store) -> Vec<Check> {
 
 fn one(provider: &Provider, status: &ProviderStatus) -> Check {
     let id = &status.id;
-    let place = status.address.as_ref().map_or(String::new(), |address| format!(" · {address}"));
+    let place = place(status);
     let check = |level, words: String| Check::new(Area::Providers, id, level, format!("{words}{place}"));
     match (&status.reachable, status.trouble) {
         (Some(Err(words)), trouble) => {
@@ -60,7 +60,7 @@ fn one(provider: &Provider, status: &ProviderStatus) -> Check {
                 (Presence::Configured | Presence::Found, _) => Level::Error,
                 (Presence::Assumed | Presence::Candidate, _) => Level::Warning,
             };
-            check(level, bare(status, words).to_owned()).advice(remedy(provider, trouble))
+            check(level, bare(status, words).to_owned()).advice(remedy(provider, status, trouble))
         }
         _ if status.asked => check(Level::Good, count(status.models, "model")),
         _ if provider.needs_key() && !status.has_credential => {
@@ -77,7 +77,7 @@ fn how_to_key(provider: &Provider) -> String {
     format!("{variable}; calls need the caller's own")
 }
 
-fn remedy(provider: &Provider, trouble: Option<ErrorKind>) -> String {
+fn remedy(provider: &Provider, status: &ProviderStatus, trouble: Option<ErrorKind>) -> String {
     let id = &provider.id;
     match trouble {
         Some(ErrorKind::UpstreamAuth | ErrorKind::Unauthenticated | ErrorKind::Forbidden) => {
@@ -91,7 +91,14 @@ fn remedy(provider: &Provider, trouble: Option<ErrorKind>) -> String {
             if provider.kind.info().local {
                 format!("start it, or correct providers.{id}.base_url, or remove the provider")
             } else {
-                format!("check providers.{id}.base_url, the network, and a proxy or firewall between")
+                match &status.proxy {
+                    Some(proxy) => format!(
+                        "check the proxy {proxy}; `providers.{id}.proxy: none` or NO_PROXY goes past it, where the network allows that"
+                    ),
+                    None => format!(
+                        "check providers.{id}.base_url and the network; where only a proxy leads out, name it in HTTPS_PROXY"
+                    ),
+                }
             }
         }
         Some(

@@ -45,6 +45,7 @@ pub(crate) fn options(snapshot: &Snapshot) -> Options {
         keepalive: Duration::from_millis(config.server.keepalive_ms),
         limits: EnvelopeLimits { messages: limits.messages, nesting: limits.nesting, tools: limits.tools },
         providers,
+        proxies: snapshot.proxies().clone(),
         repair_duplicate_tools: config.conversion.repair_duplicate_tools,
         strict: config.conversion.strict,
     }

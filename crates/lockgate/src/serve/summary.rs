@@ -98,8 +98,7 @@ pub(super) fn providers(
         }
         let (mark, words) = state_of(&status);
         usable |= !waits_for_callers(&status);
-        let address = status.address.map_or(String::new(), |address| format!(" · {address}"));
-        screen.paragraph(&format!("  {mark} {:<18} ", status.id), &format!("{words}{address}"))?;
+        screen.paragraph(&format!("  {mark} {:<18} ", status.id), &format!("{words}{}", place(&status)))?;
     }
     if !absent.is_empty() {
         screen.paragraph("    ", &format!("not running here: {}", absent.join(", ")))?;
@@ -120,6 +119,13 @@ fn waits_for_callers(status: &ProviderStatus) -> bool {
 /// What went wrong without the provider's name, which stands beside it.
 pub(crate) fn bare<'a>(status: &ProviderStatus, words: &'a str) -> &'a str {
     words.strip_prefix(&*format!("provider `{}`: ", status.id)).unwrap_or(words)
+}
+
+/// Where it is, and the proxy on the way.
+pub(crate) fn place(status: &ProviderStatus) -> String {
+    let address = status.address.as_ref().map_or(String::new(), |address| format!(" · {address}"));
+    let proxy = status.proxy.as_ref().map_or(String::new(), |proxy| format!(" through the proxy {proxy}"));
+    address + &proxy
 }
 
 fn state_of(status: &ProviderStatus) -> (String, String) {

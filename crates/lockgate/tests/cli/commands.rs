@@ -1,6 +1,6 @@
 //! Keys, completions and the form of output.
 
-use crate::support::Home;
+use crate::support::{Home, Ran};
 use serde_json::Value;
 
 #[test]
@@ -94,4 +94,36 @@ fn completions_and_version_are_there() {
         assert!(home.run(&["completions", shell]).ok().out.contains("claude-code"));
     }
     assert!(home.run(&["--version"]).ok().out.starts_with("lockgate 0."));
+}
+
+#[test]
+fn keys_are_listed_with_what_they_may_do_and_never_with_their_hash() {
+    let home = Home::new();
+    let none = home.run(&["key", "list"]).ok();
+    assert!(none.out.contains("No keys"), "{none:#?}");
+    let hashes = [lockgate::key::hash("one"), lockgate::key::hash("two")];
+    let yaml = format!(
+        "keys:\n  - name: laptop\n    hash: {}\n    models: ['gpt-*', claude-x]\n    credentials: {{openai: '${{OWN}}'}}\n  - name: ci\n    hash: {}\n",
+        hashes[0], hashes[1]
+    );
+    home.write("lockgate.yaml", yaml.as_bytes());
+    let list =
+        |args: &[&str]| Ran::from(home.lockgate(args).env("OWN", "sk-own-secret").output().unwrap()).ok();
+    let (text, json) = (list(&["key", "list"]), list(&["key", "list", "--json"]));
+    let report: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let entry = report["keys"][1]["entry"].as_str().unwrap().to_owned();
+    assert!(entry.contains("lockgate.yaml:6:"), "{report:#}");
+    assert_eq!(report["keys"][0]["models"], serde_json::json!(["gpt-*", "claude-x"]));
+    assert_eq!(report["keys"][0]["credentials"], serde_json::json!(["openai"]));
+    for words in
+        ["laptop", "gpt-*, claude-x", "its own for openai", "ci", "all", "delete its entry", &hashes[0][..15]]
+    {
+        assert!(text.out.contains(words), "{words}: {}", text.out);
+    }
+    for shown in [&text.out, &json.out] {
+        assert!(!shown.contains(&hashes[0]) && !shown.contains("sk-own-secret"), "{shown}");
+    }
+    home.write("lockgate.yaml", b"keys: [{name: a}]\n");
+    let broken = home.run(&["key", "list"]);
+    assert!(broken.code == 2 && broken.err.contains("lockgate.yaml:1:"), "{broken:#?}");
 }

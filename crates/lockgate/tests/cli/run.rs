@@ -163,3 +163,28 @@ fn a_client_that_is_not_installed_is_named() {
     assert_eq!(ran.code, 3);
     assert!(ran.err.contains("`codex` is not on PATH"), "{}", ran.err);
 }
+
+/// Requirement 004-27: where a proxy leads out, a client must not look for this machine behind it.
+#[test]
+fn a_client_behind_a_proxy_reaches_lockgate_on_this_machine_directly() {
+    let home = Home::new();
+    fake(&home, "claude", "");
+    let with = |url: &str, variables: &[(&str, &str)]| {
+        run(&home, &["run", "--no-check", "--url", url, "claude"], variables).ok()
+    };
+    let proxy = ("https_proxy", "http://proxy:3128");
+    let here = "http://127.0.0.1:8484";
+    let ran = with(here, &[proxy, ("NO_PROXY", "intern.example")]);
+    assert!(has(&ran, "NO_PROXY=intern.example,127.0.0.1"), "{}", ran.out);
+    assert!(has(&ran, "no_proxy=intern.example,127.0.0.1"), "{}", ran.out);
+    let unlisted = with("http://localhost:8484", &[proxy]);
+    assert!(has(&unlisted, "NO_PROXY=localhost"), "{}", unlisted.out);
+    for (url, variables) in [
+        (here, &[][..]),
+        (here, &[proxy, ("no_proxy", "a, 127.0.0.1")]),
+        ("http://gateway.example:8484", &[proxy]),
+    ] {
+        let ran = with(url, variables);
+        assert!(!ran.out.contains("NO_PROXY="), "{url} {variables:?}: {}", ran.out);
+    }
+}

@@ -13,11 +13,15 @@ mod curl;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod held;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
 mod outside;
+#[cfg(test)]
+mod proxy;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

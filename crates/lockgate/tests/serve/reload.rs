@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::held::{Held, Hold};
+use crate::http;
 use crate::support::{Gateway, Home, Scripted, until};
 
 fn write(home: &Home, text: &str) {
@@ -119,4 +120,34 @@ fn after_a_key_is_rotated_the_next_call_carries_the_new_one() {
     until("it is taken over", || gateway.log().contains("the new configuration is in force"));
     assert_eq!(gateway.ask("work:m").status, 200);
     assert!(sent("sk-after-22"));
+}
+
+/// Requirement L2: whoever deletes a key's entry need not wait for anything else.
+#[test]
+fn a_key_whose_entry_is_deleted_is_refused_at_once_and_its_stream_in_flight_is_complete() {
+    let held = Held::start(Hold::Midway);
+    let home = Home::new();
+    let entry =
+        |name: &str, key: &str| format!("  - {{name: {name}, hash: '{}'}}\n", lockgate::key::hash(key));
+    let keys: Vec<String> = [1, 2].map(|seed| lockgate::key::from_seed(&[seed; 32])).to_vec();
+    let (one, two) = (entry("one", &keys[0]), entry("two", &keys[1]));
+    let providers = format!("providers:\n{}", held.entry("slow", ""));
+    write(&home, &format!("keys:\n{one}{two}{providers}"));
+    let gateway = Gateway::start(&home);
+    let models = |key: &str| http::get(gateway.address, &format!("/v1/models?key={key}")).unwrap().status;
+    assert_eq!((models(&keys[0]), models(&keys[1])), (200, 200));
+    let body = serde_json::json!({"model": "slow:m", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+    let mut stream =
+        http::Stream::post(gateway.address, &format!("/v1/chat/completions?key={}", keys[0]), &body).unwrap();
+    stream.until("first ");
+    write(&home, &format!("keys:\n{two}{providers}"));
+    until("it is taken over", || gateway.log().contains("the new configuration is in force"));
+    assert_eq!((models(&keys[0]), models(&keys[1])), (401, 200));
+    held.go_on();
+    let answer = stream.end().unwrap();
+    assert!(answer.text.contains("second") && answer.text.contains("[DONE]"), "{answer:?}");
+    // Without the last entry this machine needs no key, as before the first one.
+    assert_eq!(http::get(gateway.address, "/v1/models").unwrap().status, 401);
+    write(&home, &providers);
+    until("it is taken over", || http::get(gateway.address, "/v1/models").unwrap().status == 200);
 }

@@ -130,6 +130,14 @@ impl Gateway {
         fs::read_to_string(&self.out).unwrap()
     }
 
+    /// Standard output once the summary of the start is complete, which an empty line ends.
+    pub(crate) fn screen(&self) -> String {
+        let complete =
+            |out: &str| out.split_once("Providers").is_some_and(|(_, rest)| rest.ends_with("\n\n"));
+        until("the summary is complete", || complete(&self.out()));
+        self.out()
+    }
+
     /// The log so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.err).unwrap()

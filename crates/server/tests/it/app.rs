@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lockgate_core::Secret;
 use lockgate_engine::{CallReport, Engine, Observer, Options};
-use lockgate_providers::{Kind, Retry, Settings, Timeouts};
+use lockgate_providers::{EnvironmentProxies, Kind, Retry, Settings, Timeouts};
 use lockgate_server::{Access, Bounds, Server};
 use lockgate_testkit::{Recorded, Running, Script, Upstream};
 use lockgate_wire::EnvelopeLimits;
@@ -154,6 +154,7 @@ fn setup(url: &str) -> Setup {
             keepalive: Duration::from_secs(5),
             limits: EnvelopeLimits { messages: 10_000, nesting: 128, tools: 1_000 },
             providers,
+            proxies: EnvironmentProxies::default(),
             repair_duplicate_tools: false,
             strict: false,
         },

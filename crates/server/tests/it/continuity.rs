@@ -306,15 +306,58 @@ async fn a_session_that_moved_still_streams() {
 #[tokio::test]
 async fn a_chat_request_that_is_written_anew_brings_no_usage_that_was_not_asked_for() {
     let app = App::start(LOOP).await;
-    anthropic_loop(&app, &mut thinking("gemini:gemini-3-pro"), 1).await;
+    let mut before = Front::Chat.body("anthropic:claude-sonnet-4-5", Layout::Whole);
+    before["reasoning_effort"] = json!("medium");
+    chat_loop(&app, &mut before, 2).await;
+    let thoughts = app.upstream.last().unwrap().json();
+    let signature = &thoughts["messages"][1]["content"][0]["signature"];
+    assert!(signature.is_string(), "{thoughts:#}");
     let mut body = Front::Chat.body("other:m", Layout::Stream);
-    body["tools"][0]["function"]["parameters"]["properties"]["signature"] = json!({"type": "string"});
+    let mut call =
+        json!({"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}});
+    call["extra_content"] = json!({"google": {"thought_signature": signature}});
     let messages = body["messages"].as_array_mut().unwrap();
-    messages.push(json!({"role": "assistant", "content": "Hi.", "reasoning_content": "Hm."}));
-    messages.push(json!({"role": "user", "content": "Go on."}));
+    messages.push(json!({"role": "assistant", "content": "Hi.", "tool_calls": [call]}));
+    messages.push(json!({"role": "tool", "tool_call_id": "call_1", "content": "sunny"}));
     let reply = app.send(&Call::post("/v1/chat/completions", &body)).await;
     assert_eq!(app.upstream.last().unwrap().json()["stream_options"]["include_usage"], true);
     assert!(reply.text().contains("[DONE]") && !reply.text().contains("\"choices\":[]"), "{}", reply.text());
+}
+
+/// Only Anthropic demands that thoughts are sealed. Where they never are, a call passes as it came, also with a field called
+/// `signature`, which here is a tool's parameter.
+#[tokio::test]
+async fn thoughts_stay_where_the_dialect_knows_no_seals() {
+    let app = App::start(LOOP).await;
+    anthropic_loop(&app, &mut thinking("gemini:gemini-3-pro"), 1).await;
+    let parameter = json!({"type": "string"});
+    let mut chat = Front::Chat.body("other:m", Layout::Whole);
+    chat["tools"][0]["function"]["parameters"]["properties"]["signature"] = parameter.clone();
+    let messages = chat["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": "Hi.", "reasoning_content": "Hm."}));
+    messages.push(json!({"role": "user", "content": "Go on."}));
+    let mut ollama = Front::Ollama.body("ollama:m", Layout::Whole);
+    ollama["tools"][0]["function"]["parameters"]["properties"]["signature"] = parameter;
+    let messages = ollama["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": "Hi.", "thinking": "Hm."}));
+    messages.push(json!({"role": "user", "content": "Go on."}));
+    for (path, body) in [("/v1/chat/completions", chat), ("/api/chat", ollama)] {
+        let reply = app.send(&Call::post(path, &body)).await;
+        assert_eq!((reply.status, reply.header("x-lockgate-lossy")), (200, None), "{path} {}", reply.text());
+        let sent = app.upstream.last().unwrap().json();
+        assert_eq!(sent["messages"], body["messages"], "{path}");
+        assert_eq!(sent["tools"], body["tools"], "{path}");
+    }
+    // Anthropic's own dialect goes on losing them: that API refuses thoughts without a signature.
+    let mut anthropic = thinking("anthropic:claude-x");
+    let unsigned =
+        json!([{"type": "thinking", "thinking": "Hm.", "signature": ""}, {"type": "text", "text": "Hi."}]);
+    let messages = anthropic["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": unsigned}));
+    messages.push(json!({"role": "user", "content": "Go on."}));
+    let reply = app.send(&Call::post("/v1/messages", &anthropic)).await;
+    assert!(reply.header("x-lockgate-lossy").unwrap_or_default().contains("thinking.signature"), "{reply:?}");
+    assert!(!app.upstream.last().unwrap().json().to_string().contains("Hm."));
 }
 
 /// What Vercel's SDK sends by default: what it got as references, what it says itself in full.

@@ -294,3 +294,69 @@ async fn tools_offered_twice_pass_untouched_or_are_repaired_where_that_is_switch
     body["tools"][2]["description"] = json!("another");
     assert_eq!(repairing.send(&Call::post("/v1/messages", &body)).await.status, 400);
 }
+
+/// A misspelt model goes out, since lists are often incomplete; the provider's refusal then says what it has.
+#[tokio::test]
+async fn a_misspelt_model_of_a_provider_with_a_list_is_refused_with_names_that_were_meant() {
+    let script = "only_listed_models: true\nmodels: [{id: gpt-mini}, {id: gpt-mega}, {id: claude-opus}, {id: gemini-flash}, {id: qwen3}]";
+    let app = App::start(script).await;
+    let calls = [
+        (Front::Chat, "openai:gpt-mni", "openai:gpt-mini"),
+        (Front::Responses, "openai:gpt-mni", "openai:gpt-mini"),
+        (Front::Anthropic, "anthropic:claude-opsu", "anthropic:claude-opus"),
+        (Front::Anthropic, "openai:gpt-mni", "openai:gpt-mini"),
+        (Front::Gemini, "gemini:gemini-flahs", "gemini:gemini-flash"),
+        (Front::Ollama, "ollama:qwen33", "ollama:qwen3"),
+        (Front::Chat, "anthropic:claude-opsu", "anthropic:claude-opus"),
+    ];
+    let mut bare = Vec::new();
+    for (front, name, _) in calls {
+        let reply = app.send(&front.call(name, Layout::Whole)).await;
+        assert!(reply.status == 404 && !reply.text().contains("did you mean"), "{}", reply.text());
+        bare.push(without_id(reply.json()));
+    }
+    app.engine.discover(std::time::Duration::from_secs(10)).await;
+    for ((front, name, meant), bare) in calls.into_iter().zip(bare) {
+        for layout in [Layout::Whole, Layout::Stream] {
+            let reply = app.send(&front.call(name, layout)).await;
+            let got = judge(front, layout, &reply);
+            let Ok(Got::Refused { message, status: 404 }) = got else { panic!("{front:?} {name} {got:?}") };
+            let at =
+                message.find(" [Lockgate: did you mean ").unwrap_or_else(|| panic!("{front:?}: {message}"));
+            assert!(message[at..].contains(meant), "{front:?}: {message}");
+            // Everything else is as the provider said it.
+            let told = reply.text().replace(&message[at..], "");
+            if layout == Layout::Whole {
+                assert_eq!(without_id(serde_json::from_str(&told).unwrap()), bare, "{front:?}");
+            }
+        }
+    }
+    // A model that looks like nothing in the list is refused in the provider's words alone.
+    let reply = app.send(&Front::Chat.call("openai:zzz", Layout::Whole)).await;
+    assert!(reply.status == 404 && !reply.text().contains("did you mean"), "{}", reply.text());
+}
+
+/// Who may call only some models is not told of the others; a stranger is told of none.
+#[tokio::test]
+async fn names_that_a_caller_may_not_use_are_not_offered() {
+    let script = "only_listed_models: true\nmodels: [{id: gpt-mini}, {id: gpt-mine}]";
+    let app = App::with(script, |setup| {
+        let models = ["gpt-mine", "gpt-mni"].map(lockgate_providers::ModelGlob::new).to_vec();
+        setup.access =
+            crate::access::keyed("lg-key", lockgate_engine::Grant { models, ..Default::default() });
+    })
+    .await;
+    app.engine.discover(std::time::Duration::from_secs(10)).await;
+    let call = Front::Chat.call("openai:gpt-mni", Layout::Whole);
+    let text = app.send(&call.clone().header("x-lockgate-key", "lg-key")).await.text();
+    assert!(text.contains("did you mean openai:gpt-mine?") && !text.contains("gpt-mini"), "{text}");
+    let stranger = app.send(&call.header("authorization", "Bearer sk-own-key-of-somebody")).await;
+    assert!(stranger.status != 200 && !stranger.text().contains("gpt-mini"), "{}", stranger.text());
+}
+
+fn without_id(mut error: serde_json::Value) -> serde_json::Value {
+    if let Some(error) = error.as_object_mut() {
+        error.remove("request_id");
+    }
+    error
+}

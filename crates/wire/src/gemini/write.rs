@@ -112,7 +112,7 @@ fn system_text<'a>(part: &'a Part, loss: &mut Loss) -> Option<&'a Words> {
 }
 
 /// A part of plain words.
-pub(super) fn text_part(text: Said<'_>) -> String {
+pub(super) fn text_part(text: &Said<'_>) -> String {
     format!("{{\"text\":{}}}", text.to_json())
 }
 
