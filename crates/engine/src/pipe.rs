@@ -343,13 +343,17 @@ fn with_unique_id(mut event: Event, answer: &str) -> Event {
 
 /// Bytes for the client: one piece without a copy, several joined.
 #[derive(Default)]
-struct Out {
+pub(crate) struct Out {
     first: Bytes,
     joined: BytesMut,
 }
 
 impl Out {
-    fn push(&mut self, bytes: Bytes) {
+    pub(crate) fn len(&self) -> usize {
+        self.first.len() + self.joined.len()
+    }
+
+    pub(crate) fn push(&mut self, bytes: Bytes) {
         if bytes.is_empty() {
             return;
         }
@@ -363,7 +367,7 @@ impl Out {
         }
     }
 
-    fn into_bytes(self) -> Bytes {
+    pub(crate) fn into_bytes(self) -> Bytes {
         if self.joined.is_empty() { self.first } else { self.joined.freeze() }
     }
 }
