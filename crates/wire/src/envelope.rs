@@ -52,7 +52,7 @@ pub struct Envelope {
 impl Envelope {
     /// Reads the outside of a body; the error names the field.
     pub fn read(body: &[u8], spec: &EnvelopeSpec, limits: &EnvelopeLimits) -> Result<Self, Failure> {
-        let scan = scan(body, limits.nesting).map_err(|error| failure_of(&error))?;
+        let scan = scan(body, limits.nesting).map_err(|error| failure_of(body, &error))?;
         for (field, kinds) in spec.required {
             require(&scan, body, field, kinds)?;
         }
@@ -165,8 +165,21 @@ fn text_of(body: &[u8], member: &Member, field: &str) -> Result<String, Failure>
         .map_err(|_| Failure::invalid(field, format!("`{field}` is not a valid string")))
 }
 
-fn failure_of(error: &ScanError) -> Failure {
-    Failure::new(ErrorKind::InvalidRequest, error.to_string())
+/// The place also as line and column where there are several lines: people write such bodies by hand.
+fn failure_of(body: &[u8], error: &ScanError) -> Failure {
+    let words = match error {
+        ScanError::Syntax { at, .. } if memchr::memchr(b'\n', &body[..*at]).is_some() => {
+            let before = &body[..*at];
+            let line = 1 + memchr::memchr_iter(b'\n', before).count();
+            let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |end| end + 1) + 1;
+            format!("{error} (line {line}, column {column})")
+        }
+        ScanError::Syntax { .. }
+        | ScanError::Duplicate { .. }
+        | ScanError::NotAnObject
+        | ScanError::TooDeep { .. } => error.to_string(),
+    };
+    Failure::new(ErrorKind::InvalidRequest, words)
 }
 
 fn name_of(kind: Kind) -> &'static str {
@@ -198,6 +211,15 @@ mod tests {
     }
 
     /// Behaviour 7, requirement I3.
+    #[test]
+    fn what_is_wrong_in_a_body_of_several_lines_is_told_by_line_and_column() {
+        let limits = EnvelopeLimits { messages: 1, nesting: 9, tools: 1 };
+        let said = |body: &str| Envelope::read(body.as_bytes(), &SPEC, &limits).unwrap_err().message;
+        let error = said("{\n  \"model\": \"m\",\n  \"messages\": [,]\n}");
+        assert!(error.ends_with("expected a value at byte 33 (line 3, column 16)"), "{error}");
+        assert!(said("{]").ends_with("at byte 1"));
+    }
+
     #[test]
     fn a_bad_body_is_refused_by_the_name_of_the_field() {
         for (body, param, words) in [
