@@ -193,7 +193,7 @@ impl Engine {
         mode: Mode,
     ) -> Result<Outgoing, Failure> {
         let front = request.format;
-        let upstream = target.upstream.provider.dialects();
+        let upstream = target.upstream.provider.dialects_of(&target.model);
         let (outgoing, dialect) = if upstream.contains(&front.dialect) {
             (counted(self.passed(request, envelope, target, mode)?, target, mode), front.dialect)
         } else {

@@ -73,6 +73,10 @@ impl Provider for AzureOpenai {
         &[Dialect::Chat, Dialect::Responses]
     }
 
+    fn dialects_of(&self, model: &str) -> &'static [Dialect] {
+        if openai_models::needs_responses(model) { &[Dialect::Responses] } else { self.dialects() }
+    }
+
     fn endpoint(&self, ask: &Ask<'_>) -> Result<Endpoint, Failure> {
         let (method, path) = match &ask.operation {
             Operation::CountTokens => {

@@ -28,6 +28,10 @@ impl Provider for Openai {
         &[Dialect::Chat, Dialect::Responses]
     }
 
+    fn dialects_of(&self, model: &str) -> &'static [Dialect] {
+        if openai_models::needs_responses(model) { &[Dialect::Responses] } else { self.dialects() }
+    }
+
     fn endpoint(&self, ask: &Ask<'_>) -> Result<Endpoint, Failure> {
         endpoint(&self.address, ask)
     }

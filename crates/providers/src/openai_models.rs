@@ -44,6 +44,13 @@ pub(crate) fn known(model: &str) -> Option<Quirks> {
     })
 }
 
+/// Whether OpenAI has a model on Responses only: its Chat Completions answer 404 ("only supported in v1/responses").
+pub(crate) fn needs_responses(model: &str) -> bool {
+    let reasons = ["gpt-5", "o1", "o3", "o4"].iter().any(|family| model.starts_with(family));
+    let kind = |kinds: &[&str]| kinds.iter().any(|kind| model.contains(kind));
+    (reasons && kind(&["-codex", "-pro", "-deep-research"])) || kind(&["codex-mini", "computer-use"])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +76,26 @@ mod tests {
         let efforts = |model| known(model).unwrap().efforts.unwrap();
         assert!(efforts("gpt-5").contains(&"minimal") && !efforts("gpt-5.1").contains(&"minimal"));
         assert!(efforts("gpt-5.2").contains(&"xhigh") && !efforts("gpt-5.1").contains(&"xhigh"));
+    }
+
+    #[test]
+    fn models_that_chat_completions_do_not_have_are_known_by_their_names() {
+        for model in [
+            "gpt-5-codex",
+            "gpt-5.1-codex-max",
+            "gpt-5.3-codex",
+            "gpt-5-pro-2025-10-06",
+            "o1-pro",
+            "o3-pro",
+            "o3-deep-research",
+            "o4-mini-deep-research",
+            "codex-mini-latest",
+            "computer-use-preview",
+        ] {
+            assert!(needs_responses(model), "{model}");
+        }
+        for model in ["gpt-5", "gpt-5.2", "gpt-5-mini", "o3", "o4-mini", "gpt-4o", "my-pro-model", "gpt-x"] {
+            assert!(!needs_responses(model), "{model}");
+        }
     }
 }

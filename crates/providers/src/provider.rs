@@ -104,6 +104,11 @@ pub trait Provider: Send + Sync {
     /// The dialects it speaks natively, the one to convert to first.
     fn dialects(&self) -> &'static [Dialect];
 
+    /// Those that one of its models is there in.
+    fn dialects_of(&self, _model: &str) -> &'static [Dialect] {
+        self.dialects()
+    }
+
     /// Where to send it. An operation that the provider does not have is `NotFound`, in words for the client.
     fn endpoint(&self, ask: &Ask<'_>) -> Result<Endpoint, Failure>;
 

@@ -360,6 +360,32 @@ async fn thoughts_stay_where_the_dialect_knows_no_seals() {
     assert!(!app.upstream.last().unwrap().json().to_string().contains("Hm."));
 }
 
+/// Requirement 003-22: OpenAI's sealed thoughts come back through clients that have no field for them.
+#[tokio::test]
+async fn clients_of_other_dialects_work_six_steps_with_a_model_that_openai_has_on_responses_only() {
+    let app = App::start(LOOP).await;
+    let mut body = thinking("openai:gpt-5-codex");
+    assert_eq!(anthropic_loop(&app, &mut body, 7).await.as_deref(), Some("All done."));
+    assert_eq!(app.upstream.violations(), Vec::<String>::new());
+    let last = app.upstream.last().unwrap();
+    assert_eq!(last.path(), "/v1/responses");
+    assert_eq!(last.json().to_string().matches("encrypted_content\":").count(), 6, "{:#}", last.json());
+
+    let mut body = Front::Chat.body("openai:gpt-5-codex", Layout::Whole);
+    let mut steps = 0;
+    loop {
+        let (message, call) = chat_turn(&app, &body).await;
+        let messages = body["messages"].as_array_mut().unwrap();
+        messages.push(message.clone());
+        let Some(id) = call else { break assert_eq!(message["content"], "All done.") };
+        steps += 1;
+        messages.push(json!({"role": "tool", "tool_call_id": id, "content": "sunny"}));
+    }
+    assert_eq!((steps, app.upstream.violations()), (6, Vec::new()));
+    let last = app.upstream.last().unwrap().json().to_string();
+    assert_eq!(last.matches("encrypted_content\":").count(), 6);
+}
+
 /// What Vercel's SDK sends by default: what it got as references, what it says itself in full.
 fn next_of_a_referring_client(body: &Value, answer: &Value) -> Value {
     let mut next = body.clone();

@@ -170,3 +170,24 @@ async fn between_every_pair_of_dialects_strict_mode_refuses_by_the_path_of_the_f
         }
     }
 }
+
+/// Requirements 004-8, 004-29: some of OpenAI's models are not there in Chat Completions.
+#[tokio::test]
+async fn models_that_openai_has_on_responses_only_are_called_there_by_every_client() {
+    let app = App::start("rules: []").await;
+    for front in FRONTS.into_iter().filter(|front| *front != Front::Responses) {
+        for layout in front.layouts() {
+            app.upstream.clear();
+            let reply = app.send(&call(front, "openai:gpt-5-codex", *layout)).await;
+            let got = judge(front, *layout, &reply);
+            let Ok(Got::Answer(answer)) = got else { panic!("{front:?} {layout:?} {got:?} {reply:?}") };
+            assert!(answer.text.starts_with("You said: "), "{front:?} {layout:?} {answer:?}");
+            let seen = app.seen();
+            assert_eq!((seen.path(), seen.violations.len()), ("/v1/responses", 0), "{front:?} {seen:?}");
+            let sent = seen.json().to_string();
+            for mark in MARKS {
+                assert!(sent.contains(mark), "{front:?} lost {mark}: {sent}");
+            }
+        }
+    }
+}

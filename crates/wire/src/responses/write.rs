@@ -136,7 +136,7 @@ pub(super) fn write(
     let steer = match purpose {
         Purpose::Answer => {
             let seals = !target.quirks.no_reasoning;
-            if seals && (reasoning.is_some() || has_sealed(conversation)) {
+            if seals && (reasoning.is_some() || target.quirks.efforts.is_some() || has_sealed(conversation)) {
                 kept.include.insert(0, INCLUDE_SEALED.to_owned());
             }
             let effort = reasoning.as_ref().and_then(|reasoning| reasoning.effort);
