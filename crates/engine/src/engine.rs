@@ -200,7 +200,7 @@ impl Engine {
             let dialect = *upstream
                 .first()
                 .ok_or_else(|| Failure::new(ErrorKind::Internal, "a provider without dialect"))?;
-            let outgoing = self.converted(request, target, dialect, mode);
+            let outgoing = self.converted(request, envelope, target, (dialect, mode));
             (outgoing.map_err(|failure| in_words_of(front.dialect, failure))?, dialect)
         };
         let outgoing = Outgoing { loss: outgoing.loss.named_for(front.dialect), ..outgoing };
@@ -268,11 +268,11 @@ impl Engine {
     fn converted(
         &self,
         request: &CallRequest,
+        envelope: &Envelope,
         target: &Target,
-        dialect: Dialect,
-        mode: Mode,
+        (dialect, mode): (Dialect, Mode),
     ) -> Result<Outgoing, Failure> {
-        let mut conversation = request.format.messages.parse(&request.body)?;
+        let mut conversation = request.format.messages.parse_document(&envelope.document(&request.body))?;
         lockgate_wire::may_leave(request.format.dialect, &conversation)?;
         let names = ToolNames::plain(&mut conversation);
         let mut loss = Loss::default();

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use lockgate_core::{Conversation, Dialect, EmbeddingCall, Embeddings, Failure, ModelCard, Raw};
 
-use crate::{DecodeError, Decoded, EnvelopeSpec, Loss, Steering};
+use crate::{DecodeError, Decoded, Document, EnvelopeSpec, Loss, Steering};
 
 /// A dialect with all that it can do.
 #[derive(Clone, Copy)]
@@ -29,7 +29,12 @@ pub struct Format {
 /// Conversations and answers in one dialect, both directions.
 pub trait WireFormat: Send + Sync {
     /// Takes a request body apart. An error names the field.
-    fn parse(&self, body: &[u8]) -> Result<Conversation, Failure>;
+    fn parse(&self, body: &[u8]) -> Result<Conversation, Failure> {
+        self.parse_document(&Document::new(body))
+    }
+
+    /// The same of a body that has been looked through already.
+    fn parse_document(&self, document: &Document<'_>) -> Result<Conversation, Failure>;
 
     /// Writes a request for a provider. What the dialect cannot say is noted in `loss` by the name of the thing
     /// lost; what would change the meaning (arguments that are no JSON where an object must stand) is an error.

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::Document;
 use lockgate_core::{Failure, Raw, Unmodelled, Words};
 use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -178,11 +179,16 @@ pub(crate) use wire_object;
 
 /// Reads a request body; the error names the field.
 pub(crate) fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    let text = std::str::from_utf8(body).map_err(|error| {
+    read_document(&Document::new(body))
+}
+
+/// The same of a body that has been looked through already.
+pub(crate) fn read_document<T: DeserializeOwned>(document: &Document<'_>) -> Result<T, Failure> {
+    let text = std::str::from_utf8(document.body).map_err(|error| {
         let words = format!("the body is not valid JSON: not UTF-8 at byte {}", error.valid_up_to());
         Failure::new(lockgate_core::ErrorKind::InvalidRequest, words)
     })?;
-    crate::jsonin::from_str(text).map_err(|error| {
+    crate::jsonin::read(text, document.strings).map_err(|error| {
         let text = error.to_string();
         match text.split_once(MARK) {
             Some((path, what)) => Failure::invalid(path, format!("`{path}`: {what}")),

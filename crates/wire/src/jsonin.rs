@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
+use std::sync::Arc;
 
 use serde::de::value::{BorrowedStrDeserializer, MapDeserializer};
 use serde::de::{
@@ -17,13 +18,26 @@ use lockgate_core::Words;
 
 use crate::jsonout::RAW;
 use crate::scan::{ScanError, Scanner};
+use crate::strings::Strings;
 
 /// Objects and arrays inside each other, at most. As in `serde_json`: reading is recursive.
 const DEPTH: usize = 128;
 
 /// Reads a whole document.
 pub(crate) fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
-    let mut reader = Reader { at: 0, depth: 0, scanner: Scanner::of(text, DEPTH), text };
+    read(text, None)
+}
+
+/// Reads a whole document whose strings may have been found before.
+pub(crate) fn read<'de, T: Deserialize<'de>>(
+    text: &'de str,
+    strings: Option<&Arc<Strings>>,
+) -> Result<T, Error> {
+    let scanner = match strings {
+        Some(strings) if strings.length == text.len() => Scanner::with(text, DEPTH, strings.clone()),
+        Some(_) | None => Scanner::of(text, DEPTH),
+    };
+    let mut reader = Reader { at: 0, depth: 0, scanner, text };
     reader.space();
     let value = T::deserialize(&mut reader)?;
     reader.scanner.end(reader.at)?;
@@ -486,6 +500,10 @@ mod tests {
         fn what_serde_json_writes_is_read_as_it_was(value in any_json()) {
             for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
                 prop_assert_eq!(from_str::<Value>(&text).unwrap().to_string(), value.to_string());
+                let strings = Strings::find(text.as_bytes()).map(Arc::new);
+                prop_assert!(strings.is_some());
+                let known = read::<Value>(&text, strings.as_ref()).unwrap();
+                prop_assert_eq!(known.to_string(), value.to_string());
                 let (owned, borrowed): (Box<RawValue>, &RawValue) =
                     (from_str(&text).unwrap(), from_str(&text).unwrap());
                 prop_assert_eq!((owned.get(), borrowed.get()), (&*text, &*text));

@@ -43,6 +43,6 @@ pub use frame::{Framer, MAX_FRAME, SseEvent, sse};
 pub use loss::{Loss, field_of};
 pub use registry::{count_envelope, format, may_leave};
 pub use repair::without_duplicate_tools;
-pub use scan::{Kind, Member, Scan, ScanError, scan, validate};
+pub use scan::{Document, Kind, Member, Scan, ScanError, scan, validate};
 pub use sequence::Sequencer;
 pub use toolnames::{Restore, ToolNames};

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::strings::Strings;
 
@@ -44,6 +45,22 @@ pub struct Member {
 pub struct Scan {
     /// The top-level members, in order.
     pub members: Vec<Member>,
+    /// Where its strings end.
+    strings: Option<Arc<Strings>>,
+}
+
+/// A body with what a scan of it has found.
+#[derive(Debug, Clone, Copy)]
+pub struct Document<'a> {
+    pub(crate) body: &'a [u8],
+    pub(crate) strings: Option<&'a Arc<Strings>>,
+}
+
+impl<'a> Document<'a> {
+    /// A body of which nothing is known.
+    pub fn new(body: &'a [u8]) -> Self {
+        Self { body, strings: None }
+    }
 }
 
 /// What is wrong with a document.
@@ -85,7 +102,7 @@ pub fn scan(body: &[u8], max_depth: usize) -> Result<Scan, ScanError> {
     let mut members = Vec::with_capacity(16);
     let end = scanner.top(start, &mut members)?;
     scanner.end(end)?;
-    Ok(Scan { members })
+    Ok(Scan { members, strings: scanner.strings })
 }
 
 /// Checks any JSON document.
@@ -97,6 +114,11 @@ pub fn validate(body: &[u8], max_depth: usize) -> Result<(), ScanError> {
 }
 
 impl Scan {
+    /// The body that this is the scan of, with what is known about it.
+    pub fn document<'a>(&'a self, body: &'a [u8]) -> Document<'a> {
+        Document { body, strings: self.strings.as_ref() }
+    }
+
     /// The member with this key.
     pub fn find(&self, body: &[u8], key: &str) -> Option<&Member> {
         self.members.iter().find(|member| key_is(&body[member.key.clone()], key))
@@ -122,7 +144,7 @@ pub(crate) struct Scanner<'a> {
     max_depth: usize,
     stack: Vec<bool>,
     /// `None`: byte by byte, as in documents that are short or have a fault in a string.
-    strings: Option<Strings>,
+    strings: Option<Arc<Strings>>,
 }
 
 /// Documents shorter than this (bytes) are looked at byte by byte.
@@ -144,8 +166,13 @@ impl<'a> Scanner<'a> {
         Self::over(text.as_bytes(), max_depth)
     }
 
+    /// Over a text whose strings have been found before.
+    pub(crate) fn with(text: &'a str, max_depth: usize, strings: Arc<Strings>) -> Self {
+        Self { body: text.as_bytes(), max_depth, stack: Vec::with_capacity(32), strings: Some(strings) }
+    }
+
     fn over(body: &'a [u8], max_depth: usize) -> Self {
-        let strings = if body.len() < SHORT { None } else { Strings::find(body) };
+        let strings = if body.len() < SHORT { None } else { Strings::find(body).map(Arc::new) };
         Self { body, max_depth, stack: Vec::with_capacity(32), strings }
     }
 

@@ -12,6 +12,8 @@ const BLOCK: usize = 64;
 /// The strings of one document: a word of bits for each block of bytes.
 #[derive(Debug)]
 pub(crate) struct Strings {
+    /// Bytes of the document.
+    pub(crate) length: usize,
     /// Backslashes that begin an escape.
     escapes: Vec<u64>,
     /// Quotes that begin or end a string.
@@ -22,7 +24,8 @@ impl Strings {
     /// Looks through a document. `None` where a string holds what it must not; whoever goes byte by byte finds out what.
     pub(crate) fn find(body: &[u8]) -> Option<Self> {
         let room = body.len() / BLOCK + 1;
-        let mut found = Self { escapes: Vec::with_capacity(room), quotes: Vec::with_capacity(room) };
+        let mut found =
+            Self { length: body.len(), escapes: Vec::with_capacity(room), quotes: Vec::with_capacity(room) };
         let mut state = State::default();
         let mut add = |block: &[u8; BLOCK], start| {
             let (escapes, quotes) = state.block(block, body, start);

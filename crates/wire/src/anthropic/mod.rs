@@ -29,7 +29,8 @@ use lockgate_core::{Conversation, Dialect, Failure};
 
 use crate::scan::Kind;
 use crate::{
-    AnswerContext, Depth, EnvelopeSpec, Format, Loss, Mode, StreamDecoder, StreamEncoder, Target, WireFormat,
+    AnswerContext, Depth, Document, EnvelopeSpec, Format, Loss, Mode, StreamDecoder, StreamEncoder, Target,
+    WireFormat,
 };
 
 /// The dialect with all that it can do.
@@ -79,8 +80,8 @@ pub fn output_bound(model: &str, listed: Option<u64>, prompt: u64) -> u64 {
 struct Messages;
 
 impl WireFormat for Messages {
-    fn parse(&self, body: &[u8]) -> Result<Conversation, Failure> {
-        parse::conversation(body)
+    fn parse_document(&self, document: &Document<'_>) -> Result<Conversation, Failure> {
+        parse::conversation(document)
     }
 
     fn write(

@@ -13,14 +13,15 @@ use lockgate_core::{
 
 use super::content::Blocks;
 use super::request::{self, Block, Cache, Choice, Format, Message, Request, Thinking, read_at};
-use crate::json::{List, TextOr, keep_rest, read_request};
+use crate::Document;
+use crate::json::{List, TextOr, keep_rest, read_document};
 
 /// What Claude Code's accounting line starts with.
 const BILLING: &str = "x-anthropic-billing-header:";
 
 /// Takes a body apart.
-pub(super) fn conversation(body: &[u8]) -> Result<Conversation, Failure> {
-    let request: Request = read_request(body)?;
+pub(super) fn conversation(document: &Document<'_>) -> Result<Conversation, Failure> {
+    let request: Request = read_document(document)?;
     let mut rest = Vec::new();
     keep_rest(&mut rest, "", request.rest);
     let mut conversation = Conversation {

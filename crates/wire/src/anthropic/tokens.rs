@@ -4,6 +4,7 @@ use lockgate_core::{Conversation, Failure};
 use serde::{Deserialize, Serialize};
 
 use super::{parse, write};
+use crate::Document;
 use crate::json::{read_answer, to_client};
 use crate::{DecodeError, Loss, Target, TokensFormat};
 
@@ -17,7 +18,7 @@ struct Answer {
 
 impl TokensFormat for Tokens {
     fn parse(&self, body: &[u8]) -> Result<Conversation, Failure> {
-        parse::conversation(body)
+        parse::conversation(&Document::new(body))
     }
 
     fn write(

@@ -33,8 +33,8 @@ mod write;
 use lockgate_core::{Conversation, Dialect, Failure};
 
 use crate::{
-    AnswerContext, Depth, EnvelopeSpec, Format, Kind, Loss, Mode, StreamDecoder, StreamEncoder, Target,
-    WireFormat,
+    AnswerContext, Depth, Document, EnvelopeSpec, Format, Kind, Loss, Mode, StreamDecoder, StreamEncoder,
+    Target, WireFormat,
 };
 
 pub(crate) use error::is_type;
@@ -61,8 +61,8 @@ static ENVELOPE: EnvelopeSpec = EnvelopeSpec {
 struct Chat;
 
 impl WireFormat for Chat {
-    fn parse(&self, body: &[u8]) -> Result<Conversation, Failure> {
-        parse::parse(body)
+    fn parse_document(&self, document: &Document<'_>) -> Result<Conversation, Failure> {
+        parse::parse(document)
     }
 
     fn write(

@@ -9,10 +9,11 @@ use lockgate_core::{Block, Conversation, Failure, Part, Raw, Role, Seal, Turn, U
 use super::parts::{self, cache, needed};
 use super::request::{Cache, Call, FunctionCall, Message, ReasoningOptions, Request};
 use super::{chunk, tools};
-use crate::json::{TextOr, keep_rest, read_request};
+use crate::Document;
+use crate::json::{TextOr, keep_rest, read_document};
 
-pub(super) fn parse(body: &[u8]) -> Result<Conversation, Failure> {
-    let request: Request = read_request(body)?;
+pub(super) fn parse(document: &Document<'_>) -> Result<Conversation, Failure> {
+    let request: Request = read_document(document)?;
     let Some(messages) = request.messages else {
         return Err(Failure::invalid("messages", "`messages` is missing"));
     };

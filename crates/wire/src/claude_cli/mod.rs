@@ -24,7 +24,8 @@ mod tests;
 use lockgate_core::{Conversation, Dialect, ErrorKind, Event, Failure};
 
 use crate::{
-    AnswerContext, Depth, EnvelopeSpec, Format, Loss, Mode, StreamDecoder, StreamEncoder, Target, WireFormat,
+    AnswerContext, Depth, Document, EnvelopeSpec, Format, Loss, Mode, StreamDecoder, StreamEncoder, Target,
+    WireFormat,
 };
 
 pub use control::steps;
@@ -55,7 +56,7 @@ struct ClaudeCli;
 
 impl WireFormat for ClaudeCli {
     /// Always an error: no client speaks this dialect.
-    fn parse(&self, _body: &[u8]) -> Result<Conversation, Failure> {
+    fn parse_document(&self, _document: &Document<'_>) -> Result<Conversation, Failure> {
         let words = "the stream-json of the `claude` command is spoken to providers only";
         Err(Failure::new(ErrorKind::Internal, words))
     }

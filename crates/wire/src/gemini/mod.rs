@@ -26,8 +26,8 @@ mod write;
 use lockgate_core::{Conversation, Dialect, Failure};
 
 use crate::{
-    AnswerContext, Depth, EnvelopeSpec, Format, Kind, Loss, Mode, StreamDecoder, StreamEncoder, Target,
-    WireFormat,
+    AnswerContext, Depth, Document, EnvelopeSpec, Format, Kind, Loss, Mode, StreamDecoder, StreamEncoder,
+    Target, WireFormat,
 };
 
 pub use embeddings::method as embeddings_method;
@@ -68,8 +68,8 @@ const MADE_ID: &str = "gcall_";
 struct Messages;
 
 impl WireFormat for Messages {
-    fn parse(&self, body: &[u8]) -> Result<Conversation, Failure> {
-        parse::parse(body)
+    fn parse_document(&self, document: &Document<'_>) -> Result<Conversation, Failure> {
+        parse::parse(document)
     }
 
     fn write(

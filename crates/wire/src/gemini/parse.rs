@@ -19,11 +19,12 @@ use super::request::{
 };
 use super::schema::{json_name, to_json_schema};
 use super::{MADE_ID, thinking};
-use crate::json::{keep_rest, raw, read_request, wire_object};
+use crate::Document;
+use crate::json::{keep_rest, raw, read_document, read_request, wire_object};
 
 /// Reads a request.
-pub(super) fn parse(body: &[u8]) -> Result<Conversation, Failure> {
-    let request: Request = read_request(body)?;
+pub(super) fn parse(document: &Document<'_>) -> Result<Conversation, Failure> {
+    let request: Request = read_document(document)?;
     let mut reader = Reader::default();
     if let Some(system) = request.system {
         reader.system(&system)?;

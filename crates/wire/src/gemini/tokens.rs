@@ -7,6 +7,7 @@ use lockgate_core::{Conversation, Failure, Raw};
 
 use super::parse::{missing, parse};
 use super::write::{Object, content};
+use crate::Document;
 use crate::json::{read_answer, read_request, to_client, wire_object};
 use crate::{DecodeError, Loss, Target, TokensFormat};
 
@@ -28,8 +29,8 @@ impl TokensFormat for Tokens {
     fn parse(&self, body: &[u8]) -> Result<Conversation, Failure> {
         let question: Question = read_request(body)?;
         match (question.request, question.contents) {
-            (Some(request), _) => parse(request.get().as_bytes()),
-            (None, Some(_)) => parse(body),
+            (Some(request), _) => parse(&Document::new(request.get().as_bytes())),
+            (None, Some(_)) => parse(&Document::new(body)),
             (None, None) => Err(missing("contents")),
         }
     }

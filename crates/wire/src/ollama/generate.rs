@@ -10,12 +10,13 @@ use serde_json::Value;
 use super::parse::{format, images, keep_rest, options, think};
 use super::request::Generate;
 use super::write::{Common, OutMessage, messages};
-use crate::json::read_request;
+use crate::Document;
+use crate::json::read_document;
 use crate::{Loss, Target};
 
 /// A `/api/generate` body. Without prompt and pictures (a request to load the model) there are no turns.
-pub(super) fn parse(body: &[u8]) -> Result<Conversation, Failure> {
-    let request: Generate = read_request(body)?;
+pub(super) fn parse(document: &Document<'_>) -> Result<Conversation, Failure> {
+    let request: Generate = read_document(document)?;
     let mut conversation = Conversation {
         format: request.format.as_deref().map(format).transpose()?.flatten(),
         reasoning: request.think.as_deref().map(think).transpose()?,

@@ -24,8 +24,8 @@ mod tests;
 use lockgate_core::{Conversation, Dialect, Failure};
 
 use crate::{
-    AnswerContext, Depth, EnvelopeSpec, Format, Kind, Loss, Mode, StreamDecoder, StreamEncoder, Target,
-    WireFormat,
+    AnswerContext, Depth, Document, EnvelopeSpec, Format, Kind, Loss, Mode, StreamDecoder, StreamEncoder,
+    Target, WireFormat,
 };
 
 pub use decode::remote_host;
@@ -89,10 +89,10 @@ struct Ollama {
 }
 
 impl WireFormat for Ollama {
-    fn parse(&self, body: &[u8]) -> Result<Conversation, Failure> {
+    fn parse_document(&self, document: &Document<'_>) -> Result<Conversation, Failure> {
         match self.shape {
-            Shape::Chat => parse::chat(body),
-            Shape::Generate => generate::parse(body),
+            Shape::Chat => parse::chat(document),
+            Shape::Generate => generate::parse(document),
         }
     }
 

@@ -14,11 +14,12 @@ use lockgate_core::{
 };
 
 use super::request::{Call, Chat, Message, Options, whole};
-use crate::json::{List, TextOr, read_request};
+use crate::Document;
+use crate::json::{List, TextOr, read_document};
 
 /// A `/api/chat` body.
-pub(super) fn chat(body: &[u8]) -> Result<Conversation, Failure> {
-    let chat: Chat = read_request(body)?;
+pub(super) fn chat(document: &Document<'_>) -> Result<Conversation, Failure> {
+    let chat: Chat = read_document(document)?;
     let mut conversation = Conversation {
         format: chat.format.as_deref().map(format).transpose()?.flatten(),
         reasoning: chat.think.as_deref().map(think).transpose()?,

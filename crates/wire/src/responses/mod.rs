@@ -32,7 +32,8 @@ pub use items::may_leave;
 pub use stored::with_items;
 
 use crate::{
-    AnswerContext, Depth, EnvelopeSpec, Format, Loss, Mode, StreamDecoder, StreamEncoder, Target, WireFormat,
+    AnswerContext, Depth, Document, EnvelopeSpec, Format, Loss, Mode, StreamDecoder, StreamEncoder, Target,
+    WireFormat,
 };
 
 /// The dialect.
@@ -57,8 +58,8 @@ static ENVELOPE: EnvelopeSpec = EnvelopeSpec {
 struct Responses;
 
 impl WireFormat for Responses {
-    fn parse(&self, body: &[u8]) -> Result<Conversation, Failure> {
-        parse::parse(body)
+    fn parse_document(&self, document: &Document<'_>) -> Result<Conversation, Failure> {
+        parse::parse(document)
     }
 
     fn write(

@@ -7,7 +7,8 @@
 use lockgate_core::{Conversation, Failure, OutputFormat, Raw, ReasoningRequest, Unmodelled};
 use serde_json::Value;
 
-use crate::json::{TextOr, raw, read_request};
+use crate::Document;
+use crate::json::{TextOr, raw, read_document};
 
 use super::request::{FormatIn, ReasoningIn, Request, TextIn, file};
 use super::{items, tools};
@@ -18,8 +19,8 @@ pub(super) const INCLUDE_SEALED: &str = "reasoning.encrypted_content";
 pub(super) const INCLUDE_LOGPROBS: &str = "message.output_text.logprobs";
 
 /// Takes a request body apart.
-pub(super) fn parse(body: &[u8]) -> Result<Conversation, Failure> {
-    let mut request: Request = read_request(body)?;
+pub(super) fn parse(document: &Document<'_>) -> Result<Conversation, Failure> {
+    let mut request: Request = read_document(document)?;
     refuse_stored(&request)?;
     let mut conversation = Conversation {
         cache_key: request.prompt_cache_key.take(),

@@ -5,6 +5,7 @@
 use lockgate_core::{Conversation, Failure};
 use serde::{Deserialize, Serialize};
 
+use crate::Document;
 use crate::{DecodeError, Loss, Target, TokensFormat, json};
 
 use super::{parse, write};
@@ -25,7 +26,7 @@ struct AnswerOut {
 
 impl TokensFormat for InputTokens {
     fn parse(&self, body: &[u8]) -> Result<Conversation, Failure> {
-        parse::parse(body)
+        parse::parse(&Document::new(body))
     }
 
     fn write(

@@ -469,7 +469,7 @@ fn quirk_no_strict_tools_drops_strict_and_declares_it() {
 
 #[test]
 fn quirk_reasoning_history_gives_thoughts_back_and_each_call_has_the_field() {
-    let conversation = super::super::parse::parse(
+    let conversation = FORMAT.messages.parse(
         br#"{"model":"m","messages":[
             {"role":"user","content":"a"},
             {"role":"assistant","reasoning_content":"Hm.","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},
