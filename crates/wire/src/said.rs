@@ -34,9 +34,12 @@ impl Said<'_> {
 
     /// More of it.
     pub(crate) fn push_str(&mut self, more: &str) {
-        let mut text = self.to_string();
-        text.push_str(more);
-        *self = text.into();
+        if let Self::Kept(words) = self {
+            *self = words.as_str().into();
+        }
+        if let Self::Made(text) = self {
+            text.to_mut().push_str(more);
+        }
     }
 }
 

@@ -126,7 +126,7 @@ pub(super) fn request(
         note_unsayable(conversation, loss);
     }
     for unmodelled in &conversation.rest {
-        loss.note(without_indices(&unmodelled.path));
+        loss.note(crate::json::without_indices(&unmodelled.path));
     }
     let tools = tools(conversation, claude, target.quirks.no_strict_tools, loss)?;
     let format = format(conversation.format.as_ref(), claude, loss);
@@ -355,19 +355,4 @@ fn tool_choice<'a>(
         return None;
     }
     Some(Choice { kind, name, disable_parallel_tool_use: parallel_off && kind != "none" })
-}
-
-/// A path without the indices of lists.
-fn without_indices(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    let mut inside = false;
-    for c in path.chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
-            _ if !inside => out.push(c),
-            _ => {}
-        }
-    }
-    out
 }

@@ -279,7 +279,7 @@ fn extras<'a>(body: &mut Body<'a>, conversation: &'a Conversation, quirks: &Quir
     let stored = conversation.rest.iter().find_map(store).filter(|_| !quirks.no_openai_extras);
     for field in &conversation.rest {
         if stored.is_none() || store(field).is_none() {
-            loss.note(without_indices(&field.path));
+            loss.note(crate::json::without_indices(&field.path));
         }
     }
     if let Some(user) = conversation.user.as_deref() {
@@ -336,19 +336,4 @@ fn tier_of(tier: &str) -> Option<&str> {
         "standard" | "standard_only" => Some("default"),
         _ => None,
     }
-}
-
-/// A field's path without its indices: `messages[3].audio` → `messages.audio`.
-fn without_indices(path: &str) -> String {
-    let mut plain = String::with_capacity(path.len());
-    let mut inside = false;
-    for c in path.chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
-            _ if inside => {}
-            _ => plain.push(c),
-        }
-    }
-    plain
 }

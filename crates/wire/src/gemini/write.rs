@@ -37,7 +37,7 @@ pub(super) fn write(
         match field.path.as_str() {
             path @ ("cachedContent" | "safetySettings") => object.member(path, &field.value),
             path if own_member(path).is_some() => {}
-            path => loss.note(without_indices(path)),
+            path => loss.note(crate::json::without_indices(path)),
         }
     }
     if conversation.cache_key.is_some() {
@@ -292,17 +292,6 @@ fn own_members<'a>(
         let (_, member) = own_member(&field.path).filter(|(of, _)| *of == object)?;
         Some((member, &field.value))
     })
-}
-
-/// A path with its indices taken out: `messages[3].audio` is `messages.audio`.
-fn without_indices(path: &str) -> String {
-    let mut inside = false;
-    path.chars()
-        .filter(|c| {
-            inside = (inside || *c == '[') && *c != ']';
-            !inside && *c != ']'
-        })
-        .collect()
 }
 
 /// An object that is being written.

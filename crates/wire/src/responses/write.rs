@@ -190,7 +190,7 @@ impl Kept {
                         kept.carried.insert(field.path.clone(), value);
                     }
                 }
-                path => loss.note(write_items::without_indices(path)),
+                path => loss.note(crate::json::without_indices(path)),
             }
         }
         kept

@@ -17,21 +17,6 @@ use super::item_shapes::{AudioOut, BreakpointOut, ItemOut, OutputOut, PartOut};
 use super::items::IN_CONTENT;
 use super::media::{annotation, file_name, to_data_url};
 
-/// A path of the client's body without its indices.
-pub(super) fn without_indices(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    let mut inside = false;
-    for c in path.chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
-            _ if inside => {}
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 /// `instructions` and `input`.
 pub(super) fn items<'a>(
     conversation: &'a Conversation,
