@@ -12,6 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::service::Server;
 use crate::stall::StallGuard;
 
+/// Shorter than any timer that every call sets.
+const PULSE: Duration = Duration::from_secs(2);
+
+/// What a connection reads at once if as much is there. A body that came in one piece is not copied together.
+const READ: usize = 256 * 1024;
+
 /// Serves until `stop` is cancelled, then waits at most `drain` for answers that are still on their way. Returns how
 /// many had to be cut.
 pub async fn serve(
@@ -21,10 +27,14 @@ pub async fn serve(
     drain: Duration,
 ) -> usize {
     let connections = server.connections.clone();
+    // With a timer that is always near, those that a call sets are never the next to fire, and setting them does not
+    // interrupt the wait for sockets: two system calls less for each call.
+    let mut pulse = tokio::time::interval(PULSE);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
+            _ = pulse.tick() => continue,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -64,7 +74,7 @@ async fn connection(
         .header_read_timeout(bounds.head)
         .max_headers(bounds.headers)
         // Enough to read a head that is too large and to answer it in its dialect; beyond this hyper answers 431 alone.
-        .max_buf_size(2 * bounds.header_bytes.max(8192));
+        .max_buf_size(READ.max(2 * bounds.header_bytes));
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
