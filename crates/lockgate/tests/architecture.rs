@@ -9,21 +9,53 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// The crates of ours that a crate may use. A new edge needs an ADR (docs/adr/0001-crates-and-edges.md).
-const EDGES: [(&str, &[&str]); 10] = [
-    ("lockgate", &["config", "core", "engine", "providers", "server", "testkit", "wire"]),
+const EDGES: [(&str, &[&str]); 16] = [
+    (
+        "lockgate",
+        &[
+            "config",
+            "core",
+            "engine",
+            "ledger",
+            "providers",
+            "recorder",
+            "redact",
+            "server",
+            "session",
+            "store",
+            "store-sql",
+            "testkit",
+            "wire",
+        ],
+    ),
     ("lockgate-bench", &[]),
     ("lockgate-config", &["core", "providers"]),
     ("lockgate-core", &[]),
-    ("lockgate-engine", &["core", "providers", "wire"]),
+    ("lockgate-engine", &["core", "providers", "recorder", "wire"]),
     ("lockgate-fuzz", &["config", "core", "providers", "wire"]),
+    ("lockgate-ledger", &["core"]),
     ("lockgate-providers", &["core", "wire"]),
+    ("lockgate-recorder", &["core", "ledger", "redact", "session", "store", "wire"]),
+    ("lockgate-redact", &["core"]),
     ("lockgate-server", &["core", "engine", "providers", "wire"]),
+    ("lockgate-session", &["core"]),
+    ("lockgate-store", &["core"]),
+    ("lockgate-store-sql", &["core", "store"]),
     ("lockgate-testkit", &[]),
     ("lockgate-wire", &["core"]),
 ];
 
 /// Crates that do no I/O over a network.
-const PURE: [&str; 4] = ["lockgate-config", "lockgate-core", "lockgate-providers", "lockgate-wire"];
+const PURE: [&str; 8] = [
+    "lockgate-config",
+    "lockgate-core",
+    "lockgate-ledger",
+    "lockgate-providers",
+    "lockgate-redact",
+    "lockgate-session",
+    "lockgate-store",
+    "lockgate-wire",
+];
 
 /// What must not be below a pure crate, however far down.
 const RUNTIMES: [&str; 8] = ["async-std", "axum", "hyper", "hyper-util", "mio", "reqwest", "smol", "tokio"];

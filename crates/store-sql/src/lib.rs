@@ -1,0 +1,1 @@
+//! SQLite and PostgreSQL behind the traits of `store`. The only crate that knows SQL.

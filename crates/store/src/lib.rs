@@ -1,0 +1,1 @@
+//! What is recorded, and the traits by which it is written and read. Knows no database.
