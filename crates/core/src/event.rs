@@ -6,6 +6,7 @@
 
 use crate::content::{Citation, Opaque, Raw, Seal, ToolKind};
 use crate::{Failure, Usage};
+use serde::{Deserialize, Serialize};
 
 /// One step of an answer.
 ///
@@ -129,7 +130,8 @@ impl Stop {
 }
 
 /// Why an answer ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// The provider's filter cut it.
     ContentFilter,

@@ -1,1 +1,16 @@
 //! Takes down every call as raw bytes that survive the process, and turns them into records behind its way.
+//!
+//! The first half is on the calls' way: a [`Tape`] for each call, which appends to the [`Log`], sealed files that outlive
+//! the process (docs/adr/0007-the-record.md). It parses nothing, waits for no database and never fails a call.
+
+mod entry;
+mod key;
+mod log;
+mod scan;
+mod tape;
+
+pub use entry::{Closed, Entry, Head, Opened, Sent};
+pub use key::Key;
+pub use log::{Bounds, Log, State};
+pub use scan::{RawCall, Scanner};
+pub use tape::Tape;

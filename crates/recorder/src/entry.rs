@@ -1,0 +1,188 @@
+//! What a tape notes: steps of a call, as they are in the log.
+//!
+//! An entry is its kind, when it was, and bytes. What is no stream of bytes is JSON, so that a later version can read what an
+//! earlier one wrote. Nothing here is redacted; it is never outside of the seal.
+
+use std::ops::Range;
+
+use lockgate_core::{Dialect, ErrorKind, StopReason, Usage};
+use serde::{Deserialize, Serialize};
+
+/// A call came in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Microseconds since 1970.
+    pub at_us: i64,
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// Its headers, without credentials.
+    pub headers: Vec<(String, String)>,
+    /// The name of the caller's key.
+    pub key: Option<String>,
+    /// Path and query.
+    pub path: String,
+}
+
+/// A try went out to a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// The dialect of the body.
+    pub dialect: Dialect,
+    /// The model as the provider is asked.
+    pub model: String,
+    /// The provider's id.
+    pub provider: String,
+}
+
+/// The provider's answer begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Its own id of the exchange.
+    pub request_id: Option<String>,
+    /// Its status.
+    pub status: u16,
+}
+
+/// The call is over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// Whether the client went away before the end.
+    pub aborted: bool,
+    /// What kind of failure it was, if it failed.
+    pub error: Option<ErrorKind>,
+    /// What the answer lost in another dialect.
+    pub losses: Vec<String>,
+    /// Why it failed, in the words that the client got.
+    pub message: Option<String>,
+    /// The model that answered, as it says itself.
+    pub model: Option<String>,
+    /// The provider's id.
+    pub provider: Option<String>,
+    /// The model as the provider was asked.
+    pub requested: Option<String>,
+    /// What the client got.
+    pub status: Option<u16>,
+    /// Why the model stopped.
+    pub stop: Option<StopReason>,
+    /// Whether the client got a stream.
+    pub stream: bool,
+    /// What it used.
+    pub usage: Option<Usage>,
+}
+
+/// A step of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// It is over.
+    Closed(Box<Closed>),
+    /// The client got these bytes, which are not the provider's.
+    Delivered(Vec<u8>),
+    /// The provider's answer begins.
+    Head(Head),
+    /// The client got a keep-alive.
+    KeptAlive,
+    /// It came in.
+    Opened(Opened),
+    /// The client got the next so many bytes of what the provider sent.
+    Passed(u64),
+    /// The provider sent these bytes.
+    Received(Vec<u8>),
+    /// What the client asked.
+    Request(Vec<u8>),
+    /// A try went out.
+    Sent(Sent),
+    /// What the provider was asked, where it is not what the client asked.
+    SentBody(Vec<u8>),
+}
+
+/// The kinds as they are written. They never change their meaning.
+pub(crate) mod kind {
+    pub(crate) const CLOSED: u8 = 1;
+    pub(crate) const DELIVERED: u8 = 2;
+    pub(crate) const HEAD: u8 = 3;
+    pub(crate) const KEPT_ALIVE: u8 = 4;
+    pub(crate) const OPENED: u8 = 5;
+    pub(crate) const PASSED: u8 = 6;
+    pub(crate) const RECEIVED: u8 = 7;
+    pub(crate) const REQUEST: u8 = 8;
+    pub(crate) const SENT: u8 = 9;
+    pub(crate) const SENT_BODY: u8 = 10;
+}
+
+/// Writes an entry: its kind, microseconds since the call came in, its bytes.
+pub(crate) fn write(kind: u8, at_us: u64, parts: &[&[u8]], into: &mut Vec<u8>) {
+    into.push(kind);
+    varint(at_us, into);
+    varint(parts.iter().map(|part| part.len() as u64).sum(), into);
+    for part in parts {
+        into.extend_from_slice(part);
+    }
+}
+
+/// An entry that could not be read: of a later version, or damaged in a way that the seal did not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("entry of kind {kind} at byte {at} cannot be read")]
+pub(crate) struct Unreadable {
+    /// Where it begins.
+    pub(crate) at: usize,
+    /// Its kind.
+    pub(crate) kind: u8,
+}
+
+/// Reads entries one behind the other, each with its microseconds.
+pub(crate) fn read(bytes: &[u8], out: &mut Vec<(u64, Entry)>) -> Result<(), Unreadable> {
+    let mut at = 0;
+    while at < bytes.len() {
+        let kind = bytes[at];
+        let unreadable = Unreadable { at, kind };
+        let mut cursor = at + 1;
+        let when = number(bytes, &mut cursor).ok_or(unreadable)?;
+        let length =
+            number(bytes, &mut cursor).and_then(|length| usize::try_from(length).ok()).ok_or(unreadable)?;
+        let range: Range<usize> = cursor..cursor.checked_add(length).ok_or(unreadable)?;
+        let content = bytes.get(range.clone()).ok_or(unreadable)?;
+        out.push((when, entry(kind, content).ok_or(unreadable)?));
+        at = range.end;
+    }
+    Ok(())
+}
+
+fn entry(kind: u8, content: &[u8]) -> Option<Entry> {
+    Some(match kind {
+        kind::CLOSED => Entry::Closed(serde_json::from_slice(content).ok()?),
+        kind::DELIVERED => Entry::Delivered(content.to_vec()),
+        kind::HEAD => Entry::Head(serde_json::from_slice(content).ok()?),
+        kind::KEPT_ALIVE => Entry::KeptAlive,
+        kind::OPENED => Entry::Opened(serde_json::from_slice(content).ok()?),
+        kind::PASSED => Entry::Passed(number(content, &mut 0)?),
+        kind::RECEIVED => Entry::Received(content.to_vec()),
+        kind::REQUEST => Entry::Request(content.to_vec()),
+        kind::SENT => Entry::Sent(serde_json::from_slice(content).ok()?),
+        kind::SENT_BODY => Entry::SentBody(content.to_vec()),
+        _ => return None,
+    })
+}
+
+/// LEB128: seven bits a byte, the lowest first.
+pub(crate) fn varint(mut number: u64, into: &mut Vec<u8>) {
+    while number >= 0x80 {
+        into.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    into.push(number as u8);
+}
+
+fn number(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}

@@ -1,0 +1,509 @@
+//! The log: sealed files that calls append to, and a ring for when the disk does not take it.
+//!
+//! Appending is one write into the page cache on the caller's own thread. There are a few files at a time, so that threads do not
+//! wait for one another. When a write fails or takes too long, frames wait in a ring of bounded bytes and the log's thread
+//! writes them; what does not fit is counted as lost. The same thread syncs the files once a second. Reads nothing back: see
+//! [`segment::Reader`].
+
+pub(crate) mod segment;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::key::Key;
+use segment::Writer;
+
+/// How often files are synced, and a disk that failed is tried again.
+const SYNC: Duration = Duration::from_secs(1);
+
+/// A file that nothing was written to for so many syncs is done with.
+const IDLE: u32 = 10;
+
+/// Bounds of the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Bytes of all files together.
+    pub files: u64,
+    /// How many files are written at the same time.
+    pub lanes: usize,
+    /// Bytes that wait in memory while the disk does not take them.
+    pub ring: usize,
+    /// After so many bytes another file is begun.
+    pub segment: u64,
+    /// A write that takes longer sends the next ones to the ring.
+    pub slow: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            files: 1 << 30,
+            lanes: std::thread::available_parallelism().map_or(1, usize::from).min(8),
+            ring: 64 << 20,
+            segment: 16 << 20,
+            slow: Duration::from_millis(50),
+        }
+    }
+}
+
+/// How the log is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// Bytes in files.
+    pub files: u64,
+    /// Frames that were lost since the start: neither disk nor ring took them.
+    pub lost: u64,
+    /// Why frames do not go straight to disk; `None` when they do.
+    pub trouble: Option<String>,
+    /// Bytes that wait in memory.
+    pub waiting: usize,
+}
+
+/// The log. Cheap to clone; the last clone closes it.
+#[derive(Clone)]
+pub struct Log(Arc<Handle>);
+
+struct Handle {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    born: Instant,
+    bounds: Bounds,
+    /// Whether frames go to the ring.
+    detour: AtomicBool,
+    files: AtomicU64,
+    folder: PathBuf,
+    /// First part of each file's name: files of an earlier process sort before.
+    generation: u64,
+    key: Key,
+    lanes: Vec<Lane>,
+    /// Held for as long as the process lives, so that no other takes the same folder.
+    _lock: File,
+    lost: AtomicU64,
+    news: News,
+    next: AtomicU64,
+    ring: Mutex<Ring>,
+    wake: Condvar,
+}
+
+/// A file that one thread at a time writes to.
+#[derive(Default)]
+struct Lane {
+    /// When the write that is going on began, in microseconds of the log's life; 0 = none.
+    began: AtomicU64,
+    file: Mutex<Option<Segment>>,
+}
+
+struct Segment {
+    dirty: bool,
+    /// How often it was found as it had been synced before.
+    idle: u32,
+    writer: Writer,
+}
+
+#[derive(Default)]
+struct Ring {
+    bytes: usize,
+    frames: VecDeque<Frame>,
+    stop: bool,
+    trouble: Option<String>,
+    /// Files that are done with and were not synced yet.
+    unsynced: Vec<File>,
+}
+
+struct Frame {
+    bytes: Vec<u8>,
+    call: Uuid,
+    last: bool,
+    sequence: u32,
+}
+
+/// Tells the reader that calls have ended, without a system call for each while it is awake.
+#[derive(Default)]
+struct News {
+    asleep: AtomicBool,
+    ended: Mutex<bool>,
+    wake: Condvar,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Log {
+    /// Opens the log in a folder, in the first of its numbered parts that no other process holds.
+    pub fn open(folder: &Path, key: Key, bounds: Bounds) -> io::Result<Self> {
+        let (folder, lock) = part_of(folder)?;
+        let files = files_in(&folder)?;
+        let size = files.iter().filter_map(|path| fs::metadata(path).ok()).map(|file| file.len()).sum();
+        let generation = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_micros() as u64);
+        // A clock that was set back must not make new files look old.
+        let newest = files.last().and_then(|path| generation_of(path)).map_or(0, |last| last + 1);
+        let shared = Arc::new(Shared {
+            born: Instant::now(),
+            bounds,
+            detour: AtomicBool::new(false),
+            files: AtomicU64::new(size),
+            folder,
+            generation: generation.max(newest),
+            key,
+            lanes: (0..bounds.lanes.max(1)).map(|_| Lane::default()).collect(),
+            _lock: lock,
+            lost: AtomicU64::new(0),
+            news: News::default(),
+            next: AtomicU64::new(0),
+            ring: Mutex::default(),
+            wake: Condvar::new(),
+        });
+        let keeper = shared.clone();
+        let thread = std::thread::Builder::new().name("lockgate-log".into()).spawn(move || keeper.keep())?;
+        Ok(Self(Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) })))
+    }
+
+    /// Appends a frame of a call. `frame` has room for the frame's head in front ([`segment::HEAD`]). Never fails: what
+    /// becomes of it otherwise is in [`State`].
+    pub(crate) fn append(&self, call: Uuid, sequence: u32, last: bool, frame: Vec<u8>) {
+        self.0.shared.append(Frame { bytes: frame, call, last, sequence });
+        if last {
+            self.0.shared.news.tell();
+        }
+    }
+
+    /// How it is doing.
+    pub fn state(&self) -> State {
+        let ring = locked(&self.0.shared.ring);
+        State {
+            files: self.0.shared.files.load(Ordering::Relaxed),
+            lost: self.0.shared.lost.load(Ordering::Relaxed),
+            trouble: ring.trouble.clone(),
+            waiting: ring.bytes,
+        }
+    }
+
+    /// Writes what waits and syncs. Blocks; for the end of the process.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    /// The key that its files are sealed with.
+    pub(crate) fn key(&self) -> &Key {
+        &self.0.shared.key
+    }
+
+    /// Whether a file is of this process, so that it may still grow.
+    pub(crate) fn is_ours(&self, path: &Path) -> bool {
+        generation_of(path) == Some(self.0.shared.generation)
+    }
+
+    /// Files in the order they were begun.
+    pub(crate) fn files(&self) -> io::Result<Vec<PathBuf>> {
+        files_in(&self.0.shared.folder)
+    }
+
+    /// Whether a file is being written.
+    pub(crate) fn is_open(&self, path: &Path) -> bool {
+        self.0
+            .shared
+            .lanes
+            .iter()
+            .any(|lane| locked(&lane.file).as_ref().is_some_and(|segment| segment.writer.path() == path))
+    }
+
+    /// A file is not needed any more.
+    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
+        let size = fs::metadata(path)?.len();
+        fs::remove_file(path)?;
+        self.0
+            .shared
+            .files
+            .fetch_sub(size.min(self.0.shared.files.load(Ordering::Relaxed)), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits until a call has ended, or for so long. Blocks.
+    pub fn wait(&self, longest: Duration) {
+        self.0.shared.news.wait(longest);
+    }
+
+    /// Wakes whoever waits for calls to end.
+    pub fn nudge(&self) {
+        self.0.shared.news.tell();
+    }
+}
+
+impl Handle {
+    fn close(&self) {
+        locked(&self.shared.ring).stop = true;
+        self.shared.wake.notify_all();
+        let thread = locked(&self.thread).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    fn append(&self, frame: Frame) {
+        if self.detour.load(Ordering::Relaxed) {
+            return self.queue(frame);
+        }
+        for lane in &self.lanes {
+            match lane.file.try_lock() {
+                Ok(file) => return self.write_through(lane, file, frame),
+                Err(TryLockError::Poisoned(poisoned)) => {
+                    return self.write_through(lane, poisoned.into_inner(), frame);
+                }
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        // All files are being written to. One that stands still is not waited for.
+        let lane = &self.lanes[usize::from(frame.call.as_bytes()[15]) % self.lanes.len()];
+        let began = lane.began.load(Ordering::Relaxed);
+        let stuck = self.now().saturating_sub(began);
+        if began != 0 && u128::from(stuck) > self.bounds.slow.as_micros() {
+            self.take_detour(format!("a write has been going on for {} ms", stuck / 1000));
+            return self.queue(frame);
+        }
+        self.write_through(lane, locked(&lane.file), frame);
+    }
+
+    /// Writes a frame; what the disk does not take goes to the ring.
+    fn write_through(&self, lane: &Lane, mut file: MutexGuard<'_, Option<Segment>>, mut frame: Frame) {
+        let began = self.now();
+        lane.began.store(began, Ordering::Relaxed);
+        let written = self.write(&mut file, &mut frame);
+        lane.began.store(0, Ordering::Relaxed);
+        drop(file);
+        let took = Duration::from_micros(self.now().saturating_sub(began));
+        match written {
+            Err(error) => {
+                self.take_detour(error.to_string());
+                self.queue(frame);
+            }
+            Ok(()) if took > self.bounds.slow => {
+                self.take_detour(format!("a write took {} ms", took.as_millis()));
+            }
+            Ok(()) => {}
+        }
+    }
+
+    fn write(&self, file: &mut Option<Segment>, frame: &mut Frame) -> io::Result<()> {
+        let size = frame.bytes.len() as u64;
+        if self.files.load(Ordering::Relaxed) + size > self.bounds.files {
+            let words = format!("the log holds {} bytes, which is its bound", self.bounds.files);
+            return Err(io::Error::new(io::ErrorKind::StorageFull, words));
+        }
+        if file.as_ref().is_some_and(|segment| segment.writer.written() + size > self.bounds.segment) {
+            self.finish(file);
+        }
+        let segment = match file {
+            Some(segment) => segment,
+            None => file.insert(Segment {
+                dirty: false,
+                idle: 0,
+                writer: Writer::create(&self.next_path(), &self.key)?,
+            }),
+        };
+        let before = segment.writer.written();
+        let written = segment.writer.append(frame.call, frame.sequence, frame.last, &mut frame.bytes);
+        segment.dirty = true;
+        self.files.fetch_add(segment.writer.written() - before, Ordering::Relaxed);
+        if written.is_err() {
+            // Whatever is left in this file, the next frame begins another.
+            *file = None;
+        }
+        written
+    }
+
+    /// Ends a file: another is begun with the next frame.
+    fn finish(&self, file: &mut Option<Segment>) {
+        if let Some(segment) = file.take()
+            && segment.dirty
+            && let Ok(handle) = segment.writer.handle()
+        {
+            locked(&self.ring).unsynced.push(handle);
+        }
+    }
+
+    fn next_path(&self) -> PathBuf {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.folder.join(format!("{:016x}-{number:08}.log", self.generation))
+    }
+
+    fn now(&self) -> u64 {
+        // 0 is no time.
+        self.born.elapsed().as_micros() as u64 + 1
+    }
+
+    fn take_detour(&self, why: String) {
+        let mut ring = locked(&self.ring);
+        if ring.trouble.is_none() {
+            tracing::warn!(reason = why, "the record waits in memory: the disk does not take it");
+        }
+        ring.trouble = Some(why);
+        self.detour.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    fn queue(&self, frame: Frame) {
+        let mut ring = locked(&self.ring);
+        if ring.bytes + frame.bytes.len() > self.bounds.ring {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        ring.bytes += frame.bytes.len();
+        ring.frames.push_back(frame);
+        self.wake.notify_one();
+    }
+
+    /// The log's own thread: empties the ring, syncs.
+    fn keep(&self) {
+        let mut ring = locked(&self.ring);
+        loop {
+            let idle = ring.frames.is_empty() || ring.trouble.is_some();
+            if idle && !ring.stop {
+                ring = self.wake.wait_timeout(ring, SYNC).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            let stop = ring.stop;
+            drop(ring);
+            self.sync();
+            let emptied = self.empty();
+            ring = locked(&self.ring);
+            if emptied && ring.frames.is_empty() && ring.trouble.take().is_some() {
+                tracing::info!("the record goes to disk again");
+                self.detour.store(false, Ordering::Relaxed);
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// Writes what waits. False if the disk still does not take it.
+    fn empty(&self) -> bool {
+        loop {
+            let frame = {
+                let mut ring = locked(&self.ring);
+                let Some(frame) = ring.frames.pop_front() else { return true };
+                ring.bytes -= frame.bytes.len();
+                frame
+            };
+            let lane = &self.lanes[0];
+            let mut file = locked(&lane.file);
+            let mut frame = frame;
+            let began = Instant::now();
+            let written = self.write(&mut file, &mut frame);
+            drop(file);
+            if let Err(error) = written {
+                let mut ring = locked(&self.ring);
+                ring.bytes += frame.bytes.len();
+                ring.frames.push_front(frame);
+                ring.trouble = Some(error.to_string());
+                return false;
+            }
+            if began.elapsed() > self.bounds.slow {
+                return false;
+            }
+        }
+    }
+
+    fn sync(&self) {
+        let mut handles = std::mem::take(&mut locked(&self.ring).unsynced);
+        for lane in &self.lanes {
+            let mut file = locked(&lane.file);
+            let Some(segment) = file.as_mut() else { continue };
+            if segment.dirty {
+                segment.dirty = false;
+                segment.idle = 0;
+                handles.extend(segment.writer.handle());
+            } else {
+                segment.idle += 1;
+                // What is stored can be deleted only when nothing more is written behind it.
+                if segment.idle >= IDLE {
+                    *file = None;
+                }
+            }
+        }
+        for handle in handles {
+            if let Err(error) = handle.sync_data() {
+                tracing::warn!(%error, "the record could not be synced");
+            }
+        }
+    }
+}
+
+impl News {
+    fn tell(&self) {
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            *locked(&self.ended) = true;
+            self.wake.notify_one();
+        }
+    }
+
+    fn wait(&self, longest: Duration) {
+        let mut ended = locked(&self.ended);
+        self.asleep.store(true, Ordering::SeqCst);
+        if !*ended {
+            ended = self.wake.wait_timeout(ended, longest).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *ended = false;
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+}
+
+/// The first numbered part of a folder that no other process holds, and the lock that holds it.
+fn part_of(folder: &Path) -> io::Result<(PathBuf, File)> {
+    for number in 0..64 {
+        let part = folder.join(number.to_string());
+        fs::create_dir_all(&part)?;
+        let lock = File::options().create(true).append(true).open(part.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => return Ok((part, lock)),
+            Err(fs::TryLockError::WouldBlock) => {}
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::AddrInUse,
+        format!("64 processes write to {} already", folder.display()),
+    ))
+}
+
+fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if generation_of(&path).is_some() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Which process began a file.
+fn generation_of(path: &Path) -> Option<u64> {
+    let (generation, _) = path.file_name()?.to_str()?.strip_suffix(".log")?.split_once('-')?;
+    u64::from_str_radix(generation, 16).ok()
+}

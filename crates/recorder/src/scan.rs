@@ -1,0 +1,210 @@
+//! Reads the log behind the calls: finds which calls are complete, hands out what was noted of them, deletes files that are done with.
+//!
+//! Keeps places only, no content, so a call costs a few bytes until it is taken. What an earlier process left is found again by
+//! reading its files from the start; a call of it without an end was interrupted. Stores nothing.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::entry::{self, Entry};
+use crate::log::Log;
+use crate::log::segment::{Head, Reader, Step};
+
+/// How long frames are waited for that should be there, since the last one of their call is.
+const STRAGGLERS: Duration = Duration::from_secs(10);
+
+/// What was noted of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawCall {
+    /// Whether its end was noted. If not, the process ended within it.
+    pub ended: bool,
+    /// Its steps in order, each with microseconds since it came in.
+    pub entries: Vec<(u64, Entry)>,
+    /// The call.
+    pub id: Uuid,
+    /// Frames that are missing or damaged.
+    pub missing: u32,
+}
+
+/// Reads the log.
+pub struct Scanner {
+    calls: HashMap<Uuid, Places>,
+    damaged: u64,
+    files: BTreeMap<Arc<Path>, File>,
+    log: Log,
+}
+
+struct File {
+    /// Calls with frames in it that were not taken.
+    calls: HashSet<Uuid>,
+    /// Whether everything in it was seen and nothing will follow.
+    finished: bool,
+    reader: Option<Reader>,
+}
+
+#[derive(Default)]
+struct Places {
+    /// How many frames it has, once the last was seen, and when that was.
+    ended: Option<(u32, Instant)>,
+    frames: Vec<(Arc<Path>, Head, u64)>,
+    /// Whether any of it is of this process, so that more may come.
+    ours: bool,
+    /// Handed out and not done with.
+    taken: bool,
+}
+
+impl Scanner {
+    /// Reads a log from its oldest file.
+    pub fn new(log: Log) -> Self {
+        Self { calls: HashMap::new(), damaged: 0, files: BTreeMap::new(), log }
+    }
+
+    /// Bytes that could not be read, so far.
+    pub fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// Looks at what is new, and says which calls can be taken.
+    pub fn look(&mut self) -> io::Result<Vec<Uuid>> {
+        for path in self.log.files()? {
+            if !self.files.contains_key(&*path) {
+                let file = File { calls: HashSet::new(), finished: false, reader: None };
+                self.files.insert(path.into(), file);
+            }
+        }
+        let paths: Vec<Arc<Path>> = self.files.keys().cloned().collect();
+        for path in paths {
+            self.read(&path)?;
+        }
+        let now = Instant::now();
+        let ready = |places: &Places| match places.ended {
+            _ if places.taken => false,
+            Some((frames, since)) => {
+                places.frames.len() >= frames as usize || !places.ours || now - since > STRAGGLERS
+            }
+            None => !places.ours,
+        };
+        let mut ready: Vec<Uuid> =
+            self.calls.iter().filter(|(_, places)| ready(places)).map(|(call, _)| *call).collect();
+        // Ids begin with their time, so calls are stored in the order in which they came.
+        ready.sort();
+        Ok(ready)
+    }
+
+    fn read(&mut self, path: &Arc<Path>) -> io::Result<()> {
+        let Some(file) = self.files.get_mut(path).filter(|file| !file.finished) else { return Ok(()) };
+        let ours = self.log.is_ours(path);
+        // Asked before reading: what is written in between is read the next time.
+        let finished = !ours || !self.log.is_open(path);
+        if file.reader.is_none() {
+            file.reader = match Reader::open(path, self.log.key()) {
+                Ok(reader) => reader,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    tracing::warn!(path = %path.display(), "a file of the record is none, and is left alone");
+                    file.finished = true;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        if let Some(reader) = &mut file.reader {
+            loop {
+                match reader.step(finished)? {
+                    Step::Damage(bytes) => {
+                        self.damaged += bytes;
+                        tracing::warn!(path = %path.display(), bytes, "a part of the record is damaged");
+                    }
+                    Step::End => break,
+                    Step::Frame(head, at) => {
+                        let places = self.calls.entry(head.call).or_default();
+                        places.ours |= ours;
+                        if head.last {
+                            places.ended = Some((head.sequence + 1, Instant::now()));
+                        }
+                        places.frames.push((path.clone(), head, at));
+                        file.calls.insert(head.call);
+                    }
+                }
+            }
+        }
+        file.finished = finished;
+        if finished && file.reader.is_none() {
+            // Its process was killed before it wrote anything.
+            self.files.remove(path);
+            return self.log.remove(path);
+        }
+        self.sweep(path)
+    }
+
+    /// Hands out a call. It stays in the log until it is done with.
+    pub fn take(&mut self, call: Uuid) -> io::Result<Option<RawCall>> {
+        let Some(places) = self.calls.get_mut(&call) else { return Ok(None) };
+        places.taken = true;
+        places.frames.sort_by_key(|(_, head, _)| head.sequence);
+        let mut entries = Vec::new();
+        let mut read = 0;
+        for (path, head, at) in &places.frames {
+            let reader = self.files.get(path).and_then(|file| file.reader.as_ref());
+            let content = reader.map(|reader| reader.read(head, *at)).transpose()?.flatten();
+            let whole = content.map(|content| entry::read(&content, &mut entries));
+            match whole {
+                Some(Ok(())) => read += 1,
+                Some(Err(error)) => tracing::warn!(%call, %error, "a part of the record cannot be read"),
+                None => tracing::warn!(%call, "a part of the record is damaged"),
+            }
+        }
+        let frames = places.ended.map_or(places.frames.len() as u32, |(frames, _)| frames);
+        let missing = frames.saturating_sub(read);
+        Ok(Some(RawCall { ended: places.ended.is_some(), entries, id: call, missing }))
+    }
+
+    /// A call that was handed out is to be handed out again.
+    pub fn put_back(&mut self, call: Uuid) {
+        if let Some(places) = self.calls.get_mut(&call) {
+            places.taken = false;
+        }
+    }
+
+    /// A call is stored: files that hold nothing else are deleted.
+    pub fn done(&mut self, call: Uuid) -> io::Result<()> {
+        let Some(places) = self.calls.remove(&call) else { return Ok(()) };
+        let paths: HashSet<Arc<Path>> = places.frames.into_iter().map(|(path, _, _)| path).collect();
+        for path in paths {
+            if let Some(file) = self.files.get_mut(&path) {
+                file.calls.remove(&call);
+            }
+            self.sweep(&path)?;
+        }
+        Ok(())
+    }
+
+    fn sweep(&mut self, path: &Arc<Path>) -> io::Result<()> {
+        let done = |file: &File| file.finished && file.calls.is_empty() && file.reader.is_some();
+        if self.files.get(path).is_some_and(done) {
+            self.files.remove(path);
+            self.log.remove(path)?;
+        }
+        Ok(())
+    }
+
+    /// Calls that are in the log and not stored.
+    pub fn waiting(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// The files that a call is in.
+    pub fn files_of(&self, call: Uuid) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = self
+            .calls
+            .get(&call)
+            .map(|places| places.frames.iter().map(|(path, _, _)| path.to_path_buf()).collect())
+            .unwrap_or_default();
+        files.dedup();
+        files
+    }
+}
