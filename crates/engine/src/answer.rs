@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use lockgate_core::{Dialect, Failure};
 use lockgate_wire::{Format, Loss, Mode};
+use uuid::Uuid;
 
 use crate::attempt::Refused;
 use crate::headers;
@@ -66,15 +67,15 @@ pub(crate) fn refused(facts: &Facts, format: &Format, refused: Refused) -> Respo
 }
 
 /// An error of ours, before any provider was asked.
-pub(crate) fn error(format: &Format, failure: &Failure) -> Response<AnswerBody> {
+pub(crate) fn error(format: &Format, failure: &Failure, id: Uuid) -> Response<AnswerBody> {
     let mut known = HeaderMap::new();
-    identify(&mut known, format.dialect, &uuid::Uuid::now_v7().to_string());
+    identify(&mut known, format.dialect, &id.to_string());
     told(format, failure, known)
 }
 
 /// An error that the server found before there was a call.
 pub fn refusal(format: &Format, failure: &Failure) -> Response<AnswerBody> {
-    error(format, failure)
+    error(format, failure, Uuid::now_v7())
 }
 
 /// The error with the headers that are known of it.

@@ -4,6 +4,7 @@
 //! long as the client has not seen a byte; `Retry-After` decides when, and whether at all. One request in, one out,
 //! unless the settings allow more. Knows nothing of the answer's content beyond its first frame.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use lockgate_core::{Dialect, ErrorKind, Failure};
 use lockgate_providers::{Ask, Credential, Endpoint, Operation, Timeouts};
+use lockgate_recorder::{Head, Sent, Tape};
 use lockgate_wire::{Mode, ToolNames};
 use tokio::time::{Instant, timeout_at};
 
@@ -29,6 +31,8 @@ const ERROR_BODY: usize = 256 * 1024;
 pub(crate) struct Plan {
     /// The body in the upstream's dialect.
     pub(crate) body: Bytes,
+    /// Whether it is not the one that the client sent.
+    pub(crate) changed: bool,
     /// The name of the caller's key.
     pub(crate) caller: Option<String>,
     /// What encoders must know.
@@ -53,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) target: Target,
     /// When the call began.
     pub(crate) started: Instant,
+    /// Notes the call.
+    pub(crate) tape: Tape,
     /// Bounds on each phase.
     pub(crate) timeouts: Timeouts,
     /// The upstream's dialect.
@@ -123,9 +129,10 @@ impl From<Failure> for Refused {
 pub(crate) async fn open(plan: &Plan) -> Result<Opened, Refused> {
     let retry = plan.target.upstream.settings.retry;
     // The `claude` command tries again by itself.
+    let mut number = 1;
     let mut left = if plan.upstream.dialect == Dialect::ClaudeCli { 0 } else { retry.attempts };
     loop {
-        let refused = match once(plan).await {
+        let refused = match once(plan, number).await {
             Ok(opened) => return Ok(opened),
             Err(refused) => refused,
         };
@@ -136,6 +143,7 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened, Refused> {
             return Err(refused);
         }
         left -= 1;
+        number += 1;
         tracing::info!(provider = plan.target.upstream.id, error = %refused.failure, wait_ms = wait.as_millis() as u64, "trying again");
         tokio::time::sleep(wait).await;
     }
@@ -164,10 +172,11 @@ fn wait_before_retry(failure: &Failure, longest: Duration) -> Option<Duration> {
     }
 }
 
-async fn once(plan: &Plan) -> Result<Opened, Refused> {
+async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
     let asked = plan.front_mode;
     let ask = ask_of(plan);
     let endpoint = plan.target.upstream.provider.endpoint(&ask)?;
+    note(plan, number);
     let patience = Duration::from_millis(plan.timeouts.first_byte_ms.min(plan.timeouts.total_ms));
     let deadline = Instant::now() + patience;
     let of_program = matches!(endpoint, Endpoint::Process(_));
@@ -179,9 +188,12 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
         }
         Endpoint::Http { method, uri } => {
             let request = request(plan, &ask, method, uri).await?;
-            let response = timeout_at(deadline, plan.target.upstream.send(request)).await;
+            let response = timeout_at(deadline, sent(plan, request)).await;
             let response =
                 response.map_err(|_| too_slow(plan))?.map_err(|unsent| unreachable(plan, &unsent))?;
+            let request_id = headers::request_id(response.headers());
+            let request_id = request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
+            plan.tape.head(&Head { request_id, status: response.status().as_u16() });
             if response.status().as_u16() >= 300 {
                 let refused = refused(plan, response, deadline).await;
                 return Err(plan.lists.beside(&plan.target, refused));
@@ -215,7 +227,10 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
         match timeout_at(until, body.next()).await {
             Err(_) => return Err(too_slow(plan).into()),
             Ok(None) => first = pipe.finish(),
-            Ok(Some(Ok(bytes))) => first = pipe.feed(&bytes),
+            Ok(Some(Ok(bytes))) => {
+                plan.tape.received(&bytes);
+                first = pipe.feed(&bytes);
+            }
             Ok(Some(Err(reason))) => return Err(broken(&plan.target.upstream.id, reason).into()),
         }
         until = ends.min(Instant::now() + Duration::from_millis(plan.timeouts.idle_ms));
@@ -228,6 +243,34 @@ async fn once(plan: &Plan) -> Result<Opened, Refused> {
         return Err(Refused { body: None, failure: failure.clone(), headers: response_headers });
     }
     Ok(Opened { body, first, headers: response_headers, pipe, status })
+}
+
+/// Notes that a try goes out.
+fn note(plan: &Plan, number: u32) {
+    if !plan.tape.is_blank() {
+        let sent = Sent {
+            attempt: number,
+            dialect: plan.upstream.dialect,
+            model: plan.target.model.clone(),
+            provider: plan.target.upstream.id.clone(),
+        };
+        plan.tape.sent(&sent, plan.changed.then_some(&plan.body));
+    }
+}
+
+/// Sends a request. What has been noted of the call is appended to the log while the provider has it.
+async fn sent(plan: &Plan, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unsent> {
+    let mut sending = std::pin::pin!(plan.target.upstream.send(request));
+    if plan.tape.is_blank() {
+        return sending.await;
+    }
+    if let Poll::Ready(answered) = std::future::poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await {
+        return answered;
+    }
+    // The connection has its turn to write the request.
+    tokio::task::yield_now().await;
+    plan.tape.append();
+    sending.await
 }
 
 fn ask_of(plan: &Plan) -> Ask<'_> {
@@ -270,6 +313,7 @@ async fn refused(plan: &Plan, response: Response<Incoming>, deadline: Instant) -
     let status = head.status.as_u16();
     let read = timeout_at(deadline, Limited::new(body, ERROR_BODY).collect()).await;
     let bytes = read.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    plan.tape.received(&bytes);
     let mut failure = plan.upstream.messages.fault(status, &bytes);
     failure.status = Some(status);
     failure.retry_after = retry_after(&head.headers).or(failure.retry_after);

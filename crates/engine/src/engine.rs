@@ -9,11 +9,13 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Response;
 use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
-use lockgate_providers::{Ask, Kind, OpenError, Operation, StreamUsage};
+use lockgate_providers::{Ask, Kind, OpenError, Operation as Endpoint, StreamUsage};
+use lockgate_recorder::{Log, Operation, Tape};
 use lockgate_wire::{
     AnswerContext, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, chat, format,
 };
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::answer::{self, Facts};
 use crate::attempt::{self, Plan, Refused};
@@ -26,12 +28,15 @@ use crate::report::{CallReport, Observer, Outcome, Report};
 use crate::request::CallRequest;
 use crate::resolve::{Target, owners_of};
 use crate::state::{Options, State};
+use crate::tap;
 use crate::upstream::Upstream;
 
 /// Performs calls.
 pub struct Engine {
     pub(crate) catalogue: ArcSwap<Catalogue>,
     continuity: Arc<Continuity>,
+    /// Where calls are noted; `None` = nowhere.
+    log: Option<Log>,
     observer: Arc<dyn Observer>,
     pub(crate) probes: ArcSwap<crate::discover::Probes>,
     pub(crate) state: ArcSwap<State>,
@@ -61,11 +66,23 @@ impl Engine {
         let engine = Self {
             catalogue: ArcSwap::from_pointee(crate::discover::configured(&state)),
             continuity: Arc::new(Continuity::new(Bounds::default())),
+            log: None,
             observer,
             probes: ArcSwap::default(),
             state: ArcSwap::from_pointee(state),
         };
         (engine, problems)
+    }
+
+    /// Notes every call in a log.
+    #[must_use]
+    pub fn recording(self, log: Log) -> Self {
+        Self { log: Some(log), ..self }
+    }
+
+    /// Begins to note a call.
+    pub(crate) fn tape(&self, id: Uuid, request: &CallRequest, operation: Operation) -> Tape {
+        tap::open(self.log.as_ref(), id, request, operation)
     }
 
     /// Takes over a new configuration. Calls on their way keep the old one; unchanged providers keep their
@@ -87,6 +104,9 @@ impl Engine {
     /// Generates an answer. Never fails: an error is a response in the client's dialect.
     pub async fn generate(&self, mut request: CallRequest) -> Response<AnswerBody> {
         let format = request.format;
+        let id = Uuid::now_v7();
+        let tape = self.tape(id, &request, Operation::Generate);
+        let asked = request.body.clone();
         if self.state.load().options.repair_duplicate_tools
             && let Some((body, names)) =
                 lockgate_wire::without_duplicate_tools(&request.body, format.envelope.tools)
@@ -97,9 +117,16 @@ impl Engine {
         if let Some(body) = self.with_items(&request) {
             request.body = body.into();
         }
-        match self.prepared(&request) {
-            Ok((plan, facts)) => self.run(plan, facts).await,
-            Err(failure) => answer::error(&format, &failure),
+        match self.prepared(&request, id) {
+            Ok((plan, facts)) => {
+                let changed = plan.body.as_ptr() != asked.as_ptr() || plan.body.len() != asked.len();
+                self.run(Plan { changed, tape, ..plan }, facts).await
+            }
+            Err(failure) => {
+                let response = answer::error(&format, &failure, id);
+                tap::close(&tape, tap::refusal(&failure), &response);
+                response
+            }
         }
     }
 
@@ -112,7 +139,7 @@ impl Engine {
         lockgate_wire::responses::with_items(&request.body, |id| self.continuity.item(caller, id))
     }
 
-    fn prepared(&self, request: &CallRequest) -> Result<(Plan, Facts), Failure> {
+    fn prepared(&self, request: &CallRequest, id: Uuid) -> Result<(Plan, Facts), Failure> {
         let started = Instant::now();
         let state = self.state.load_full();
         let envelope = Envelope::read(&request.body, request.format.envelope, &state.options.limits)?;
@@ -122,7 +149,6 @@ impl Engine {
         let dialect = request.format.dialect;
         let credential = credential_for(request, &target.upstream)?;
         let outgoing = self.outgoing(&state, request, &envelope, &target, mode)?;
-        let id = uuid::Uuid::now_v7();
         let context = AnswerContext {
             created: answer::unix_now(),
             id: id.simple().to_string(),
@@ -143,6 +169,7 @@ impl Engine {
         };
         let plan = Plan {
             body: outgoing.body,
+            changed: false,
             caller: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
             context,
             credential,
@@ -158,6 +185,7 @@ impl Engine {
             names: outgoing.names,
             raw_path: outgoing.raw_path,
             started,
+            tape: Tape::blank(),
             timeouts: target.upstream.settings.timeouts_for(&target.model),
             target,
             upstream: outgoing.upstream,
@@ -208,7 +236,7 @@ impl Engine {
             return Err(strict_refusal(&outgoing.loss, dialect));
         }
         let ask =
-            Ask { dialect, model: &target.model, operation: Operation::Generate, stream: is_stream(mode) };
+            Ask { dialect, model: &target.model, operation: Endpoint::Generate, stream: is_stream(mode) };
         let body = target.upstream.provider.adapt(&ask, outgoing.body)?;
         Ok(Outgoing { body, ..outgoing })
     }
@@ -320,6 +348,7 @@ impl Engine {
             Ok(Ok(mut opened)) => {
                 let (status, upstream) = (opened.status, std::mem::take(&mut opened.headers));
                 report.told(&upstream);
+                report.status = status;
                 if is_stream(plan.front_mode) && opened.body.is_some() {
                     let body = AnswerBody::relay(Relay::opened(opened, plan.course(), keepalive, report));
                     return answer::answered(&facts, status, &upstream, plan.front_mode, body);
@@ -327,12 +356,13 @@ impl Engine {
                 report.learn(&mut opened.pipe);
                 report.end(Outcome::Complete);
                 facts.loss.extend(&opened.pipe.loss());
-                answer::answered(&facts, status, &upstream, plan.front_mode, AnswerBody::full(opened.first))
+                let body = AnswerBody::full(opened.first);
+                report.answered(answer::answered(&facts, status, &upstream, plan.front_mode, body))
             }
             Ok(Err(refused)) => {
                 report.told(&refused.headers);
                 report.end(Outcome::Failed(refused.failure.clone()));
-                answer::refused(&facts, &plan.front, refused)
+                report.answered(answer::refused(&facts, &plan.front, refused))
             }
             // The client has waited long enough for a sign of life: from here on, errors are events of the stream.
             Err(_) if is_stream(plan.front_mode) => {
@@ -344,7 +374,7 @@ impl Engine {
                 let words = format!("the call took longer than {} ms (timeouts.total_ms)", total.as_millis());
                 let failure = Failure::new(ErrorKind::Timeout, words);
                 report.end(Outcome::Failed(failure.clone()));
-                answer::refused(&facts, &plan.front, Refused::from(failure))
+                report.answered(answer::refused(&facts, &plan.front, Refused::from(failure)))
             }
         }
     }
@@ -365,10 +395,14 @@ impl Engine {
         };
         Report {
             continuity: self.continuity.clone(),
+            ending: None,
             issuer: issuer_of(&plan.target),
+            loss: facts.loss.clone(),
             observer: self.observer.clone(),
             call: Some(report),
             started: plan.started,
+            status: 200,
+            tape: plan.tape.clone(),
         }
     }
 }

@@ -32,6 +32,7 @@ mod request;
 mod resolve;
 mod side;
 mod state;
+mod tap;
 mod upstream;
 
 pub use answer::refusal;

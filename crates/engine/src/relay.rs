@@ -29,6 +29,14 @@ enum Inner {
 }
 
 impl AnswerBody {
+    /// What it is, where that is known whole.
+    pub(crate) fn whole(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Inner::Full(bytes) => Some(bytes),
+            Inner::Relay(_) => None,
+        }
+    }
+
     /// A body that is known whole.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         Self(Inner::Full(bytes.into()))
@@ -117,7 +125,7 @@ impl Relay {
     /// An answer that keeps the client waiting: it gets keep-alives until the first bytes come.
     pub(crate) fn opening(opening: Opening, course: Course, keepalive: Duration, report: Report) -> Self {
         let mut relay = Self::new(Source::Opening(opening), course, keepalive, report);
-        relay.send(relay.ping());
+        relay.keep_alive();
         relay
     }
 
@@ -144,7 +152,7 @@ impl Relay {
     fn begin(&mut self, opened: Opened) {
         let Opened { body, first, headers, pipe, .. } = opened;
         self.report.told(&headers);
-        self.send(first);
+        self.deliver(first);
         self.pipe = Some(pipe);
         match body {
             Some(body) => self.source = Source::Open(body),
@@ -196,8 +204,14 @@ impl Relay {
         }
     }
 
-    fn send(&mut self, bytes: Bytes) {
+    fn deliver(&mut self, bytes: Bytes) {
+        self.report.tape.delivered(&bytes);
         self.queued.push(bytes);
+    }
+
+    fn keep_alive(&mut self) {
+        self.report.tape.kept_alive();
+        self.queued.push(self.ping());
     }
 
     fn emit(&mut self) -> Bytes {
@@ -212,7 +226,10 @@ impl Relay {
         let Some(pipe) = &mut self.pipe else { return };
         match next {
             Some(Ok(bytes)) => {
-                self.queued.push(pipe.feed(&bytes));
+                self.report.tape.received(&bytes);
+                let out = pipe.feed(&bytes);
+                self.report.tape.delivered(&out);
+                self.queued.push(out);
                 if pipe.is_finished() {
                     self.end(Outcome::Complete);
                 }
@@ -220,7 +237,8 @@ impl Relay {
             Some(Err(reason)) => {
                 // A connection that breaks behind the terminal event took nothing with it.
                 if pipe.seen().stop.is_some() {
-                    self.queued.push(pipe.finish());
+                    let rest = pipe.finish();
+                    self.deliver(rest);
                     self.end(Outcome::Complete);
                 } else {
                     let failure = broken(&self.course.provider, reason);
@@ -228,7 +246,8 @@ impl Relay {
                 }
             }
             None => {
-                self.queued.push(pipe.finish());
+                let rest = pipe.finish();
+                self.deliver(rest);
                 self.end(Outcome::Complete);
             }
         }
@@ -245,7 +264,8 @@ impl Relay {
         // may follow, neither a keep-alive nor an error.
         if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.seen().stop.is_some()) {
             if now >= total.min(silent).min(self.last_out + self.keepalive) {
-                self.queued.push(pipe.finish());
+                let rest = pipe.finish();
+                self.deliver(rest);
                 return self.end(Outcome::Complete);
             }
         } else if now >= total {
@@ -264,7 +284,7 @@ impl Relay {
             return self.fail(Failure::new(ErrorKind::Timeout, words));
         }
         if now >= self.last_out + self.keepalive {
-            self.send(self.ping());
+            self.keep_alive();
             self.last_out = now;
         }
         // While the first bytes are awaited their silence is not counted yet, but the timer must be there when it is.
@@ -294,25 +314,29 @@ impl Relay {
                 out.into()
             }
         };
-        self.queued.push(last);
+        self.deliver(last);
         self.end(Outcome::Failed(failure));
     }
 
     fn end(&mut self, outcome: Outcome) {
         self.source = Source::Done;
+        self.conclude(outcome);
+    }
+
+    fn conclude(&mut self, outcome: Outcome) {
+        let mut losses = self.report.loss.clone();
         if let Some(pipe) = &mut self.pipe {
             self.report.learn(pipe);
+            losses.extend(&pipe.loss());
         }
         self.report.end(outcome);
+        self.report.close(&losses);
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        if let Some(pipe) = &mut self.pipe {
-            self.report.learn(pipe);
-        }
-        self.report.end(Outcome::Aborted);
+        self.conclude(Outcome::Aborted);
     }
 }
 

@@ -5,13 +5,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, Response};
 use lockgate_core::{Dialect, Failure, StopReason, Usage};
+use lockgate_recorder::{Closed, Tape};
+use lockgate_wire::Loss;
 use tokio::time::Instant;
 
 use crate::continuity::{Continuity, Issuer};
 use crate::headers;
 use crate::pipe::Pipe;
+use crate::relay::AnswerBody;
+use crate::tap;
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,9 +65,16 @@ pub trait Observer: Send + Sync {
 pub(crate) struct Report {
     pub(crate) continuity: Arc<Continuity>,
     pub(crate) issuer: Issuer,
+    /// What the conversion of the request lost.
+    pub(crate) loss: Loss,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) call: Option<CallReport>,
+    /// What the tape is to say at the end; there once the call is over.
+    pub(crate) ending: Option<Closed>,
     pub(crate) started: Instant,
+    /// The status that the client got.
+    pub(crate) status: u16,
+    pub(crate) tape: Tape,
 }
 
 impl Report {
@@ -103,7 +114,24 @@ impl Report {
             if !matches!(report.outcome, Outcome::Failed(_)) {
                 report.outcome = outcome;
             }
+            self.ending = (!self.tape.is_blank()).then(|| tap::ending(&report));
             self.observer.finished(report);
+        }
+    }
+
+    /// Notes an answer that is known whole, and its end.
+    pub(crate) fn answered(&mut self, response: Response<AnswerBody>) -> Response<AnswerBody> {
+        if let Some(ending) = self.ending.take() {
+            tap::close(&self.tape, ending, &response);
+        }
+        response
+    }
+
+    /// Notes the end of a stream. What the client got of it has been noted.
+    pub(crate) fn close(&mut self, losses: &Loss) {
+        if let Some(ending) = self.ending.take() {
+            let losses = losses.names().to_vec();
+            self.tape.close(&Closed { losses, status: Some(self.status), stream: true, ..ending });
         }
     }
 }

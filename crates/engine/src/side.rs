@@ -11,7 +11,9 @@ use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use lockgate_core::{Dialect, ErrorKind, Failure, ModelCard};
 use lockgate_providers::{Ask, Credential, Endpoint, Operation};
+use lockgate_recorder::{Closed, Operation as Noted};
 use lockgate_wire::{Envelope, Format, Loss, ModelsPage, Target as WriteTarget, ToolNames, format};
+use uuid::Uuid;
 
 use crate::answer::{self, Facts};
 use crate::attempt::{Refused, travelling};
@@ -24,6 +26,7 @@ use crate::relay::AnswerBody;
 use crate::request::CallRequest;
 use crate::resolve::{AUTO, Target, owners_of};
 use crate::state::State;
+use crate::tap;
 use crate::upstream::Upstream;
 
 /// The largest answer of a side endpoint, in bytes: a batch of embeddings, a page of files.
@@ -32,8 +35,27 @@ const SIDE_BODY: usize = 64 * 1024 * 1024;
 impl Engine {
     /// Counts tokens: by the provider where it can, else by our estimate, which is marked as such.
     pub async fn count_tokens(&self, request: CallRequest) -> Response<AnswerBody> {
-        let format = request.format;
-        self.counted(request).await.unwrap_or_else(|failure| answer::error(&format, &failure))
+        self.noted(request, Noted::CountTokens, |request| self.counted(request)).await
+    }
+
+    /// Answers a call, and notes what came in and what went out.
+    async fn noted<F>(
+        &self,
+        request: CallRequest,
+        operation: Noted,
+        answer: impl FnOnce(CallRequest) -> F,
+    ) -> Response<AnswerBody>
+    where
+        F: Future<Output = Result<Response<AnswerBody>, Failure>>,
+    {
+        let (format, id) = (request.format, Uuid::now_v7());
+        let tape = self.tape(id, &request, operation);
+        let (response, ending) = match answer(request).await {
+            Ok(response) => (response, Closed::default()),
+            Err(failure) => (answer::error(&format, &failure, id), tap::refusal(&failure)),
+        };
+        tap::close(&tape, ending, &response);
+        response
     }
 
     async fn counted(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
@@ -91,8 +113,7 @@ impl Engine {
 
     /// Makes embeddings.
     pub async fn embed(&self, request: CallRequest) -> Response<AnswerBody> {
-        let format = request.format;
-        self.embedded(request).await.unwrap_or_else(|failure| answer::error(&format, &failure))
+        self.noted(request, Noted::Embed, |request| self.embedded(request)).await
     }
 
     async fn embedded(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
@@ -153,7 +174,7 @@ impl Engine {
     /// Lists the models that this caller may call, or tells one.
     pub async fn models(&self, request: CallRequest, page: ModelsPage) -> Response<AnswerBody> {
         let format = request.format;
-        self.listed(request, page).await.unwrap_or_else(|failure| answer::error(&format, &failure))
+        self.listed(request, page).await.unwrap_or_else(|failure| answer::refusal(&format, &failure))
     }
 
     async fn listed(&self, request: CallRequest, page: ModelsPage) -> Result<Response<AnswerBody>, Failure> {
@@ -238,7 +259,7 @@ impl Engine {
     /// Ollama's `/api/show`: asked of Ollama where the model is there, else told from the catalogue.
     pub async fn show(&self, request: CallRequest) -> Response<AnswerBody> {
         let format = request.format;
-        self.shown(request).await.unwrap_or_else(|failure| answer::error(&format, &failure))
+        self.shown(request).await.unwrap_or_else(|failure| answer::refusal(&format, &failure))
     }
 
     async fn shown(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
@@ -274,8 +295,7 @@ impl Engine {
 
     /// Passes an endpoint that we do not model to the provider that owns the client's dialect.
     pub async fn pass_through(&self, request: CallRequest) -> Response<AnswerBody> {
-        let format = request.format;
-        self.passed_through(request).await.unwrap_or_else(|failure| answer::error(&format, &failure))
+        self.noted(request, Noted::Other, |request| self.passed_through(request)).await
     }
 
     async fn passed_through(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {

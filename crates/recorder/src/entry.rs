@@ -8,6 +8,20 @@ use std::ops::Range;
 use lockgate_core::{Dialect, ErrorKind, StopReason, Usage};
 use serde::{Deserialize, Serialize};
 
+/// What a call asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// How many tokens a request has.
+    CountTokens,
+    /// Embeddings.
+    Embed,
+    /// An answer of a model.
+    Generate,
+    /// Something that is passed without being understood.
+    Other,
+}
+
 /// A call came in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {
@@ -19,6 +33,8 @@ pub struct Opened {
     pub headers: Vec<(String, String)>,
     /// The name of the caller's key.
     pub key: Option<String>,
+    /// What it asks for.
+    pub operation: Operation,
     /// Path and query.
     pub path: String,
 }

@@ -9,7 +9,7 @@ mod log;
 mod scan;
 mod tape;
 
-pub use entry::{Closed, Entry, Head, Opened, Sent};
+pub use entry::{Closed, Entry, Head, Opened, Operation, Sent};
 pub use key::Key;
 pub use log::{Bounds, Log, State};
 pub use scan::{RawCall, Scanner};
