@@ -1,1 +1,28 @@
 //! What is recorded, and the traits by which it is written and read. Knows no database.
+//!
+//! A call becomes a [`Record`]: its row ([`Call`]), details, bodies as ropes over shared pieces ([`rope`]), texts for
+//! search ([`words`]). [`Records`] takes it; [`Calls`] and [`Sessions`] give it back; [`Purge`] deletes. `store-sql` implements
+//! them for databases, [`memory`] for tests.
+
+pub mod body;
+mod call;
+mod encoded;
+mod error;
+mod filter;
+pub mod memory;
+mod record;
+pub mod rope;
+mod session;
+mod traits;
+pub mod words;
+
+pub use body::{Body, BodyKind, Offsets, Part};
+pub use call::{
+    Call, CallError, Client, Lineage, Outcome, Principal, Recording, Route, Scope, SessionRef, Timing,
+};
+pub use error::Error;
+pub use filter::{Cursor, Filter, Limit, Membership, NoCursor, Page, PageRequest};
+pub use record::{Attempt, Decision, Details, Record, SessionFacts, Side, Text, Title, TitleSource};
+pub use rope::{Piece, PieceHash, Weaver, Woven};
+pub use session::{Session, SessionOrder, Totals};
+pub use traits::{Calls, Extent, Purge, Purged, Records, Selection, Sessions, StoredCall, Written};

@@ -1,0 +1,180 @@
+//! The words that texts are found by: one rule for every database, so that each finds the same.
+//!
+//! A word is a run of letters and digits of any script, in lower case; where words are not set apart (Chinese, Japanese), every two
+//! neighbouring signs are a word. A text matches a query if it has every word of it, in any order; a word of three or more letters also
+//! matches the beginning of a longer one. Nothing in a query has a special meaning.
+
+use std::collections::BTreeSet;
+
+/// Longer words are cut here, in texts and in queries alike.
+const WORD_CHARS: usize = 64;
+
+/// The most bytes of distinct words that are kept of one text; what follows cannot be found.
+const TEXT_BYTES: usize = 512 << 10;
+
+/// From this length on a word of a query matches the beginnings of words.
+const PREFIX_CHARS: usize = 3;
+
+/// The distinct words of a text in alphabetical order.
+pub fn distinct(text: &str) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    let mut bytes = 0;
+    each(text, |word| {
+        if bytes < TEXT_BYTES && !words.contains(word) {
+            bytes += word.len();
+            words.insert(word.to_owned());
+        }
+    });
+    words
+}
+
+/// What is searched for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    words: Vec<Word>,
+}
+
+/// A word of a query: letters and digits only.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Word {
+    /// Whether it also matches the beginning of a longer word.
+    pub prefix: bool,
+    /// The word, in lower case.
+    pub text: String,
+}
+
+impl Query {
+    /// The words of what somebody typed. `None` = there is no word in it.
+    pub fn of(text: &str) -> Option<Self> {
+        let mut words = Vec::new();
+        each(text, |word| {
+            let wide = word.chars().next().is_some_and(is_wide);
+            let one = Word {
+                prefix: (wide && word.chars().count() == 1)
+                    || (!wide && word.chars().count() >= PREFIX_CHARS),
+                text: word.to_owned(),
+            };
+            // The last sign of a run stands alone in a text; in a query it says nothing that the pair before does not.
+            if !(wide && one.prefix && words.last().is_some_and(|last: &Word| last.text.ends_with(word))) {
+                words.push(one);
+            }
+        });
+        words.dedup();
+        if words.is_empty() { None } else { Some(Self { words }) }
+    }
+
+    /// Its words.
+    pub fn words(&self) -> &[Word] {
+        &self.words
+    }
+
+    /// Whether a text with these words matches.
+    pub fn matches(&self, words: &BTreeSet<String>) -> bool {
+        self.words.iter().all(|word| {
+            if !word.prefix {
+                return words.contains(&word.text);
+            }
+            words.range(word.text.clone()..).next().is_some_and(|next| next.starts_with(&word.text))
+        })
+    }
+}
+
+/// Calls with each word of the text.
+fn each(text: &str, mut found: impl FnMut(&str)) {
+    let mut word = String::new();
+    let mut length = 0;
+    let mut wide: Option<char> = None;
+    for sign in text.chars() {
+        if is_wide(sign) {
+            close(&mut word, &mut length, &mut found);
+            if let Some(before) = wide {
+                found(String::from_iter([before, sign]).as_str());
+            }
+            wide = Some(sign);
+            continue;
+        }
+        if let Some(last) = wide.take() {
+            found(last.encode_utf8(&mut [0; 4]));
+        }
+        if !sign.is_alphanumeric() {
+            close(&mut word, &mut length, &mut found);
+        } else if length < WORD_CHARS {
+            length += 1;
+            if sign.is_ascii() {
+                word.push(sign.to_ascii_lowercase())
+            } else {
+                word.extend(sign.to_lowercase().filter(|low| low.is_alphanumeric()))
+            }
+        }
+    }
+    close(&mut word, &mut length, &mut found);
+    if let Some(last) = wide {
+        found(last.encode_utf8(&mut [0; 4]));
+    }
+}
+
+fn close(word: &mut String, length: &mut usize, found: &mut impl FnMut(&str)) {
+    if !word.is_empty() {
+        found(word);
+        word.clear();
+    }
+    *length = 0;
+}
+
+/// Signs of scripts that do not set words apart.
+const fn is_wide(sign: char) -> bool {
+    matches!(sign,
+        '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
+        | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finds(query: &str, text: &str) -> bool {
+        Query::of(query).is_some_and(|query| query.matches(&distinct(text)))
+    }
+
+    #[test]
+    fn every_word_must_be_there_in_any_order_and_case() {
+        assert!(finds("panic LOCK", "the lock made it panic"));
+        assert!(!finds("panic lock", "the lock held"));
+        assert!(finds("src/main.rs", "edited crates/x/src/main.rs twice"));
+        assert!(finds("GRÖSSE", "die größe: grösse"));
+    }
+
+    #[test]
+    fn a_longer_word_is_found_by_its_beginning_and_a_short_one_only_whole() {
+        assert!(finds("sess", "two sessions"));
+        assert!(!finds("se", "two sessions"));
+        assert!(!finds("ssion", "two sessions"));
+    }
+
+    #[test]
+    fn signs_of_query_languages_mean_nothing() {
+        for query in
+            ["foo* OR bar", "\"foo\" NOT bar", "foo & !bar", "foo:* <-> bar", "a:foo'); DROP TABLE calls;--"]
+        {
+            let query = Query::of(query).unwrap();
+            assert!(query.words().iter().all(|word| word.text.chars().all(char::is_alphanumeric)));
+        }
+        assert_eq!(Query::of("* \" ' & | ! ( )"), None);
+    }
+
+    #[test]
+    fn texts_without_spaces_are_found_by_any_part_of_them() {
+        assert!(finds("東京", "私は東京都に住む"));
+        assert!(finds("都", "私は東京都に住む"));
+        assert!(!finds("京東", "私は東京都に住む"));
+        assert!(finds("住む rust", "Rustの都に住む"));
+    }
+
+    #[test]
+    fn a_word_without_end_is_cut_alike_in_texts_and_queries() {
+        let long = "a".repeat(10_000);
+        assert_eq!(distinct(&long).first().map(String::len), Some(WORD_CHARS));
+        assert!(finds(&long, &long));
+    }
+}
