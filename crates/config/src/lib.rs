@@ -14,6 +14,7 @@ mod locate;
 mod outgoing;
 mod path;
 mod problem;
+mod record;
 mod reference;
 mod schema;
 mod sections;
@@ -32,6 +33,7 @@ pub use environment::Environment;
 pub use locate::{FILE_NAME, candidates, locate};
 pub use path::{Path, Step};
 pub use problem::{Code, Problem, Problems, Severity, render_json, render_sarif, render_text};
+pub use record::{Record, RecordMode};
 pub use reference::reference;
 pub use schema::schema;
 pub use sections::{

@@ -10,6 +10,8 @@ use lockgate_providers::{ModelGlob, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::record::{Record, RecordMode};
+
 /// The configuration of a Lockgate gateway.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -24,6 +26,8 @@ pub struct Config {
     pub models: Models,
     /// What happens when a call is translated from one API to another.
     pub conversion: Conversion,
+    /// What is recorded of calls, and where.
+    pub record: Record,
     /// What the gateway writes about itself.
     pub log: Log,
 }
@@ -140,6 +144,9 @@ pub struct Key {
     /// The only models this key may use, as patterns; empty allows all.
     #[serde(default)]
     pub models: Vec<ModelGlob>,
+    /// How much of this key's calls is recorded, in place of `record.mode`.
+    #[serde(default)]
+    pub record: Option<RecordMode>,
 }
 
 /// The BLAKE3 hash of a key.

@@ -24,6 +24,8 @@ pub struct Grant {
     pub models: Vec<ModelGlob>,
     /// The key's name.
     pub name: String,
+    /// How much of its calls is recorded; `None` = as of everybody's.
+    pub recording: Option<lockgate_recorder::Mode>,
 }
 
 /// Who calls.

@@ -82,7 +82,8 @@ impl Engine {
 
     /// Begins to note a call.
     pub(crate) fn tape(&self, id: Uuid, request: &CallRequest, operation: Operation) -> Tape {
-        tap::open(self.log.as_ref(), id, request, operation)
+        let Some(log) = &self.log else { return Tape::blank() };
+        tap::open((log, self.state.load().options.recording), id, request, operation)
     }
 
     /// Takes over a new configuration. Calls on their way keep the old one; unchanged providers keep their

@@ -29,6 +29,8 @@ pub struct Options {
     pub providers: BTreeMap<String, Settings>,
     /// Proxies for providers whose settings name none.
     pub proxies: EnvironmentProxies,
+    /// How much of calls is recorded, where their key says nothing else.
+    pub recording: lockgate_recorder::Mode,
     /// Whether identical duplicates of tools are taken out of requests.
     pub repair_duplicate_tools: bool,
     /// Whether lossy conversions are refused.

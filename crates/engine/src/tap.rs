@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::Response;
 use lockgate_core::Failure;
-use lockgate_recorder::{Closed, Log, Opened, Operation, Tape};
+use lockgate_recorder::{Closed, Log, Mode, Opened, Operation, Tape};
 use uuid::Uuid;
 
 use crate::headers::CREDENTIALS;
@@ -16,8 +16,13 @@ use crate::report::{CallReport, Outcome};
 use crate::request::CallRequest;
 
 /// Begins to note a call.
-pub(crate) fn open(log: Option<&Log>, id: Uuid, request: &CallRequest, operation: Operation) -> Tape {
-    let Some(log) = log else { return Tape::blank() };
+pub(crate) fn open(to: (&Log, Mode), id: Uuid, request: &CallRequest, operation: Operation) -> Tape {
+    let (log, everybody) = to;
+    let grant = request.caller.grant.as_ref();
+    let mode = grant.and_then(|grant| grant.recording).unwrap_or(everybody);
+    if mode == Mode::Off {
+        return Tape::blank();
+    }
     let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
     let told = |name: &str| !CREDENTIALS.contains(&name) && name != "cookie";
     let headers = request.headers.iter().filter(|(name, _)| told(name.as_str()));
@@ -29,7 +34,8 @@ pub(crate) fn open(log: Option<&Log>, id: Uuid, request: &CallRequest, operation
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect(),
-        key: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
+        key: grant.map(|grant| grant.name.clone()),
+        mode,
         operation,
         path: request.path_and_query.clone(),
     };

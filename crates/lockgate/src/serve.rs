@@ -5,6 +5,7 @@
 //! and Ctrl-C let answers finish, a second one does not.
 
 pub(crate) mod plan;
+mod record;
 mod signals;
 mod summary;
 
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::doctor::is_lockgate;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, count};
+use record::Recording;
 use signals::Stop;
 pub(crate) use summary::{bare, place};
 
@@ -108,7 +110,11 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let listener = listen(wanted).await?;
     let address = listener.local_addr().unwrap_or(wanted);
     let (engine, unopened) = Engine::new(plan::options(&snapshot), Arc::new(LogCalls));
-    let engine = Arc::new(engine);
+    let recording = Recording::open(&snapshot, &store.inputs().environment);
+    let engine = Arc::new(match &recording {
+        Some(recording) => engine.recording(recording.log()),
+        None => engine,
+    });
     left_out(&unopened);
     let (access, bounds) = plan::front(&snapshot);
     let server = Arc::new(Server::new(engine.clone(), access, bounds));
@@ -135,7 +141,11 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     }
     background.abort();
     stop.cancel();
-    Ok(finish(serving, &served, drain, &mut told, screen).await)
+    let ended = finish(serving, &served, drain, &mut told, screen).await;
+    if let Some(recording) = recording {
+        let _ = tokio::task::spawn_blocking(move || recording.finish()).await;
+    }
+    Ok(ended)
 }
 
 fn left_out(unopened: &[(String, OpenError)]) {

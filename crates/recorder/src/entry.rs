@@ -8,6 +8,21 @@ use std::ops::Range;
 use lockgate_core::{Dialect, ErrorKind, StopReason, Usage};
 use serde::{Deserialize, Serialize};
 
+/// How much of a call is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// All of it, as it was.
+    Full,
+    /// Who, what, when, how much; no contents.
+    Metadata,
+    /// Nothing.
+    Off,
+    /// All of it, secrets masked.
+    #[default]
+    Redacted,
+}
+
 /// What a call asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +48,8 @@ pub struct Opened {
     pub headers: Vec<(String, String)>,
     /// The name of the caller's key.
     pub key: Option<String>,
+    /// How much of it is kept.
+    pub mode: Mode,
     /// What it asks for.
     pub operation: Operation,
     /// Path and query.
@@ -111,6 +128,23 @@ pub enum Entry {
     Sent(Sent),
     /// What the provider was asked, where it is not what the client asked.
     SentBody(Vec<u8>),
+}
+
+impl Entry {
+    /// About how many bytes it holds.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Delivered(bytes) | Self::Received(bytes) | Self::Request(bytes) | Self::SentBody(bytes) => {
+                bytes.len()
+            }
+            Self::Closed(_)
+            | Self::Head(_)
+            | Self::KeptAlive
+            | Self::Opened(_)
+            | Self::Passed(_)
+            | Self::Sent(_) => 64,
+        }
+    }
 }
 
 /// The kinds as they are written. They never change their meaning.

@@ -7,10 +7,12 @@ mod entry;
 mod key;
 mod log;
 mod scan;
+mod scribe;
 mod tape;
 
-pub use entry::{Closed, Entry, Head, Opened, Operation, Sent};
+pub use entry::{Closed, Entry, Head, Mode, Opened, Operation, Sent};
 pub use key::Key;
 pub use log::{Bounds, Log, State};
 pub use scan::{RawCall, Scanner};
+pub use scribe::{Progress, Scribe, Transcribe};
 pub use tape::Tape;

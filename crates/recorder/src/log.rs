@@ -200,6 +200,11 @@ impl Log {
         self.0.close();
     }
 
+    /// Where calls are put that cannot be stored.
+    pub fn quarantine(&self) -> PathBuf {
+        self.0.shared.folder.join("quarantine")
+    }
+
     /// The key that its files are sealed with.
     pub(crate) fn key(&self) -> &Key {
         &self.0.shared.key

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,13 @@ pub struct RawCall {
     pub id: Uuid,
     /// Frames that are missing or damaged.
     pub missing: u32,
+}
+
+impl RawCall {
+    /// About how many bytes were noted.
+    pub fn size(&self) -> usize {
+        self.entries.iter().map(|(_, entry)| entry.size()).sum()
+    }
 }
 
 /// Reads the log.
@@ -197,14 +204,16 @@ impl Scanner {
         self.calls.len()
     }
 
-    /// The files that a call is in.
-    pub fn files_of(&self, call: Uuid) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = self
-            .calls
-            .get(&call)
-            .map(|places| places.frames.iter().map(|(path, _, _)| path.to_path_buf()).collect())
-            .unwrap_or_default();
-        files.dedup();
-        files
+    /// What is left of a call's frames, each with its number in the call.
+    pub(crate) fn frames(&self, call: Uuid) -> io::Result<Vec<(u32, Vec<u8>)>> {
+        let mut frames = Vec::new();
+        for (path, head, at) in self.calls.get(&call).map_or(&[][..], |places| &places.frames) {
+            if let Some(reader) = self.files.get(path).and_then(|file| file.reader.as_ref())
+                && let Some(content) = reader.read(head, *at)?
+            {
+                frames.push((head.sequence, content));
+            }
+        }
+        Ok(frames)
     }
 }

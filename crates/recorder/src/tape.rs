@@ -11,7 +11,7 @@ use bytes::{Buf as _, Bytes};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::entry::{self, Closed, Head, Opened, Sent, kind};
+use crate::entry::{self, Closed, Head, Mode, Opened, Sent, kind};
 use crate::log::Log;
 use crate::log::segment::HEAD;
 
@@ -32,6 +32,8 @@ struct Running {
     buffer: Vec<u8>,
     call: Uuid,
     closed: bool,
+    /// Whether bytes are noted, or only what happened.
+    contents: bool,
     log: Log,
     sequence: u32,
     started: Instant,
@@ -45,6 +47,9 @@ impl Tape {
 
     /// A call came in with this body.
     pub fn open(log: &Log, call: Uuid, opened: &Opened, body: &Bytes) -> Self {
+        if opened.mode == Mode::Off {
+            return Self::blank();
+        }
         let now = Instant::now();
         let mut running = Running {
             ahead: Some(VecDeque::new()),
@@ -52,6 +57,7 @@ impl Tape {
             buffer: Vec::with_capacity(HEAD + body.len() + 1024),
             call,
             closed: false,
+            contents: opened.mode != Mode::Metadata,
             log: log.clone(),
             sequence: 0,
             started: now,
@@ -65,6 +71,8 @@ impl Tape {
     /// A try went out, with another body than the client's if there is one.
     pub fn sent(&self, sent: &Sent, body: Option<&Bytes>) {
         let Some(mut running) = self.running() else { return };
+        // What an earlier try brought is not passed on any more.
+        running.ahead = Some(VecDeque::new());
         running.json(kind::SENT, sent);
         if let Some(body) = body {
             running.note(kind::SENT_BODY, &[body]);
@@ -155,6 +163,8 @@ impl Running {
         if self.closed {
             return;
         }
+        let bytes = matches!(kind, kind::DELIVERED | kind::RECEIVED | kind::REQUEST | kind::SENT_BODY);
+        let parts = if bytes && !self.contents { &[] } else { parts };
         if self.buffer.is_empty() {
             self.buffer.resize(HEAD, 0);
         }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_config::{Presence, Snapshot};
+use lockgate_config::{Presence, RecordMode, Snapshot};
 use lockgate_engine::{Engine, Grant, Options};
 use lockgate_providers::Settings;
+use lockgate_recorder::Mode;
 use lockgate_server::{Access, Bounds, KeyRing};
 use lockgate_wire::EnvelopeLimits;
 
@@ -46,8 +47,18 @@ pub(crate) fn options(snapshot: &Snapshot) -> Options {
         limits: EnvelopeLimits { messages: limits.messages, nesting: limits.nesting, tools: limits.tools },
         providers,
         proxies: snapshot.proxies().clone(),
+        recording: recording(config.record.mode),
         repair_duplicate_tools: config.conversion.repair_duplicate_tools,
         strict: config.conversion.strict,
+    }
+}
+
+fn recording(mode: RecordMode) -> Mode {
+    match mode {
+        RecordMode::Full => Mode::Full,
+        RecordMode::Metadata => Mode::Metadata,
+        RecordMode::Off => Mode::Off,
+        RecordMode::Redacted => Mode::Redacted,
     }
 }
 
@@ -80,6 +91,7 @@ pub(crate) fn front(snapshot: &Snapshot) -> (Access, Bounds) {
             credentials: key.credentials.clone(),
             models: key.models.clone(),
             name: key.name.clone(),
+            recording: key.record.map(recording),
         };
         ring.insert(*key.hash.bytes(), Arc::new(grant));
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::segment::{HEAD, Reader, Step, Writer};
 use super::{Bounds, Log};
-use crate::entry::{Closed, Entry, Opened, Operation};
+use crate::entry::{Closed, Entry, Mode, Opened, Operation};
 use crate::key::Key;
 use crate::scan::{RawCall, Scanner};
 use crate::tape::Tape;
@@ -61,6 +61,7 @@ fn opened() -> Opened {
         dialect: Dialect::Chat,
         headers: vec![("user-agent".into(), "test".into())],
         key: Some("alice".into()),
+        mode: Mode::Redacted,
         operation: Operation::Generate,
         path: "/v1/chat/completions".into(),
     }

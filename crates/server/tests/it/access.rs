@@ -57,6 +57,7 @@ async fn a_key_has_its_own_credential_and_only_its_models() {
         credentials: BTreeMap::from([("openai".to_owned(), Secret::new("sk-of-team"))]),
         models: vec![ModelGlob::new("gpt-*"), ModelGlob::new("claude-a")],
         name: "team".into(),
+        recording: None,
     };
     let app = App::with("rules: []", |setup| setup.access = keyed("lg-team", grant)).await;
     for (header, value) in [

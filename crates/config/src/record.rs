@@ -1,0 +1,72 @@
+//! The section `record`: what is kept of calls, and where.
+
+use std::path::{Path, PathBuf};
+
+use lockgate_core::Secret;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Environment;
+
+/// What is recorded of calls, and where.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Record {
+    /// How much of each call is kept. A key may say something else for its own calls.
+    pub mode: RecordMode,
+    /// Folder for everything that is kept: the database, the log that calls are written to first, and the key that this
+    /// log is sealed with. Default: `$XDG_DATA_HOME/lockgate`, or `~/.local/share/lockgate`
+    /// (`~/Library/Application Support/lockgate` on macOS). Changing it needs a restart.
+    pub directory: Option<PathBuf>,
+    /// Where calls are stored: `postgres://user:password@host/database`, or the path of an SQLite file. Default: `lockgate.db`
+    /// in the folder. Changing it needs a restart.
+    #[schemars(with = "Option<String>")]
+    pub database: Option<Secret>,
+    /// Bytes that the log may hold while the database does not take them. Beyond this calls go on, and what is lost of
+    /// their record is counted. 1 GiB by default.
+    #[schemars(range(min = 1_048_576))]
+    pub log_bytes: u64,
+    /// Bytes that wait in memory while the disk does not take them. 64 MiB by default.
+    #[schemars(range(min = 65_536))]
+    pub ring_bytes: usize,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            mode: RecordMode::default(),
+            directory: None,
+            database: None,
+            log_bytes: 1 << 30,
+            ring_bytes: 64 << 20,
+        }
+    }
+}
+
+impl Record {
+    /// The folder for everything that is kept; `None` if none is named and the environment has no home.
+    pub fn folder(&self, environment: &Environment) -> Option<PathBuf> {
+        let xdg = || environment.filled("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || {
+            let below =
+                if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
+            environment.filled("HOME").map(|home| Path::new(home).join(below))
+        };
+        self.directory.clone().or_else(|| xdg().or_else(home).map(|folder| folder.join("lockgate")))
+    }
+}
+
+/// How much of a call is kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordMode {
+    /// All of it, as it was: also the secrets that people and programs paste into their prompts.
+    Full,
+    /// Who called which model when, what it used and how it ended; no contents.
+    Metadata,
+    /// Nothing.
+    Off,
+    /// All of it, with secrets masked.
+    #[default]
+    Redacted,
+}
