@@ -6,13 +6,16 @@
 mod entry;
 mod key;
 mod log;
+mod reel;
 mod scan;
 mod scribe;
 mod tape;
+mod transcribe;
 
 pub use entry::{Closed, Entry, Head, Mode, Opened, Operation, Sent};
 pub use key::Key;
 pub use log::{Bounds, Log, State};
 pub use scan::{RawCall, Scanner};
-pub use scribe::{Progress, Scribe, Transcribe};
+pub use scribe::{Known, Progress, Scribe, Transcribe};
 pub use tape::Tape;
+pub use transcribe::Transcriber;

@@ -4,6 +4,7 @@
 //! record, or whose record the database refuses, goes into quarantine: a sealed file of its own, so that it holds up no other.
 //! Counts what it does for health pages. Knows no call's content.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lockgate_store::{Error, Record, Records};
+use lockgate_store::{Error, PieceHash, Record, Records, Scope};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -33,10 +34,13 @@ const GATHER: Duration = Duration::from_millis(100);
 /// The longest time between two tries at a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Makes records of calls. The same call gives the same record.
+/// Says which pieces a scope has; asks the store.
+pub type Known<'a> = dyn FnMut(&Scope) -> Result<HashSet<PieceHash>, Error> + 'a;
+
+/// Makes records of calls.
 pub trait Transcribe: Send {
-    /// What of a call is stored. The error is in words for whoever looks at the quarantine.
-    fn transcribe(&mut self, call: &RawCall) -> Result<Record, String>;
+    /// What of a call is stored.
+    fn transcribe(&mut self, call: &RawCall, known: &mut Known<'_>) -> Result<Record, Error>;
 }
 
 /// How storing goes.
@@ -185,7 +189,12 @@ impl Work {
                 bytes += raw.size();
                 match self.record(&raw) {
                     Ok(record) => batch.push(record),
-                    Err(reason) => self.quarantine(id, &reason)?,
+                    Err(error) if error.passes() => {
+                        self.scanner.put_back(id);
+                        self.held(&batch);
+                        return Err(error.to_string());
+                    }
+                    Err(error) => self.quarantine(id, &error.to_string())?,
                 }
             }
             if let Fate::Held(reason) = self.write(batch) {
@@ -195,11 +204,14 @@ impl Work {
         Ok(())
     }
 
-    fn record(&mut self, raw: &RawCall) -> Result<Record, String> {
-        let transcriber = &mut self.transcriber;
+    fn record(&mut self, raw: &RawCall) -> Result<Record, Error> {
+        let (transcriber, runtime, store) = (&mut self.transcriber, &self.runtime, &self.store);
+        let mut known = |scope: &Scope| runtime.block_on(store.known(scope));
         // One call that trips over a fault of ours must not end the record of all others.
-        catch_unwind(AssertUnwindSafe(|| transcriber.transcribe(raw)))
-            .unwrap_or_else(|_| Err("a fault of Lockgate: making its record panicked".to_owned()))
+        catch_unwind(AssertUnwindSafe(|| transcriber.transcribe(raw, &mut known))).unwrap_or_else(|_| {
+            let reason = "a fault of Lockgate: making its record panicked".to_owned();
+            Err(Error::Refused { call: raw.id, reason })
+        })
     }
 
     /// Writes a batch; what the database refuses is put aside.
@@ -216,20 +228,23 @@ impl Work {
                 Err(Error::Refused { call, reason }) if batch.iter().any(|record| record.call.id == call) => {
                     batch.retain(|record| record.call.id != call);
                     if let Err(error) = self.quarantine(call, &reason) {
-                        return self.held(&batch, error);
+                        self.held(&batch);
+                        return Fate::Held(error);
                     }
                 }
-                Err(error) => return self.held(&batch, error.to_string()),
+                Err(error) => {
+                    self.held(&batch);
+                    return Fate::Held(error.to_string());
+                }
             }
         }
         Fate::Settled
     }
 
-    fn held(&mut self, batch: &[Record], reason: String) -> Fate {
+    fn held(&mut self, batch: &[Record]) {
         for record in batch {
             self.scanner.put_back(record.call.id);
         }
-        Fate::Held(reason)
     }
 
     /// Puts a call aside in a sealed file of its own.

@@ -1,0 +1,403 @@
+//! Makes the record of a call: what its notes mean, with secrets masked, as part of its session, with its cost.
+//!
+//! Remembers of each session what it has stored already, within bounds, so that a history that is sent again with each turn is
+//! neither looked through nor stored again. What it forgets is stored twice at worst, and the store knows that it has it. Reads no
+//! clock and talks to nobody.
+
+mod clean;
+mod texts;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lockgate_core::{Conversation, StopReason, Usage};
+use lockgate_ledger::{Catalogue, Cost, Moment, Terms};
+use lockgate_redact::Redactor;
+use lockgate_session::{Facts, Identity, Lineage, Members, Messages, SessionSource, Step, TurnKind, identify};
+use lockgate_store::{
+    Attempt as StoredAttempt, Body, BodyKind, Call, CallError, Client, Details, Lineage as Place, Offsets, Outcome,
+    Part, Piece, PieceHash, Principal, Record, Recording, Route, Scope, SessionFacts, SessionRef, Timing, Title,
+    TitleSource, Weaver,
+};
+use lockgate_wire::format;
+use lru::LruCache;
+
+use crate::entry::{Closed, Mode, Opened, Operation};
+use crate::reel::{Reel, Track};
+use crate::scan::RawCall;
+use crate::scribe::{Known, Transcribe};
+use clean::Cleaner;
+
+/// Sessions that are remembered.
+const SESSIONS: NonZeroUsize = NonZeroUsize::new(512).unwrap();
+
+/// Pieces that are remembered of a session.
+const PIECES: usize = 20_000;
+
+/// Makes records.
+pub struct Transcriber {
+    cleaner: Cleaner,
+    prices: Arc<Catalogue>,
+    sessions: LruCache<Scope, Memory>,
+}
+
+/// What is remembered of a session.
+#[derive(Default)]
+struct Memory {
+    /// The last request of each agent.
+    agents: LruCache16,
+    pieces: HashSet<PieceHash>,
+    /// Whether it was there before this process.
+    resumed: bool,
+}
+
+type LruCache16 = std::collections::HashMap<Option<String>, Lineage>;
+
+/// Agents that are remembered of a session.
+const AGENTS: usize = 64;
+
+impl Transcriber {
+    /// Masks with this redactor and counts with these prices.
+    pub fn new(redactor: Redactor, prices: Arc<Catalogue>) -> Self {
+        Self { cleaner: Cleaner::new(redactor), prices, sessions: LruCache::new(SESSIONS) }
+    }
+
+    fn record(&mut self, raw: &RawCall, known: &mut Known<'_>) -> Result<Record, lockgate_store::Error> {
+        let reel = Reel::of(raw);
+        let closed = reel.closed.as_ref().map(|(_, closed)| closed.clone()).unwrap_or_default();
+        let mode = reel.opened.as_ref().map_or(Mode::default(), |opened| opened.mode);
+        let conversation = reel.opened.as_ref().and_then(|opened| conversation(opened, &reel.request));
+        let identity = reel.opened.as_ref().map(|opened| identity(opened, &reel.request, conversation.as_ref()));
+        let mut call = self.call(raw, &reel, &closed, identity.as_ref());
+        let scope = call.scope();
+        let mut record = Record {
+            bodies: Vec::new(),
+            details: details(&reel, &closed),
+            pieces: Vec::new(),
+            session: identity.as_ref().map_or_else(SessionFacts::default, session_facts),
+            texts: Vec::new(),
+            call: call.clone(),
+        };
+        self.mask_details(mode, &mut record);
+        if mode == Mode::Metadata {
+            record.session.title = None;
+            return Ok(record);
+        }
+        if !self.sessions.contains(&scope) {
+            let pieces = match &scope {
+                Scope::Call(_) => HashSet::new(),
+                Scope::Session(_) => known(&scope)?,
+            };
+            let resumed = !pieces.is_empty();
+            self.sessions.put(scope.clone(), Memory { resumed, pieces, ..Memory::default() });
+        }
+        let Some(memory) = self.sessions.get_mut(&scope) else { return Ok(record) };
+        let step = match (&conversation, &identity) {
+            (Some(conversation), Some(identity)) if !is_housekeeping(identity) => {
+                memory.step(identity, conversation)
+            }
+            (_, _) => Step::New,
+        };
+        let mut weave = Weave { cleaner: &mut self.cleaner, fresh: Vec::new(), memory, mode };
+        weave.bodies(&reel, &closed, &mut record.bodies);
+        record.pieces = weave.fresh;
+        if memory.pieces.len() > PIECES {
+            memory.pieces.clear();
+        }
+        if let Some(conversation) = &conversation {
+            texts::of_request(conversation, step, memory.resumed, &mut record.texts);
+        }
+        if let Some(opened) = &reel.opened {
+            texts::of_answer(opened.dialect, closed.stream, &reel.client_answer().bytes, &mut record.texts);
+        }
+        if mode == Mode::Redacted {
+            for text in &mut record.texts {
+                self.cleaner.text(&mut text.text);
+            }
+        }
+        call.lineage = record.call.lineage.clone();
+        Ok(record)
+    }
+
+    /// The row.
+    fn call(&self, raw: &RawCall, reel: &Reel, closed: &Closed, identity: Option<&Identity>) -> Call {
+        let opened = reel.opened.as_ref();
+        let started_us = opened.map_or(0, |opened| opened.at_us);
+        let last = reel.attempts.last();
+        let usage = closed.usage.clone().unwrap_or_default();
+        let provider = closed.provider.clone().or_else(|| last.map(|attempt| attempt.sent.provider.clone()));
+        let resolved = closed.requested.clone().or_else(|| last.map(|attempt| attempt.sent.model.clone()));
+        let cost = self.cost(started_us, provider.as_deref(), resolved.as_deref(), closed.usage.as_ref());
+        let header = |name: &str| {
+            let found = opened?.headers.iter().find(|(own, _)| own == name);
+            found.map(|(_, value)| value.clone())
+        };
+        Call {
+            usage,
+            client: Client {
+                name: identity.map(|identity| identity.client.kind.as_str().to_owned()),
+                user_agent: header("user-agent"),
+                version: identity.and_then(|identity| identity.client.version.clone()),
+            },
+            cost_nano: cost.as_ref().map(|cost| cost.total.to_i64()),
+            error: closed.error.map(|kind| CallError {
+                kind: kind.as_str().to_owned(),
+                message: closed.message.clone().unwrap_or_default(),
+            }),
+            id: raw.id,
+            intervened: false,
+            lineage: identity.map_or_else(Place::default, place),
+            outcome: outcome(raw, closed),
+            price_version: cost.map(|_| self.prices.version()),
+            principal: Principal { key: opened.and_then(|opened| opened.key.clone()), ..Principal::default() },
+            recording: match opened.map_or(Mode::default(), |opened| opened.mode) {
+                Mode::Full => Recording::Full,
+                Mode::Metadata | Mode::Off => Recording::Metadata,
+                Mode::Redacted => Recording::Redacted,
+            },
+            route: Route {
+                answering_model: closed.model.clone(),
+                front: opened.map(|opened| opened.dialect),
+                operation: opened.map_or_else(String::new, operation),
+                provider,
+                provider_request_id: last.and_then(|attempt| attempt.head.as_ref()?.request_id.clone()),
+                requested_model: asked_model(&reel.request),
+                resolved_model: resolved,
+                streamed: closed.stream,
+                upstream: last.map(|attempt| attempt.sent.dialect),
+            },
+            status: closed.status,
+            stop_reason: closed.stop.as_ref().map(stop_word),
+            timing: Timing {
+                queue_us: reel.attempts.first().map(|attempt| attempt.sent_at_us as i64),
+                started_us,
+                total_us: reel.closed.as_ref().map(|(at, _)| *at as i64),
+                ttft_us: reel.first_us.map(|at| at as i64),
+            },
+        }
+    }
+
+    fn cost(
+        &self,
+        started_us: i64,
+        provider: Option<&str>,
+        model: Option<&str>,
+        usage: Option<&Usage>,
+    ) -> Option<Cost> {
+        let at = Moment::from_unix(started_us.div_euclid(1_000_000))?;
+        let quote = self.prices.price(provider?, model?, at);
+        lockgate_ledger::cost(usage?, quote.as_ref(), &Terms::default()).ok()
+    }
+
+    /// Words that came from outside and are neither body nor text.
+    fn mask_details(&self, mode: Mode, record: &mut Record) {
+        if mode == Mode::Full {
+            return;
+        }
+        let words = [
+            record.call.error.as_mut().map(|error| &mut error.message),
+            record.call.client.user_agent.as_mut(),
+            record.session.title.as_mut().map(|title| &mut title.text),
+            record.session.cwd.as_mut(),
+            record.session.branch.as_mut(),
+            record.session.repo.as_mut(),
+        ];
+        for text in words.into_iter().flatten() {
+            self.cleaner.text(text);
+        }
+        for attempt in &mut record.details.attempts {
+            if let Some(error) = &mut attempt.error {
+                self.cleaner.text(error);
+            }
+        }
+    }
+}
+
+impl Transcribe for Transcriber {
+    fn transcribe(&mut self, call: &RawCall, known: &mut Known<'_>) -> Result<Record, lockgate_store::Error> {
+        self.record(call, known)
+    }
+}
+
+impl Memory {
+    /// How this request follows from the last one of the same agent.
+    fn step(&mut self, identity: &Identity, conversation: &Conversation) -> Step {
+        if self.agents.len() >= AGENTS {
+            self.agents.clear();
+        }
+        let agent = identity.agent.id().map(str::to_owned);
+        self.agents.entry(agent).or_default().observe(&Messages::of(conversation))
+    }
+}
+
+/// Takes the bodies of a call apart.
+struct Weave<'a> {
+    cleaner: &'a mut Cleaner,
+    fresh: Vec<Piece>,
+    memory: &'a mut Memory,
+    mode: Mode,
+}
+
+impl Weave<'_> {
+    fn bodies(&mut self, reel: &Reel, closed: &Closed, out: &mut Vec<Body>) {
+        let whole = |bytes: &[u8]| Track { bytes: bytes.to_vec(), times: vec![(bytes.len() as u64, 0)] };
+        out.push(self.body(Part::ClientRequest, BodyKind::Json, &whole(&reel.request)));
+        if let Some(body) = &reel.sent_body {
+            let mut track = whole(body);
+            track.times[0].1 = reel.attempts.last().map_or(0, |attempt| attempt.sent_at_us);
+            out.push(self.body(Part::UpstreamRequest, BodyKind::Json, &track));
+        }
+        let kind = if closed.stream { BodyKind::Sse } else { BodyKind::Json };
+        if let Some(attempt) = reel.attempts.last().filter(|attempt| !attempt.answer.bytes.is_empty()) {
+            out.push(self.body(Part::UpstreamAnswer, kind, &attempt.answer));
+        }
+        if let Some(delivered) = &reel.delivered {
+            out.push(self.body(Part::ClientAnswer, kind, delivered));
+        }
+    }
+
+    fn body(&mut self, part: Part, kind: BodyKind, track: &Track) -> Body {
+        let bytes = match self.mode {
+            Mode::Full => std::borrow::Cow::Borrowed(track.bytes.as_slice()),
+            Mode::Metadata | Mode::Off | Mode::Redacted => self.cleaner.body(&track.bytes),
+        };
+        let pieces = &mut self.memory.pieces;
+        let woven = Weaver::weave(&bytes, &mut |hash| pieces.contains(hash));
+        for piece in woven.new_pieces {
+            self.memory.pieces.insert(piece.hash());
+            self.fresh.push(piece);
+        }
+        let offsets = Offsets::of(track.times.iter().copied());
+        Body { head: woven.head, kind, offsets, part, size: bytes.len() as u64 }
+    }
+}
+
+fn conversation(opened: &Opened, request: &[u8]) -> Option<Conversation> {
+    match opened.operation {
+        Operation::Generate => format(opened.dialect).messages.parse(request).ok(),
+        Operation::CountTokens => format(opened.dialect).tokens?.parse(request).ok(),
+        Operation::Embed | Operation::Other => None,
+    }
+}
+
+fn identity(opened: &Opened, request: &[u8], conversation: Option<&Conversation>) -> Identity {
+    let scan = lockgate_wire::scan(request, 512).ok();
+    let member = |name: &str| {
+        let value = scan.as_ref()?.find(request, name)?.value.clone();
+        std::str::from_utf8(&request[value]).ok()
+    };
+    identify(&Facts {
+        body: Members::read(member),
+        conversation,
+        dialect: opened.dialect,
+        headers: &opened.headers,
+        key: opened.key.as_deref().unwrap_or_default(),
+        path: &opened.path,
+    })
+}
+
+fn is_housekeeping(identity: &Identity) -> bool {
+    matches!(identity.kind, TurnKind::Housekeeping(_))
+}
+
+fn place(identity: &Identity) -> Place {
+    let session = &identity.session;
+    let kind = match identity.kind {
+        TurnKind::Housekeeping(what) => format!("housekeeping:{}", what.as_str()),
+        TurnKind::Delegated | TurnKind::Human | TurnKind::Notice | TurnKind::ToolLoop | TurnKind::Unknown => {
+            identity.kind.as_str().to_owned()
+        }
+    };
+    Place {
+        agent: identity.agent.id().map(str::to_owned),
+        parent_agent: identity.agent.parent().map(str::to_owned),
+        parent_call: None,
+        session: session.value.clone().filter(|_| session.source != SessionSource::None).map(|id| SessionRef {
+            id,
+            source: session.source.as_str().to_owned(),
+        }),
+        turn: (!is_housekeeping(identity) && identity.human_turn > 0).then_some(identity.human_turn),
+        turn_kind: Some(kind),
+    }
+}
+
+fn session_facts(identity: &Identity) -> SessionFacts {
+    let work = &identity.work;
+    SessionFacts {
+        branch: work.branch.clone(),
+        cwd: work.cwd.clone(),
+        repo: work.repo.clone(),
+        title: identity.title.clone().map(|text| Title { source: TitleSource::First, text }),
+    }
+}
+
+fn details(reel: &Reel, closed: &Closed) -> Details {
+    let ended = reel.closed.as_ref().map(|(at, _)| *at);
+    let attempts = reel.attempts.iter().enumerate().map(|(place, attempt)| {
+        let end = reel.attempts.get(place + 1).map(|next| next.sent_at_us).or(ended);
+        let is_last = place + 1 == reel.attempts.len();
+        let status = attempt.head.as_ref().map(|head| head.status);
+        StoredAttempt {
+            error: match status {
+                Some(status) if status >= 400 => Some(format!("status {status}")),
+                Some(_) if !is_last => Some("the answer began with an error".to_owned()),
+                None if is_last => closed.message.clone(),
+                None => Some("no answer".to_owned()),
+                Some(_) => None,
+            },
+            model: attempt.sent.model.clone(),
+            number: attempt.sent.attempt,
+            provider: attempt.sent.provider.clone(),
+            request_id: attempt.head.as_ref().and_then(|head| head.request_id.clone()),
+            started_us: attempt.sent_at_us as i64,
+            status,
+            total_us: end.map(|end| end.saturating_sub(attempt.sent_at_us) as i64),
+            ttft_us: attempt.answer.times.first().map(|(_, at)| at.saturating_sub(attempt.sent_at_us) as i64),
+        }
+    });
+    Details { attempts: attempts.collect(), losses: closed.losses.clone(), ..Details::default() }
+}
+
+fn outcome(raw: &RawCall, closed: &Closed) -> Outcome {
+    if !raw.ended {
+        Outcome::Interrupted
+    } else if closed.error.is_some() {
+        Outcome::Failed
+    } else if closed.aborted {
+        Outcome::Aborted
+    } else {
+        Outcome::Complete
+    }
+}
+
+fn operation(opened: &Opened) -> String {
+    match opened.operation {
+        Operation::CountTokens => "count_tokens".to_owned(),
+        Operation::Embed => "embeddings".to_owned(),
+        Operation::Generate => "chat".to_owned(),
+        Operation::Other => opened.path.split('?').next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// The model as the client named it.
+fn asked_model(request: &[u8]) -> Option<String> {
+    lockgate_wire::member_text(request, "model")
+}
+
+fn stop_word(stop: &StopReason) -> String {
+    match stop {
+        StopReason::ContentFilter => "content_filter".to_owned(),
+        StopReason::ContextWindow => "context_window".to_owned(),
+        StopReason::EndTurn => "end_turn".to_owned(),
+        StopReason::MaxTokens => "max_tokens".to_owned(),
+        StopReason::Other(word) => word.clone(),
+        StopReason::Pause => "pause".to_owned(),
+        StopReason::Refusal => "refusal".to_owned(),
+        StopReason::StopSequence => "stop_sequence".to_owned(),
+        StopReason::ToolUse => "tool_use".to_owned(),
+    }
+}
