@@ -102,6 +102,9 @@ impl Reel {
     /// What the client got.
     pub(crate) fn client_answer(&self) -> &Track {
         static NOTHING: Track = Track { bytes: Vec::new(), times: Vec::new() };
-        self.delivered.as_ref().or_else(|| self.attempts.last().map(|attempt| &attempt.answer)).unwrap_or(&NOTHING)
+        self.delivered
+            .as_ref()
+            .or_else(|| self.attempts.last().map(|attempt| &attempt.answer))
+            .unwrap_or(&NOTHING)
     }
 }

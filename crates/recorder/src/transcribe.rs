@@ -10,18 +10,20 @@ mod texts;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use lockgate_core::{Conversation, StopReason, Usage};
 use lockgate_ledger::{Catalogue, Cost, Moment, Terms};
 use lockgate_redact::Redactor;
-use lockgate_session::{Facts, Identity, Lineage, Members, Messages, SessionSource, Step, TurnKind, identify};
+use lockgate_session::{
+    Facts, Identity, Lineage, Members, Messages, SessionSource, Step, TurnKind, identify,
+};
 use lockgate_store::{
-    Attempt as StoredAttempt, Body, BodyKind, Call, CallError, Client, Details, Lineage as Place, Offsets, Outcome,
-    Part, Piece, PieceHash, Principal, Record, Recording, Route, Scope, SessionFacts, SessionRef, Timing, Title,
-    TitleSource, Weaver,
+    Attempt as StoredAttempt, Body, BodyKind, Call, CallError, Client, Details, Lineage as Place, Offsets,
+    Outcome, Part, Piece, PieceHash, Principal, Record, Recording, Route, Scope, SessionFacts, SessionRef,
+    Timing, Title, TitleSource, Weaver,
 };
 use lockgate_wire::format;
 use lru::LruCache;
@@ -49,13 +51,11 @@ pub struct Transcriber {
 #[derive(Default)]
 struct Memory {
     /// The last request of each agent.
-    agents: LruCache16,
+    agents: HashMap<Option<String>, Lineage>,
     pieces: HashSet<PieceHash>,
     /// Whether it was there before this process.
     resumed: bool,
 }
-
-type LruCache16 = std::collections::HashMap<Option<String>, Lineage>;
 
 /// Agents that are remembered of a session.
 const AGENTS: usize = 64;
@@ -71,7 +71,8 @@ impl Transcriber {
         let closed = reel.closed.as_ref().map(|(_, closed)| closed.clone()).unwrap_or_default();
         let mode = reel.opened.as_ref().map_or(Mode::default(), |opened| opened.mode);
         let conversation = reel.opened.as_ref().and_then(|opened| conversation(opened, &reel.request));
-        let identity = reel.opened.as_ref().map(|opened| identity(opened, &reel.request, conversation.as_ref()));
+        let identity =
+            reel.opened.as_ref().map(|opened| identity(opened, &reel.request, conversation.as_ref()));
         let mut call = self.call(raw, &reel, &closed, identity.as_ref());
         let scope = call.scope();
         let mut record = Record {
@@ -153,7 +154,10 @@ impl Transcriber {
             lineage: identity.map_or_else(Place::default, place),
             outcome: outcome(raw, closed),
             price_version: cost.map(|_| self.prices.version()),
-            principal: Principal { key: opened.and_then(|opened| opened.key.clone()), ..Principal::default() },
+            principal: Principal {
+                key: opened.and_then(|opened| opened.key.clone()),
+                ..Principal::default()
+            },
             recording: match opened.map_or(Mode::default(), |opened| opened.mode) {
                 Mode::Full => Recording::Full,
                 Mode::Metadata | Mode::Off => Recording::Metadata,
@@ -268,7 +272,7 @@ impl Weave<'_> {
         let pieces = &mut self.memory.pieces;
         let woven = Weaver::weave(&bytes, &mut |hash| pieces.contains(hash));
         for piece in woven.new_pieces {
-            self.memory.pieces.insert(piece.hash());
+            self.memory.pieces.insert(piece.hash);
             self.fresh.push(piece);
         }
         let offsets = Offsets::of(track.times.iter().copied());
@@ -316,10 +320,11 @@ fn place(identity: &Identity) -> Place {
         agent: identity.agent.id().map(str::to_owned),
         parent_agent: identity.agent.parent().map(str::to_owned),
         parent_call: None,
-        session: session.value.clone().filter(|_| session.source != SessionSource::None).map(|id| SessionRef {
-            id,
-            source: session.source.as_str().to_owned(),
-        }),
+        session: session
+            .value
+            .clone()
+            .filter(|_| session.source != SessionSource::None)
+            .map(|id| SessionRef { id, source: session.source.as_str().to_owned() }),
         turn: (!is_housekeeping(identity) && identity.human_turn > 0).then_some(identity.human_turn),
         turn_kind: Some(kind),
     }

@@ -11,7 +11,8 @@ const LONGEST: usize = 256 * 1024;
 /// Adds what is new in a request. `resumed`: its session was there before this process, which does not know its last request.
 pub(super) fn of_request(conversation: &Conversation, step: Step, resumed: bool, out: &mut Vec<Text>) {
     let turns = &conversation.turns;
-    let behind_answer = || turns.iter().rposition(|turn| turn.role == Role::Assistant).map_or(0, |last| last + 1);
+    let behind_answer =
+        || turns.iter().rposition(|turn| turn.role == Role::Assistant).map_or(0, |last| last + 1);
     let (from, answers) = match step {
         // The model's own turns among these were noted when they were answers.
         Step::Continues { new_from } | Step::Rewritten { new_from, .. } => (new_from, false),
@@ -80,8 +81,13 @@ pub(super) fn of_answer(dialect: Dialect, stream: bool, bytes: &[u8], out: &mut 
                 };
             }
             Event::BlockDelta { delta, .. } => {
-                if let (Some((_, text)), Delta::Arguments(more) | Delta::Reasoning(more) | Delta::Refusal(more) | Delta::Text(more)) =
-                    (&mut block, delta)
+                if let (
+                    Some((_, text)),
+                    Delta::Arguments(more)
+                    | Delta::Reasoning(more)
+                    | Delta::Refusal(more)
+                    | Delta::Text(more),
+                ) = (&mut block, delta)
                 {
                     text.push_str(more);
                 }

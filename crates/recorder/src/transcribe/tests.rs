@@ -1,0 +1,215 @@
+//! What is stored of calls.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use lockgate_core::{Dialect, ErrorKind, StopReason, Usage};
+use lockgate_ledger::Catalogue;
+use lockgate_redact::{Level, Options, Redactor};
+use lockgate_store::rope::{Bounds, join};
+use lockgate_store::{Outcome, Part, PieceHash, Record, Side};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Transcriber;
+use crate::entry::{Closed, Entry, Head, Mode, Opened, Operation, Sent};
+use crate::scan::RawCall;
+use crate::scribe::Transcribe as _;
+
+/// A transcriber and every piece that it has made.
+struct Desk {
+    pieces: HashMap<PieceHash, Vec<u8>>,
+    transcriber: Transcriber,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let redactor = Redactor::new(Options { known: Vec::new(), key: [3; 32], level: Level::Record });
+        let transcriber = Transcriber::new(redactor, Arc::new(Catalogue::embedded().unwrap()));
+        Self { pieces: HashMap::new(), transcriber }
+    }
+
+    fn record(&mut self, raw: &RawCall) -> Record {
+        let record = self.transcriber.transcribe(raw, &mut |_| Ok(HashSet::new())).unwrap();
+        for piece in &record.pieces {
+            self.pieces.insert(piece.hash, piece.bytes.clone());
+        }
+        record
+    }
+
+    fn body(&self, record: &Record, part: Part) -> Option<String> {
+        let body = record.bodies.iter().find(|body| body.part == part)?;
+        let fetch = |hash: &PieceHash| self.pieces.get(hash).map(Vec::as_slice);
+        Some(String::from_utf8(join(&body.head, fetch, Bounds::default()).unwrap()).unwrap())
+    }
+}
+
+fn opened(headers: &[(&str, &str)]) -> Entry {
+    Entry::Opened(Opened {
+        at_us: 1_795_000_000_000_000,
+        dialect: Dialect::Anthropic,
+        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        key: Some("alice".into()),
+        mode: Mode::Redacted,
+        operation: Operation::Generate,
+        path: "/v1/messages".into(),
+    })
+}
+
+fn sent() -> Entry {
+    Entry::Sent(Sent {
+        attempt: 1,
+        dialect: Dialect::Anthropic,
+        model: "claude-sonnet-4-5".into(),
+        provider: "anthropic".into(),
+    })
+}
+
+fn call(entries: Vec<(u64, Entry)>) -> RawCall {
+    let ended = entries.iter().any(|(_, entry)| matches!(entry, Entry::Closed(_)));
+    RawCall { ended, entries, id: Uuid::now_v7(), missing: 0 }
+}
+
+const ANSWER: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[{"type":"text","text":"Of course."},{"type":"tool_use","id":"toolu_1","name":"Bash","input":{"command":"ls -la"}}],"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":1000,"output_tokens":100}}"#;
+
+fn whole(request: &Value) -> RawCall {
+    call(vec![
+        (0, opened(&[("user-agent", "curl/8.5.0"), ("x-session-id", "s-1")])),
+        (1, Entry::Request(request.to_string().into_bytes())),
+        (40, sent()),
+        (900, Entry::Head(Head { request_id: Some("req_1".into()), status: 200 })),
+        (950, Entry::Received(ANSWER.as_bytes().to_vec())),
+        (960, Entry::Passed(ANSWER.len() as u64)),
+        (
+            970,
+            Entry::Closed(Box::new(Closed {
+                model: Some("claude-sonnet-4-5-20250929".into()),
+                provider: Some("anthropic".into()),
+                requested: Some("claude-sonnet-4-5".into()),
+                status: Some(200),
+                stop: Some(StopReason::ToolUse),
+                usage: Some(Usage { input_uncached: Some(1000), output: Some(100), ..Usage::default() }),
+                ..Closed::default()
+            })),
+        ),
+    ])
+}
+
+fn turn(messages: &[Value]) -> Value {
+    json!({
+        "model": "sonnet", "max_tokens": 100, "messages": messages,
+        "tools": [{"name": "Bash", "description": "Runs a command. ".repeat(30), "input_schema": {"type": "object"}}],
+    })
+}
+
+/// 004-19, 004-43: who, what, when, how much, and what it cost.
+#[test]
+fn a_call_is_stored_with_who_what_when_and_how_much() {
+    let mut desk = Desk::new();
+    let raw = whole(&turn(&[json!({"role": "user", "content": "List the files, please."})]));
+    let record = desk.record(&raw);
+    let row = &record.call;
+    assert_eq!(row.id, raw.id);
+    assert_eq!(row.principal.key.as_deref(), Some("alice"));
+    assert_eq!(row.client.name.as_deref(), Some("curl"));
+    assert_eq!(row.lineage.session.as_ref().map(|session| session.id.as_str()), Some("s-1"));
+    assert_eq!((row.lineage.turn, row.lineage.turn_kind.as_deref()), (Some(1), Some("human")));
+    assert_eq!(row.route.requested_model.as_deref(), Some("sonnet"));
+    assert_eq!(row.route.resolved_model.as_deref(), Some("claude-sonnet-4-5"));
+    assert_eq!(row.route.answering_model.as_deref(), Some("claude-sonnet-4-5-20250929"));
+    assert_eq!(row.route.provider_request_id.as_deref(), Some("req_1"));
+    assert_eq!((row.outcome, row.status, row.stop_reason.as_deref()), (Outcome::Complete, Some(200), Some("tool_use")));
+    assert_eq!((row.timing.queue_us, row.timing.ttft_us, row.timing.total_us), (Some(40), Some(960), Some(970)));
+    // 1,000 tokens at 3 dollars and 100 at 15 dollars a million.
+    assert_eq!(row.cost_nano, Some(4_500_000));
+    assert!(row.price_version.is_some());
+    assert_eq!(record.session.title.as_ref().map(|title| title.text.as_str()), Some("List the files, please."));
+    let found: Vec<(Side, &str)> = record.texts.iter().map(|text| (text.side, text.text.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            (Side::User, "List the files, please."),
+            (Side::Assistant, "Of course."),
+            (Side::ToolInput, r#"Bash {"command":"ls -la"}"#),
+        ]
+    );
+}
+
+#[test]
+fn a_history_that_is_sent_again_adds_only_what_is_new() {
+    let mut desk = Desk::new();
+    let mut messages = vec![json!({"role": "user", "content": "Begin. ".repeat(200)})];
+    let mut new = 0;
+    let mut stored = 0;
+    for number in 0..50 {
+        let request = turn(&messages);
+        let record = desk.record(&whole(&request));
+        assert_eq!(desk.body(&record, Part::ClientRequest), Some(request.to_string()));
+        stored += record.pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>();
+        assert_eq!(record.texts.iter().filter(|text| text.side == Side::User).count(), usize::from(number == 0));
+        let answer = json!({"role": "assistant", "content": [{"type": "tool_use", "id": format!("t{number}"), "name": "Bash", "input": {"command": format!("cat {number}")}}]});
+        let result = json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": format!("t{number}"), "content": format!("line {number} ").repeat(150)}]});
+        new += answer.to_string().len() + result.to_string().len() + ANSWER.len();
+        messages.extend([answer, result]);
+    }
+    assert!(stored * 10 < new * 13 + 40_000, "{stored} bytes are stored for {new} bytes of new messages");
+}
+
+/// 003-5: what a client pastes and what a tool prints is stored without its secrets.
+#[test]
+fn secrets_are_masked_wherever_they_stand_in_a_call() {
+    let token = format!("ghp_{}", "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3z0A");
+    let aws = format!("AKIA{}", "Z7Q4XK2MN5PLRT3W");
+    let mut desk = Desk::new();
+    let mut raw = whole(&turn(&[
+        json!({"role": "user", "content": format!("My password={token} is new; AWS has {aws}.")}),
+    ]));
+    raw.entries.insert(3, (50, Entry::SentBody(format!("{{\"prompt\":\"{token}\"}}").into_bytes())));
+    if let Some((_, Entry::Closed(closed))) = raw.entries.last_mut() {
+        closed.error = Some(ErrorKind::UpstreamRejected);
+        closed.message = Some(format!("the key {token} is not valid"));
+    }
+    let record = desk.record(&raw);
+    let everything = format!("{record:?}{:?}", desk.pieces.values().map(|bytes| String::from_utf8_lossy(bytes)).collect::<Vec<_>>());
+    assert!(!everything.contains(&token) && !everything.contains(&aws), "{everything}");
+    assert!(everything.contains("«redacted:"), "{everything}");
+}
+
+#[test]
+fn what_a_client_got_is_stored_where_it_is_not_what_came() {
+    let mut desk = Desk::new();
+    let mut raw = whole(&turn(&[json!({"role": "user", "content": "Hi"})]));
+    raw.entries[5] = (960, Entry::Delivered(b"{\"type\":\"error\"}".to_vec()));
+    let record = desk.record(&raw);
+    assert_eq!(desk.body(&record, Part::UpstreamAnswer).as_deref(), Some(ANSWER));
+    assert_eq!(desk.body(&record, Part::ClientAnswer).as_deref(), Some("{\"type\":\"error\"}"));
+    let same = desk.record(&whole(&turn(&[json!({"role": "user", "content": "Hi"})])));
+    assert_eq!(desk.body(&same, Part::ClientAnswer), None);
+}
+
+#[test]
+fn a_call_without_an_end_was_interrupted_and_what_is_there_is_kept() {
+    let mut desk = Desk::new();
+    let mut raw = whole(&turn(&[json!({"role": "user", "content": "Hi"})]));
+    raw.entries.truncate(3);
+    raw.ended = false;
+    let record = desk.record(&raw);
+    assert_eq!(record.call.outcome, Outcome::Interrupted);
+    assert_eq!(record.call.route.provider.as_deref(), Some("anthropic"));
+    assert!(desk.body(&record, Part::ClientRequest).is_some());
+    // Not even its first notes are left.
+    let record = desk.record(&RawCall { ended: true, entries: Vec::new(), id: Uuid::now_v7(), missing: 1 });
+    assert_eq!(record.call.outcome, Outcome::Complete);
+}
+
+#[test]
+fn with_metadata_only_nothing_of_the_contents_is_stored() {
+    let mut desk = Desk::new();
+    let mut raw = whole(&turn(&[json!({"role": "user", "content": "A private matter."})]));
+    let (_, Entry::Opened(opened)) = &mut raw.entries[0] else { panic!("no beginning") };
+    opened.mode = Mode::Metadata;
+    let record = desk.record(&raw);
+    assert_eq!((record.bodies.len(), record.pieces.len(), record.texts.len()), (0, 0, 0));
+    assert!(!format!("{record:?}").contains("private"));
+    assert_eq!(record.call.usage.output, Some(100));
+}
