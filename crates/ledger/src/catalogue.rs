@@ -172,6 +172,11 @@ impl Catalogue {
     fn add(&mut self, file: &'static str, text: &'static str) -> Result<(), DataError> {
         let parsed: Provider = serde_saphyr::from_str(text)
             .map_err(|source| DataError::Form { file, source: Box::new(source) })?;
+        let prices = parsed.models.iter().flat_map(|model| &model.prices).map(|price| &price.source);
+        let tools = parsed.tools.iter().map(|tools| &tools.source);
+        if let Some(said) = prices.chain(tools).find(|source| !is_page(source)) {
+            return Err(DataError::Source { file, said: said.clone() });
+        }
         let mut book = Book {
             local: parsed.local,
             unpriced: parsed.unpriced,

@@ -134,7 +134,6 @@ pub fn check(
     for wanted in wanted {
         let mut add = |problem| found.push(Finding { id: wanted.id.clone(), problem });
         let Some(model) = find(listed, &wanted.id) else {
-            // A router has no entry of its own price; that it is not listed means nothing either.
             add(Problem::Missing { nearest: nearest(listed, &wanted.id) });
             continue;
         };

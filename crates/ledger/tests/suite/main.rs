@@ -8,10 +8,15 @@ mod openrouter;
 mod overrides;
 mod properties;
 
+use std::sync::LazyLock;
+
 use lockgate_ledger::{Catalogue, Date, Moment};
 
-fn shipped() -> Catalogue {
-    Catalogue::embedded().unwrap()
+/// Read once for all cases of a property.
+static SHIPPED: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::embedded().unwrap());
+
+fn shipped() -> &'static Catalogue {
+    &SHIPPED
 }
 
 /// `2026-11-21` or `2026-11-21 05:59`.

@@ -13,7 +13,7 @@ fn models() -> Models {
 }
 
 fn imported() -> Catalogue {
-    shipped().with_openrouter(&models())
+    shipped().clone().with_openrouter(&models())
 }
 
 fn wanted(ids: &[&str]) -> Vec<Wanted> {

@@ -64,7 +64,7 @@ proptest! {
     #[test]
     fn each_token_is_charged_once_and_the_parts_make_the_total(usage in usages(), model in any::<Index>()) {
         let shipped = shipped();
-        let cost = priced(&usage, &quote(&shipped, model));
+        let cost = priced(&usage, &quote(shipped, model));
         prop_assert_eq!(sum(&cost), u128::from(cost.total.get()));
         let units = |wanted: &[Part]| -> u64 {
             cost.parts.iter().filter(|share| wanted.contains(&share.part)).map(|share| share.units).sum()
@@ -80,7 +80,7 @@ proptest! {
     #[test]
     fn more_tokens_never_cost_less(usage in usages(), more in 1_u64..500_000, which in 0_usize..5, model in any::<Index>()) {
         let shipped = shipped();
-        let quote = quote(&shipped, model);
+        let quote = quote(shipped, model);
         let mut larger = usage.clone();
         let grown = match which {
             0 => &mut larger.input_uncached,
@@ -110,17 +110,17 @@ proptest! {
             output_reasoning: Some(counts[5]),
             ..Usage::default()
         };
-        let total = priced(&usage, &quote(&shipped, model)).total;
+        let total = priced(&usage, &quote(shipped, model)).total;
         prop_assert!(total <= Nano::MAX && total.to_i64() >= 0);
         let alone = Usage { input_uncached: Some(counts[0]), output: Some(0), ..Usage::default() };
-        prop_assert!(total >= priced(&alone, &quote(&shipped, model)).total);
+        prop_assert!(total >= priced(&alone, &quote(shipped, model)).total);
     }
 
     /// 004-43: reading from a cache saves, at every model that lists a price for it.
     #[test]
     fn the_same_prompt_from_the_cache_never_costs_more(input in tokens(), output in tokens(), model in any::<Index>()) {
         let shipped = shipped();
-        let quote = quote(&shipped, model);
+        let quote = quote(shipped, model);
         let fresh = Usage { input_uncached: Some(input), output: Some(output), ..Usage::default() };
         let cached =
             Usage { input_uncached: Some(0), cache_read: Some(input), output: Some(output), ..Usage::default() };
