@@ -251,6 +251,7 @@ fn note(plan: &Plan, number: u32) {
         let sent = Sent {
             attempt: number,
             dialect: plan.upstream.dialect,
+            kind: plan.target.upstream.kind.name().to_owned(),
             model: plan.target.model.clone(),
             provider: plan.target.upstream.id.clone(),
         };

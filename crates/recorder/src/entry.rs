@@ -63,6 +63,8 @@ pub struct Sent {
     pub attempt: u32,
     /// The dialect of the body.
     pub dialect: Dialect,
+    /// What kind of provider it is.
+    pub kind: String,
     /// The model as the provider is asked.
     pub model: String,
     /// The provider's id.

@@ -142,8 +142,7 @@ impl Work {
             let held = self.round().err();
             self.note(held.clone());
             match held {
-                None if stopping => return,
-                Some(_) if stopping => return,
+                None | Some(_) if stopping => return,
                 None => {
                     pause = Duration::from_millis(200);
                     self.log.wait(Duration::from_secs(1));
@@ -272,7 +271,7 @@ impl Work {
         let mut trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*trouble, &held) {
             (None, Some(reason)) => {
-                tracing::warn!(reason, "calls are not stored for now; the log keeps them")
+                tracing::warn!(reason, "calls are not stored for now; the log keeps them");
             }
             (Some(_), None) => tracing::info!("calls are stored again"),
             (None, None) | (Some(_), Some(_)) => {}

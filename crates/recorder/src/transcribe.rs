@@ -14,8 +14,8 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use lockgate_core::{Conversation, StopReason, Usage};
-use lockgate_ledger::{Catalogue, Cost, Moment, Terms};
+use lockgate_core::{Conversation, StopReason};
+use lockgate_ledger::{Catalogue, Cost, Moment, Nano, Terms};
 use lockgate_redact::Redactor;
 use lockgate_session::{
     Facts, Identity, Lineage, Members, Messages, SessionSource, Step, TurnKind, identify,
@@ -27,8 +27,10 @@ use lockgate_store::{
 };
 use lockgate_wire::format;
 use lru::LruCache;
+use memchr::memmem;
+use serde_json::value::RawValue;
 
-use crate::entry::{Closed, Mode, Opened, Operation};
+use crate::entry::{Closed, Mode, Opened, Operation, Sent};
 use crate::reel::{Reel, Track};
 use crate::scan::RawCall;
 use crate::scribe::{Known, Transcribe};
@@ -73,7 +75,7 @@ impl Transcriber {
         let conversation = reel.opened.as_ref().and_then(|opened| conversation(opened, &reel.request));
         let identity =
             reel.opened.as_ref().map(|opened| identity(opened, &reel.request, conversation.as_ref()));
-        let mut call = self.call(raw, &reel, &closed, identity.as_ref());
+        let call = self.call(raw, &reel, &closed, identity.as_ref());
         let scope = call.scope();
         let mut record = Record {
             bodies: Vec::new(),
@@ -81,7 +83,7 @@ impl Transcriber {
             pieces: Vec::new(),
             session: identity.as_ref().map_or_else(SessionFacts::default, session_facts),
             texts: Vec::new(),
-            call: call.clone(),
+            call,
         };
         self.mask_details(mode, &mut record);
         if mode == Mode::Metadata {
@@ -94,7 +96,7 @@ impl Transcriber {
                 Scope::Session(_) => known(&scope)?,
             };
             let resumed = !pieces.is_empty();
-            self.sessions.put(scope.clone(), Memory { resumed, pieces, ..Memory::default() });
+            self.sessions.put(scope.clone(), Memory { pieces, resumed, ..Memory::default() });
         }
         let Some(memory) = self.sessions.get_mut(&scope) else { return Ok(record) };
         let step = match (&conversation, &identity) {
@@ -120,7 +122,6 @@ impl Transcriber {
                 self.cleaner.text(&mut text.text);
             }
         }
-        call.lineage = record.call.lineage.clone();
         Ok(record)
     }
 
@@ -132,7 +133,7 @@ impl Transcriber {
         let usage = closed.usage.clone().unwrap_or_default();
         let provider = closed.provider.clone().or_else(|| last.map(|attempt| attempt.sent.provider.clone()));
         let resolved = closed.requested.clone().or_else(|| last.map(|attempt| attempt.sent.model.clone()));
-        let cost = self.cost(started_us, provider.as_deref(), resolved.as_deref(), closed.usage.as_ref());
+        let cost = self.cost(started_us, reel, closed);
         let header = |name: &str| {
             let found = opened?.headers.iter().find(|(own, _)| own == name);
             found.map(|(_, value)| value.clone())
@@ -177,24 +178,21 @@ impl Transcriber {
             status: closed.status,
             stop_reason: closed.stop.as_ref().map(stop_word),
             timing: Timing {
-                queue_us: reel.attempts.first().map(|attempt| attempt.sent_at_us as i64),
+                queue_us: reel.attempts.first().map(|attempt| attempt.sent_at_us.cast_signed()),
                 started_us,
-                total_us: reel.closed.as_ref().map(|(at, _)| *at as i64),
-                ttft_us: reel.first_us.map(|at| at as i64),
+                total_us: reel.closed.as_ref().map(|(at, _)| at.cast_signed()),
+                ttft_us: reel.first_us.map(u64::cast_signed),
             },
         }
     }
 
-    fn cost(
-        &self,
-        started_us: i64,
-        provider: Option<&str>,
-        model: Option<&str>,
-        usage: Option<&Usage>,
-    ) -> Option<Cost> {
+    fn cost(&self, started_us: i64, reel: &Reel, closed: &Closed) -> Option<Cost> {
         let at = Moment::from_unix(started_us.div_euclid(1_000_000))?;
-        let quote = self.prices.price(provider?, model?, at);
-        lockgate_ledger::cost(usage?, quote.as_ref(), &Terms::default()).ok()
+        let attempt = reel.attempts.last()?;
+        let Sent { kind, model, provider, .. } = &attempt.sent;
+        let quote = self.prices.first(&[provider, kind], model, at);
+        let terms = Terms { told: told(&attempt.answer.bytes), ..Terms::default() };
+        lockgate_ledger::cost(closed.usage.as_ref()?, quote.as_ref(), &terms).ok()
     }
 
     /// Words that came from outside and are neither body nor text.
@@ -358,10 +356,14 @@ fn details(reel: &Reel, closed: &Closed) -> Details {
             number: attempt.sent.attempt,
             provider: attempt.sent.provider.clone(),
             request_id: attempt.head.as_ref().and_then(|head| head.request_id.clone()),
-            started_us: attempt.sent_at_us as i64,
+            started_us: attempt.sent_at_us.cast_signed(),
             status,
-            total_us: end.map(|end| end.saturating_sub(attempt.sent_at_us) as i64),
-            ttft_us: attempt.answer.times.first().map(|(_, at)| at.saturating_sub(attempt.sent_at_us) as i64),
+            total_us: end.map(|end| end.saturating_sub(attempt.sent_at_us).cast_signed()),
+            ttft_us: attempt
+                .answer
+                .times
+                .first()
+                .map(|(_, at)| at.saturating_sub(attempt.sent_at_us).cast_signed()),
         }
     });
     Details { attempts: attempts.collect(), losses: closed.losses.clone(), ..Details::default() }
@@ -386,6 +388,19 @@ fn operation(opened: &Opened) -> String {
         Operation::Generate => "chat".to_owned(),
         Operation::Other => opened.path.split('?').next().unwrap_or_default().to_owned(),
     }
+}
+
+/// What a provider says itself that the call cost. Those that do say it in the object of the usage, or beside it.
+fn told(answer: &[u8]) -> Option<Nano> {
+    let begin = match memmem::rfind(answer, b"\"total_cost_usd\"") {
+        Some(at) => answer[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |line| line + 1),
+        None => {
+            memmem::find(answer, b"\"cost")?;
+            memmem::rfind(answer, b"\"usage\":")? + b"\"usage\":".len()
+        }
+    };
+    let mut values = serde_json::Deserializer::from_slice(&answer[begin..]).into_iter::<&RawValue>();
+    lockgate_ledger::told(values.next()?.ok()?.get())
 }
 
 /// The model as the client named it.

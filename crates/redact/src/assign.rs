@@ -73,7 +73,13 @@ fn logs_in(text: &[u8], name: &Range<usize>) -> bool {
 }
 
 /// True if a member of an object with this name and value holds a secret.
-pub(crate) fn is_secret_pair(name: &[u8], word: Range<usize>, value: &[u8], kind: Kind, level: Level) -> bool {
+pub(crate) fn is_secret_pair(
+    name: &[u8],
+    word: Range<usize>,
+    value: &[u8],
+    kind: Kind,
+    level: Level,
+) -> bool {
     name.len() <= NAME_MAX
         && names_secret(name, word, kind)
         && value.len() <= VALUE_MAX
@@ -187,7 +193,11 @@ fn after_name(text: &[u8], name: &Range<usize>) -> (usize, bool) {
 
 /// `value="` after the name of an XML element, `"value":` after `"name": "…",`, and the same on YAML's next line.
 fn value_attribute(rest: &[u8]) -> Option<usize> {
-    let skip = rest.iter().take(24).take_while(|byte| matches!(byte, b' ' | b',' | b'\n' | b'\r' | b'\t' | b'"')).count();
+    let skip = rest
+        .iter()
+        .take(24)
+        .take_while(|byte| matches!(byte, b' ' | b',' | b'\n' | b'\r' | b'\t' | b'"'))
+        .count();
     let after = rest.get(skip..)?;
     let word = after.get(..5)?;
     if skip == 0 || !word.eq_ignore_ascii_case(b"value") {
@@ -197,13 +207,21 @@ fn value_attribute(rest: &[u8]) -> Option<usize> {
     let gap = tail.iter().take(6).take_while(|byte| matches!(byte, b'=' | b':' | b' ' | b'"')).count();
     let quote = tail[..gap].iter().rposition(|byte| *byte == b'"');
     match quote {
-        Some(quote) if quote > 0 && tail[..quote].iter().any(|byte| matches!(byte, b'=' | b':')) => Some(skip + 5 + quote),
+        Some(quote) if quote > 0 && tail[..quote].iter().any(|byte| matches!(byte, b'=' | b':')) => {
+            Some(skip + 5 + quote)
+        }
         Some(_) | None => (gap > 0).then_some(skip + 5 + gap),
     }
 }
 
 /// `password 'x'`, `the password is "x"`, `--token x`, `login me password x`.
-fn said(text: &[u8], name: &Range<usize>, at: usize, gap: usize, quoted_name: bool) -> Option<(Range<usize>, Style)> {
+fn said(
+    text: &[u8],
+    name: &Range<usize>,
+    at: usize,
+    gap: usize,
+    quoted_name: bool,
+) -> Option<(Range<usize>, Style)> {
     if gap == 0 || quoted_name {
         return None;
     }
@@ -290,7 +308,8 @@ fn annotation(text: &[u8]) -> usize {
         .iter()
         .take(40)
         .take_while(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'[' | b']' | b'<' | b'>' | b'?' | b'|' | b'.' | b' ' | b'&' | b'\'')
+            byte.is_ascii_alphanumeric()
+                || matches!(byte, b'_' | b'[' | b']' | b'<' | b'>' | b'?' | b'|' | b'.' | b' ' | b'&' | b'\'')
         })
         .count();
     let at = gap + kind;
@@ -302,7 +321,8 @@ fn annotation(text: &[u8]) -> usize {
 }
 
 fn blanks(text: &[u8], at: usize) -> usize {
-    text.get(at..).map_or(0, |rest| rest.iter().take(40).take_while(|byte| matches!(byte, b' ' | b'\t')).count())
+    text.get(at..)
+        .map_or(0, |rest| rest.iter().take(40).take_while(|byte| matches!(byte, b' ' | b'\t')).count())
 }
 
 fn line_break(text: &[u8], at: usize) -> usize {
@@ -319,9 +339,23 @@ fn starts_line(text: &[u8], at: usize) -> bool {
     let start = line.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let escaped = memchr::memmem::rfind(line, b"\\n").map_or(0, |newline| newline + 2);
     let before = line[start.max(escaped)..].trim_ascii();
-    let before = before.strip_prefix(b"#").or(before.strip_prefix(b"//")).unwrap_or(before).trim_ascii_start();
-    [&b""[..], b"-", b"export", b"ENV", b"set", b"SET", b"env", b"-e", b"ARG", b"REM SET", b"\"", b"//registry.npmjs.org/:"]
-        .contains(&before)
+    let before =
+        before.strip_prefix(b"#").or(before.strip_prefix(b"//")).unwrap_or(before).trim_ascii_start();
+    [
+        &b""[..],
+        b"-",
+        b"export",
+        b"ENV",
+        b"set",
+        b"SET",
+        b"env",
+        b"-e",
+        b"ARG",
+        b"REM SET",
+        b"\"",
+        b"//registry.npmjs.org/:",
+    ]
+    .contains(&before)
         || before.ends_with(b"/:")
 }
 
@@ -339,8 +373,12 @@ fn is_secret(name: &[u8], value: &[u8], kind: Kind, style: Style, level: Level) 
     }
     match (level, kind) {
         (Level::Prompt, Kind::Key) => false,
-        (Level::Prompt, Kind::Password) => mix.spaces == 0 && value::is_random(value, 8) && !looks_like_code(value, style),
-        (Level::Prompt, Kind::Token) => value::is_random(value, 16) && !value::is_uuid(value) && !looks_like_code(value, style),
+        (Level::Prompt, Kind::Password) => {
+            mix.spaces == 0 && value::is_random(value, 8) && !looks_like_code(value, style)
+        }
+        (Level::Prompt, Kind::Token) => {
+            value::is_random(value, 16) && !value::is_uuid(value) && !looks_like_code(value, style)
+        }
         (Level::Record, Kind::Key) => {
             let strong = value.len() >= 40 && value::entropy(value) > 4.5 && style == Style::Quoted;
             (strong || value::is_random(value, 20)) && !looks_like_code(value, style)
@@ -375,13 +413,17 @@ fn is_token(value: &[u8], mix: Mix, style: Style) -> bool {
     }
     let words = value::is_words(value);
     match style {
-        Style::Bare => mix.digits > 0 && (value::is_random(value, 8) || !words) || (!words && value.len() >= 16),
+        Style::Bare => {
+            mix.digits > 0 && (value::is_random(value, 8) || !words) || (!words && value.len() >= 16)
+        }
         Style::Code => value::is_random(value, 12),
         Style::Quoted => {
             value::is_random(value, 8)
                 || (!words && mix.digits > 0 && value.len() >= 12)
                 || (!words && value.len() >= 16)
-                || (words && !value.iter().any(|byte| matches!(byte, b' ' | b'.' | b'/' | b':')) && value.len() >= 11)
+                || (words
+                    && !value.iter().any(|byte| matches!(byte, b' ' | b'.' | b'/' | b':'))
+                    && value.len() >= 11)
         }
     }
 }
@@ -392,22 +434,41 @@ fn names_itself(name: &[u8], value: &[u8]) -> bool {
     let has = |part: &str| memchr::memmem::find(&lower, part.as_bytes()).is_some();
     let separated = value.iter().any(|byte| matches!(byte, b'_' | b'-' | b'.' | b' ' | b':'));
     lower == name.to_ascii_lowercase()
-        || (separated && (has("password") || has("passwd") || has("secret") || has("token")) && name.len() >= value.len())
+        || (separated
+            && (has("password") || has("passwd") || has("secret") || has("token"))
+            && name.len() >= value.len())
         || (name.len() < value.len() && lower.starts_with(&name.to_ascii_lowercase()) && separated)
 }
 
 /// Calls, interpolations, formats and members rather than a value.
 fn looks_like_code(value: &[u8], style: Style) -> bool {
     let has = |part: &[u8]| memchr::memmem::find(value, part).is_some();
-    if has(b"()") || has(b"${") || has(b"{{") || has(b"<%") || has(b"%s") || has(b"#{") || has(b"' +") || has(b"\" +") {
+    if has(b"()")
+        || has(b"${")
+        || has(b"{{")
+        || has(b"<%")
+        || has(b"%s")
+        || has(b"#{")
+        || has(b"' +")
+        || has(b"\" +")
+    {
         return true;
     }
     match style {
-        Style::Quoted => (value[0] == b'{' && value[value.len() - 1] == b'}') || has(b"=\"") || has(b"\\n") && has(b" "),
+        Style::Quoted => {
+            (value[0] == b'{' && value[value.len() - 1] == b'}') || has(b"=\"") || has(b"\\n") && has(b" ")
+        }
         Style::Bare => has(b"(") && has(b")") && has(b"."),
         Style::Code => {
-            has(b"(") || has(b"[") || has(b"{") || has(b"->") || has(b"::") || value[0] == b'*' || value[0] == b'&'
-                || has(b"|") || (has(b".") && !value::is_random(value, 20))
+            has(b"(")
+                || has(b"[")
+                || has(b"{")
+                || has(b"->")
+                || has(b"::")
+                || value[0] == b'*'
+                || value[0] == b'&'
+                || has(b"|")
+                || (has(b".") && !value::is_random(value, 20))
                 || (has(b"_") && Mix::of(value).digits <= 2)
         }
     }
@@ -415,26 +476,86 @@ fn looks_like_code(value: &[u8], style: Style) -> bool {
 
 /// What may follow the secret word in a name, in order, without separators and digits.
 const TAILS: [&str; 34] = [
-    "accesskey", "access", "b", "base", "bytes", "default", "dev", "enc", "hash", "hex", "key", "keybase", "live", "local",
-    "main", "new", "old", "phrase", "plain", "prod", "production", "root", "salt", "secret", "stage", "staging", "str",
-    "string", "test", "text", "token", "v", "val", "value",
+    "accesskey",
+    "access",
+    "b",
+    "base",
+    "bytes",
+    "default",
+    "dev",
+    "enc",
+    "hash",
+    "hex",
+    "key",
+    "keybase",
+    "live",
+    "local",
+    "main",
+    "new",
+    "old",
+    "phrase",
+    "plain",
+    "prod",
+    "production",
+    "root",
+    "salt",
+    "secret",
+    "stage",
+    "staging",
+    "str",
+    "string",
+    "test",
+    "text",
+    "token",
+    "v",
+    "val",
+    "value",
 ];
 
 const PASS_HEADS: [&str; 16] = [
-    "db", "database", "mail", "smtp", "redis", "mysql", "postgres", "pg", "ftp", "ssh", "admin", "root", "user", "login",
-    "account", "auth",
+    "db", "database", "mail", "smtp", "redis", "mysql", "postgres", "pg", "ftp", "ssh", "admin", "root",
+    "user", "login", "account", "auth",
 ];
 
 const NOT_TOKENS: [&str; 15] = [
-    "next", "page", "continuation", "cursor", "max", "eos", "bos", "pad", "unk", "stop", "sync", "mask", "sep", "special",
+    "next",
+    "page",
+    "continuation",
+    "cursor",
+    "max",
+    "eos",
+    "bos",
+    "pad",
+    "unk",
+    "stop",
+    "sync",
+    "mask",
+    "sep",
+    "special",
     "resume",
 ];
 
 const KEY_HEADS: [&str; 8] = ["api", "auth", "app", "account", "access", "license", "master", "stream"];
 
 const NOT_KEYS: [&str; 18] = [
-    "public", "pub", "primary", "foreign", "cache", "sort", "partition", "idempotency", "row", "object", "s3", "group",
-    "host", "index", "dedupe", "prompt", "storage", "tmp",
+    "public",
+    "pub",
+    "primary",
+    "foreign",
+    "cache",
+    "sort",
+    "partition",
+    "idempotency",
+    "row",
+    "object",
+    "s3",
+    "group",
+    "host",
+    "index",
+    "dedupe",
+    "prompt",
+    "storage",
+    "tmp",
 ];
 
 #[cfg(test)]

@@ -165,7 +165,12 @@ impl Rule {
         }
         let never = match self.find {
             Find::Assigned(kind) => assign::never(text, word, kind),
-            Find::Code(_) | Find::Pattern(_) => self.before == 0 && self.extent != Extent::Block && !begins(text, word.start) && matches!(self.find, Find::Pattern(_)),
+            Find::Code(_) | Find::Pattern(_) => {
+                self.before == 0
+                    && self.extent != Extent::Block
+                    && !begins(text, word.start)
+                    && matches!(self.find, Find::Pattern(_))
+            }
         };
         (most, never || word.start + self.after <= text.len())
     }

@@ -242,7 +242,9 @@ fn by_header(facts: &Facts<'_>) -> Option<ClientKind> {
 fn by_words(facts: &Facts<'_>) -> Option<ClientKind> {
     let conversation = facts.conversation?;
     let texts = |part: &'_ lockgate_core::Part| match &part.block {
-        Block::Text(text) => INSTRUCTIONS.iter().find(|(begins, _)| text.text.starts_with(begins)).map(|(_, kind)| *kind),
+        Block::Text(text) => {
+            INSTRUCTIONS.iter().find(|(begins, _)| text.text.starts_with(begins)).map(|(_, kind)| *kind)
+        }
         _ => None,
     };
     if let Some(kind) = conversation.system.iter().take(4).find_map(texts) {
@@ -250,9 +252,7 @@ fn by_words(facts: &Facts<'_>) -> Option<ClientKind> {
     }
     let first = conversation.turns.iter().find(|turn| turn.role == Role::User)?;
     let cursor = |part: &lockgate_core::Part| match &part.block {
-        Block::Text(text) => {
-            text.text.starts_with("<user_info>") || text.text.starts_with("<user_query>")
-        }
+        Block::Text(text) => text.text.starts_with("<user_info>") || text.text.starts_with("<user_query>"),
         _ => false,
     };
     first.parts.iter().take(4).any(cursor).then_some(ClientKind::Cursor)
@@ -279,9 +279,17 @@ mod tests {
             ("claude-cli/2.1.329 (external, sdk-cli)", ClientKind::ClaudeCode, Some("2.1.329")),
             ("codex_exec/0.169.0 (Debian 12.0.0; x86_64) unknown", ClientKind::Codex, Some("0.169.0")),
             ("codex_cli_rs/0.40.0 (Mac OS 15.1; arm64)", ClientKind::Codex, Some("0.40.0")),
-            ("GeminiCLI-tui/0.61.0/gemini-2.5-pro (linux; x64; terminal)", ClientKind::GeminiCli, Some("0.61.0")),
+            (
+                "GeminiCLI-tui/0.61.0/gemini-2.5-pro (linux; x64; terminal)",
+                ClientKind::GeminiCli,
+                Some("0.61.0"),
+            ),
             ("GeminiCLI/v0.9.0 (linux)", ClientKind::GeminiCli, Some("v0.9.0")),
-            ("opencode/1.18.33 ai-sdk/provider-utils/4.0.23 runtime/bun/1.3.14", ClientKind::Opencode, Some("1.18.33")),
+            (
+                "opencode/1.18.33 ai-sdk/provider-utils/4.0.23 runtime/bun/1.3.14",
+                ClientKind::Opencode,
+                Some("1.18.33"),
+            ),
             ("ai/6.0.3 ai-sdk/openai/3.0 runtime/node.js/20", ClientKind::VercelAi, None),
             ("OpenAI/JS 6.26.0", ClientKind::OpenaiSdk, Some("6.26.0")),
             ("AsyncOpenAI/Python 3.52.0", ClientKind::OpenaiSdk, Some("3.52.0")),

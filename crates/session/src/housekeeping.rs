@@ -70,7 +70,10 @@ const WORDS: [(&str, Housekeeping); 19] = [
     ("distilling chat history into a structured XML <state_snapshot>", Housekeeping::Compaction),
     ("summarizes internal chat history into a given structure", Housekeeping::Compaction),
     ("You are a specialized Task Routing AI", Housekeeping::Routing),
-    ("Analyze *only* the content and structure of your immediately preceding response", Housekeeping::Routing),
+    (
+        "Analyze *only* the content and structure of your immediately preceding response",
+        Housekeeping::Routing,
+    ),
     ("You are naming a coding session", Housekeeping::Title),
     ("sentence-case title", Housekeeping::Title),
     ("You are a title generator", Housekeeping::Title),
@@ -86,7 +89,10 @@ const BEGINNINGS: [(&str, Housekeeping); 6] = [
     ("Your task is to create a detailed summary of", Housekeeping::Compaction),
     ("You are performing a CONTEXT CHECKPOINT COMPACTION", Housekeeping::Compaction),
     ("Provide a detailed prompt for continuing our conversation", Housekeeping::Compaction),
-    ("Analyze *only* the content and structure of your immediately preceding response", Housekeeping::Routing),
+    (
+        "Analyze *only* the content and structure of your immediately preceding response",
+        Housekeeping::Routing,
+    ),
     ("[SUGGESTION MODE:", Housekeeping::Suggestion),
 ];
 
@@ -116,7 +122,8 @@ fn by_header(facts: &Facts<'_>, client: ClientKind) -> Option<Housekeeping> {
     match client {
         ClientKind::ClaudeCode => {
             let class = facts.headers.header("x-claude-code-request-class");
-            let compacts = class == Some("compaction") || facts.headers.header("x-claude-code-compaction").is_some();
+            let compacts =
+                class == Some("compaction") || facts.headers.header("x-claude-code-compaction").is_some();
             compacts.then_some(Housekeeping::Compaction)
         }
         ClientKind::Codex => match crate::ids::codex_metadata(facts)?.get("request_kind")?.as_str()? {
@@ -208,7 +215,9 @@ fn by_words(conversation: &Conversation) -> Option<Housekeeping> {
     let system = conversation.system.iter().filter_map(text_of).take(4);
     let texts = system.chain(first).map(|words| words.as_str()).chain([last]);
     texts.map(|text| head(text, LOOKED_THROUGH)).find_map(|text| {
-        WORDS.iter().find(|(words, _)| memchr::memmem::find(text.as_bytes(), words.as_bytes()).is_some())
+        WORDS
+            .iter()
+            .find(|(words, _)| memchr::memmem::find(text.as_bytes(), words.as_bytes()).is_some())
             .map(|(_, kind)| *kind)
     })
 }

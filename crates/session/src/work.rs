@@ -46,7 +46,9 @@ impl Work {
             work.branch.clone_from(&work.branch_at_start);
             address = work.read_results(conversation);
         }
-        if let Some(Value::Object(workspaces)) = codex_metadata(facts).as_ref().and_then(|told| told.get("workspaces")) {
+        if let Some(Value::Object(workspaces)) =
+            codex_metadata(facts).as_ref().and_then(|told| told.get("workspaces"))
+        {
             if let Some((path, told)) = workspaces.iter().next() {
                 work.cwd = work.cwd.take().or_else(|| word(path, PATH));
                 let origin = told.pointer("/associated_remote_urls/origin").and_then(Value::as_str);
@@ -116,13 +118,21 @@ impl Work {
 
     fn read_line(&mut self, line: &str, section: Section) {
         let line = line.trim_start_matches(['-', '*', ' ']);
-        let path = ["Primary working directory:", "Working directory:", "Current working directory:", "Workspace Path:"];
+        let path = [
+            "Primary working directory:",
+            "Working directory:",
+            "Current working directory:",
+            "Workspace Path:",
+        ];
         let git = ["Is a git repository:", "Is directory a git repo:"];
         if let Some(path) = first_after(line, &path).or_else(|| in_element(line, "cwd")) {
             set(&mut self.cwd, path, PATH);
         } else if let Some(path) = after(line, "I'm currently working in the directory:") {
             set(&mut self.cwd, path, PATH);
-        } else if let Some(path) = line.strip_prefix("# Current Working Directory (").or_else(|| line.strip_prefix("Current Working Directory (")) {
+        } else if let Some(path) = line
+            .strip_prefix("# Current Working Directory (")
+            .or_else(|| line.strip_prefix("Current Working Directory ("))
+        {
             set(&mut self.cwd, path.split(')').next().unwrap_or_default(), PATH);
         } else if section == Section::Gemini && (line.starts_with('/') || line.get(1..3) == Some(":\\")) {
             // The first of a list of directories; a list of what is in them follows.
@@ -140,7 +150,9 @@ impl Work {
             self.branch_at_start = Some(name);
         } else if let Some(name) = line.strip_prefix("Main branch").and_then(|rest| rest.split_once(':')) {
             self.main_branch = git::branch(name.1).or(self.main_branch.take());
-        } else if section == Section::GitStatus && let Some(name) = git::short_status(line) {
+        } else if section == Section::GitStatus
+            && let Some(name) = git::short_status(line)
+        {
             self.branch_at_start = Some(name);
         } else if let Some(path) = after(line, "Git repo:") {
             self.git = Some(!path.is_empty());
@@ -162,7 +174,8 @@ impl Work {
             return None;
         }
         let turns = conversation.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev());
-        let results = turns.filter_map(|part| if let Block::ToolResult(result) = &part.block { Some(result) } else { None });
+        let results = turns
+            .filter_map(|part| if let Block::ToolResult(result) = &part.block { Some(result) } else { None });
         let mut repo = None;
         let of_git = results.filter_map(|result| {
             let call = calls.iter().rev().find(|(id, _)| *id == result.call_id);
@@ -234,7 +247,11 @@ impl Section {
             Self::Gemini => line == "</session_context>" || line.contains("Directory Structure"),
             Self::Git => line == "Status:" || line == "</system-reminder>",
             Self::GitStatus => line == "</git_status>",
-            Self::Heading => line.starts_with("# ") || line == "</system-reminder>" || line.starts_with("You are powered by"),
+            Self::Heading => {
+                line.starts_with("# ")
+                    || line == "</system-reminder>"
+                    || line.starts_with("You are powered by")
+            }
         }
     }
 }

@@ -60,8 +60,9 @@ fn sent() -> Entry {
     Entry::Sent(Sent {
         attempt: 1,
         dialect: Dialect::Anthropic,
+        kind: "anthropic".into(),
         model: "claude-sonnet-4-5".into(),
-        provider: "anthropic".into(),
+        provider: "my-claude".into(),
     })
 }
 
@@ -118,12 +119,21 @@ fn a_call_is_stored_with_who_what_when_and_how_much() {
     assert_eq!(row.route.resolved_model.as_deref(), Some("claude-sonnet-4-5"));
     assert_eq!(row.route.answering_model.as_deref(), Some("claude-sonnet-4-5-20250929"));
     assert_eq!(row.route.provider_request_id.as_deref(), Some("req_1"));
-    assert_eq!((row.outcome, row.status, row.stop_reason.as_deref()), (Outcome::Complete, Some(200), Some("tool_use")));
-    assert_eq!((row.timing.queue_us, row.timing.ttft_us, row.timing.total_us), (Some(40), Some(960), Some(970)));
+    assert_eq!(
+        (row.outcome, row.status, row.stop_reason.as_deref()),
+        (Outcome::Complete, Some(200), Some("tool_use"))
+    );
+    assert_eq!(
+        (row.timing.queue_us, row.timing.ttft_us, row.timing.total_us),
+        (Some(40), Some(960), Some(970))
+    );
     // 1,000 tokens at 3 dollars and 100 at 15 dollars a million.
     assert_eq!(row.cost_nano, Some(4_500_000));
     assert!(row.price_version.is_some());
-    assert_eq!(record.session.title.as_ref().map(|title| title.text.as_str()), Some("List the files, please."));
+    assert_eq!(
+        record.session.title.as_ref().map(|title| title.text.as_str()),
+        Some("List the files, please.")
+    );
     let found: Vec<(Side, &str)> = record.texts.iter().map(|text| (text.side, text.text.as_str())).collect();
     assert_eq!(
         found,
@@ -146,7 +156,10 @@ fn a_history_that_is_sent_again_adds_only_what_is_new() {
         let record = desk.record(&whole(&request));
         assert_eq!(desk.body(&record, Part::ClientRequest), Some(request.to_string()));
         stored += record.pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>();
-        assert_eq!(record.texts.iter().filter(|text| text.side == Side::User).count(), usize::from(number == 0));
+        assert_eq!(
+            record.texts.iter().filter(|text| text.side == Side::User).count(),
+            usize::from(number == 0)
+        );
         let answer = json!({"role": "assistant", "content": [{"type": "tool_use", "id": format!("t{number}"), "name": "Bash", "input": {"command": format!("cat {number}")}}]});
         let result = json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": format!("t{number}"), "content": format!("line {number} ").repeat(150)}]});
         new += answer.to_string().len() + result.to_string().len() + ANSWER.len();
@@ -170,7 +183,10 @@ fn secrets_are_masked_wherever_they_stand_in_a_call() {
         closed.message = Some(format!("the key {token} is not valid"));
     }
     let record = desk.record(&raw);
-    let everything = format!("{record:?}{:?}", desk.pieces.values().map(|bytes| String::from_utf8_lossy(bytes)).collect::<Vec<_>>());
+    let everything = format!(
+        "{record:?}{:?}",
+        desk.pieces.values().map(|bytes| String::from_utf8_lossy(bytes)).collect::<Vec<_>>()
+    );
     assert!(!everything.contains(&token) && !everything.contains(&aws), "{everything}");
     assert!(everything.contains("«redacted:"), "{everything}");
 }
@@ -195,7 +211,7 @@ fn a_call_without_an_end_was_interrupted_and_what_is_there_is_kept() {
     raw.ended = false;
     let record = desk.record(&raw);
     assert_eq!(record.call.outcome, Outcome::Interrupted);
-    assert_eq!(record.call.route.provider.as_deref(), Some("anthropic"));
+    assert_eq!(record.call.route.provider.as_deref(), Some("my-claude"));
     assert!(desk.body(&record, Part::ClientRequest).is_some());
     // Not even its first notes are left.
     let record = desk.record(&RawCall { ended: true, entries: Vec::new(), id: Uuid::now_v7(), missing: 1 });
@@ -212,4 +228,13 @@ fn with_metadata_only_nothing_of_the_contents_is_stored() {
     assert_eq!((record.bodies.len(), record.pieces.len(), record.texts.len()), (0, 0, 0));
     assert!(!format!("{record:?}").contains("private"));
     assert_eq!(record.call.usage.output, Some(100));
+}
+
+#[test]
+fn what_a_provider_says_of_its_cost_goes_before_the_price_list() {
+    let mut desk = Desk::new();
+    let mut raw = whole(&turn(&[json!({"role": "user", "content": "Hi"})]));
+    let answer = ANSWER.replace(r#""output_tokens":100"#, r#""output_tokens":100,"cost":0.0123"#);
+    raw.entries[4] = (950, Entry::Received(answer.into_bytes()));
+    assert_eq!(desk.record(&raw).call.cost_nano, Some(12_300_000));
 }
