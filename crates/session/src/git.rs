@@ -51,7 +51,8 @@ fn on_branch(line: &str) -> Option<String> {
     if let Some(name) = line.strip_prefix("On branch ") {
         return branch(name);
     }
-    let switched = line.strip_prefix("Switched to branch '").or_else(|| line.strip_prefix("Switched to a new branch '"));
+    let switched =
+        line.strip_prefix("Switched to branch '").or_else(|| line.strip_prefix("Switched to a new branch '"));
     switched.or_else(|| line.strip_prefix("Already on '")).and_then(quoted)
 }
 
@@ -140,7 +141,8 @@ mod tests {
         ] {
             assert_eq!(repo(address).as_deref(), name, "{address}");
         }
-        let remotes = "origin\tgit@example.com:acme/parser.git (fetch)\norigin\tgit@example.com:acme/parser.git (push)";
+        let remotes =
+            "origin\tgit@example.com:acme/parser.git (fetch)\norigin\tgit@example.com:acme/parser.git (push)";
         assert_eq!(read("git remote -v", remotes).repo.as_deref(), Some("parser"));
     }
 }

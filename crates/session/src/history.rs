@@ -172,7 +172,9 @@ impl<'a> Walk<'a> {
 pub(crate) fn is_result(part: &Part) -> bool {
     match &part.block {
         Block::ToolResult(_) => true,
-        Block::Opaque(opaque) => ["_output", "_response", "_result"].iter().any(|end| opaque.kind.ends_with(end)),
+        Block::Opaque(opaque) => {
+            ["_output", "_response", "_result"].iter().any(|end| opaque.kind.ends_with(end))
+        }
         Block::Audio(_)
         | Block::Document(_)
         | Block::Image(_)

@@ -4,7 +4,7 @@
 //! count only in calls without tools, so that an agent that reads such a prompt in a file is not taken for one.
 
 use lockgate_core::content::{Opaque, Tool, ToolChoice};
-use lockgate_core::{Block, Conversation, OutputFormat, Role};
+use lockgate_core::{Block, Conversation, OutputFormat, Role, Words};
 use serde::{Deserialize, Serialize};
 
 use crate::bound::head;
@@ -58,7 +58,7 @@ impl Housekeeping {
 }
 
 /// Words in the instructions or the last message of calls without tools.
-const WORDS: [(&str, Housekeeping); 19] = [
+const PROMPTS: [(&str, Housekeeping); 19] = [
     ("<policy_spec>", Housekeeping::CommandCheck),
     ("xtract any file paths that this command reads", Housekeeping::CommandCheck),
     ("Codex agent history whose request action you are assessing", Housekeeping::CommandCheck),
@@ -70,7 +70,10 @@ const WORDS: [(&str, Housekeeping); 19] = [
     ("distilling chat history into a structured XML <state_snapshot>", Housekeeping::Compaction),
     ("summarizes internal chat history into a given structure", Housekeeping::Compaction),
     ("You are a specialized Task Routing AI", Housekeeping::Routing),
-    ("Analyze *only* the content and structure of your immediately preceding response", Housekeeping::Routing),
+    (
+        "Analyze *only* the content and structure of your immediately preceding response",
+        Housekeeping::Routing,
+    ),
     ("You are naming a coding session", Housekeeping::Title),
     ("sentence-case title", Housekeeping::Title),
     ("You are a title generator", Housekeeping::Title),
@@ -86,11 +89,14 @@ const BEGINNINGS: [(&str, Housekeeping); 6] = [
     ("Your task is to create a detailed summary of", Housekeeping::Compaction),
     ("You are performing a CONTEXT CHECKPOINT COMPACTION", Housekeeping::Compaction),
     ("Provide a detailed prompt for continuing our conversation", Housekeeping::Compaction),
-    ("Analyze *only* the content and structure of your immediately preceding response", Housekeeping::Routing),
+    (
+        "Analyze *only* the content and structure of your immediately preceding response",
+        Housekeeping::Routing,
+    ),
     ("[SUGGESTION MODE:", Housekeeping::Suggestion),
 ];
 
-/// Bytes of a prompt that are looked through for [`WORDS`].
+/// Bytes of a prompt that are looked through for [`PROMPTS`].
 const LOOKED_THROUGH: usize = 4096;
 
 pub(crate) fn housekeeping(
@@ -116,7 +122,8 @@ fn by_header(facts: &Facts<'_>, client: ClientKind) -> Option<Housekeeping> {
     match client {
         ClientKind::ClaudeCode => {
             let class = facts.headers.header("x-claude-code-request-class");
-            let compacts = class == Some("compaction") || facts.headers.header("x-claude-code-compaction").is_some();
+            let compacts =
+                class == Some("compaction") || facts.headers.header("x-claude-code-compaction").is_some();
             compacts.then_some(Housekeeping::Compaction)
         }
         ClientKind::Codex => match crate::ids::codex_metadata(facts)?.get("request_kind")?.as_str()? {
@@ -206,9 +213,11 @@ fn by_words(conversation: &Conversation) -> Option<Housekeeping> {
     let first = conversation.turns.iter().find(|turn| turn.role == Role::User);
     let first = first.and_then(|turn| turn.parts.iter().find_map(text_of));
     let system = conversation.system.iter().filter_map(text_of).take(4);
-    let texts = system.chain(first).map(|words| words.as_str()).chain([last]);
+    let texts = system.chain(first).map(Words::as_str).chain([last]);
     texts.map(|text| head(text, LOOKED_THROUGH)).find_map(|text| {
-        WORDS.iter().find(|(words, _)| memchr::memmem::find(text.as_bytes(), words.as_bytes()).is_some())
+        PROMPTS
+            .iter()
+            .find(|(words, _)| memchr::memmem::find(text.as_bytes(), words.as_bytes()).is_some())
             .map(|(_, kind)| *kind)
     })
 }
@@ -216,5 +225,5 @@ fn by_words(conversation: &Conversation) -> Option<Housekeeping> {
 /// The last text of the last message of the user.
 fn last_text(conversation: &Conversation) -> Option<&str> {
     let turn = conversation.turns.iter().rev().find(|turn| turn.role == Role::User)?;
-    turn.parts.iter().rev().find_map(text_of).map(|words| words.as_str())
+    turn.parts.iter().rev().find_map(text_of).map(Words::as_str)
 }

@@ -158,13 +158,19 @@ mod tests {
 
     #[test]
     fn both_forms_of_claude_codes_user_id_name_the_session() {
-        let json = r#"{"device_id":"2f","account_uuid":"","session_id":"f265404d-b46e-46ae-a15d-f8112c799c9d"}"#;
+        let json =
+            r#"{"device_id":"2f","account_uuid":"","session_id":"f265404d-b46e-46ae-a15d-f8112c799c9d"}"#;
         assert_eq!(of_user_id(json).as_deref(), Some("f265404d-b46e-46ae-a15d-f8112c799c9d"));
         let older = "user_0a1b_account_aaaa-bb_session_f265404d-b46e-46ae-a15d-f8112c799c9d";
         assert_eq!(of_user_id(older).as_deref(), Some("f265404d-b46e-46ae-a15d-f8112c799c9d"));
-        for other in ["", "ada@example.com", "{", "{}", r#"{"session_id":7}"#, "my_session_1", "user_1_session_"] {
+        for other in
+            ["", "ada@example.com", "{", "{}", r#"{"session_id":7}"#, "my_session_1", "user_1_session_"]
+        {
             assert_eq!(of_user_id(other), None, "{other}");
         }
-        assert!(is_uuid("f265404d-b46e-46ae-a15d-f8112c799c9d") && !is_uuid("f265404d_b46e-46ae-a15d-f8112c799c9d"));
+        assert!(
+            is_uuid("f265404d-b46e-46ae-a15d-f8112c799c9d")
+                && !is_uuid("f265404d_b46e-46ae-a15d-f8112c799c9d")
+        );
     }
 }

@@ -81,7 +81,9 @@ impl Lineage {
         }
         match common {
             // A client may condense without saying so; then some of the last messages are still there.
-            Some(0) if self.hashes.iter().rev().take(8).any(|kept| new.hashes.contains(kept)) => Step::Compacted,
+            Some(0) if self.hashes.iter().rev().take(8).any(|kept| new.hashes.contains(kept)) => {
+                Step::Compacted
+            }
             Some(0) => Step::New,
             Some(common) => Step::Forked { at: new.turn(common) },
             None => Step::Forked { at: 0 },
@@ -125,7 +127,11 @@ mod tests {
 
     fn messages(hashes: &[u64]) -> Messages {
         // Instructions stand between messages, so places are not numbers of messages.
-        Messages { condensed: None, hashes: hashes.to_vec(), turns: (0..hashes.len()).map(|at| at * 2).collect() }
+        Messages {
+            condensed: None,
+            hashes: hashes.to_vec(),
+            turns: (0..hashes.len()).map(|at| at * 2).collect(),
+        }
     }
 
     fn lineage(hashes: &[u64]) -> Lineage {

@@ -24,7 +24,8 @@ impl Messages {
     pub fn of(conversation: &Conversation) -> Self {
         let mut out = Self::default();
         let condensed = compaction(conversation).map(|found| found.turn);
-        for (at, turn) in conversation.turns.iter().enumerate().filter(|(_, turn)| turn.role != Role::System) {
+        for (at, turn) in conversation.turns.iter().enumerate().filter(|(_, turn)| turn.role != Role::System)
+        {
             let mut hash = blake3::Hasher::new();
             hash.update(if turn.role == Role::Assistant { b"a" } else { b"u" });
             let mut any = false;
@@ -112,7 +113,9 @@ fn add_text(hash: &mut blake3::Hasher, text: &str) -> bool {
     loop {
         let next = REMINDERS
             .iter()
-            .filter_map(|(open, close)| Some((memchr::memmem::find(rest.as_bytes(), open.as_bytes())?, *close)))
+            .filter_map(|(open, close)| {
+                Some((memchr::memmem::find(rest.as_bytes(), open.as_bytes())?, *close))
+            })
             .min();
         let (kept, close) = next.map_or((rest, None), |(at, close)| (&rest[..at], Some((at, close))));
         let kept = kept.trim();

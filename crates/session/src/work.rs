@@ -7,7 +7,6 @@
 use lockgate_core::content::ToolResult;
 use lockgate_core::{Block, Conversation, Role};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::bound::{PATH, WORD, tail, word};
 use crate::facts::Facts;
@@ -46,14 +45,7 @@ impl Work {
             work.branch.clone_from(&work.branch_at_start);
             address = work.read_results(conversation);
         }
-        if let Some(Value::Object(workspaces)) = codex_metadata(facts).as_ref().and_then(|told| told.get("workspaces")) {
-            if let Some((path, told)) = workspaces.iter().next() {
-                work.cwd = work.cwd.take().or_else(|| word(path, PATH));
-                let origin = told.pointer("/associated_remote_urls/origin").and_then(Value::as_str);
-                address = address.or_else(|| git::repo(origin?));
-                work.git = work.git.or(told.get("latest_git_commit_hash").map(|_| true));
-            }
-        }
+        address = address.or(work.read_workspace(facts));
         if work.branch.is_some() || address.is_some() {
             work.git = Some(true);
         }
@@ -62,20 +54,29 @@ impl Work {
         work
     }
 
+    /// What Codex tells beside the conversation. The repository's name, if that tells it.
+    fn read_workspace(&mut self, facts: &Facts<'_>) -> Option<String> {
+        let told = codex_metadata(facts)?;
+        let (path, told) = told.get("workspaces")?.as_object()?.iter().next()?;
+        self.cwd = self.cwd.take().or_else(|| word(path, PATH));
+        self.git = self.git.or(told.get("latest_git_commit_hash").map(|_| true));
+        git::repo(told.pointer("/associated_remote_urls/origin")?.as_str()?)
+    }
+
     /// What is known after a further call of the session: the newest of each. A client repeats the branch of the session's start
     /// with each call, which says nothing new.
     pub fn update(&mut self, newer: &Self) {
         let observed = newer.branch != newer.branch_at_start;
         if observed || newer.branch_at_start != self.branch_at_start {
-            take(&mut self.branch, &newer.branch);
+            take(&mut self.branch, newer.branch.as_ref());
         }
-        take(&mut self.branch_at_start, &newer.branch_at_start);
-        take(&mut self.cwd, &newer.cwd);
+        take(&mut self.branch_at_start, newer.branch_at_start.as_ref());
+        take(&mut self.cwd, newer.cwd.as_ref());
         self.git = newer.git.or(self.git);
-        take(&mut self.main_branch, &newer.main_branch);
-        take(&mut self.os, &newer.os);
-        take(&mut self.platform, &newer.platform);
-        take(&mut self.repo, &newer.repo);
+        take(&mut self.main_branch, newer.main_branch.as_ref());
+        take(&mut self.os, newer.os.as_ref());
+        take(&mut self.platform, newer.platform.as_ref());
+        take(&mut self.repo, newer.repo.as_ref());
     }
 
     fn read_surroundings(&mut self, conversation: &Conversation) {
@@ -116,13 +117,21 @@ impl Work {
 
     fn read_line(&mut self, line: &str, section: Section) {
         let line = line.trim_start_matches(['-', '*', ' ']);
-        let path = ["Primary working directory:", "Working directory:", "Current working directory:", "Workspace Path:"];
+        let path = [
+            "Primary working directory:",
+            "Working directory:",
+            "Current working directory:",
+            "Workspace Path:",
+        ];
         let git = ["Is a git repository:", "Is directory a git repo:"];
         if let Some(path) = first_after(line, &path).or_else(|| in_element(line, "cwd")) {
             set(&mut self.cwd, path, PATH);
         } else if let Some(path) = after(line, "I'm currently working in the directory:") {
             set(&mut self.cwd, path, PATH);
-        } else if let Some(path) = line.strip_prefix("# Current Working Directory (").or_else(|| line.strip_prefix("Current Working Directory (")) {
+        } else if let Some(path) = line
+            .strip_prefix("# Current Working Directory (")
+            .or_else(|| line.strip_prefix("Current Working Directory ("))
+        {
             set(&mut self.cwd, path.split(')').next().unwrap_or_default(), PATH);
         } else if section == Section::Gemini && (line.starts_with('/') || line.get(1..3) == Some(":\\")) {
             // The first of a list of directories; a list of what is in them follows.
@@ -140,7 +149,9 @@ impl Work {
             self.branch_at_start = Some(name);
         } else if let Some(name) = line.strip_prefix("Main branch").and_then(|rest| rest.split_once(':')) {
             self.main_branch = git::branch(name.1).or(self.main_branch.take());
-        } else if section == Section::GitStatus && let Some(name) = git::short_status(line) {
+        } else if section == Section::GitStatus
+            && let Some(name) = git::short_status(line)
+        {
             self.branch_at_start = Some(name);
         } else if let Some(path) = after(line, "Git repo:") {
             self.git = Some(!path.is_empty());
@@ -162,7 +173,8 @@ impl Work {
             return None;
         }
         let turns = conversation.turns.iter().rev().flat_map(|turn| turn.parts.iter().rev());
-        let results = turns.filter_map(|part| if let Block::ToolResult(result) = &part.block { Some(result) } else { None });
+        let results = turns
+            .filter_map(|part| if let Block::ToolResult(result) = &part.block { Some(result) } else { None });
         let mut repo = None;
         let of_git = results.filter_map(|result| {
             let call = calls.iter().rev().find(|(id, _)| *id == result.call_id);
@@ -234,7 +246,11 @@ impl Section {
             Self::Gemini => line == "</session_context>" || line.contains("Directory Structure"),
             Self::Git => line == "Status:" || line == "</system-reminder>",
             Self::GitStatus => line == "</git_status>",
-            Self::Heading => line.starts_with("# ") || line == "</system-reminder>" || line.starts_with("You are powered by"),
+            Self::Heading => {
+                line.starts_with("# ")
+                    || line == "</system-reminder>"
+                    || line.starts_with("You are powered by")
+            }
         }
     }
 }
@@ -258,9 +274,9 @@ fn set(field: &mut Option<String>, text: &str, bytes: usize) {
     }
 }
 
-fn take(field: &mut Option<String>, newer: &Option<String>) {
-    if newer.is_some() {
-        field.clone_from(newer);
+fn take(field: &mut Option<String>, newer: Option<&String>) {
+    if let Some(newer) = newer {
+        *field = Some(newer.clone());
     }
 }
 

@@ -84,11 +84,18 @@ const HIDDEN: [&str; 57] = [
 ];
 
 /// Elements that hold what a command printed.
-const OUTPUTS: [&str; 6] =
-    ["bash-stderr", "bash-stdout", "local-command-stderr", "local-command-stdout", "user_shell_command", "shell-output"];
+const OUTPUTS: [&str; 6] = [
+    "bash-stderr",
+    "bash-stdout",
+    "local-command-stderr",
+    "local-command-stdout",
+    "user_shell_command",
+    "shell-output",
+];
 
 /// Elements that hold the user's own words.
-const OPENED: [&str; 7] = ["feedback", "pasted_content", "task", "user_input", "user_message", "user_query", "user_request"];
+const OPENED: [&str; 7] =
+    ["feedback", "pasted_content", "task", "user_input", "user_message", "user_query", "user_request"];
 
 /// How texts begin that no user wrote.
 const CLIENTS: [&str; 23] = [
