@@ -4,6 +4,8 @@
 //! that look the same), from Codex's headers, and from results of git later in the session. The newest counts. Believed, not
 //! checked.
 
+use std::collections::HashMap;
+
 use lockgate_core::content::ToolResult;
 use lockgate_core::{Block, Conversation, Role};
 use serde::{Deserialize, Serialize};
@@ -161,12 +163,12 @@ impl Work {
     /// Reads results of git from the newest back, until one tells the branch. The repository's name, if one told it.
     fn read_results(&mut self, conversation: &Conversation) -> Option<String> {
         let blocks = || conversation.turns.iter().flat_map(|turn| &turn.parts).map(|part| &part.block);
-        let mut calls = Vec::new();
+        let mut calls = HashMap::new();
         for block in blocks() {
             if let Block::ToolCall(call) = block
                 && git::is_git(crate::bound::head(&call.arguments, COMMAND))
             {
-                calls.push((call.id.as_str(), call.arguments.as_str()));
+                calls.insert(call.id.as_str(), call.arguments.as_str());
             }
         }
         if calls.is_empty() {
@@ -177,8 +179,8 @@ impl Work {
             .filter_map(|part| if let Block::ToolResult(result) = &part.block { Some(result) } else { None });
         let mut repo = None;
         let of_git = results.filter_map(|result| {
-            let call = calls.iter().rev().find(|(id, _)| *id == result.call_id);
-            call.map(|(_, command)| (*command, result))
+            let call = calls.get(result.call_id.as_str());
+            call.map(|command| (*command, result))
         });
         for (command, result) in of_git.take(RESULTS) {
             let found = git::read(command, &printed(result));

@@ -130,6 +130,20 @@ fn a_session_that_nobody_names_is_known_by_how_it_begins() {
 }
 
 #[test]
+fn what_changes_with_each_call_makes_no_other_session() {
+    let mut changed = Fixture::load("claude-code/main-first").nameless();
+    let before = changed.identity().session;
+    let line =
+        "x-anthropic-billing-header: cc_version=9.9.9.abc; cc_entrypoint=cli;\nToday's date is 2027-01-01.";
+    changed.body["system"][0]["text"] = line.into();
+    changed.body["system"][1]["cache_control"] = serde_json::Value::Null;
+    changed.body["system"][2]["cache_control"] = serde_json::json!({"type": "ephemeral", "ttl": "1h"});
+    assert_eq!(changed.identity().session, before);
+    changed.body["system"][1]["text"] = "You are another agent.".into();
+    assert_ne!(changed.identity().session, before);
+}
+
+#[test]
 fn sub_agents_are_told_from_the_main_agent_with_their_parents() {
     for name in ["claude-code/main-loop", "codex/loop", "opencode/loop", "gemini-cli/first"] {
         assert_eq!(identity(name).agent, Agent::Main, "{name}");
