@@ -20,7 +20,7 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Hashes the messages of a conversation.
+    /// Hashes the messages of a conversation: some 150 µs for an agent's request of 150 KB (`benches/identify.rs`).
     pub fn of(conversation: &Conversation) -> Self {
         let mut out = Self::default();
         let condensed = compaction(conversation).map(|found| found.turn);
