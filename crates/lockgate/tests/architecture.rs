@@ -45,6 +45,9 @@ const EDGES: [(&str, &[&str]); 16] = [
     ("lockgate-wire", &["core"]),
 ];
 
+/// Crates of ours that only a crate's tests use.
+const TEST_EDGES: [(&str, &str); 1] = [("lockgate-session", "lockgate-wire")];
+
 /// Crates that do no I/O over a network.
 const PURE: [&str; 8] = [
     "lockgate-config",
@@ -93,7 +96,11 @@ fn edges(metadata: &Metadata) -> Edges {
                 .dependencies
                 .iter()
                 // The scripted upstream serves tests everywhere.
-                .filter(|used| used.kind != DependencyKind::Development || used.name != "lockgate-testkit")
+                .filter(|used| {
+                    let for_tests = used.name == "lockgate-testkit"
+                        || TEST_EDGES.contains(&(package.name.as_str(), used.name.as_str()));
+                    used.kind != DependencyKind::Development || !for_tests
+                })
                 .map(|used| used.name.clone())
                 .filter(|name| ours.contains(name.as_str()));
             (package.name.to_string(), uses.collect())

@@ -6,11 +6,12 @@
 
 use std::fmt;
 
-use lockgate_core::{Block, Role};
+use lockgate_core::{Role, Words};
 use serde::{Deserialize, Serialize};
 
 use crate::bound::{WORD, word};
 use crate::facts::Facts;
+use crate::wrappers::text_of;
 
 /// The program that is calling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -241,21 +242,15 @@ fn by_header(facts: &Facts<'_>) -> Option<ClientKind> {
 
 fn by_words(facts: &Facts<'_>) -> Option<ClientKind> {
     let conversation = facts.conversation?;
-    let texts = |part: &'_ lockgate_core::Part| match &part.block {
-        Block::Text(text) => {
-            INSTRUCTIONS.iter().find(|(begins, _)| text.text.starts_with(begins)).map(|(_, kind)| *kind)
-        }
-        _ => None,
-    };
-    if let Some(kind) = conversation.system.iter().take(4).find_map(texts) {
-        return Some(kind);
+    let mut texts = conversation.system.iter().take(4).filter_map(text_of);
+    let begins = |text: &Words| INSTRUCTIONS.iter().find(|(begins, _)| text.starts_with(begins));
+    if let Some((_, kind)) = texts.find_map(begins) {
+        return Some(*kind);
     }
     let first = conversation.turns.iter().find(|turn| turn.role == Role::User)?;
-    let cursor = |part: &lockgate_core::Part| match &part.block {
-        Block::Text(text) => text.text.starts_with("<user_info>") || text.text.starts_with("<user_query>"),
-        _ => false,
-    };
-    first.parts.iter().take(4).any(cursor).then_some(ClientKind::Cursor)
+    let mut texts = first.parts.iter().take(4).filter_map(text_of);
+    let cursor = |text: &Words| text.starts_with("<user_info>") || text.starts_with("<user_query>");
+    texts.any(cursor).then_some(ClientKind::Cursor)
 }
 
 /// Libraries that go by another name in the user agent.

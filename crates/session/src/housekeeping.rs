@@ -4,7 +4,7 @@
 //! count only in calls without tools, so that an agent that reads such a prompt in a file is not taken for one.
 
 use lockgate_core::content::{Opaque, Tool, ToolChoice};
-use lockgate_core::{Block, Conversation, OutputFormat, Role};
+use lockgate_core::{Block, Conversation, OutputFormat, Role, Words};
 use serde::{Deserialize, Serialize};
 
 use crate::bound::head;
@@ -58,7 +58,7 @@ impl Housekeeping {
 }
 
 /// Words in the instructions or the last message of calls without tools.
-const WORDS: [(&str, Housekeeping); 19] = [
+const PROMPTS: [(&str, Housekeeping); 19] = [
     ("<policy_spec>", Housekeeping::CommandCheck),
     ("xtract any file paths that this command reads", Housekeeping::CommandCheck),
     ("Codex agent history whose request action you are assessing", Housekeeping::CommandCheck),
@@ -96,7 +96,7 @@ const BEGINNINGS: [(&str, Housekeeping); 6] = [
     ("[SUGGESTION MODE:", Housekeeping::Suggestion),
 ];
 
-/// Bytes of a prompt that are looked through for [`WORDS`].
+/// Bytes of a prompt that are looked through for [`PROMPTS`].
 const LOOKED_THROUGH: usize = 4096;
 
 pub(crate) fn housekeeping(
@@ -213,9 +213,13 @@ fn by_words(conversation: &Conversation) -> Option<Housekeeping> {
     let first = conversation.turns.iter().find(|turn| turn.role == Role::User);
     let first = first.and_then(|turn| turn.parts.iter().find_map(text_of));
     let system = conversation.system.iter().filter_map(text_of).take(4);
-    let texts = system.chain(first).map(|words| words.as_str()).chain([last]);
+    let texts = system.chain(first).map(Words::as_str).chain([last]);
     texts.map(|text| head(text, LOOKED_THROUGH)).find_map(|text| {
+<<<<<<< HEAD
         WORDS
+=======
+        PROMPTS
+>>>>>>> session
             .iter()
             .find(|(words, _)| memchr::memmem::find(text.as_bytes(), words.as_bytes()).is_some())
             .map(|(_, kind)| *kind)
@@ -225,5 +229,5 @@ fn by_words(conversation: &Conversation) -> Option<Housekeeping> {
 /// The last text of the last message of the user.
 fn last_text(conversation: &Conversation) -> Option<&str> {
     let turn = conversation.turns.iter().rev().find(|turn| turn.role == Role::User)?;
-    turn.parts.iter().rev().find_map(text_of).map(|words| words.as_str())
+    turn.parts.iter().rev().find_map(text_of).map(Words::as_str)
 }

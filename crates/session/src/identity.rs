@@ -35,7 +35,8 @@ pub struct Identity {
     pub work: Work,
 }
 
-/// Reads what one request tells of itself. Takes time with the length of the request, no more; never fails.
+/// Reads what one request tells of itself. Never fails, and takes time with the length of the request, no more: some 60 µs for an
+/// agent's request of 150 KB, 90 µs where the session has to be derived (`benches/identify.rs`, on two shared cores).
 pub fn identify(facts: &Facts<'_>) -> Identity {
     let client = client(facts);
     let history = facts.conversation.map(History::of);

@@ -5,7 +5,7 @@
 //! change its model, and its breakpoints move, and it is still the same messages.
 
 use lockgate_core::content::{Document, Source};
-use lockgate_core::{Block, Conversation, Part, Role};
+use lockgate_core::{Block, Conversation, Part, Role, Words};
 
 use crate::compaction::compaction;
 
@@ -20,7 +20,7 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Hashes the messages of a conversation.
+    /// Hashes the messages of a conversation: some 150 µs for an agent's request of 150 KB (`benches/identify.rs`).
     pub fn of(conversation: &Conversation) -> Self {
         let mut out = Self::default();
         let condensed = compaction(conversation).map(|found| found.turn);
@@ -77,8 +77,10 @@ pub(crate) fn add_part(hash: &mut blake3::Hasher, part: &Part) -> bool {
             hash.update(b"\0o").update(opaque.raw.get().as_bytes());
         }
         Block::Reasoning(_) => return false,
-        Block::Refusal(words) => return add_text(hash, words),
-        Block::Text(text) => return add_text(hash, text.text.as_str()),
+        Block::Refusal(words) => {
+            hash.update(b"\0t").update(words.as_bytes());
+        }
+        Block::Text(text) => return add_text(hash, &text.text),
         Block::ToolCall(call) => {
             hash.update(b"\0c").update(call.name.as_bytes()).update(b"\0").update(call.arguments.as_bytes());
         }
@@ -106,11 +108,14 @@ fn add_source(hash: &mut blake3::Hasher, source: &Source) {
 const REMINDERS: [(&str, &str); 2] =
     [("<system-reminder>", "</system-reminder>"), ("<total_tokens>", "</total_tokens>")];
 
-/// Adds a text without reminders and white space around what is left.
-fn add_text(hash: &mut blake3::Hasher, text: &str) -> bool {
-    let mut rest = text;
+/// Adds a text without reminders and white space around what is left. Works on its JSON form, in which it has come: taking
+/// the escapes out of all that a session has said costs more than all the rest, and a client escapes the same text the same way.
+fn add_text(hash: &mut blake3::Hasher, words: &Words) -> bool {
+    let json = words.to_json();
+    let mut rest = json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(&json);
     let mut any = false;
     loop {
+<<<<<<< HEAD
         let next = REMINDERS
             .iter()
             .filter_map(|(open, close)| {
@@ -119,15 +124,69 @@ fn add_text(hash: &mut blake3::Hasher, text: &str) -> bool {
             .min();
         let (kept, close) = next.map_or((rest, None), |(at, close)| (&rest[..at], Some((at, close))));
         let kept = kept.trim();
+=======
+        // One search for both, so that many of the one do not mean as many searches for the other.
+        let next = memchr::memchr_iter(b'<', rest.as_bytes()).find_map(|at| {
+            let (_, close) = REMINDERS.iter().find(|(open, _)| rest[at..].starts_with(open))?;
+            Some((at, *close))
+        });
+        let kept = trimmed(next.map_or(rest, |(at, _)| &rest[..at]));
+>>>>>>> session
         if !kept.is_empty() {
             hash.update(b"\0t").update(kept.as_bytes());
             any = true;
         }
-        let Some((at, close)) = close else { return any };
+        let Some((at, close)) = next else { return any };
         let behind = &rest[at..];
         match memchr::memmem::find(behind.as_bytes(), close.as_bytes()) {
             Some(end) => rest = &behind[end + close.len()..],
             None => return any,
         }
+    }
+}
+
+/// White space in a JSON string.
+const SPACES: [&str; 4] = [" ", "\\n", "\\r", "\\t"];
+
+fn trimmed(mut text: &str) -> &str {
+    while let Some(rest) = SPACES.iter().find_map(|space| text.strip_prefix(space)) {
+        text = rest;
+    }
+    while let Some(rest) = SPACES.iter().find_map(|space| {
+        let rest = text.strip_suffix(space)?;
+        // An escaped backslash before an `n` is no line break.
+        let escaped = rest.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1;
+        (*space == " " || !escaped).then_some(rest)
+    }) {
+        text = rest;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(text: &str) -> u64 {
+        let mut hash = blake3::Hasher::new();
+        add_text(&mut hash, &Words::from(text));
+        short(&hash)
+    }
+
+    #[test]
+    fn reminders_and_white_space_around_a_text_do_not_make_it_another() {
+        let plain = hash("On branch main\nclean");
+        for same in [
+            "On branch main\nclean\n",
+            "On branch main\nclean\n\n<system-reminder>\n<total_tokens>9</total_tokens>\n</system-reminder>",
+            "<total_tokens>9</total_tokens> \n\tOn branch main\nclean",
+        ] {
+            assert_eq!(hash(same), plain, "{same:?}");
+        }
+        for other in ["On branch main", "On branch main\nclean\\", "On branch main clean", ""] {
+            assert_ne!(hash(other), plain, "{other:?}");
+        }
+        assert_ne!(hash("a\\n"), hash("a\\"), "a backslash and an n are no line break");
+        assert_eq!(hash("<system-reminder>never closed"), hash(""));
     }
 }

@@ -56,7 +56,7 @@ mod tests {
     /// Requirement M4.
     #[test]
     fn a_title_is_one_line_of_at_most_eighty_bytes_cut_between_words() {
-        let title = |words| title(Said::Words(words));
+        let title = |words: &str| title(Said::Words(words));
         assert_eq!(title("Fix the\n\n  parser\tbug").as_deref(), Some("Fix the parser bug"));
         assert_eq!(title("\"Fix the parser bug\"").as_deref(), Some("Fix the parser bug"));
         assert_eq!(title("\"a\" or \"b\"").as_deref(), Some("\"a\" or \"b\""));

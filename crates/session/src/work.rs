@@ -4,10 +4,11 @@
 //! that look the same), from Codex's headers, and from results of git later in the session. The newest counts. Believed, not
 //! checked.
 
+use std::collections::HashMap;
+
 use lockgate_core::content::ToolResult;
 use lockgate_core::{Block, Conversation, Role};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::bound::{PATH, WORD, tail, word};
 use crate::facts::Facts;
@@ -46,6 +47,7 @@ impl Work {
             work.branch.clone_from(&work.branch_at_start);
             address = work.read_results(conversation);
         }
+<<<<<<< HEAD
         if let Some(Value::Object(workspaces)) =
             codex_metadata(facts).as_ref().and_then(|told| told.get("workspaces"))
         {
@@ -56,6 +58,9 @@ impl Work {
                 work.git = work.git.or(told.get("latest_git_commit_hash").map(|_| true));
             }
         }
+=======
+        address = address.or(work.read_workspace(facts));
+>>>>>>> session
         if work.branch.is_some() || address.is_some() {
             work.git = Some(true);
         }
@@ -64,20 +69,29 @@ impl Work {
         work
     }
 
+    /// What Codex tells beside the conversation. The repository's name, if that tells it.
+    fn read_workspace(&mut self, facts: &Facts<'_>) -> Option<String> {
+        let told = codex_metadata(facts)?;
+        let (path, told) = told.get("workspaces")?.as_object()?.iter().next()?;
+        self.cwd = self.cwd.take().or_else(|| word(path, PATH));
+        self.git = self.git.or(told.get("latest_git_commit_hash").map(|_| true));
+        git::repo(told.pointer("/associated_remote_urls/origin")?.as_str()?)
+    }
+
     /// What is known after a further call of the session: the newest of each. A client repeats the branch of the session's start
     /// with each call, which says nothing new.
     pub fn update(&mut self, newer: &Self) {
         let observed = newer.branch != newer.branch_at_start;
         if observed || newer.branch_at_start != self.branch_at_start {
-            take(&mut self.branch, &newer.branch);
+            take(&mut self.branch, newer.branch.as_ref());
         }
-        take(&mut self.branch_at_start, &newer.branch_at_start);
-        take(&mut self.cwd, &newer.cwd);
+        take(&mut self.branch_at_start, newer.branch_at_start.as_ref());
+        take(&mut self.cwd, newer.cwd.as_ref());
         self.git = newer.git.or(self.git);
-        take(&mut self.main_branch, &newer.main_branch);
-        take(&mut self.os, &newer.os);
-        take(&mut self.platform, &newer.platform);
-        take(&mut self.repo, &newer.repo);
+        take(&mut self.main_branch, newer.main_branch.as_ref());
+        take(&mut self.os, newer.os.as_ref());
+        take(&mut self.platform, newer.platform.as_ref());
+        take(&mut self.repo, newer.repo.as_ref());
     }
 
     fn read_surroundings(&mut self, conversation: &Conversation) {
@@ -162,12 +176,12 @@ impl Work {
     /// Reads results of git from the newest back, until one tells the branch. The repository's name, if one told it.
     fn read_results(&mut self, conversation: &Conversation) -> Option<String> {
         let blocks = || conversation.turns.iter().flat_map(|turn| &turn.parts).map(|part| &part.block);
-        let mut calls = Vec::new();
+        let mut calls = HashMap::new();
         for block in blocks() {
             if let Block::ToolCall(call) = block
                 && git::is_git(crate::bound::head(&call.arguments, COMMAND))
             {
-                calls.push((call.id.as_str(), call.arguments.as_str()));
+                calls.insert(call.id.as_str(), call.arguments.as_str());
             }
         }
         if calls.is_empty() {
@@ -178,8 +192,8 @@ impl Work {
             .filter_map(|part| if let Block::ToolResult(result) = &part.block { Some(result) } else { None });
         let mut repo = None;
         let of_git = results.filter_map(|result| {
-            let call = calls.iter().rev().find(|(id, _)| *id == result.call_id);
-            call.map(|(_, command)| (*command, result))
+            let call = calls.get(result.call_id.as_str());
+            call.map(|command| (*command, result))
         });
         for (command, result) in of_git.take(RESULTS) {
             let found = git::read(command, &printed(result));
@@ -275,9 +289,9 @@ fn set(field: &mut Option<String>, text: &str, bytes: usize) {
     }
 }
 
-fn take(field: &mut Option<String>, newer: &Option<String>) {
-    if newer.is_some() {
-        field.clone_from(newer);
+fn take(field: &mut Option<String>, newer: Option<&String>) {
+    if let Some(newer) = newer {
+        *field = Some(newer.clone());
     }
 }
 
