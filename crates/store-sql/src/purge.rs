@@ -138,7 +138,8 @@ async fn emptied(tx: &mut Tx, what: &Selection) -> Result<u64, Fault> {
         selected(&mut sql, &part, Extent::Everything);
         for row in tx.rows(sql.add(" GROUP BY c.session").take()).await? {
             let mut from = row.reader();
-            *selected_calls.entry(from.int()?).or_default() += from.int()?;
+            let (session, calls) = (from.int()?, from.int()?);
+            *selected_calls.entry(session).or_default() += calls;
         }
     }
     let sessions: Vec<_> = selected_calls.keys().copied().collect();

@@ -1,6 +1,6 @@
 //! Schema 1: calls, what belongs to them, sessions, words.
 //!
-//! What every column means is in `schema.rs`, from which docs/DATABASE.md is made.
+//! What every column means is in docs/DATABASE.md, which a test compares with this.
 
 use super::Migration;
 

@@ -4,6 +4,8 @@
 //! is added to [`MIGRATIONS`].
 
 mod first;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 

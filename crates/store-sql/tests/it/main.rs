@@ -15,6 +15,8 @@ use lockgate_store::{Calls, Purge, Records, Sessions};
 use lockgate_store_sql::{Database, Options, Place};
 use tempfile::TempDir;
 
+use crate::postgres::Server;
+
 /// What every store is.
 pub(crate) trait Store: Calls + Purge + Records + Sessions {}
 
@@ -27,14 +29,18 @@ pub(crate) async fn sqlite() -> (Database, TempDir) {
     (Database::open(&options).await.unwrap(), folder)
 }
 
-/// A database on a PostgreSQL of its own.
-pub(crate) async fn on_postgres() -> (Database, postgres::Server) {
-    let server = postgres::Server::start();
-    let database = Database::open(&Options::at(Place::of(&server.url()))).await.unwrap();
-    (database, server)
+/// A database on a server.
+pub(crate) async fn open(url: &str) -> Database {
+    Database::open(&Options::at(Place::of(url))).await.unwrap()
 }
 
-/// Makes of each function a test on every store.
+/// A database on a PostgreSQL of its own.
+pub(crate) async fn on_postgres() -> (Database, Server) {
+    let server = Server::start();
+    (open(&server.url()).await, server)
+}
+
+/// Makes of each function a test on every store. One PostgreSQL serves all functions of a theme, each in a schema of its own.
 macro_rules! on_every_store {
     ($theme:ident: $($name:ident),+ $(,)?) => {
         mod $theme {
@@ -47,11 +53,14 @@ macro_rules! on_every_store {
                     crate::$theme::$name(&database).await;
                 })+
             }
-            mod postgres {
-                $(#[tokio::test] async fn $name() {
-                    let (database, _server) = crate::on_postgres().await;
+            #[tokio::test]
+            async fn on_postgresql() {
+                let server = crate::Server::start();
+                $(
+                    println!(stringify!($name));
+                    let database = crate::open(&server.url_of(stringify!($name))).await;
                     crate::$theme::$name(&database).await;
-                })+
+                )+
             }
         }
     };

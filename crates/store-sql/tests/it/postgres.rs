@@ -15,11 +15,11 @@ use tempfile::TempDir;
 const ADVICE: &str = "the tests need PostgreSQL: run scripts/deps.sh, or put initdb and postgres on PATH";
 
 /// What the server asks of whoever comes over TCP.
-pub const PASSWORD: &str = "not a secret";
+pub(crate) const PASSWORD: &str = "not a secret";
 
 /// A server that runs until it is dropped.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     child: Option<Child>,
     folder: TempDir,
     port: u16,
@@ -28,12 +28,12 @@ pub struct Server {
 
 impl Server {
     /// A server that listens on a socket in its folder.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&["listen_addresses="])
     }
 
     /// A server that listens on 127.0.0.1 as well and wants TLS and the password there.
-    pub fn start_tls(certificate: &str, key: &str) -> Self {
+    pub(crate) fn start_tls(certificate: &str, key: &str) -> Self {
         let mut server = Self::prepare();
         for (name, text) in [("server.crt", certificate), ("server.key", key)] {
             let path = server.data().join(name);
@@ -84,7 +84,7 @@ impl Server {
     }
 
     /// Starts the server and waits until it takes connections.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let mut command = command("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
         command.args(["-p", &self.port.to_string(), "-c", "fsync=off", "-c", "max_connections=50"]);
@@ -111,7 +111,7 @@ impl Server {
     }
 
     /// Ends the server at once, as if it had crashed.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let pid = child.id().to_string();
             // SIGQUIT: children end too, nothing is tidied up.
@@ -121,12 +121,24 @@ impl Server {
     }
 
     /// Over the socket, to the first database.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgres://lockgate@localhost:{}/postgres?host={}", self.port, self.folder.path().display())
     }
 
+    /// Over the socket, to a schema of its own.
+    pub(crate) fn url_of(&self, schema: &str) -> String {
+        let make = command("psql")
+            .args(["-q", "-U", "lockgate", "-p", &self.port.to_string(), "-d", "postgres", "-h"])
+            .arg(self.folder.path())
+            .args(["-c", &format!("CREATE SCHEMA {schema}")])
+            .current_dir(self.folder.path())
+            .status();
+        assert!(make.expect(ADVICE).success());
+        format!("{}&options=-csearch_path%3D{schema}", self.url())
+    }
+
     /// Over TCP, encrypted, with the password.
-    pub fn tls_url(&self) -> String {
+    pub(crate) fn tls_url(&self) -> String {
         let password = PASSWORD.replace(' ', "%20");
         format!("postgres://lockgate:{password}@127.0.0.1:{}/postgres?sslmode=require", self.port)
     }

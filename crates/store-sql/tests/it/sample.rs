@@ -9,18 +9,18 @@ use serde_json::json;
 use uuid::Uuid;
 
 /// The id of the nth call.
-pub fn id(nth: u64) -> Uuid {
+pub(crate) fn id(nth: u64) -> Uuid {
     Uuid::from_u64_pair(0x0190_0000_0000_7000 + nth, 0x8000_0000_0000_0000 + nth)
 }
 
 /// A second, in µs.
-pub const SECOND: i64 = 1_000_000;
+pub(crate) const SECOND: i64 = 1_000_000;
 
 /// Some day of 2026, µs since 1970.
-pub const DAY: i64 = 1_790_000_000 * SECOND;
+pub(crate) const DAY: i64 = 1_790_000_000 * SECOND;
 
 /// The nth call: a second after the one before it, without a session, contents or texts.
-pub fn plain(nth: u64) -> Record {
+pub(crate) fn plain(nth: u64) -> Record {
     let timing = Timing { started_us: DAY + nth as i64 * SECOND, ..Timing::default() };
     Record {
         bodies: Vec::new(),
@@ -49,25 +49,25 @@ pub fn plain(nth: u64) -> Record {
 }
 
 /// The nth call, in a session.
-pub fn of(session: &str, nth: u64) -> Record {
+pub(crate) fn of(session: &str, nth: u64) -> Record {
     let mut record = plain(nth);
     record.call.lineage.session = Some(SessionRef { id: session.to_owned(), source: "header".to_owned() });
     record
 }
 
 /// The record with a text.
-pub fn saying(mut record: Record, side: Side, text: &str) -> Record {
+pub(crate) fn saying(mut record: Record, side: Side, text: &str) -> Record {
     record.texts.push(Text { side, text: text.to_owned() });
     record
 }
 
 /// The record with a body.
-pub fn with_body(record: Record, part: Part, body: &[u8]) -> Record {
+pub(crate) fn with_body(record: Record, part: Part, body: &[u8]) -> Record {
     with_woven(record, part, body, &mut |_| false)
 }
 
 /// The record with a body of which some pieces are known.
-pub fn with_woven(
+pub(crate) fn with_woven(
     mut record: Record,
     part: Part,
     body: &[u8],
@@ -86,7 +86,7 @@ pub fn with_woven(
 }
 
 /// A call of which every field says something.
-pub fn full() -> Record {
+pub(crate) fn full() -> Record {
     let text = |text: &str| Some(text.to_owned());
     let mut record = of("session-1", 7);
     let call = &mut record.call;

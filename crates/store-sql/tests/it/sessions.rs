@@ -129,7 +129,7 @@ pub(crate) async fn sessions_are_found_by_what_their_calls_and_titles_say(store:
 }
 
 pub(crate) async fn calls_of_a_session_come_in_their_order(store: &dyn Store) {
-    store.write(&[of("s", 3), of("s", 1), of("t", 2), of("s", 2), plain(4)]).await.unwrap();
+    store.write(&[of("s", 3), of("s", 1), of("t", 5), of("s", 2), plain(4)]).await.unwrap();
     let calls = async |limit| -> Vec<_> {
         let calls = lockgate_store::Sessions::calls(store, "s", limit).await.unwrap();
         calls.into_iter().map(|call| call.id).collect()
