@@ -1,1 +1,35 @@
 //! SQLite and PostgreSQL behind the traits of `store`. The only crate that knows SQL.
+//!
+//! [`Database::open`] connects, brings the schema up to date and gives an object that implements `Records`, `Calls`, `Sessions` and
+//! `Purge`. Statements are written once for both databases (`driver`); what differs stands where it is used. Writers and
+//! readers have pools of their own, so that a long search never delays a batch.
+
+mod calls;
+mod columns;
+mod conditions;
+mod driver;
+mod fault;
+mod insert;
+mod migrations;
+mod open;
+mod options;
+mod purge;
+mod sessions;
+mod squeeze;
+mod walk;
+mod write;
+
+use std::time::Duration;
+
+pub use options::{Options, Place};
+
+use crate::driver::Pool;
+
+/// A database that is open.
+#[derive(Debug, Clone)]
+pub struct Database {
+    page_budget: Duration,
+    readers: Pool,
+    statement_timeout: Duration,
+    writers: Pool,
+}

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::rope::RopeError;
+use crate::rope::{PieceHash, RopeError};
 
 /// Why something could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,15 @@ pub enum Error {
     /// The database cannot be reached or failed.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// A record refers to a piece that its scope does not have (any more): something was deleted meanwhile. Take the call's bodies apart
+    /// again as if no piece were known, and write it again.
+    #[error("the record of call {call} refers to piece {missing}, which is not stored")]
+    Unwoven {
+        /// The call of the record.
+        call: Uuid,
+        /// The piece.
+        missing: PieceHash,
+    },
 }
 
 impl Error {
@@ -50,7 +59,11 @@ impl Error {
     pub const fn passes(&self) -> bool {
         match self {
             Self::Full(_) | Self::Locked(_) | Self::Slow(_) | Self::Unavailable(_) => true,
-            Self::Damaged(_) | Self::Refused { .. } | Self::Rope(_) | Self::Schema { .. } => false,
+            Self::Damaged(_)
+            | Self::Refused { .. }
+            | Self::Rope(_)
+            | Self::Schema { .. }
+            | Self::Unwoven { .. } => false,
         }
     }
 
@@ -64,6 +77,7 @@ impl Error {
             Self::Schema { .. } => "schema",
             Self::Slow(_) => "slow",
             Self::Unavailable(_) => "unavailable",
+            Self::Unwoven { .. } => "unwoven",
         }
     }
 }

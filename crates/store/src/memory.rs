@@ -1,1 +1,348 @@
-//! The fake.
+//! The traits over a map in memory, for tests of what stands on them. Answers as a database would; keeps nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::body::Part;
+use crate::call::{Call, Outcome, Scope};
+use crate::error::Error;
+use crate::filter::{Cursor, Filter, Membership, Page, PageRequest};
+use crate::record::{Record, Side, Title, TitleSource};
+use crate::rope::{self, Bounds, PieceHash};
+use crate::session::{Session, SessionOrder, Totals};
+use crate::traits::{Calls, Extent, Purge, Purged, Records, Selection, Sessions, StoredCall, Written};
+use crate::words::{Query, Words};
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct Memory {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: BTreeMap<Uuid, Kept>,
+    failing: Option<fn() -> Error>,
+    pieces: HashMap<Scope, HashMap<PieceHash, Vec<u8>>>,
+    sessions: BTreeMap<String, Session>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    record: Record,
+    words: HashMap<Side, Words>,
+}
+
+impl Memory {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on every write fails so; `None` = writes succeed again.
+    pub fn fail_writes(&self, with: Option<fn() -> Error>) {
+        self.state().failing = with;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Records for Memory {
+    async fn write(&self, batch: &[Record]) -> Result<Written, Error> {
+        let mut state = self.state();
+        if let Some(error) = state.failing {
+            return Err(error());
+        }
+        for record in batch.iter().filter(|record| !state.calls.contains_key(&record.call.id)) {
+            state.check(record)?;
+        }
+        let mut written = Written::default();
+        for record in batch {
+            if state.calls.contains_key(&record.call.id) {
+                written.repeated += 1;
+            } else {
+                state.keep(record);
+                written.calls += 1;
+            }
+        }
+        Ok(written)
+    }
+
+    async fn known(&self, scope: &Scope) -> Result<HashSet<PieceHash>, Error> {
+        let state = self.state();
+        Ok(state.pieces.get(scope).map(|pieces| pieces.keys().copied().collect()).unwrap_or_default())
+    }
+}
+
+#[async_trait]
+impl Calls for Memory {
+    async fn get(&self, id: Uuid) -> Result<Option<StoredCall>, Error> {
+        let stored = |kept: &Kept| StoredCall {
+            bodies: kept.record.bodies.clone(),
+            call: kept.record.call.clone(),
+            details: kept.record.details.clone(),
+        };
+        Ok(self.state().calls.get(&id).map(stored))
+    }
+
+    async fn list(&self, filter: &Filter, page: &PageRequest) -> Result<Page<Call>, Error> {
+        let state = self.state();
+        let found = state.calls.values().filter(|kept| state.matches(kept, filter));
+        Ok(cut(found.map(|kept| (place(&kept.record.call), kept.record.call.clone())).collect(), page))
+    }
+
+    async fn body(&self, id: Uuid, part: Part) -> Result<Option<Vec<u8>>, Error> {
+        let state = self.state();
+        let Some(kept) = state.calls.get(&id) else { return Ok(None) };
+        let Some(body) = kept.record.bodies.iter().find(|body| body.part == part) else { return Ok(None) };
+        let pieces = state.pieces.get(&kept.record.call.scope());
+        let fetch = |hash: &PieceHash| pieces?.get(hash).map(Vec::as_slice);
+        Ok(Some(rope::join(&body.head, fetch, Bounds::default())?))
+    }
+}
+
+#[async_trait]
+impl Sessions for Memory {
+    async fn session(&self, id: &str) -> Result<Option<Session>, Error> {
+        let state = self.state();
+        Ok(state.sessions.get(id).map(|session| state.with_totals(session)))
+    }
+
+    async fn sessions(
+        &self,
+        filter: &Filter,
+        order: SessionOrder,
+        page: &PageRequest,
+    ) -> Result<Page<Session>, Error> {
+        let state = self.state();
+        let found = state.sessions.values().filter(|session| state.session_matches(session, filter));
+        let placed = |session: &Session| {
+            let at_us = match order {
+                SessionOrder::Activity => session.last_us,
+                SessionOrder::Start => session.first_us,
+            };
+            (Cursor { at_us, id: session.reference.id.clone() }, state.with_totals(session))
+        };
+        Ok(cut(found.map(placed).collect(), page))
+    }
+
+    async fn calls(&self, id: &str, limit: usize) -> Result<Vec<Call>, Error> {
+        let state = self.state();
+        let mut calls: Vec<_> = state.calls_of(id).map(|kept| kept.record.call.clone()).collect();
+        calls.sort_by_key(|call| (call.timing.started_us, call.id));
+        calls.truncate(limit);
+        Ok(calls)
+    }
+
+    async fn rename(&self, id: &str, title: &str) -> Result<bool, Error> {
+        let mut state = self.state();
+        let Some(session) = state.sessions.get_mut(id) else { return Ok(false) };
+        session.title = Some(Title { source: TitleSource::Edited, text: title.to_owned() });
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Purge for Memory {
+    async fn purge(&self, what: &Selection, extent: Extent, dry_run: bool) -> Result<Purged, Error> {
+        let mut state = self.state();
+        let selected: Vec<_> = state
+            .calls
+            .values()
+            .filter(|kept| is_selected(kept, what, extent))
+            .map(|kept| kept.record.call.clone())
+            .collect();
+        let gone: BTreeSet<_> = selected.iter().map(|call| call.id).collect();
+        let sessions: BTreeSet<_> =
+            selected.iter().filter_map(|call| Some(call.lineage.session.as_ref()?.id.clone())).collect();
+        let emptied: Vec<_> = sessions
+            .iter()
+            .filter(|id| state.calls_of(id).all(|kept| gone.contains(&kept.record.call.id)))
+            .filter(|_| extent == Extent::Everything)
+            .cloned()
+            .collect();
+        let purged = Purged { calls: gone.len() as u64, sessions: emptied.len() as u64 };
+        if dry_run {
+            return Ok(purged);
+        }
+        for id in &gone {
+            match extent {
+                Extent::Contents => {
+                    if let Some(kept) = state.calls.get_mut(id) {
+                        kept.record.bodies.clear();
+                        kept.words.clear();
+                    }
+                }
+                Extent::Everything => drop(state.calls.remove(id)),
+            }
+            state.pieces.remove(&Scope::Call(*id));
+        }
+        for id in emptied {
+            state.sessions.remove(&id);
+        }
+        for id in sessions {
+            state.sweep(&id);
+        }
+        Ok(purged)
+    }
+}
+
+impl State {
+    /// What databases refuse: times below zero, and references to pieces that are neither there nor in the record.
+    fn check(&self, record: &Record) -> Result<(), Error> {
+        let timing = &record.call.timing;
+        let times = [Some(timing.started_us), timing.queue_us, timing.ttft_us, timing.total_us];
+        if times.into_iter().flatten().any(|time| time < 0) {
+            return Err(Error::Refused { call: record.call.id, reason: "a time is below zero".to_owned() });
+        }
+        let there = self.pieces.get(&record.call.scope());
+        for needed in record.needs()? {
+            if !there.is_some_and(|pieces| pieces.contains_key(&needed)) {
+                return Err(Error::Unwoven { call: record.call.id, missing: needed });
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, record: &Record) {
+        let pieces = self.pieces.entry(record.call.scope()).or_default();
+        for piece in &record.pieces {
+            pieces.entry(piece.hash).or_insert_with(|| piece.bytes.clone());
+        }
+        if let Some(session) = Session::of(record) {
+            match self.sessions.get_mut(&session.reference.id) {
+                Some(known) => known.absorb(session),
+                None => drop(self.sessions.insert(session.reference.id.clone(), session)),
+            }
+        }
+        let mut words: HashMap<Side, Words> = HashMap::new();
+        for text in &record.texts {
+            words.entry(text.side).or_default().add(&text.text);
+        }
+        let record = Record { pieces: Vec::new(), texts: Vec::new(), ..record.clone() };
+        self.calls.insert(record.call.id, Kept { record, words });
+    }
+
+    fn calls_of(&self, session: &str) -> impl Iterator<Item = &Kept> {
+        self.calls.values().filter(move |kept| {
+            kept.record.call.lineage.session.as_ref().is_some_and(|its| its.id == session)
+        })
+    }
+
+    fn matches(&self, kept: &Kept, filter: &Filter) -> bool {
+        let call = &kept.record.call;
+        let session = call.lineage.session.as_ref().and_then(|session| self.sessions.get(&session.id));
+        let membership = match &filter.session {
+            None => true,
+            Some(Membership::Of(id)) => {
+                call.lineage.session.as_ref().is_some_and(|session| session.id == *id)
+            }
+            Some(Membership::Sessionless) => call.lineage.session.is_none(),
+        };
+        let query = filter.text.as_deref().and_then(Query::of);
+        membership
+            && row_matches(call, filter)
+            && is(filter.branch.as_ref(), session.and_then(|session| session.branch.as_ref()))
+            && is(filter.repo.as_ref(), session.and_then(|session| session.repo.as_ref()))
+            && query.is_none_or(|query| kept.words.values().any(|words| query.matches(words)))
+    }
+
+    fn session_matches(&self, session: &Session, filter: &Filter) -> bool {
+        let of_call = Filter { session: None, ..filter.clone() };
+        let rest = Filter { text: None, ..of_call.clone() };
+        let id = &session.reference.id;
+        let title = session.title.as_ref().map_or(Words::default(), |title| Words::of(&title.text));
+        let named = filter.text.as_deref().and_then(Query::of).is_some_and(|query| query.matches(&title));
+        self.calls_of(id).any(|kept| self.matches(kept, &of_call) || (named && self.matches(kept, &rest)))
+    }
+
+    fn with_totals(&self, session: &Session) -> Session {
+        let mut totals = Totals::default();
+        for kept in self.calls_of(&session.reference.id) {
+            let call = &kept.record.call;
+            let usage = &call.usage;
+            totals.cache_read += usage.cache_read.unwrap_or(0);
+            totals.cache_write += usage.cache_write_5m.unwrap_or(0) + usage.cache_write_1h.unwrap_or(0);
+            totals.calls += 1;
+            totals.cost_nano += call.cost_nano.unwrap_or(0);
+            totals.failed += u64::from(call.outcome == Outcome::Failed);
+            totals.input_uncached += usage.input_uncached.unwrap_or(0);
+            totals.intervened += u64::from(call.intervened);
+            totals.output += usage.output.unwrap_or(0);
+            totals.unpriced += u64::from(call.cost_nano.is_none());
+        }
+        Session { totals, ..session.clone() }
+    }
+
+    /// Forgets the pieces that no body of the session needs.
+    fn sweep(&mut self, session: &str) {
+        let scope = Scope::Session(session.to_owned());
+        let mut open: Vec<_> =
+            self.calls_of(session).flat_map(|kept| kept.record.bodies.iter().map(|body| body.head)).collect();
+        let Some(mut pieces) = self.pieces.remove(&scope) else { return };
+        let mut needed = HashMap::new();
+        while let Some(hash) = open.pop() {
+            if let Some(bytes) = pieces.remove(&hash) {
+                open.extend(rope::references(&hash, &bytes).unwrap_or_default());
+                needed.insert(hash, bytes);
+            }
+        }
+        self.pieces.insert(scope, needed);
+    }
+}
+
+fn is_selected(kept: &Kept, what: &Selection, extent: Extent) -> bool {
+    let call = &kept.record.call;
+    let selected = match what {
+        Selection::Calls(ids) => ids.contains(&call.id),
+        Selection::Key(key) => call.principal.key.as_ref() == Some(key),
+        Selection::OlderThan(at_us) => call.timing.started_us < *at_us,
+        Selection::Session(id) => call.lineage.session.as_ref().is_some_and(|session| session.id == *id),
+        Selection::User(user) => call.principal.user.as_ref() == Some(user),
+    };
+    selected && (extent == Extent::Everything || !kept.record.bodies.is_empty())
+}
+
+fn row_matches(call: &Call, filter: &Filter) -> bool {
+    let route = &call.route;
+    let models = [&route.requested_model, &route.resolved_model, &route.answering_model];
+    filter.from_us.is_none_or(|from| call.timing.started_us >= from)
+        && filter.to_us.is_none_or(|to| call.timing.started_us < to)
+        && filter.outcome.is_none_or(|outcome| call.outcome == outcome)
+        && filter.intervened.is_none_or(|intervened| call.intervened == intervened)
+        && filter.cost_from.is_none_or(|least| call.cost_nano.is_some_and(|cost| cost >= least))
+        && filter.cost_to.is_none_or(|most| call.cost_nano.is_some_and(|cost| cost <= most))
+        && filter.status_from.is_none_or(|least| call.status.is_some_and(|status| status >= least))
+        && filter.status_to.is_none_or(|most| call.status.is_some_and(|status| status <= most))
+        && filter.model.as_ref().is_none_or(|model| models.iter().any(|one| one.as_ref() == Some(model)))
+        && is(filter.key.as_ref(), call.principal.key.as_ref())
+        && is(filter.project.as_ref(), call.principal.project.as_ref())
+        && is(filter.provider.as_ref(), route.provider.as_ref())
+        && is(filter.user.as_ref(), call.principal.user.as_ref())
+}
+
+fn is(wanted: Option<&String>, found: Option<&String>) -> bool {
+    wanted.is_none() || wanted == found
+}
+
+fn place(call: &Call) -> Cursor {
+    Cursor { at_us: call.timing.started_us, id: call.id.to_string() }
+}
+
+/// The page of what was found.
+fn cut<T>(mut found: Vec<(Cursor, T)>, page: &PageRequest) -> Page<T> {
+    found.sort_by(|a, b| b.0.cmp(&a.0));
+    if let Some(after) = &page.after {
+        found.retain(|(place, _)| place < after);
+    }
+    let limit = page.limit.number();
+    let next = (found.len() > limit).then(|| found[limit - 1].0.clone());
+    found.truncate(limit);
+    Page { items: found.into_iter().map(|(_, item)| item).collect(), next }
+}

@@ -2,12 +2,14 @@
 //!
 //! Everything in here is redacted already. A record can be written twice; the second time changes nothing.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::body::Body;
 use crate::call::{Call, words};
-use crate::rope::Piece;
+use crate::rope::{self, Piece, PieceHash, RopeError};
 
 /// One call with all that is kept of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,20 @@ pub struct Record {
     pub session: SessionFacts,
     /// The texts that are new in this call, for search.
     pub texts: Vec<Text>,
+}
+
+impl Record {
+    /// The pieces that the record refers to and does not bring along: its scope must have them.
+    pub fn needs(&self) -> Result<BTreeSet<PieceHash>, RopeError> {
+        let mut needed: BTreeSet<_> = self.bodies.iter().map(|body| body.head).collect();
+        for piece in &self.pieces {
+            needed.extend(rope::references(&piece.hash, &piece.bytes)?);
+        }
+        for piece in &self.pieces {
+            needed.remove(&piece.hash);
+        }
+        Ok(needed)
+    }
 }
 
 /// What only the view of one call shows.

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Client, Principal, SessionRef};
-use crate::record::Title;
+use crate::record::{Record, Title};
 
 /// A session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,4 +64,55 @@ pub enum SessionOrder {
     Activity,
     /// By their first call.
     Start,
+}
+
+impl Session {
+    /// What one call says of its session, without sums.
+    pub fn of(record: &Record) -> Option<Self> {
+        let call = &record.call;
+        let facts = &record.session;
+        Some(Self {
+            branch: facts.branch.clone(),
+            client: call.client.clone(),
+            cwd: facts.cwd.clone(),
+            first_us: call.timing.started_us,
+            last_us: call.timing.started_us,
+            principal: call.principal.clone(),
+            reference: call.lineage.session.clone()?,
+            repo: facts.repo.clone(),
+            title: facts.title.clone(),
+            totals: Totals::default(),
+        })
+    }
+
+    /// Takes over what another call of the same session says: the latest word on each fact holds.
+    pub fn absorb(&mut self, other: Self) {
+        let later = other.last_us >= self.last_us;
+        if other.title.as_ref().is_some_and(|title| {
+            self.title.as_ref().is_none_or(|mine| {
+                title.source.rank() > mine.source.rank() || (later && title.source.replaces(mine.source))
+            })
+        }) {
+            self.title = other.title;
+        }
+        let take = |mine: &mut Option<String>, theirs: Option<String>| {
+            if theirs.is_some() && (later || mine.is_none()) {
+                *mine = theirs;
+            }
+        };
+        take(&mut self.branch, other.branch);
+        take(&mut self.cwd, other.cwd);
+        take(&mut self.repo, other.repo);
+        take(&mut self.client.name, other.client.name);
+        take(&mut self.client.user_agent, other.client.user_agent);
+        take(&mut self.client.version, other.client.version);
+        take(&mut self.principal.key, other.principal.key);
+        take(&mut self.principal.project, other.principal.project);
+        take(&mut self.principal.user, other.principal.user);
+        if later {
+            self.reference = other.reference;
+        }
+        self.first_us = self.first_us.min(other.first_us);
+        self.last_us = self.last_us.max(other.last_us);
+    }
 }

@@ -21,7 +21,7 @@ use crate::session::{Session, SessionOrder};
 pub trait Records: Send + Sync {
     /// Stores the batch in one transaction: all of it or, on an error, nothing. A call that is stored already is left as it is, also when
     /// it comes twice in the batch. [`Error::Refused`] names the first record that the database will never take: put it aside and write the
-    /// others again.
+    /// others again. [`Error::Unwoven`] names a record whose bodies have to be taken apart again.
     async fn write(&self, batch: &[Record]) -> Result<Written, Error>;
 
     /// The pieces that a scope has, to weave against after a restart.

@@ -9,23 +9,53 @@ use std::collections::BTreeSet;
 /// Longer words are cut here, in texts and in queries alike.
 const WORD_CHARS: usize = 64;
 
-/// The most bytes of distinct words that are kept of one text; what follows cannot be found.
-const TEXT_BYTES: usize = 512 << 10;
+/// The most bytes of distinct words that are kept of one side of a call; what follows cannot be found.
+const KEPT_BYTES: usize = 512 << 10;
 
 /// From this length on a word of a query matches the beginnings of words.
 const PREFIX_CHARS: usize = 3;
 
-/// The distinct words of a text in alphabetical order.
-pub fn distinct(text: &str) -> BTreeSet<String> {
-    let mut words = BTreeSet::new();
-    let mut bytes = 0;
-    each(text, |word| {
-        if bytes < TEXT_BYTES && !words.contains(word) {
-            bytes += word.len();
-            words.insert(word.to_owned());
+/// The distinct words of texts in alphabetical order, up to a bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Words {
+    bytes: usize,
+    words: BTreeSet<String>,
+}
+
+impl Words {
+    /// Those of one text.
+    pub fn of(text: &str) -> Self {
+        let mut words = Self::default();
+        words.add(text);
+        words
+    }
+
+    /// Adds those of a text.
+    pub fn add(&mut self, text: &str) {
+        each(text, |word| {
+            if self.bytes < KEPT_BYTES && !self.words.contains(word) {
+                self.bytes += word.len();
+                self.words.insert(word.to_owned());
+            }
+        });
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// With a space between them.
+    pub fn joined(&self) -> String {
+        let mut text = String::with_capacity(self.bytes + self.words.len());
+        for word in &self.words {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(word);
         }
-    });
-    words
+        text
+    }
 }
 
 /// What is searched for.
@@ -69,7 +99,8 @@ impl Query {
     }
 
     /// Whether a text with these words matches.
-    pub fn matches(&self, words: &BTreeSet<String>) -> bool {
+    pub fn matches(&self, words: &Words) -> bool {
+        let words = &words.words;
         self.words.iter().all(|word| {
             if !word.prefix {
                 return words.contains(&word.text);
@@ -101,9 +132,9 @@ fn each(text: &str, mut found: impl FnMut(&str)) {
         } else if length < WORD_CHARS {
             length += 1;
             if sign.is_ascii() {
-                word.push(sign.to_ascii_lowercase())
+                word.push(sign.to_ascii_lowercase());
             } else {
-                word.extend(sign.to_lowercase().filter(|low| low.is_alphanumeric()))
+                word.extend(sign.to_lowercase().filter(|low| low.is_alphanumeric()));
             }
         }
     }
@@ -134,7 +165,7 @@ mod tests {
     use super::*;
 
     fn finds(query: &str, text: &str) -> bool {
-        Query::of(query).is_some_and(|query| query.matches(&distinct(text)))
+        Query::of(query).is_some_and(|query| query.matches(&Words::of(text)))
     }
 
     #[test]
@@ -174,7 +205,7 @@ mod tests {
     #[test]
     fn a_word_without_end_is_cut_alike_in_texts_and_queries() {
         let long = "a".repeat(10_000);
-        assert_eq!(distinct(&long).first().map(String::len), Some(WORD_CHARS));
+        assert_eq!(Words::of(&long).joined().len(), WORD_CHARS);
         assert!(finds(&long, &long));
     }
 }

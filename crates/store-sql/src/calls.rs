@@ -1,0 +1,160 @@
+//! Reads calls: one, a list, and bodies put together from their pieces.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use lockgate_store::rope::{self, Bounds};
+use lockgate_store::{
+    Body, BodyKind, Call, Calls, Details, Error, Filter, Offsets, Page, PageRequest, Part, PieceHash,
+    StoredCall,
+};
+use uuid::Uuid;
+
+use crate::Database;
+use crate::columns::{call_of, read_json, select_calls, word};
+use crate::conditions;
+use crate::driver::{Sql, Tx};
+use crate::fault::Fault;
+use crate::squeeze::unsqueeze;
+use crate::walk::{Placed, Walk};
+use crate::write::hash_of;
+
+/// Pieces that one statement fetches.
+const PIECES: usize = 400;
+
+#[async_trait]
+impl Calls for Database {
+    async fn get(&self, id: Uuid) -> Result<Option<StoredCall>, Error> {
+        self.one(id).await.map_err(Fault::plain)
+    }
+
+    async fn list(&self, filter: &Filter, page: &PageRequest) -> Result<Page<Call>, Error> {
+        self.page_of_calls(filter, page).await.map_err(Fault::plain)
+    }
+
+    async fn body(&self, id: Uuid, part: Part) -> Result<Option<Vec<u8>>, Error> {
+        let Some((head, pieces)) = self.pieces_of_body(id, part).await.map_err(Fault::plain)? else {
+            return Ok(None);
+        };
+        let fetch = |hash: &PieceHash| pieces.get(hash).map(Vec::as_slice);
+        Ok(Some(rope::join(&head, fetch, Bounds::default())?))
+    }
+}
+
+impl Placed for (i64, Call) {
+    fn place(&self) -> (i64, i64) {
+        (self.1.timing.started_us, self.0)
+    }
+}
+
+impl Database {
+    async fn one(&self, id: Uuid) -> Result<Option<StoredCall>, Fault> {
+        let mut tx = self.readers.read(self.statement_timeout).await?;
+        let mut sql = Sql::new(&select_calls());
+        let row = tx.row(sql.add(" WHERE c.id = ").arg(id.to_string().as_str()).take()).await?;
+        let Some((seq, call)) = row.as_ref().map(call_of).transpose()? else { return Ok(None) };
+        let details = details(&mut tx, seq).await?;
+        let bodies = bodies(&mut tx, seq).await?;
+        tx.commit().await?;
+        Ok(Some(StoredCall { bodies, call, details }))
+    }
+
+    async fn page_of_calls(&self, filter: &Filter, page: &PageRequest) -> Result<Page<Call>, Fault> {
+        let flavour = self.readers.flavour();
+        let query = || {
+            let mut sql = Sql::new(&select_calls());
+            sql.add(" WHERE 1 = 1");
+            conditions::add(&mut sql, flavour, filter);
+            sql
+        };
+        let walk = Walk {
+            budget: self.page_budget,
+            led: conditions::is_led(filter),
+            oldest: "SELECT min(started_us) FROM calls",
+            query: &query,
+            order: ("c.started_us", "c.seq"),
+        };
+        let mut tx = self.readers.read(self.statement_timeout).await?;
+        let page = walk.page(&mut tx, page, call_of).await?;
+        tx.commit().await?;
+        Ok(Page { items: page.items.into_iter().map(|(_, call)| call).collect(), next: page.next })
+    }
+
+    /// The head of a body and every piece below it, fetched level by level.
+    async fn pieces_of_body(
+        &self,
+        id: Uuid,
+        part: Part,
+    ) -> Result<Option<(PieceHash, HashMap<PieceHash, Vec<u8>>)>, Fault> {
+        let mut tx = self.readers.read(self.statement_timeout).await?;
+        let mut sql = Sql::new(
+            "SELECT b.head, COALESCE(c.session, -c.seq) FROM bodies b JOIN calls c ON c.seq = b.call WHERE c.id = ",
+        );
+        sql.arg(id.to_string().as_str()).add(" AND b.part = ").arg(part.as_str());
+        let Some(row) = tx.row(sql).await? else { return Ok(None) };
+        let mut from = row.reader();
+        let (head, scope) = (hash_of(from.blob()?)?, from.int()?);
+        let pieces = below(&mut tx, scope, head).await?;
+        tx.commit().await?;
+        Ok(Some((head, pieces)))
+    }
+}
+
+/// A piece and all that it refers to, as far as it is there.
+async fn below(tx: &mut Tx, scope: i64, head: PieceHash) -> Result<HashMap<PieceHash, Vec<u8>>, Fault> {
+    let mut pieces = HashMap::new();
+    let mut asked = HashSet::from([head]);
+    let mut level = vec![head];
+    while !level.is_empty() {
+        let mut next = Vec::new();
+        for hashes in level.chunks(PIECES) {
+            for (hash, bytes) in fetch(tx, scope, hashes).await? {
+                let refers = rope::references(&hash, &bytes).map_err(Error::from)?;
+                next.extend(refers.into_iter().filter(|inner| asked.insert(*inner)));
+                pieces.insert(hash, bytes);
+            }
+        }
+        level = next;
+    }
+    Ok(pieces)
+}
+
+async fn fetch(tx: &mut Tx, scope: i64, hashes: &[PieceHash]) -> Result<Vec<(PieceHash, Vec<u8>)>, Fault> {
+    let mut sql = Sql::new("SELECT hash, size, bytes FROM pieces WHERE scope = ");
+    sql.arg(scope).add(" AND hash IN (");
+    sql.args(hashes.iter().map(|hash| hash.as_bytes().to_vec())).add(")");
+    let mut found = Vec::with_capacity(hashes.len());
+    for row in tx.rows(sql).await? {
+        let mut from = row.reader();
+        let hash = hash_of(from.blob()?)?;
+        let size = from.count()? as usize;
+        found.push((hash, unsqueeze(from.blob()?, size)?));
+    }
+    Ok(found)
+}
+
+async fn details(tx: &mut Tx, call: i64) -> Result<Details, Fault> {
+    let mut sql = Sql::new("SELECT attempts, decisions, losses, cost_parts FROM call_details WHERE call = ");
+    let Some(row) = tx.row(sql.arg(call).take()).await? else { return Ok(Details::default()) };
+    let mut from = row.reader();
+    Ok(Details {
+        attempts: read_json(from.text_or_none()?.as_deref())?.unwrap_or_default(),
+        decisions: read_json(from.text_or_none()?.as_deref())?.unwrap_or_default(),
+        losses: read_json(from.text_or_none()?.as_deref())?.unwrap_or_default(),
+        cost_parts: read_json(from.text_or_none()?.as_deref())?,
+    })
+}
+
+async fn bodies(tx: &mut Tx, call: i64) -> Result<Vec<Body>, Fault> {
+    let mut sql = Sql::new("SELECT part, kind, head, size, offsets FROM bodies WHERE call = ");
+    let rows = tx.rows(sql.arg(call).add(" ORDER BY part").take()).await?;
+    rows.iter()
+        .map(|row| {
+            let mut from = row.reader();
+            let part = word(Part::of, &from.text()?)?;
+            let kind = word(BodyKind::of, &from.text()?)?;
+            let (head, size) = (hash_of(from.blob()?)?, from.count()?);
+            Ok(Body { head, kind, offsets: Offsets::from_bytes(from.blob()?.to_vec()), part, size })
+        })
+        .collect()
+}

@@ -1,0 +1,81 @@
+//! Steps that do not exist yet, on databases of this version: what an update will do.
+
+use std::path::Path;
+
+use lockgate_store::Error;
+use sqlx::{Connection, Executor, Row, SqliteConnection};
+
+use super::{MIGRATIONS, Migration};
+use crate::driver::Sql;
+use crate::fault::Fault;
+use crate::{Database, Options, Place};
+
+/// A step that a later version may have.
+const NEXT: Migration = Migration {
+    both: "ALTER TABLE sessions ADD COLUMN colour TEXT; UPDATE sessions SET colour = 'green';",
+    postgres: "",
+    sqlite: "",
+    version: 2,
+};
+
+/// The same, with a fault behind its first statements.
+const BROKEN: Migration = Migration {
+    both: "ALTER TABLE sessions ADD COLUMN colour TEXT; DELETE FROM sessions; INSERT INTO nowhere VALUES (1);",
+    ..NEXT
+};
+
+fn options(path: &Path) -> Options {
+    Options::at(Place::File(path.to_owned()))
+}
+
+async fn first_version(path: &Path) {
+    let database = Database::open(&options(path)).await.unwrap();
+    let mut tx = database.writers.write().await.unwrap();
+    let sql = "INSERT INTO sessions (id, source, title_rank, title_words, first_us, last_us) VALUES ('s', 'header', 0, '', 1, 2)";
+    tx.run(Sql::new(sql)).await.unwrap();
+    tx.commit().await.unwrap();
+    database.close().await;
+}
+
+async fn texts(path: &Path, sql: &'static str) -> Vec<String> {
+    let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    connection.fetch_all(sql).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// 004-2: data kept, version moved, a copy of what was.
+#[tokio::test]
+async fn an_older_file_is_copied_and_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l.db");
+    first_version(&path).await;
+    let backup = folder.path().join("l.db.schema-1.backup");
+    let database = Database::open_with(&options(&path), &MIGRATIONS).await.unwrap();
+    assert!(!backup.exists(), "nothing to bring up to date");
+    database.close().await;
+    let database = Database::open_with(&options(&path), &[MIGRATIONS[0], NEXT]).await.unwrap();
+    assert_eq!(database.schema().await.unwrap(), 2);
+    database.close().await;
+    assert_eq!(texts(&path, "SELECT id || colour FROM sessions").await, ["sgreen"]);
+    assert_eq!(texts(&backup, "SELECT id FROM sessions").await, ["s"]);
+    assert_eq!(texts(&backup, "SELECT CAST(max(version) AS TEXT) FROM schema_version").await, ["1"]);
+    // The version before refuses what the later one made.
+    let error = Database::open(&options(&path)).await.unwrap_err();
+    assert!(matches!(error, Error::Schema { found: 2, known: 1 }), "{error}");
+}
+
+/// 004-2: a step that fails or is cut off leaves nothing behind, and the next start tries again.
+#[tokio::test]
+async fn a_step_that_fails_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l.db");
+    first_version(&path).await;
+    let failed = Database::open_with(&options(&path), &[MIGRATIONS[0], BROKEN]).await;
+    assert!(matches!(failed, Err(Fault::Other(Error::Unavailable(_)))), "{failed:?}");
+    assert_eq!(texts(&path, "SELECT id FROM sessions").await, ["s"]);
+    assert_eq!(
+        texts(&path, "SELECT name FROM pragma_table_info('sessions') WHERE name = 'colour'").await,
+        [""; 0]
+    );
+    let database = Database::open_with(&options(&path), &[MIGRATIONS[0], NEXT]).await.unwrap();
+    assert_eq!(database.schema().await.unwrap(), 2);
+}

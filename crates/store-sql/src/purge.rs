@@ -1,0 +1,245 @@
+//! Deletes calls and what belongs to them, some hundred at a time, so that nobody waits long for the writer.
+//!
+//! Pieces of a session are shared by its calls: when a call goes and others stay, the pieces that none of those needs are looked for and
+//! deleted too. What a purge deletes is gone from the rows, the pieces and the words.
+
+use std::collections::{BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use lockgate_store::{Error, Extent, PieceHash, Purge, Purged, Selection, rope};
+
+use crate::Database;
+use crate::driver::{Flavour, Sql, Tx, Value};
+use crate::fault::Fault;
+use crate::squeeze::unsqueeze;
+use crate::write::hash_of;
+
+/// Calls that one transaction deletes.
+const CALLS: usize = 200;
+
+#[async_trait]
+impl Purge for Database {
+    async fn purge(&self, what: &Selection, extent: Extent, dry_run: bool) -> Result<Purged, Error> {
+        let purged = if dry_run { self.count(what, extent).await } else { self.delete(what, extent).await };
+        purged.map_err(Fault::plain)
+    }
+}
+
+impl Database {
+    async fn count(&self, what: &Selection, extent: Extent) -> Result<Purged, Fault> {
+        let mut purged = Purged::default();
+        let mut tx = self.readers.read(self.statement_timeout).await?;
+        for part in parts(what) {
+            let mut sql = Sql::new("SELECT count(*) FROM calls c WHERE ");
+            selected(&mut sql, &part, extent);
+            let row = tx.row(sql).await?;
+            purged.calls += row.map_or(Ok(0), |row| row.reader().count())?;
+        }
+        if extent == Extent::Everything {
+            purged.sessions = emptied(&mut tx, what).await?;
+        }
+        tx.commit().await?;
+        Ok(purged)
+    }
+
+    async fn delete(&self, what: &Selection, extent: Extent) -> Result<Purged, Fault> {
+        let mut purged = Purged::default();
+        for part in parts(what) {
+            loop {
+                let (calls, sessions) = self.delete_some(&part, extent).await?;
+                purged.calls += calls;
+                purged.sessions += sessions;
+                if calls < CALLS as u64 {
+                    break;
+                }
+            }
+        }
+        if let (Selection::Session(id), Extent::Everything) = (what, extent) {
+            purged.sessions += self.delete_empty_session(id).await?;
+        }
+        Ok(purged)
+    }
+
+    /// One transaction: the first calls of the selection.
+    async fn delete_some(&self, what: &Selection, extent: Extent) -> Result<(u64, u64), Fault> {
+        let mut tx = self.writers.write().await?;
+        let mut sql = Sql::new("SELECT c.seq, c.session FROM calls c WHERE ");
+        selected(&mut sql, what, extent);
+        let rows = tx.rows(sql.add(" ORDER BY c.seq LIMIT ").arg(CALLS).take()).await?;
+        let mut calls = Vec::with_capacity(rows.len());
+        let mut sessions = BTreeSet::new();
+        for row in &rows {
+            let mut from = row.reader();
+            calls.push(from.int()?);
+            sessions.extend(from.int_or_none()?);
+        }
+        if calls.is_empty() {
+            return Ok((0, 0));
+        }
+        lock(&mut tx, &sessions).await?;
+        delete_contents(&mut tx, &calls).await?;
+        let mut emptied = 0;
+        if extent == Extent::Everything {
+            delete_in(&mut tx, "call_details", "call", calls.iter().copied()).await?;
+            delete_in(&mut tx, "calls", "seq", calls.iter().copied()).await?;
+        }
+        for session in sessions {
+            emptied += delete_if_empty(&mut tx, session, extent).await?;
+            sweep(&mut tx, session).await?;
+        }
+        tx.commit().await?;
+        Ok((calls.len() as u64, emptied))
+    }
+
+    /// A session that had no calls any more.
+    async fn delete_empty_session(&self, id: &str) -> Result<u64, Fault> {
+        let mut tx = self.writers.write().await?;
+        let row = tx.row(Sql::new("SELECT seq FROM sessions WHERE id = ").arg(id).take()).await?;
+        let Some(row) = row else { return Ok(0) };
+        let gone = delete_if_empty(&mut tx, row.reader().int()?, Extent::Everything).await?;
+        tx.commit().await?;
+        Ok(gone)
+    }
+}
+
+/// A list of calls in portions that a statement can take.
+fn parts(what: &Selection) -> Vec<Selection> {
+    match what {
+        Selection::Calls(ids) => ids.chunks(CALLS).map(|ids| Selection::Calls(ids.to_vec())).collect(),
+        Selection::Key(_) | Selection::OlderThan(_) | Selection::Session(_) | Selection::User(_) => {
+            vec![what.clone()]
+        }
+    }
+}
+
+/// The condition on calls (`c`). Calls without contents are not selected where only contents are to go, so that portions end.
+fn selected(sql: &mut Sql, what: &Selection, extent: Extent) {
+    match what {
+        Selection::Calls(ids) => {
+            sql.add("c.id IN (").args(ids.iter().map(|id| Value::from(id.to_string().as_str()))).add(")")
+        }
+        Selection::Key(key) => sql.add("c.key_name = ").arg(key.as_str()),
+        Selection::OlderThan(at_us) => sql.add("c.started_us < ").arg(*at_us),
+        Selection::Session(id) => {
+            sql.add("c.session = (SELECT seq FROM sessions WHERE id = ").arg(id.as_str()).add(")")
+        }
+        Selection::User(user) => sql.add("c.user_name = ").arg(user.as_str()),
+    };
+    if extent == Extent::Contents {
+        sql.add(" AND EXISTS (SELECT 1 FROM bodies b WHERE b.call = c.seq)");
+    }
+}
+
+/// How many sessions the selection would leave without calls.
+async fn emptied(tx: &mut Tx, what: &Selection) -> Result<u64, Fault> {
+    let mut selected_calls: HashMap<i64, i64> = HashMap::new();
+    for part in parts(what) {
+        let mut sql = Sql::new("SELECT c.session, count(*) FROM calls c WHERE c.session IS NOT NULL AND ");
+        selected(&mut sql, &part, Extent::Everything);
+        for row in tx.rows(sql.add(" GROUP BY c.session").take()).await? {
+            let mut from = row.reader();
+            let (session, calls) = (from.int()?, from.int()?);
+            *selected_calls.entry(session).or_default() += calls;
+        }
+    }
+    let sessions: Vec<_> = selected_calls.keys().copied().collect();
+    let mut count = 0;
+    for some in sessions.chunks(CALLS) {
+        let mut sql = Sql::new("SELECT session, count(*) FROM calls WHERE session IN (");
+        for row in tx.rows(sql.args(some.iter().copied()).add(") GROUP BY session").take()).await? {
+            let mut from = row.reader();
+            let (session, all) = (from.int()?, from.int()?);
+            count += u64::from(selected_calls.get(&session) == Some(&all));
+        }
+    }
+    Ok(count)
+}
+
+/// Bodies and words of these calls, and the pieces of those without a session.
+async fn delete_contents(tx: &mut Tx, calls: &[i64]) -> Result<(), Fault> {
+    let slot = match tx.flavour() {
+        Flavour::Postgres => "slot",
+        Flavour::Sqlite => "rowid",
+    };
+    delete_in(tx, "bodies", "call", calls.iter().copied()).await?;
+    delete_in(tx, "pieces", "scope", calls.iter().map(|call| -call)).await?;
+    delete_in(tx, "texts", slot, calls.iter().flat_map(|call| call * 8..call * 8 + 8)).await
+}
+
+async fn delete_in(
+    tx: &mut Tx,
+    table: &str,
+    column: &str,
+    values: impl Iterator<Item = i64>,
+) -> Result<(), Fault> {
+    let mut sql = Sql::new("DELETE FROM ");
+    sql.add(table).add(" WHERE ").add(column).add(" IN (").args(values).add(")");
+    tx.run(sql).await.map(|_| ())
+}
+
+/// Keeps writers away from these sessions: what they count on must not be deleted between their look and their end.
+async fn lock(tx: &mut Tx, sessions: &BTreeSet<i64>) -> Result<(), Fault> {
+    for session in sessions {
+        tx.run(Sql::new("UPDATE sessions SET source = source WHERE seq = ").arg(*session).take()).await?;
+    }
+    Ok(())
+}
+
+/// The row of a session that has no calls; 1 if it went.
+async fn delete_if_empty(tx: &mut Tx, session: i64, extent: Extent) -> Result<u64, Fault> {
+    if extent == Extent::Contents {
+        return Ok(0);
+    }
+    let mut sql = Sql::new("DELETE FROM sessions WHERE seq = ");
+    sql.arg(session).add(" AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.session = ").arg(session).add(")");
+    tx.run(sql).await
+}
+
+/// The pieces of a session that no body refers to any more.
+async fn sweep(tx: &mut Tx, session: i64) -> Result<(), Fault> {
+    let mut sql =
+        Sql::new("SELECT DISTINCT b.head FROM bodies b JOIN calls c ON c.seq = b.call WHERE c.session = ");
+    let heads = tx.rows(sql.arg(session).take()).await?;
+    let mut open: Vec<PieceHash> =
+        heads.iter().map(|row| hash_of(row.reader().blob()?)).collect::<Result<_, _>>()?;
+    if open.is_empty() {
+        return delete_in(tx, "pieces", "scope", [session].into_iter()).await;
+    }
+    let mut inner = references(tx, session).await?;
+    while let Some(hash) = open.pop() {
+        // A piece is needed once it was taken out.
+        if let Some(refers) = inner.remove(&hash) {
+            open.extend(refers);
+        }
+    }
+    let dead: Vec<_> = inner.into_keys().collect();
+    for hashes in dead.chunks(CALLS) {
+        let mut sql = Sql::new("DELETE FROM pieces WHERE scope = ");
+        sql.arg(session).add(" AND hash IN (");
+        sql.args(hashes.iter().map(|hash| hash.as_bytes().to_vec())).add(")");
+        tx.run(sql).await?;
+    }
+    Ok(())
+}
+
+/// Every piece of a scope and what it refers to, some at a time.
+async fn references(tx: &mut Tx, scope: i64) -> Result<HashMap<PieceHash, Vec<PieceHash>>, Fault> {
+    let mut found = HashMap::new();
+    let mut after = Vec::new();
+    loop {
+        let mut sql = Sql::new("SELECT hash, size, bytes FROM pieces WHERE scope = ");
+        sql.arg(scope).add(" AND hash > ").arg(after.clone()).add(" ORDER BY hash LIMIT ").arg(CALLS);
+        let rows = tx.rows(sql).await?;
+        for row in &rows {
+            let mut from = row.reader();
+            after = from.blob()?.to_vec();
+            let hash = hash_of(&after)?;
+            let size = from.count()? as usize;
+            let bytes = unsqueeze(from.blob()?, size)?;
+            found.insert(hash, rope::references(&hash, &bytes).map_err(Error::from)?);
+        }
+        if rows.len() < CALLS {
+            return Ok(found);
+        }
+    }
+}

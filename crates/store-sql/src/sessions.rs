@@ -1,0 +1,215 @@
+//! Reads sessions and names them. Sums come from the calls, when they are asked for.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use lockgate_store::{
+    Call, Error, Filter, Page, PageRequest, Session, SessionOrder, SessionRef, Sessions, Title, TitleSource,
+    Totals,
+};
+
+use crate::Database;
+use crate::columns::{call_of, client_of, principal_of, select_calls};
+use crate::conditions;
+use crate::driver::{Flavour, Row, Sql, Tx};
+use crate::fault::Fault;
+use crate::walk::{Placed, Walk};
+use crate::write::title_words;
+
+const SELECT: &str = "SELECT s.seq, s.id, s.source, s.title, s.title_rank, s.branch, s.cwd, s.repo, \
+     s.client_name, s.client_version, s.user_agent, s.key_name, s.user_name, s.project, s.first_us, s.last_us \
+     FROM sessions s";
+
+#[async_trait]
+impl Sessions for Database {
+    async fn session(&self, id: &str) -> Result<Option<Session>, Error> {
+        self.one_session(id).await.map_err(Fault::plain)
+    }
+
+    async fn sessions(
+        &self,
+        filter: &Filter,
+        order: SessionOrder,
+        page: &PageRequest,
+    ) -> Result<Page<Session>, Error> {
+        self.page_of_sessions(filter, order, page).await.map_err(Fault::plain)
+    }
+
+    async fn calls(&self, id: &str, limit: usize) -> Result<Vec<Call>, Error> {
+        self.calls_of(id, limit).await.map_err(Fault::plain)
+    }
+
+    async fn rename(&self, id: &str, title: &str) -> Result<bool, Error> {
+        self.rename_session(id, title).await.map_err(Fault::plain)
+    }
+}
+
+/// A row of sessions, and by which of its times it was found.
+struct Listed {
+    at_us: i64,
+    seq: i64,
+    session: Session,
+}
+
+impl Placed for Listed {
+    fn place(&self) -> (i64, i64) {
+        (self.at_us, self.seq)
+    }
+}
+
+impl Database {
+    async fn one_session(&self, id: &str) -> Result<Option<Session>, Fault> {
+        let mut tx = self.readers.read(self.statement_timeout).await?;
+        let row = tx.row(Sql::new(SELECT).add(" WHERE s.id = ").arg(id).take()).await?;
+        let Some((seq, mut session)) = row.as_ref().map(session_of).transpose()? else { return Ok(None) };
+        session.totals = totals(&mut tx, &[seq]).await?.remove(&seq).unwrap_or_default();
+        tx.commit().await?;
+        Ok(Some(session))
+    }
+
+    async fn page_of_sessions(
+        &self,
+        filter: &Filter,
+        order: SessionOrder,
+        page: &PageRequest,
+    ) -> Result<Page<Session>, Fault> {
+        let flavour = self.readers.flavour();
+        let query = || {
+            let mut sql = Sql::new(SELECT);
+            sql.add(" WHERE ");
+            having_calls(&mut sql, flavour, filter);
+            sql
+        };
+        let (oldest, time) = match order {
+            SessionOrder::Activity => ("SELECT min(last_us) FROM sessions", "s.last_us"),
+            SessionOrder::Start => ("SELECT min(first_us) FROM sessions", "s.first_us"),
+        };
+        let led = *filter == Filter::default();
+        let walk = Walk { budget: self.page_budget, led, oldest, query: &query, order: (time, "s.seq") };
+        let mut tx = self.readers.read(self.statement_timeout).await?;
+        let read = |row: &Row| {
+            let (seq, session) = session_of(row)?;
+            let at_us = match order {
+                SessionOrder::Activity => session.last_us,
+                SessionOrder::Start => session.first_us,
+            };
+            Ok(Listed { at_us, seq, session })
+        };
+        let page = walk.page(&mut tx, page, read).await?;
+        let seqs: Vec<_> = page.items.iter().map(|listed| listed.seq).collect();
+        let mut totals = totals(&mut tx, &seqs).await?;
+        tx.commit().await?;
+        let with_totals = |listed: Listed| {
+            let totals = totals.remove(&listed.seq).unwrap_or_default();
+            Session { totals, ..listed.session }
+        };
+        Ok(Page { items: page.items.into_iter().map(with_totals).collect(), next: page.next })
+    }
+
+    async fn calls_of(&self, id: &str, limit: usize) -> Result<Vec<Call>, Fault> {
+        let mut tx = self.readers.read(self.statement_timeout).await?;
+        let mut sql = Sql::new(&select_calls());
+        sql.add(" WHERE c.session = (SELECT seq FROM sessions WHERE id = ").arg(id);
+        sql.add(") ORDER BY c.started_us, c.seq LIMIT ").arg(i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = tx.rows(sql).await?;
+        tx.commit().await?;
+        rows.iter().map(|row| Ok(call_of(row)?.1)).collect()
+    }
+
+    async fn rename_session(&self, id: &str, title: &str) -> Result<bool, Fault> {
+        let mut tx = self.writers.write().await?;
+        let mut sql = Sql::new("UPDATE sessions SET title = ");
+        sql.arg(title).add(", title_words = ").arg(title_words(title).as_str());
+        sql.add(", title_rank = ").arg(i64::from(TitleSource::Edited.rank())).add(" WHERE id = ").arg(id);
+        let changed = tx.run(sql).await?;
+        tx.commit().await?;
+        Ok(changed > 0)
+    }
+}
+
+/// That a session has a call for which all conditions hold; a title may hold the words in a call's stead.
+fn having_calls(sql: &mut Sql, flavour: Flavour, filter: &Filter) {
+    let calls = Filter { branch: None, repo: None, session: None, ..filter.clone() };
+    let rest = Filter { text: None, ..calls.clone() };
+    sql.add("1 = 1");
+    for (column, value) in [("s.branch", &filter.branch), ("s.repo", &filter.repo)] {
+        if let Some(value) = value {
+            sql.add(" AND ").add(column).add(" = ").arg(value.as_str());
+        }
+    }
+    if let Some(text) = &filter.text {
+        // Words lead to few calls, from which the sessions follow.
+        sql.add(" AND (s.seq IN (SELECT c.session FROM calls c WHERE c.session IS NOT NULL");
+        conditions::add(sql, flavour, &calls);
+        sql.add(") OR (");
+        conditions::title_has_words(sql, text);
+        exists(sql, flavour, &rest);
+        sql.add("))");
+    } else {
+        exists(sql, flavour, &rest);
+    }
+}
+
+fn exists(sql: &mut Sql, flavour: Flavour, filter: &Filter) {
+    if *filter != Filter::default() {
+        sql.add(" AND EXISTS (SELECT 1 FROM calls c WHERE c.session = s.seq");
+        conditions::add(sql, flavour, filter);
+        sql.add(")");
+    }
+}
+
+fn session_of(row: &Row) -> Result<(i64, Session), Fault> {
+    let mut from = row.reader();
+    let seq = from.int()?;
+    let reference = SessionRef { id: from.text()?, source: from.text()? };
+    let (title, rank) = (from.text_or_none()?, from.int()?);
+    let source = TitleSource::ALL.iter().copied().find(|source| i64::from(source.rank()) == rank);
+    let title = title.zip(source).map(|(text, source)| Title { source, text });
+    let (branch, cwd, repo) = (from.text_or_none()?, from.text_or_none()?, from.text_or_none()?);
+    let (client, principal) = (client_of(&mut from)?, principal_of(&mut from)?);
+    let (first_us, last_us) = (from.int()?, from.int()?);
+    let totals = Totals::default();
+    let session =
+        Session { branch, client, cwd, first_us, last_us, principal, reference, repo, title, totals };
+    Ok((seq, session))
+}
+
+/// Sums over the calls of these sessions.
+async fn totals(tx: &mut Tx, sessions: &[i64]) -> Result<HashMap<i64, Totals>, Fault> {
+    if sessions.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sum = |what: &str| format!("CAST(COALESCE(sum({what}), 0) AS BIGINT)");
+    let sums = [
+        sum("cache_read"),
+        sum("COALESCE(cache_write_5m, 0) + COALESCE(cache_write_1h, 0)"),
+        "count(*)".to_owned(),
+        sum("cost_nano"),
+        sum("CASE WHEN outcome = 'failed' THEN 1 ELSE 0 END"),
+        sum("input_uncached"),
+        sum("intervened"),
+        sum("output"),
+        sum("CASE WHEN cost_nano IS NULL THEN 1 ELSE 0 END"),
+    ];
+    let mut sql = Sql::new("SELECT session, ");
+    sql.add(&sums.join(", ")).add(" FROM calls WHERE session IN (");
+    sql.args(sessions.iter().copied()).add(") GROUP BY session");
+    let mut totals = HashMap::new();
+    for row in tx.rows(sql).await? {
+        let mut from = row.reader();
+        let session = from.int()?;
+        let sums = Totals {
+            cache_read: from.count()?,
+            cache_write: from.count()?,
+            calls: from.count()?,
+            cost_nano: from.int()?,
+            failed: from.count()?,
+            input_uncached: from.count()?,
+            intervened: from.count()?,
+            output: from.count()?,
+            unpriced: from.count()?,
+        };
+        totals.insert(session, sums);
+    }
+    Ok(totals)
+}

@@ -1,0 +1,301 @@
+//! docs/DATABASE.md, made from the schema that both databases really have and from rows that were really written.
+//!
+//! What a column means stands here; a column without a meaning, or a meaning without a column, fails.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use lockgate_store::{Part, Records, Sessions, Side, Title, TitleSource};
+use sqlx::{Connection, PgConnection, Row, SqliteConnection};
+
+use crate::sample::{full, saying, with_body};
+
+/// A table: its name, what it holds, its columns with what they mean.
+type Table = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const TABLES: [Table; 7] = [
+    ("schema_version", "The steps of the schema that were taken.", &[("version", "The number of the step.")]),
+    (
+        "sessions",
+        "A row for each session: the latest that its calls said. Sums are not kept here but made from the calls.",
+        &[
+            ("seq", "The number by which other tables refer to the session. Counted by the database."),
+            ("id", "The id of the session."),
+            ("source", "What the id comes from (a header, a field, or derived)."),
+            ("title", "The title."),
+            (
+                "title_rank",
+                "Where the title comes from: 0 none, 1 the first text of the user, 2 made by a model, 3 edited. A higher rank replaces a lower one.",
+            ),
+            ("title_words", "The words of the title in lower case, each between spaces, for search."),
+            ("branch", "The branch that the session worked on."),
+            ("cwd", "The folder that it worked in."),
+            ("repo", "The repository that it worked in."),
+            ("client_name", "The client program."),
+            ("client_version", "Its version."),
+            ("user_agent", "What it says of itself."),
+            ("key_name", "The name of the key (never the key)."),
+            ("user_name", "The user."),
+            ("project", "The project of the key."),
+            ("first_us", "When the first call began, µs since 1970."),
+            ("last_us", "When the latest call began, µs since 1970."),
+        ],
+    ),
+    (
+        "calls",
+        "A narrow row for each call, all that lists and sums need. Unknown is NULL, never 0.",
+        &[
+            ("seq", "The number by which other tables refer to the call. Counted by the database."),
+            ("id", "The id of the call (UUIDv7, text)."),
+            ("session", "`sessions.seq`; NULL = the call stands alone."),
+            ("agent", "The agent that called; NULL = the main one."),
+            ("parent_agent", "The agent that started it."),
+            ("parent_call", "The id of the call that this one continues or was made for."),
+            ("turn", "The number of the turn in the session, from 1."),
+            ("turn_kind", "What kind of turn it is."),
+            ("key_name", "The name of the key (never the key)."),
+            ("user_name", "The user."),
+            ("project", "The project of the key."),
+            ("client_name", "The client program."),
+            ("client_version", "Its version."),
+            ("user_agent", "What it says of itself."),
+            ("front", "The client's dialect."),
+            ("upstream", "The provider's dialect."),
+            ("operation", "What was asked for."),
+            ("requested_model", "The model that the client named."),
+            ("resolved_model", "The model that the name stands for."),
+            ("answering_model", "The model that the answer names."),
+            ("provider", "The provider that answered, or was tried last."),
+            ("provider_request_id", "The provider's own id."),
+            ("streamed", "1 = a stream was asked for."),
+            ("status", "The HTTP status that the client got; NULL = it was gone."),
+            ("started_us", "When the call began, µs since 1970."),
+            ("queue_us", "How long it waited before it went upstream, µs."),
+            ("ttft_us", "From the beginning to the first byte of the answer, µs."),
+            ("total_us", "From the beginning to the last byte, µs."),
+            ("input_uncached", "Prompt tokens neither read from nor written to a cache."),
+            ("cache_read", "Prompt tokens read from a cache."),
+            ("cache_write_5m", "Prompt tokens written to a cache for five minutes."),
+            ("cache_write_1h", "Prompt tokens written to a cache for an hour."),
+            ("output", "Output tokens, thoughts included."),
+            ("output_reasoning", "Those of them that were thoughts."),
+            ("estimated", "1 = the tokens are an estimate of ours."),
+            ("server_tools", "Uses of tools that the provider ran, JSON object of counts."),
+            ("service_tier", "The class of service."),
+            ("cost_nano", "The cost in nano-USD; NULL = the price is not known."),
+            ("price_version", "The version of the price table."),
+            ("outcome", "`aborted`, `complete`, `failed` or `interrupted`."),
+            ("stop_reason", "Why the model stopped."),
+            ("error_kind", "The kind of the error."),
+            ("error_message", "What the client was told, redacted."),
+            ("intervened", "1 = a policy changed, refused or answered something."),
+            ("recording", "How much was kept: `full`, `redacted` or `metadata`."),
+        ],
+    ),
+    (
+        "call_details",
+        "What only the view of one call shows, as JSON. NULL = nothing.",
+        &[
+            ("call", "`calls.seq`."),
+            ("attempts", "Each try at a provider."),
+            ("decisions", "What was decided and why, with kind and version."),
+            ("losses", "Fields that a conversion lost."),
+            ("cost_parts", "The parts of the cost."),
+        ],
+    ),
+    (
+        "bodies",
+        "What was sent and received, by reference to pieces. An `upstream_request` that is not there is the same as the `client_request`, a `client_answer` that is not there the same as the `upstream_answer`.",
+        &[
+            ("call", "`calls.seq`."),
+            (
+                "part",
+                "Which body: `client_request`, `upstream_request`, `upstream_answer` or `client_answer`.",
+            ),
+            ("kind", "`json`, `sse` or `other`."),
+            ("head", "`pieces.hash` of the first piece."),
+            ("size", "Bytes of the body."),
+            (
+                "offsets",
+                "When its bytes came: pairs of differences (bytes, µs), seven bits a byte, the lowest first.",
+            ),
+        ],
+    ),
+    (
+        "pieces",
+        "Parts of bodies, each once in its scope. The byte 0 in a piece begins a reference: 16 bytes of the hash of the piece that stands there; 16 zero bytes and 8 bytes of a length (little endian) say that so many bytes follow as they are.",
+        &[
+            (
+                "scope",
+                "Where it is shared: `sessions.seq`, or `calls.seq` below zero for a call without a session.",
+            ),
+            ("hash", "The first 16 bytes of the BLAKE3 hash of its bytes."),
+            ("size", "Its length in bytes."),
+            ("bytes", "Its bytes; Zstandard if they are fewer than `size`."),
+        ],
+    ),
+    (
+        "texts",
+        "The words that calls are found by. In SQLite a full-text table (FTS5) that keeps the words' index alone, in PostgreSQL a row with a text vector and a GIN index.",
+        &[
+            (
+                "slot",
+                "`calls.seq` times eight, plus the side: 0 assistant, 1 system, 2 thinking, 3 tool input, 4 tool result, 5 user. In SQLite the `rowid`.",
+            ),
+            ("words", "The distinct words of the texts of this side that were new in the call."),
+        ],
+    ),
+];
+
+/// Column to type.
+type Columns = BTreeMap<String, Vec<(String, String)>>;
+
+async fn sqlite_columns(connection: &mut SqliteConnection) -> Columns {
+    let sql = "SELECT m.name, p.name, lower(p.type) FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE 'texts_%' ORDER BY m.rowid, p.cid";
+    let mut columns = Columns::new();
+    for row in sqlx::query(sql).fetch_all(connection).await.unwrap() {
+        columns.entry(row.get(0)).or_default().push((row.get(1), row.get(2)));
+    }
+    columns
+}
+
+async fn postgres_columns(connection: &mut PgConnection) -> Columns {
+    let sql = "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT), CAST(data_type AS TEXT) FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, ordinal_position";
+    let mut columns = Columns::new();
+    for row in sqlx::query(sql).fetch_all(connection).await.unwrap() {
+        columns.entry(row.get(0)).or_default().push((row.get(1), row.get(2)));
+    }
+    columns
+}
+
+/// Every column has a meaning and every meaning a column, in both databases.
+fn check(sqlite: &Columns, postgres: &Columns) {
+    let names = |columns: &Columns| columns.keys().cloned().collect::<Vec<_>>();
+    let mut documented: Vec<_> = TABLES.iter().map(|table| table.0.to_owned()).collect();
+    documented.sort();
+    assert_eq!(names(sqlite), documented);
+    assert_eq!(names(postgres), documented);
+    for (table, _, columns) in TABLES.iter() {
+        let meant: Vec<_> = columns.iter().map(|column| column.0).collect();
+        let of = |found: &Columns| found[*table].iter().map(|column| column.0.clone()).collect::<Vec<_>>();
+        assert_eq!(of(postgres), meant, "{table}");
+        if *table != "texts" {
+            assert_eq!(of(sqlite), meant, "{table}");
+        }
+    }
+}
+
+const BEGINNING: &str = "# The database
+
+Lockgate keeps its record in SQLite (the default, one file) or in PostgreSQL (by URL). Both have the same tables; where a type differs, both are
+named. Times are microseconds since 1970 (UTC) or durations in microseconds, money is nano-USD (10⁻⁹ USD), ids and JSON are text, yes and no are 1 and 0.
+This page is made by a test from the schema of both databases and fails the build where it is not true.
+
+- **Migrations** run at the start, each in a transaction, one process at a time, forward only. A SQLite file with an older schema is copied to
+  `NAME.schema-N.backup` first; before a new version starts on PostgreSQL, make a backup as you always do. A schema that is newer than the
+  program is refused with a message that says so.
+- **Integrity**: a call and all that belongs to it is written in one transaction, and deleted in one. There are no foreign keys: the relations in the
+  diagram are kept by that, and checking them again would cost each call more than the call's row.
+- **Search**: a word is a run of letters and digits of any script in lower case; of scripts that do not set words apart, each two neighbouring signs. A call is found if
+  one of its texts (one side of it) has every word of the query; a word of three or more letters also finds longer words that begin with it. Nothing in
+  a query has a special meaning. Both databases find the same.
+- **SQLite** runs with a write-ahead log (`journal_mode=WAL`, `synchronous=NORMAL`): the file, `-wal` and `-shm` beside it belong together.
+  The file is readable by its owner alone.
+
+";
+
+/// What refers to what.
+const RELATIONS: &str = "  sessions ||--o{ calls : \"seq = session\"
+  calls ||--|| call_details : \"seq = call\"
+  calls ||--o{ bodies : \"seq = call\"
+  calls ||--o{ texts : \"seq = slot / 8\"
+  bodies }o--|| pieces : \"head = hash\"
+  sessions ||--o{ pieces : \"seq = scope\"
+  pieces }o--o{ pieces : \"references in bytes\"
+";
+
+fn diagram(columns: &Columns) -> String {
+    let mut text = format!("## Diagram\n\n```mermaid\nerDiagram\n{RELATIONS}");
+    for (table, ..) in TABLES.iter() {
+        let _ = writeln!(text, "  {table} {{");
+        for (name, kind) in &columns[*table] {
+            let _ = writeln!(text, "    {} {name}", kind.replace(' ', "_"));
+        }
+        text.push_str("  }\n");
+    }
+    text + "```\n\n"
+}
+
+fn described(sqlite: &Columns, postgres: &Columns) -> String {
+    let mut text = String::new();
+    for (table, holds, columns) in TABLES.iter() {
+        let _ = write!(
+            text,
+            "## `{table}`\n\n{holds}\n\n| column | SQLite | PostgreSQL | meaning |\n|---|---|---|---|\n"
+        );
+        for (name, meaning) in *columns {
+            let kind = |found: &Columns| {
+                let column = found[*table].iter().find(|column| column.0 == *name);
+                column.map_or("", |column| column.1.as_str()).to_owned()
+            };
+            let _ = writeln!(text, "| `{name}` | {} | {} | {meaning} |", kind(sqlite), kind(postgres));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Every row that is there, in SQLite's own notation.
+async fn samples(connection: &mut SqliteConnection, columns: &Columns) -> String {
+    let mut text =
+        "## Sample rows\n\nOne call with one body, as SQLite shows it. Texts are cut after 60 signs.\n\n"
+            .to_owned();
+    for (table, ..) in TABLES.iter().filter(|table| table.0 != "texts") {
+        let shown = columns[*table].iter().map(|(name, _)| format!("substr(quote({name}), 1, 60)"));
+        let sql = format!("SELECT {} FROM {table}", shown.collect::<Vec<_>>().join(", "));
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *connection).await.unwrap();
+        assert!(!rows.is_empty(), "{table} has no sample");
+        for row in rows {
+            let _ = write!(text, "`{table}`\n\n```text\n");
+            for (at, (name, _)) in columns[*table].iter().enumerate() {
+                let value: String = row.get(at);
+                if value != "NULL" {
+                    let _ = writeln!(text, "{name} = {value}");
+                }
+            }
+            text.push_str("```\n\n");
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+/// O1: a diagram and sample rows, tested against the real schema of both databases.
+#[tokio::test]
+async fn the_documentation_shows_the_schema_that_both_databases_have() {
+    let (database, folder) = crate::sqlite().await;
+    let (_on_server, server) = crate::on_postgres().await;
+    let mut record = full();
+    record.session.title = Some(Title { source: TitleSource::First, text: "Fix the login".to_owned() });
+    let record = saying(record, Side::User, "Fix the login, please");
+    let record = with_body(record, Part::ClientRequest, br#"{"model":"auto","messages":[]}"#);
+    database.write(&[record]).await.unwrap();
+    assert!(database.rename("session-1", "The login").await.unwrap());
+    let path = folder.path().join("lockgate.db");
+    let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    let sqlite = sqlite_columns(&mut file).await;
+    let postgres = postgres_columns(&mut PgConnection::connect(&server.url()).await.unwrap()).await;
+    check(&sqlite, &postgres);
+    let page = format!(
+        "{BEGINNING}{}{}{}",
+        diagram(&postgres),
+        described(&sqlite, &postgres),
+        samples(&mut file, &sqlite).await
+    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/DATABASE.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let stored = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(stored, page, "run this test once with UPDATE_DOCS=1");
+}

@@ -1,0 +1,94 @@
+//! One suite for every store: the fake, SQLite, and a PostgreSQL that is really started. Then what only databases have.
+
+mod database_md;
+mod faults;
+mod growth;
+mod postgres;
+mod purging;
+mod sample;
+mod search;
+mod sessions;
+mod suite;
+
+use lockgate_store::memory::Memory;
+use lockgate_store::{Calls, Purge, Records, Sessions};
+use lockgate_store_sql::{Database, Options, Place};
+use tempfile::TempDir;
+
+use crate::postgres::Server;
+
+/// What every store is.
+pub(crate) trait Store: Calls + Purge + Records + Sessions {}
+
+impl<T: Calls + Purge + Records + Sessions> Store for T {}
+
+/// A SQLite database in a folder of its own.
+pub(crate) async fn sqlite() -> (Database, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let options = Options::at(Place::File(folder.path().join("lockgate.db")));
+    (Database::open(&options).await.unwrap(), folder)
+}
+
+/// A database on a server.
+pub(crate) async fn open(url: &str) -> Database {
+    Database::open(&Options::at(Place::of(url))).await.unwrap()
+}
+
+/// A database on a PostgreSQL of its own.
+pub(crate) async fn on_postgres() -> (Database, Server) {
+    let server = Server::start();
+    (open(&server.url()).await, server)
+}
+
+/// Makes of each function a test on every store. One PostgreSQL serves all functions of a theme, each in a schema of its own.
+macro_rules! on_every_store {
+    ($theme:ident: $($name:ident),+ $(,)?) => {
+        mod $theme {
+            mod memory {
+                $(#[tokio::test] async fn $name() { crate::$theme::$name(&crate::Memory::new()).await; })+
+            }
+            mod sqlite {
+                $(#[tokio::test] async fn $name() {
+                    let (database, _folder) = crate::sqlite().await;
+                    crate::$theme::$name(&database).await;
+                })+
+            }
+            #[tokio::test]
+            async fn on_postgresql() {
+                let server = crate::Server::start();
+                $(
+                    println!(stringify!($name));
+                    let database = crate::open(&server.url_of(stringify!($name))).await;
+                    crate::$theme::$name(&database).await;
+                )+
+            }
+        }
+    };
+}
+
+mod every {
+    on_every_store!(suite:
+        a_call_comes_back_as_it_was_written,
+        a_call_that_is_written_again_stays_as_it_was,
+        bodies_come_back_byte_for_byte,
+        a_batch_is_stored_whole_or_not_at_all_and_the_poison_is_named,
+        a_record_that_relies_on_a_piece_that_is_gone_is_sent_back,
+        pages_show_every_call_once_while_calls_arrive,
+    );
+    on_every_store!(search:
+        every_condition_leaves_the_calls_that_meet_it,
+        words_are_found_on_both_sides_and_in_tools,
+        a_query_is_words_whatever_signs_are_in_it,
+    );
+    on_every_store!(sessions:
+        a_session_shows_what_its_calls_say_and_their_sums,
+        an_edited_title_survives_what_calls_say_later,
+        sessions_are_found_by_what_their_calls_and_titles_say,
+        calls_of_a_session_come_in_their_order,
+    );
+    on_every_store!(purging:
+        a_dry_run_counts_what_the_purge_then_deletes,
+        what_is_purged_cannot_be_found_or_read_and_the_rest_can,
+        contents_can_go_while_the_rows_stay,
+    );
+}
