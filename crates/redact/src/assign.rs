@@ -39,7 +39,8 @@ const VALUE_MAX: usize = 512;
 /// The value given to the name around `word`.
 pub(crate) fn find(text: &[u8], word: Range<usize>, kind: Kind, level: Level) -> Option<Range<usize>> {
     let name = name(text, &word);
-    if !names_secret(&text[name.clone()], word.start - name.start..word.end - name.start, kind) {
+    let path = name.start > 0 && text[name.start - 1] == b'/';
+    if path || !names_secret(&text[name.clone()], word.start - name.start..word.end - name.start, kind) {
         return None;
     }
     let (value, style) = value_after(text, &name)?;
@@ -59,7 +60,7 @@ pub(crate) fn never(text: &[u8], word: &Range<usize>, kind: Kind) -> bool {
     match text.get(name.end + gap) {
         Some(byte) if gap > 0 && gap < 40 => {
             let said = text[name.start] == b'-' || logs_in(text, &name);
-            byte.is_ascii_alphabetic() && !b"ivVbrufL".contains(byte) && !said
+            byte.is_ascii_alphabetic() && !b"fivVbruL".contains(byte) && !said
         }
         Some(b'.' | b';' | b'?' | b'!' | b')' | b'/') => *next != b'!',
         Some(_) | None => false,
@@ -144,10 +145,13 @@ fn value_after(text: &[u8], name: &Range<usize>) -> Option<(Range<usize>, Style)
     } else if starts("=") || starts(":") {
         1
     } else if quoted_name && starts(",") || !quoted_name && gap == 0 && starts("(") {
-        return quoted(text, at + 1 + blanks(text, at + 1)).map(|value| (value, Style::Quoted));
-    } else if starts(">") && name.start > 0 && text[name.start - 1] == b'<' {
-        return element(text, at + 1);
-    } else if let Some(attribute) = value_attribute(rest) {
+        let value = quoted(text, at + 1 + blanks(text, at + 1))?;
+        let argument = !starts(",") || first_of_list(text, name) || value::is_random(&text[value.clone()], 16);
+        return argument.then_some((value, Style::Quoted));
+    } else if name.start > 0 && text[name.start - 1] == b'<' {
+        let open = memchr::memchr3(b'>', b'<', b'\n', rest).filter(|open| rest[*open] == b'>')?;
+        return element(text, at + open + 1);
+    } else if let Some(attribute) = value_attribute(rest, gap > 0 || quoted_name) {
         return quoted(text, at + attribute).map(|value| (value, Style::Quoted));
     } else {
         return said(text, name, at, gap, quoted_name);
@@ -164,7 +168,11 @@ fn value_after(text: &[u8], name: &Range<usize>) -> Option<(Range<usize>, Style)
         return quoted(text, line + blanks(text, line)).map(|value| (value, Style::Quoted));
     }
     if let Some(value) = quoted(text, at) {
-        return Some((value, Style::Quoted));
+        let closes = !quoted_name && closes_string(text, name.start, text[at]);
+        return (!closes).then_some((value, Style::Quoted));
+    }
+    if separator == 1 && rest[0] == b'=' && !quoted_name && in_connection_string(text, name.start) {
+        return unquoted(text, at, false, tight).map(|(value, _)| (value, Style::Quoted));
     }
     let bare = starts_line(text, name.start) && (separator == 1 || rest.starts_with(b"=>"));
     unquoted(text, at, bare && !quoted_name, tight)
@@ -185,12 +193,37 @@ fn after_name(text: &[u8], name: &Range<usize>) -> (usize, bool) {
     (at, quoted)
 }
 
+/// True for the first of the things between brackets, as in `define('NAME', 'x')` and `["name", "x"]`.
+fn first_of_list(text: &[u8], name: &Range<usize>) -> bool {
+    let before = text[..name.start].trim_ascii_end();
+    let before = before.strip_suffix(b"\"").or(before.strip_suffix(b"'")).unwrap_or(before);
+    let before = &before[..before.len() - before.iter().rev().take_while(|byte| **byte == b'\\').count()];
+    matches!(before.trim_ascii_end().last(), Some(b'(' | b'[' | b'{'))
+}
+
+/// True if a quote after the name ends the string in which the name stands.
+fn closes_string(text: &[u8], name: usize, quote: u8) -> bool {
+    let line = &text[name.saturating_sub(200)..name];
+    let line = &line[line.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)..];
+    let apostrophe = |at: usize| {
+        at > 0 && line[at - 1].is_ascii_alphabetic() && line.get(at + 1).is_some_and(u8::is_ascii_alphabetic)
+    };
+    matches!(quote, b'"' | b'\'')
+        && memchr::memchr_iter(quote, line).filter(|at| !apostrophe(*at) && (*at == 0 || line[at - 1] != b'\\')).count() % 2 == 1
+}
+
+/// True after `key=value;`.
+fn in_connection_string(text: &[u8], name: usize) -> bool {
+    let before = text[name.saturating_sub(80)..name].trim_ascii_end();
+    before.last() == Some(&b';') && before.contains(&b'=')
+}
+
 /// `value="` after the name of an XML element, `"value":` after `"name": "…",`, and the same on YAML's next line.
-fn value_attribute(rest: &[u8]) -> Option<usize> {
+fn value_attribute(rest: &[u8], apart: bool) -> Option<usize> {
     let skip = rest.iter().take(24).take_while(|byte| matches!(byte, b' ' | b',' | b'\n' | b'\r' | b'\t' | b'"')).count();
     let after = rest.get(skip..)?;
     let word = after.get(..5)?;
-    if skip == 0 || !word.eq_ignore_ascii_case(b"value") {
+    if (skip == 0 && !apart) || !word.eq_ignore_ascii_case(b"value") {
         return None;
     }
     let tail = &after[5..];
@@ -213,6 +246,11 @@ fn said(text: &[u8], name: &Range<usize>, at: usize, gap: usize, quoted_name: bo
     if text[at..].starts_with(b"is ") || text[at..].starts_with(b"is: ") {
         let after = at + 3 + blanks(text, at + 3);
         return quoted(text, after).map(|value| (value, Style::Quoted));
+    }
+    if text[at..].starts_with(b"for ") {
+        let line = &text[at..text.len().min(at + 60)];
+        let is = memchr::memmem::find(line, b" is ").filter(|is| !line[..*is].contains(&b'\n'))?;
+        return quoted(text, at + is + 4).map(|value| (value, Style::Quoted));
     }
     let flag = name.len() > 2 && text[name.start] == b'-';
     let login = logs_in(text, name);
@@ -326,7 +364,7 @@ fn starts_line(text: &[u8], at: usize) -> bool {
 }
 
 fn is_secret(name: &[u8], value: &[u8], kind: Kind, style: Style, level: Level) -> bool {
-    if value::is_placeholder(value) || value::is_id(value) || value.eq_ignore_ascii_case(name) {
+    if value::is_placeholder(value) || value::is_id(value) || value.eq_ignore_ascii_case(name) || value::is_example(value) {
         return false;
     }
     let mix = Mix::of(value);
@@ -343,10 +381,11 @@ fn is_secret(name: &[u8], value: &[u8], kind: Kind, style: Style, level: Level) 
         (Level::Prompt, Kind::Token) => value::is_random(value, 16) && !value::is_uuid(value) && !looks_like_code(value, style),
         (Level::Record, Kind::Key) => {
             let strong = value.len() >= 40 && value::entropy(value) > 4.5 && style == Style::Quoted;
-            (strong || value::is_random(value, 20)) && !looks_like_code(value, style)
+            let plain = name.len() <= 3 && (mix.digits < 3 || value::entropy(value) < 3.6);
+            (strong || value::is_random(value, 20)) && !plain && !looks_like_code(value, style)
         }
         (Level::Record, Kind::Password) => is_password(name, value, mix, style),
-        (Level::Record, Kind::Token) => is_token(value, mix, style),
+        (Level::Record, Kind::Token) => is_token(name, value, mix, style),
     }
 }
 
@@ -369,7 +408,7 @@ fn is_password(name: &[u8], value: &[u8], mix: Mix, style: Style) -> bool {
     }
 }
 
-fn is_token(value: &[u8], mix: Mix, style: Style) -> bool {
+fn is_token(name: &[u8], value: &[u8], mix: Mix, style: Style) -> bool {
     if mix.spaces > 0 || value.len() < 8 || looks_like_code(value, style) {
         return (mix.spaces > 0) && value.len() >= 40 && value::entropy(value) > 4.6 && mix.digits > 1;
     }
@@ -381,7 +420,10 @@ fn is_token(value: &[u8], mix: Mix, style: Style) -> bool {
             value::is_random(value, 8)
                 || (!words && mix.digits > 0 && value.len() >= 12)
                 || (!words && value.len() >= 16)
-                || (words && !value.iter().any(|byte| matches!(byte, b' ' | b'.' | b'/' | b':')) && value.len() >= 11)
+                || (words
+                    && value.len() >= 11
+                    && !value.iter().any(|byte| matches!(byte, b' ' | b'.' | b'/' | b':' | b'_'))
+                    && name.iter().all(|byte| byte.is_ascii_uppercase() || !byte.is_ascii_alphabetic()))
         }
     }
 }

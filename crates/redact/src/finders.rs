@@ -24,7 +24,7 @@ pub(crate) fn pem(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
     }
     let body = rest[label..]
         .iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || b"+/=-\\ \r\n\t,:\"'".contains(byte))
+        .take_while(|byte| byte.is_ascii_alphanumeric() || b"+/=-\\ \r\n\t,:".contains(byte))
         .count();
     (body >= 32).then_some(word.start..word.start + label + body)
 }
@@ -191,9 +191,12 @@ pub(crate) fn pgpass(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
 /// `root:$6$…` and other words of crypt(3): the hash, from its first dollar.
 pub(crate) fn crypt(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
     let rest = &text[word.start..];
+    let kerberos = rest.starts_with(b"$krb5");
     let length = rest
         .iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || b"$./=+,-_".contains(byte))
+        .take_while(|byte| {
+            byte.is_ascii_alphanumeric() || b"$./=+,-_".contains(byte) || (kerberos && b"@:*".contains(byte))
+        })
         .count();
     let hash = &rest[..length];
     let fields: Vec<&[u8]> = hash.split(|byte| *byte == b'$').skip(1).collect();

@@ -69,13 +69,17 @@ fn mixed_case(text: &[u8]) -> bool {
 /// True for what documents use in the place of a key.
 pub(crate) fn is_example(text: &[u8]) -> bool {
     let ends = |end: &[u8]| text.len() >= end.len() && text[text.len() - end.len()..].eq_ignore_ascii_case(end);
-    let runs = text.windows(8).any(|eight| eight.iter().all(|byte| *byte == eight[0]));
-    ends(b"EXAMPLE") || ends(b"EXAMPLEKEY") || (runs && text.len() < 200)
+    let longest = text.chunk_by(|a, b| a == b).map(<[u8]>::len).max().unwrap_or(0);
+    ends(b"EXAMPLE") || ends(b"EXAMPLEKEY") || (longest >= 8 && longest * 2 > text.len())
 }
 
 /// True for what stands where a secret would: `changeme`, `<your key>`, `${VAR}`, `process.env.X`, `****`, a mask.
 pub(crate) fn is_placeholder(text: &[u8]) -> bool {
     let text = text.trim_ascii();
+    let text = match text {
+        [b'\'' | b'"', inner @ .., b'\'' | b'"'] => inner,
+        text => text,
+    };
     let Some(first) = text.first() else { return true };
     if text.iter().all(|byte| byte == first) || memchr::memmem::find(text, "redacted:".as_bytes()).is_some() {
         return true;
@@ -90,7 +94,7 @@ pub(crate) fn is_placeholder(text: &[u8]) -> bool {
     let has = |part: &str| memchr::memmem::find(lower, part.as_bytes()).is_some();
     EXACT.binary_search_by(|word| word.as_bytes().cmp(lower)).is_ok()
         || STARTS.iter().any(|start| lower.starts_with(start.as_bytes()))
-        || PARTS.iter().any(|part| has(part))
+        || (!(text.len() >= 40 && entropy(text) > 4.7) && PARTS.iter().any(|part| has(part)))
         || (matches!(first, b'<' | b'[' | b'{' | b'(' | b'%') && wrapped(text))
         || is_reference(text)
         || is_date_or_number(text)
@@ -111,6 +115,10 @@ fn wrapped(text: &[u8]) -> bool {
 /// `$VAR`, `$(…)`, `$user.name`: a name of at least two letters, of one case or with an underscore.
 fn is_reference(text: &[u8]) -> bool {
     let Some(name) = text.strip_prefix(b"$") else { return false };
+    let variable = name.iter().take_while(|byte| byte.is_ascii_uppercase() || **byte == b'_').count();
+    if variable >= 4 && name.get(variable) == Some(&b'/') {
+        return true;
+    }
     match name.first() {
         Some(b'(' | b'{') => true,
         Some(byte) if byte.is_ascii_alphabetic() || *byte == b'_' => {
@@ -148,7 +156,7 @@ pub(crate) fn is_location(text: &[u8]) -> bool {
         || starts("~/")
         || starts("file:")
         || memchr::memmem::find(text, b"://").is_some()
-        || (starts("/") && slashes >= 2 && Mix::of(text).digits * 8 < text.len())
+        || (starts("/") && (slashes >= 4 || slashes >= 2 && Mix::of(text).digits * 8 < text.len()))
         || FILES.iter().any(|end| text.ends_with(end.as_bytes()))
 }
 
@@ -181,8 +189,8 @@ const EXACT: [&str; 67] = [
     "unset", "unused", "value", "xxx", "yes", "yourkey",
 ];
 
-const STARTS: [&str; 22] = [
-    "&lt;", "<%", "@", "arn:aws:", "change-me", "change_me", "change_this", "config.", "ctx.", "enter ", "enter_",
+const STARTS: [&str; 23] = [
+    "&lt;", "<%", "@", "arn:aws:", "change-me", "change_me", "change_this", "config.", "ctx.", "enter ", "enter_", "env.",
     "insert-", "insert_", "replace", "self.", "this.", "todo", "var.", "your ", "your-", "your_", "yourpass",
 ];
 

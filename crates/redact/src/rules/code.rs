@@ -48,7 +48,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule::pattern("infisical-token", &["st."], r"st\.[0-9a-f]{8}-[0-9a-f-]{27}\.[0-9a-f]{32}\.[0-9a-f]{32}"),
     Rule::pattern("pulumi-token", &["pul-"], r"pul-[0-9a-f]{40}\b"),
     Rule::pattern("jenkins-password", &["initialadminpassword"], r"\b([0-9a-f]{32})\s[\s\S]{0,80}initialAdminPassword").before(120).record_only().extent(Extent::Block),
-    Rule::pattern("dependency-track-key", &["odt_"], r"odt_[A-Za-z0-9]{32}(?:[A-Za-z0-9]{8})?\b"),
+    Rule::pattern("dependency-track-key", &["odt_"], r"odt_[A-Za-z0-9]{32,40}\b"),
     Rule::pattern("readme-key", &["rdme_"], r"rdme_[a-z0-9]{60,80}"),
     Rule::pattern("scalingo-token", &["tk-us-"], r"tk-us-[\w-]{48}"),
     Rule::pattern("stackhawk-key", &["hawk."], r"hawk\.[\w-]{20}\.[\w-]{20}"),
