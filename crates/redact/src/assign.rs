@@ -39,7 +39,8 @@ const VALUE_MAX: usize = 512;
 /// The value given to the name around `word`.
 pub(crate) fn find(text: &[u8], word: Range<usize>, kind: Kind, level: Level) -> Option<Range<usize>> {
     let name = name(text, &word);
-    if !names_secret(&text[name.clone()], word.start - name.start..word.end - name.start, kind) {
+    let path = name.start > 0 && text[name.start - 1] == b'/';
+    if path || !names_secret(&text[name.clone()], word.start - name.start..word.end - name.start, kind) {
         return None;
     }
     let (value, style) = value_after(text, &name)?;
@@ -59,7 +60,7 @@ pub(crate) fn never(text: &[u8], word: &Range<usize>, kind: Kind) -> bool {
     match text.get(name.end + gap) {
         Some(byte) if gap > 0 && gap < 40 => {
             let said = text[name.start] == b'-' || logs_in(text, &name);
-            byte.is_ascii_alphabetic() && !b"ivVbrufL".contains(byte) && !said
+            byte.is_ascii_alphabetic() && !b"fivVbruL".contains(byte) && !said
         }
         Some(b'.' | b';' | b'?' | b'!' | b')' | b'/') => *next != b'!',
         Some(_) | None => false,
@@ -73,13 +74,7 @@ fn logs_in(text: &[u8], name: &Range<usize>) -> bool {
 }
 
 /// True if a member of an object with this name and value holds a secret.
-pub(crate) fn is_secret_pair(
-    name: &[u8],
-    word: Range<usize>,
-    value: &[u8],
-    kind: Kind,
-    level: Level,
-) -> bool {
+pub(crate) fn is_secret_pair(name: &[u8], word: Range<usize>, value: &[u8], kind: Kind, level: Level) -> bool {
     name.len() <= NAME_MAX
         && names_secret(name, word, kind)
         && value.len() <= VALUE_MAX
@@ -150,10 +145,13 @@ fn value_after(text: &[u8], name: &Range<usize>) -> Option<(Range<usize>, Style)
     } else if starts("=") || starts(":") {
         1
     } else if quoted_name && starts(",") || !quoted_name && gap == 0 && starts("(") {
-        return quoted(text, at + 1 + blanks(text, at + 1)).map(|value| (value, Style::Quoted));
-    } else if starts(">") && name.start > 0 && text[name.start - 1] == b'<' {
-        return element(text, at + 1);
-    } else if let Some(attribute) = value_attribute(rest) {
+        let value = quoted(text, at + 1 + blanks(text, at + 1))?;
+        let argument = !starts(",") || first_of_list(text, name) || value::is_random(&text[value.clone()], 16);
+        return argument.then_some((value, Style::Quoted));
+    } else if name.start > 0 && text[name.start - 1] == b'<' {
+        let open = memchr::memchr3(b'>', b'<', b'\n', rest).filter(|open| rest[*open] == b'>')?;
+        return element(text, at + open + 1);
+    } else if let Some(attribute) = value_attribute(rest, gap > 0 || quoted_name) {
         return quoted(text, at + attribute).map(|value| (value, Style::Quoted));
     } else {
         return said(text, name, at, gap, quoted_name);
@@ -170,7 +168,11 @@ fn value_after(text: &[u8], name: &Range<usize>) -> Option<(Range<usize>, Style)
         return quoted(text, line + blanks(text, line)).map(|value| (value, Style::Quoted));
     }
     if let Some(value) = quoted(text, at) {
-        return Some((value, Style::Quoted));
+        let closes = !quoted_name && closes_string(text, name.start, text[at]);
+        return (!closes).then_some((value, Style::Quoted));
+    }
+    if separator == 1 && rest[0] == b'=' && !quoted_name && in_connection_string(text, name.start) {
+        return unquoted(text, at, false, tight).map(|(value, _)| (value, Style::Quoted));
     }
     let bare = starts_line(text, name.start) && (separator == 1 || rest.starts_with(b"=>"));
     unquoted(text, at, bare && !quoted_name, tight)
@@ -191,37 +193,50 @@ fn after_name(text: &[u8], name: &Range<usize>) -> (usize, bool) {
     (at, quoted)
 }
 
+/// True for the first of the things between brackets, as in `define('NAME', 'x')` and `["name", "x"]`.
+fn first_of_list(text: &[u8], name: &Range<usize>) -> bool {
+    let before = text[..name.start].trim_ascii_end();
+    let before = before.strip_suffix(b"\"").or(before.strip_suffix(b"'")).unwrap_or(before);
+    let before = &before[..before.len() - before.iter().rev().take_while(|byte| **byte == b'\\').count()];
+    matches!(before.trim_ascii_end().last(), Some(b'(' | b'[' | b'{'))
+}
+
+/// True if a quote after the name ends the string in which the name stands.
+fn closes_string(text: &[u8], name: usize, quote: u8) -> bool {
+    let line = &text[name.saturating_sub(200)..name];
+    let line = &line[line.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)..];
+    let apostrophe = |at: usize| {
+        at > 0 && line[at - 1].is_ascii_alphabetic() && line.get(at + 1).is_some_and(u8::is_ascii_alphabetic)
+    };
+    matches!(quote, b'"' | b'\'')
+        && memchr::memchr_iter(quote, line).filter(|at| !apostrophe(*at) && (*at == 0 || line[at - 1] != b'\\')).count() % 2 == 1
+}
+
+/// True after `key=value;`.
+fn in_connection_string(text: &[u8], name: usize) -> bool {
+    let before = text[name.saturating_sub(80)..name].trim_ascii_end();
+    before.last() == Some(&b';') && before.contains(&b'=')
+}
+
 /// `value="` after the name of an XML element, `"value":` after `"name": "…",`, and the same on YAML's next line.
-fn value_attribute(rest: &[u8]) -> Option<usize> {
-    let skip = rest
-        .iter()
-        .take(24)
-        .take_while(|byte| matches!(byte, b' ' | b',' | b'\n' | b'\r' | b'\t' | b'"'))
-        .count();
+fn value_attribute(rest: &[u8], apart: bool) -> Option<usize> {
+    let skip = rest.iter().take(24).take_while(|byte| matches!(byte, b' ' | b',' | b'\n' | b'\r' | b'\t' | b'"')).count();
     let after = rest.get(skip..)?;
     let word = after.get(..5)?;
-    if skip == 0 || !word.eq_ignore_ascii_case(b"value") {
+    if (skip == 0 && !apart) || !word.eq_ignore_ascii_case(b"value") {
         return None;
     }
     let tail = &after[5..];
     let gap = tail.iter().take(6).take_while(|byte| matches!(byte, b'=' | b':' | b' ' | b'"')).count();
     let quote = tail[..gap].iter().rposition(|byte| *byte == b'"');
     match quote {
-        Some(quote) if quote > 0 && tail[..quote].iter().any(|byte| matches!(byte, b'=' | b':')) => {
-            Some(skip + 5 + quote)
-        }
+        Some(quote) if quote > 0 && tail[..quote].iter().any(|byte| matches!(byte, b'=' | b':')) => Some(skip + 5 + quote),
         Some(_) | None => (gap > 0).then_some(skip + 5 + gap),
     }
 }
 
 /// `password 'x'`, `the password is "x"`, `--token x`, `login me password x`.
-fn said(
-    text: &[u8],
-    name: &Range<usize>,
-    at: usize,
-    gap: usize,
-    quoted_name: bool,
-) -> Option<(Range<usize>, Style)> {
+fn said(text: &[u8], name: &Range<usize>, at: usize, gap: usize, quoted_name: bool) -> Option<(Range<usize>, Style)> {
     if gap == 0 || quoted_name {
         return None;
     }
@@ -231,6 +246,11 @@ fn said(
     if text[at..].starts_with(b"is ") || text[at..].starts_with(b"is: ") {
         let after = at + 3 + blanks(text, at + 3);
         return quoted(text, after).map(|value| (value, Style::Quoted));
+    }
+    if text[at..].starts_with(b"for ") {
+        let line = &text[at..text.len().min(at + 60)];
+        let is = memchr::memmem::find(line, b" is ").filter(|is| !line[..*is].contains(&b'\n'))?;
+        return quoted(text, at + is + 4).map(|value| (value, Style::Quoted));
     }
     let flag = name.len() > 2 && text[name.start] == b'-';
     let login = logs_in(text, name);
@@ -308,8 +328,7 @@ fn annotation(text: &[u8]) -> usize {
         .iter()
         .take(40)
         .take_while(|byte| {
-            byte.is_ascii_alphanumeric()
-                || matches!(byte, b'_' | b'[' | b']' | b'<' | b'>' | b'?' | b'|' | b'.' | b' ' | b'&' | b'\'')
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'[' | b']' | b'<' | b'>' | b'?' | b'|' | b'.' | b' ' | b'&' | b'\'')
         })
         .count();
     let at = gap + kind;
@@ -321,8 +340,7 @@ fn annotation(text: &[u8]) -> usize {
 }
 
 fn blanks(text: &[u8], at: usize) -> usize {
-    text.get(at..)
-        .map_or(0, |rest| rest.iter().take(40).take_while(|byte| matches!(byte, b' ' | b'\t')).count())
+    text.get(at..).map_or(0, |rest| rest.iter().take(40).take_while(|byte| matches!(byte, b' ' | b'\t')).count())
 }
 
 fn line_break(text: &[u8], at: usize) -> usize {
@@ -339,28 +357,14 @@ fn starts_line(text: &[u8], at: usize) -> bool {
     let start = line.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let escaped = memchr::memmem::rfind(line, b"\\n").map_or(0, |newline| newline + 2);
     let before = line[start.max(escaped)..].trim_ascii();
-    let before =
-        before.strip_prefix(b"#").or(before.strip_prefix(b"//")).unwrap_or(before).trim_ascii_start();
-    [
-        &b""[..],
-        b"-",
-        b"export",
-        b"ENV",
-        b"set",
-        b"SET",
-        b"env",
-        b"-e",
-        b"ARG",
-        b"REM SET",
-        b"\"",
-        b"//registry.npmjs.org/:",
-    ]
-    .contains(&before)
+    let before = before.strip_prefix(b"#").or(before.strip_prefix(b"//")).unwrap_or(before).trim_ascii_start();
+    [&b""[..], b"-", b"export", b"ENV", b"set", b"SET", b"env", b"-e", b"ARG", b"REM SET", b"\"", b"//registry.npmjs.org/:"]
+        .contains(&before)
         || before.ends_with(b"/:")
 }
 
 fn is_secret(name: &[u8], value: &[u8], kind: Kind, style: Style, level: Level) -> bool {
-    if value::is_placeholder(value) || value::is_id(value) || value.eq_ignore_ascii_case(name) {
+    if value::is_placeholder(value) || value::is_id(value) || value.eq_ignore_ascii_case(name) || value::is_example(value) {
         return false;
     }
     let mix = Mix::of(value);
@@ -373,18 +377,15 @@ fn is_secret(name: &[u8], value: &[u8], kind: Kind, style: Style, level: Level) 
     }
     match (level, kind) {
         (Level::Prompt, Kind::Key) => false,
-        (Level::Prompt, Kind::Password) => {
-            mix.spaces == 0 && value::is_random(value, 8) && !looks_like_code(value, style)
-        }
-        (Level::Prompt, Kind::Token) => {
-            value::is_random(value, 16) && !value::is_uuid(value) && !looks_like_code(value, style)
-        }
+        (Level::Prompt, Kind::Password) => mix.spaces == 0 && value::is_random(value, 8) && !looks_like_code(value, style),
+        (Level::Prompt, Kind::Token) => value::is_random(value, 16) && !value::is_uuid(value) && !looks_like_code(value, style),
         (Level::Record, Kind::Key) => {
             let strong = value.len() >= 40 && value::entropy(value) > 4.5 && style == Style::Quoted;
-            (strong || value::is_random(value, 20)) && !looks_like_code(value, style)
+            let plain = name.len() <= 3 && (mix.digits < 3 || value::entropy(value) < 3.6);
+            (strong || value::is_random(value, 20)) && !plain && !looks_like_code(value, style)
         }
         (Level::Record, Kind::Password) => is_password(name, value, mix, style),
-        (Level::Record, Kind::Token) => is_token(value, mix, style),
+        (Level::Record, Kind::Token) => is_token(name, value, mix, style),
     }
 }
 
@@ -407,23 +408,22 @@ fn is_password(name: &[u8], value: &[u8], mix: Mix, style: Style) -> bool {
     }
 }
 
-fn is_token(value: &[u8], mix: Mix, style: Style) -> bool {
+fn is_token(name: &[u8], value: &[u8], mix: Mix, style: Style) -> bool {
     if mix.spaces > 0 || value.len() < 8 || looks_like_code(value, style) {
         return (mix.spaces > 0) && value.len() >= 40 && value::entropy(value) > 4.6 && mix.digits > 1;
     }
     let words = value::is_words(value);
     match style {
-        Style::Bare => {
-            mix.digits > 0 && (value::is_random(value, 8) || !words) || (!words && value.len() >= 16)
-        }
+        Style::Bare => mix.digits > 0 && (value::is_random(value, 8) || !words) || (!words && value.len() >= 16),
         Style::Code => value::is_random(value, 12),
         Style::Quoted => {
             value::is_random(value, 8)
                 || (!words && mix.digits > 0 && value.len() >= 12)
                 || (!words && value.len() >= 16)
                 || (words
-                    && !value.iter().any(|byte| matches!(byte, b' ' | b'.' | b'/' | b':'))
-                    && value.len() >= 11)
+                    && value.len() >= 11
+                    && !value.iter().any(|byte| matches!(byte, b' ' | b'.' | b'/' | b':' | b'_'))
+                    && name.iter().all(|byte| byte.is_ascii_uppercase() || !byte.is_ascii_alphabetic()))
         }
     }
 }
@@ -434,41 +434,22 @@ fn names_itself(name: &[u8], value: &[u8]) -> bool {
     let has = |part: &str| memchr::memmem::find(&lower, part.as_bytes()).is_some();
     let separated = value.iter().any(|byte| matches!(byte, b'_' | b'-' | b'.' | b' ' | b':'));
     lower == name.to_ascii_lowercase()
-        || (separated
-            && (has("password") || has("passwd") || has("secret") || has("token"))
-            && name.len() >= value.len())
+        || (separated && (has("password") || has("passwd") || has("secret") || has("token")) && name.len() >= value.len())
         || (name.len() < value.len() && lower.starts_with(&name.to_ascii_lowercase()) && separated)
 }
 
 /// Calls, interpolations, formats and members rather than a value.
 fn looks_like_code(value: &[u8], style: Style) -> bool {
     let has = |part: &[u8]| memchr::memmem::find(value, part).is_some();
-    if has(b"()")
-        || has(b"${")
-        || has(b"{{")
-        || has(b"<%")
-        || has(b"%s")
-        || has(b"#{")
-        || has(b"' +")
-        || has(b"\" +")
-    {
+    if has(b"()") || has(b"${") || has(b"{{") || has(b"<%") || has(b"%s") || has(b"#{") || has(b"' +") || has(b"\" +") {
         return true;
     }
     match style {
-        Style::Quoted => {
-            (value[0] == b'{' && value[value.len() - 1] == b'}') || has(b"=\"") || has(b"\\n") && has(b" ")
-        }
+        Style::Quoted => (value[0] == b'{' && value[value.len() - 1] == b'}') || has(b"=\"") || has(b"\\n") && has(b" "),
         Style::Bare => has(b"(") && has(b")") && has(b"."),
         Style::Code => {
-            has(b"(")
-                || has(b"[")
-                || has(b"{")
-                || has(b"->")
-                || has(b"::")
-                || value[0] == b'*'
-                || value[0] == b'&'
-                || has(b"|")
-                || (has(b".") && !value::is_random(value, 20))
+            has(b"(") || has(b"[") || has(b"{") || has(b"->") || has(b"::") || value[0] == b'*' || value[0] == b'&'
+                || has(b"|") || (has(b".") && !value::is_random(value, 20))
                 || (has(b"_") && Mix::of(value).digits <= 2)
         }
     }
@@ -476,86 +457,26 @@ fn looks_like_code(value: &[u8], style: Style) -> bool {
 
 /// What may follow the secret word in a name, in order, without separators and digits.
 const TAILS: [&str; 34] = [
-    "accesskey",
-    "access",
-    "b",
-    "base",
-    "bytes",
-    "default",
-    "dev",
-    "enc",
-    "hash",
-    "hex",
-    "key",
-    "keybase",
-    "live",
-    "local",
-    "main",
-    "new",
-    "old",
-    "phrase",
-    "plain",
-    "prod",
-    "production",
-    "root",
-    "salt",
-    "secret",
-    "stage",
-    "staging",
-    "str",
-    "string",
-    "test",
-    "text",
-    "token",
-    "v",
-    "val",
-    "value",
+    "accesskey", "access", "b", "base", "bytes", "default", "dev", "enc", "hash", "hex", "key", "keybase", "live", "local",
+    "main", "new", "old", "phrase", "plain", "prod", "production", "root", "salt", "secret", "stage", "staging", "str",
+    "string", "test", "text", "token", "v", "val", "value",
 ];
 
 const PASS_HEADS: [&str; 16] = [
-    "db", "database", "mail", "smtp", "redis", "mysql", "postgres", "pg", "ftp", "ssh", "admin", "root",
-    "user", "login", "account", "auth",
+    "db", "database", "mail", "smtp", "redis", "mysql", "postgres", "pg", "ftp", "ssh", "admin", "root", "user", "login",
+    "account", "auth",
 ];
 
 const NOT_TOKENS: [&str; 15] = [
-    "next",
-    "page",
-    "continuation",
-    "cursor",
-    "max",
-    "eos",
-    "bos",
-    "pad",
-    "unk",
-    "stop",
-    "sync",
-    "mask",
-    "sep",
-    "special",
+    "next", "page", "continuation", "cursor", "max", "eos", "bos", "pad", "unk", "stop", "sync", "mask", "sep", "special",
     "resume",
 ];
 
 const KEY_HEADS: [&str; 8] = ["api", "auth", "app", "account", "access", "license", "master", "stream"];
 
 const NOT_KEYS: [&str; 18] = [
-    "public",
-    "pub",
-    "primary",
-    "foreign",
-    "cache",
-    "sort",
-    "partition",
-    "idempotency",
-    "row",
-    "object",
-    "s3",
-    "group",
-    "host",
-    "index",
-    "dedupe",
-    "prompt",
-    "storage",
-    "tmp",
+    "public", "pub", "primary", "foreign", "cache", "sort", "partition", "idempotency", "row", "object", "s3", "group",
+    "host", "index", "dedupe", "prompt", "storage", "tmp",
 ];
 
 #[cfg(test)]

@@ -74,8 +74,8 @@ impl Words {
         let mut words: Vec<&str> = vec!["«redacted:"];
         let mut starts: Vec<Vec<u16>> = vec![Vec::new()];
         for (index, rule) in rules.iter().enumerate() {
-            for word in rule.rule.words {
-                let known = words.iter().position(|other| other == word).unwrap_or_else(|| {
+            for word in rule.rule.anchors() {
+                let known = words.iter().position(|other| *other == word).unwrap_or_else(|| {
                     words.push(word);
                     starts.push(Vec::new());
                     words.len() - 1
@@ -206,7 +206,9 @@ impl Scanner {
                 if masked || number {
                     return None;
                 }
-                found
+                // The end of an escape stays with what follows it.
+                let slashes = secret.iter().rev().take_while(|byte| **byte == b'\\').count();
+                found.start..found.end - slashes
             }
         };
         (!range.is_empty()).then_some(Candidate { range, what: hit.what })
