@@ -71,8 +71,7 @@ fn texts(secret: &str) -> Vec<Vec<u8>> {
 /// What a URL may leave as it is.
 const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// What the query of a URL must not hold.
-const QUERY: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'&').add(b'+').add(b'%');
+const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'&').add(b'+').add(b'%');
 
 /// The characters of base64 that this secret alone decides if `offset` bytes stand before it in a group of three.
 fn base64_at(secret: &str, offset: usize, url: bool) -> Vec<u8> {

@@ -215,11 +215,7 @@ fn by_words(conversation: &Conversation) -> Option<Housekeeping> {
     let system = conversation.system.iter().filter_map(text_of).take(4);
     let texts = system.chain(first).map(Words::as_str).chain([last]);
     texts.map(|text| head(text, LOOKED_THROUGH)).find_map(|text| {
-<<<<<<< HEAD
-        WORDS
-=======
         PROMPTS
->>>>>>> session
             .iter()
             .find(|(words, _)| memchr::memmem::find(text.as_bytes(), words.as_bytes()).is_some())
             .map(|(_, kind)| *kind)

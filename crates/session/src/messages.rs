@@ -115,23 +115,12 @@ fn add_text(hash: &mut blake3::Hasher, words: &Words) -> bool {
     let mut rest = json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(&json);
     let mut any = false;
     loop {
-<<<<<<< HEAD
-        let next = REMINDERS
-            .iter()
-            .filter_map(|(open, close)| {
-                Some((memchr::memmem::find(rest.as_bytes(), open.as_bytes())?, *close))
-            })
-            .min();
-        let (kept, close) = next.map_or((rest, None), |(at, close)| (&rest[..at], Some((at, close))));
-        let kept = kept.trim();
-=======
         // One search for both, so that many of the one do not mean as many searches for the other.
         let next = memchr::memchr_iter(b'<', rest.as_bytes()).find_map(|at| {
             let (_, close) = REMINDERS.iter().find(|(open, _)| rest[at..].starts_with(open))?;
             Some((at, *close))
         });
         let kept = trimmed(next.map_or(rest, |(at, _)| &rest[..at]));
->>>>>>> session
         if !kept.is_empty() {
             hash.update(b"\0t").update(kept.as_bytes());
             any = true;

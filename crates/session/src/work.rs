@@ -47,20 +47,7 @@ impl Work {
             work.branch.clone_from(&work.branch_at_start);
             address = work.read_results(conversation);
         }
-<<<<<<< HEAD
-        if let Some(Value::Object(workspaces)) =
-            codex_metadata(facts).as_ref().and_then(|told| told.get("workspaces"))
-        {
-            if let Some((path, told)) = workspaces.iter().next() {
-                work.cwd = work.cwd.take().or_else(|| word(path, PATH));
-                let origin = told.pointer("/associated_remote_urls/origin").and_then(Value::as_str);
-                address = address.or_else(|| git::repo(origin?));
-                work.git = work.git.or(told.get("latest_git_commit_hash").map(|_| true));
-            }
-        }
-=======
         address = address.or(work.read_workspace(facts));
->>>>>>> session
         if work.branch.is_some() || address.is_some() {
             work.git = Some(true);
         }
