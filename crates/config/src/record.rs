@@ -64,7 +64,7 @@ pub enum RecordMode {
     Full,
     /// Who called which model when, what it used and how it ended; no contents.
     Metadata,
-    /// Nothing.
+    /// Nothing. Where no key says otherwise, no file is touched, and recording begins with a restart.
     Off,
     /// All of it, with secrets masked.
     #[default]

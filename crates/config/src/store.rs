@@ -31,8 +31,14 @@ impl Changed {
 
     /// The changed values that take effect only after a restart.
     pub fn needs_restart(&self) -> impl Iterator<Item = &Path> {
-        let listen = Path::of(["server", "listen"]);
-        self.paths.iter().filter(move |path| **path == listen)
+        let fixed = [
+            Path::of(["server", "listen"]),
+            Path::of(["record", "database"]),
+            Path::of(["record", "directory"]),
+            Path::of(["record", "log_bytes"]),
+            Path::of(["record", "ring_bytes"]),
+        ];
+        self.paths.iter().filter(move |path| fixed.contains(path))
     }
 }
 

@@ -110,7 +110,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let listener = listen(wanted).await?;
     let address = listener.local_addr().unwrap_or(wanted);
     let (engine, unopened) = Engine::new(plan::options(&snapshot), Arc::new(LogCalls));
-    let recording = Recording::open(&snapshot, &store.inputs().environment);
+    let recording = Recording::open(&snapshot, &store.inputs().environment).map(Arc::new);
     let engine = Arc::new(match &recording {
         Some(recording) => engine.recording(recording.log()),
         None => engine,
@@ -124,7 +124,8 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let served = server.clone();
     summary::started(screen, address, &store)?;
 
-    let reloads = Reloads { engine: engine.clone(), server, store: store.clone() };
+    let reloads =
+        Reloads { engine: engine.clone(), recording: recording.clone(), server, store: store.clone() };
     let changes = Arc::new(tokio::sync::Notify::new());
     let _watcher = watch(&store, &changes);
     let background = tokio::spawn(background(reloads, changes, hangup));
@@ -143,7 +144,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     stop.cancel();
     let ended = finish(serving, &served, drain, &mut told, screen).await;
     if let Some(recording) = recording {
-        let _ = tokio::task::spawn_blocking(move || recording.finish()).await;
+        recording.finish().await;
     }
     Ok(ended)
 }
@@ -258,6 +259,7 @@ fn replace(engine: &Engine, store: &Store, plan: impl Fn(&Snapshot) -> Options) 
 /// What a reload touches.
 struct Reloads {
     engine: Arc<Engine>,
+    recording: Option<Arc<Recording>>,
     server: Arc<Server>,
     store: Arc<Store>,
 }
@@ -277,6 +279,9 @@ impl Reloads {
                 left_out(&self.engine.replace(plan::options(&snapshot)));
                 let (access, bounds) = plan::front(&snapshot);
                 self.server.replace(access, bounds);
+                if let Some(recording) = &self.recording {
+                    recording.reload(&snapshot);
+                }
                 for path in changed.needs_restart() {
                     tracing::warn!("{path} has changed and needs a restart");
                 }

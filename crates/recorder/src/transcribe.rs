@@ -18,7 +18,7 @@ use lockgate_core::{Conversation, StopReason};
 use lockgate_ledger::{Catalogue, Cost, Moment, Nano, Terms};
 use lockgate_redact::Redactor;
 use lockgate_session::{
-    Facts, Identity, Lineage, Members, Messages, SessionSource, Step, TurnKind, identify,
+    Facts, Identity, Lineage, Members, Messages, SessionSource, Step, TurnKind, Work, identify,
 };
 use lockgate_store::{
     Attempt as StoredAttempt, Body, BodyKind, Call, CallError, Client, Details, Lineage as Place, Offsets,
@@ -57,6 +57,8 @@ struct Memory {
     pieces: HashSet<PieceHash>,
     /// Whether it was there before this process.
     resumed: bool,
+    /// Where it works.
+    work: Work,
 }
 
 /// Agents that are remembered of a session.
@@ -85,9 +87,9 @@ impl Transcriber {
             texts: Vec::new(),
             call,
         };
-        self.mask_details(mode, &mut record);
         if mode == Mode::Metadata {
             record.session.title = None;
+            self.mask_details(mode, &mut record);
             return Ok(record);
         }
         if !self.sessions.contains(&scope) {
@@ -101,6 +103,9 @@ impl Transcriber {
         let Some(memory) = self.sessions.get_mut(&scope) else { return Ok(record) };
         let step = match (&conversation, &identity) {
             (Some(conversation), Some(identity)) if !is_housekeeping(identity) => {
+                // Clients repeat with each call where the session began; what was seen since then counts.
+                memory.work.update(&identity.work);
+                record.session.branch.clone_from(&memory.work.branch);
                 memory.step(identity, conversation)
             }
             (_, _) => Step::New,
@@ -117,6 +122,7 @@ impl Transcriber {
         if let Some(opened) = &reel.opened {
             texts::of_answer(opened.dialect, closed.stream, &reel.client_answer().bytes, &mut record.texts);
         }
+        self.mask_details(mode, &mut record);
         if mode == Mode::Redacted {
             for text in &mut record.texts {
                 self.cleaner.text(&mut text.text);

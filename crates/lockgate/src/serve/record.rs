@@ -2,32 +2,64 @@
 //!
 //! Whatever goes wrong here costs the record and never a call: it is said once, and the gateway goes on.
 
+use std::io;
 use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
-use lockgate_config::{Environment, Snapshot};
-use lockgate_recorder::{Bounds, Key, Log};
+use lockgate_config::{Environment, RecordMode, Snapshot};
+use lockgate_ledger::Catalogue;
+use lockgate_recorder::{Bounds, Key, Log, Scribe, Transcriber};
+use lockgate_redact::{Known, Level, Redactor};
+use lockgate_store_sql::{Database, Options, Place};
+use tokio::task::JoinHandle;
+
+/// How long a database that cannot be opened is left alone.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// How long the end waits for a database that is just being opened.
+const OPENING: Duration = Duration::from_secs(2);
 
 /// What is kept of calls.
 pub(crate) struct Recording {
     log: Log,
+    opening: Mutex<Option<JoinHandle<()>>>,
+    redactor: Redactor,
+    scribe: Arc<OnceLock<Scribe>>,
 }
 
 impl Recording {
-    /// Opens the log; `None` if nothing shall be or can be recorded.
+    /// Opens the log, and the database behind it; `None` if nothing can be recorded.
     pub(crate) fn open(snapshot: &Snapshot, environment: &Environment) -> Option<Self> {
-        let settings = &snapshot.config().record;
+        let (settings, keys) = (&snapshot.config().record, &snapshot.config().keys);
+        if settings.mode == RecordMode::Off && keys.iter().all(|key| key.record.is_none()) {
+            return None;
+        }
         let Some(folder) = settings.folder(environment) else {
             tracing::warn!("calls are not recorded: there is no HOME; name a folder as `record.directory`");
             return None;
         };
         let bounds = Bounds { files: settings.log_bytes, ring: settings.ring_bytes, ..Bounds::default() };
-        match open(&folder, bounds) {
-            Ok(log) => Some(Self { log }),
+        let (key, log) = match open(&folder, bounds) {
+            Ok(opened) => opened,
             Err(error) => {
-                tracing::error!(folder = %folder.display(), %error, "calls are not recorded: the folder cannot be used");
-                None
+                let folder = folder.display();
+                tracing::error!(%folder, %error, "calls are not recorded: the folder cannot be used");
+                return None;
             }
-        }
+        };
+        let place = match &settings.database {
+            Some(named) => Place::of(named.expose()),
+            None => Place::File(folder.join("lockgate.db")),
+        };
+        let redactor = Redactor::new(lockgate_redact::Options {
+            known: known(snapshot),
+            key: key.derive("lockgate 2026 masks of secrets"),
+            level: Level::Record,
+        });
+        let scribe = Arc::new(OnceLock::new());
+        let opening = tokio::spawn(begin(place, log.clone(), redactor.clone(), scribe.clone()));
+        Some(Self { log, opening: Mutex::new(Some(opening)), redactor, scribe })
     }
 
     /// Where calls are noted.
@@ -35,15 +67,87 @@ impl Recording {
         self.log.clone()
     }
 
+    /// Takes over the secrets of a new configuration.
+    pub(crate) fn reload(&self, snapshot: &Snapshot) {
+        self.redactor.replace_known(&known(snapshot));
+    }
+
     /// Stores what can be stored, and closes.
-    pub(crate) fn finish(&self) {
-        self.log.close();
+    pub(crate) async fn finish(self: Arc<Self>) {
+        let opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut opening) = opening {
+            // A gateway that ends as soon as it has begun still has a database to open; one without a database has not.
+            if tokio::time::timeout(OPENING, &mut opening).await.is_err() {
+                opening.abort();
+            }
+        }
+        let closing = tokio::task::spawn_blocking(move || {
+            if let Some(scribe) = self.scribe.get() {
+                scribe.finish(&self.log);
+            }
+            self.log.close();
+        });
+        let _ = closing.await;
     }
 }
 
-fn open(folder: &Path, bounds: Bounds) -> std::io::Result<Log> {
+fn open(folder: &Path, bounds: Bounds) -> io::Result<(Key, Log)> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let key = Key::open(&folder.join("key"))?;
-    Log::open(&folder.join("log"), key, bounds)
+    let log = Log::open(&folder.join("log"), key.clone(), bounds)?;
+    Ok((key, log))
+}
+
+/// Opens the database and begins to store. The log keeps what waits for it.
+async fn begin(place: Place, log: Log, redactor: Redactor, scribe: Arc<OnceLock<Scribe>>) {
+    let prices = match Catalogue::embedded() {
+        Ok(prices) => Arc::new(prices),
+        Err(error) => return tracing::error!(%error, "the price list cannot be read; calls are not stored"),
+    };
+    let options = Options::at(place);
+    let mut said = false;
+    let database = loop {
+        match Database::open(&options).await {
+            Ok(database) => break database,
+            Err(error) if !said => {
+                said = true;
+                tracing::warn!(%error, "the database cannot be opened; the log keeps the calls meanwhile");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(AGAIN).await;
+    };
+    if said {
+        tracing::info!("the database is open");
+    }
+    let transcriber = Box::new(Transcriber::new(redactor, prices));
+    match Scribe::start(log, Arc::new(database), transcriber, tokio::runtime::Handle::current()) {
+        Ok(started) => {
+            let _ = scribe.set(started);
+        }
+        Err(error) => tracing::error!(%error, "calls are not stored: no thread can be started"),
+    }
+}
+
+/// Every secret of the configuration, by what it belongs to.
+fn known(snapshot: &Snapshot) -> Vec<Known> {
+    let config = snapshot.config();
+    let mut known = Vec::new();
+    for provider in snapshot.providers() {
+        let settings = &provider.settings;
+        let more = settings.headers.values().chain(settings.query.values());
+        for secret in settings.api_key.iter().chain(more) {
+            known.push(Known { name: provider.id.clone(), secret: secret.clone() });
+        }
+    }
+    for key in &config.keys {
+        for (provider, secret) in &key.credentials {
+            known.push(Known { name: provider.clone(), secret: secret.clone() });
+        }
+    }
+    if let Some(database) = &config.record.database {
+        known.push(Known { name: "database".to_owned(), secret: database.clone() });
+    }
+    known
 }

@@ -14,6 +14,15 @@ pub(crate) struct Answer {
     pub(crate) text: String,
 }
 
+impl Answer {
+    /// The value of a header, given in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let head = self.text.split("\r\n\r\n").next()?;
+        let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+        fields.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+    }
+}
+
 /// An answer on its way.
 pub(crate) struct Stream {
     stream: TcpStream,

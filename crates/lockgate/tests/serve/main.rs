@@ -23,6 +23,7 @@ mod outside;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod record;
 mod reload;
 #[cfg(test)]
 mod shutdown;
