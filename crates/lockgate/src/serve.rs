@@ -19,7 +19,7 @@ use clap::Args;
 use lockgate_config::{Change, Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
 use lockgate_engine::{CallReport, Engine, Observer, Options, Outcome};
 use lockgate_providers::OpenError;
-use lockgate_server::Server;
+use lockgate_server::{Server, Vitals};
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
@@ -117,7 +117,8 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     });
     left_out(&unopened);
     let (access, bounds) = plan::front(&snapshot);
-    let server = Arc::new(Server::new(engine.clone(), access, bounds));
+    let vitals = recording.clone().map(|recording| -> Arc<dyn Vitals> { recording });
+    let server = Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals));
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));

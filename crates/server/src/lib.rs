@@ -7,12 +7,14 @@
 mod access;
 mod collect;
 mod cors;
+mod health;
 mod route;
 mod serve;
 mod service;
 mod stall;
 
 pub use access::{Access, KeyRing};
+pub use health::{Part, Vitals};
 pub use route::{Action, Route, route};
 pub use serve::serve;
 pub use service::{Bounds, Server};

@@ -16,8 +16,10 @@ pub enum Action {
     Embed,
     /// Generate an answer.
     Generate,
-    /// Whether the gateway is up.
+    /// How the gateway is, part by part.
     Health,
+    /// Whether it answers.
+    Live,
     /// The list of models, or one.
     Models,
     /// Ollama: what is loaded.
@@ -92,6 +94,7 @@ pub fn route(method: &Method, path: &str, query: Option<&str>, headers: &HeaderM
         "/chat/completions" => post(Action::Generate, chat::FORMAT),
         "/embeddings" => post(Action::Embed, chat::FORMAT),
         "/health" | "/healthz" => get(Action::Health, chat::FORMAT),
+        "/health/live" | "/health/ready" => get(Action::Live, chat::FORMAT),
         "/messages" => post(Action::Generate, anthropic::FORMAT),
         "/messages/count_tokens" => post(Action::CountTokens, anthropic::FORMAT),
         "/responses" => post(Action::Generate, responses::FORMAT),

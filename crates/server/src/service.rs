@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::access::Access;
 use crate::collect::collect;
 use crate::cors;
+use crate::health::{self, Vitals};
 use crate::route::{Action, Route, route};
 
 /// Bounds on connections and requests.
@@ -42,13 +43,20 @@ pub struct Server {
     bounds: ArcSwap<Bounds>,
     pub(crate) connections: TaskTracker,
     engine: Arc<Engine>,
+    vitals: Option<Arc<dyn Vitals>>,
 }
 
 impl Server {
     /// A server before an engine.
     pub fn new(engine: Arc<Engine>, access: Access, bounds: Bounds) -> Self {
         let (access, bounds) = (ArcSwap::from_pointee(access), ArcSwap::from_pointee(bounds));
-        Self { access, bounds, connections: TaskTracker::new(), engine }
+        Self { access, bounds, connections: TaskTracker::new(), engine, vitals: None }
+    }
+
+    /// Lets `/health` tell of more than that requests are answered.
+    #[must_use]
+    pub fn with_vitals(self, vitals: Option<Arc<dyn Vitals>>) -> Self {
+        Self { vitals, ..self }
     }
 
     /// Connections that are open. When it has been told to stop, those with an answer on its way.
@@ -95,7 +103,11 @@ impl Server {
             return closing(refusal(&found.format, &failure));
         }
         match found.action {
-            Action::Health => return plain(StatusCode::OK, "application/json", "{\"status\":\"ok\"}"),
+            Action::Health => {
+                let parts = self.vitals.as_ref().map(|vitals| vitals.parts()).unwrap_or_default();
+                return plain(StatusCode::OK, "application/json", health::body(&parts));
+            }
+            Action::Live => return plain(StatusCode::OK, "application/json", "{\"status\":\"ok\"}"),
             Action::Root => {
                 return plain(StatusCode::OK, "text/plain; charset=utf-8", "Lockgate is running.\n");
             }
@@ -144,7 +156,7 @@ impl Server {
             Action::OllamaShow => self.engine.show(call).await,
             Action::OllamaVersion => json(ollama::write_version(OLLAMA_VERSION)),
             Action::PassThrough => self.engine.pass_through(call).await,
-            Action::Health | Action::Root | Action::Unknown | Action::WrongMethod(_) => {
+            Action::Health | Action::Live | Action::Root | Action::Unknown | Action::WrongMethod(_) => {
                 plain(StatusCode::OK, "text/plain; charset=utf-8", "")
             }
         }

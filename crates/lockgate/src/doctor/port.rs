@@ -37,11 +37,11 @@ pub(super) async fn check(address: SocketAddr) -> Check {
     }
 }
 
-/// Whether a Lockgate answers: `/health` says that it is well, `/` says that it is one.
+/// Whether a Lockgate answers: `/health` says how it is, `/` says that it is one.
 pub(crate) async fn is_lockgate(address: SocketAddr) -> bool {
     let ask = async {
         Some(
-            get(address, "/health").await?.contains("\"ok\"")
+            get(address, "/health").await?.contains("\"status\":")
                 && get(address, "/").await?.contains("Lockgate"),
         )
     };

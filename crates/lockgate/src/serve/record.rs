@@ -4,13 +4,15 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use lockgate_config::{Environment, RecordMode, Snapshot};
 use lockgate_ledger::Catalogue;
-use lockgate_recorder::{Bounds, Key, Log, Scribe, Transcriber};
+use lockgate_recorder::{Bounds, Key, Log, Progress, Scribe, Transcriber};
 use lockgate_redact::{Known, Level, Redactor};
+use lockgate_server::{Part, Vitals};
 use lockgate_store_sql::{Database, Options, Place};
 use tokio::task::JoinHandle;
 
@@ -22,6 +24,8 @@ const OPENING: Duration = Duration::from_secs(2);
 
 /// What is kept of calls.
 pub(crate) struct Recording {
+    /// Whether the database could not be opened yet.
+    held: Arc<AtomicBool>,
     log: Log,
     opening: Mutex<Option<JoinHandle<()>>>,
     redactor: Redactor,
@@ -57,9 +61,10 @@ impl Recording {
             key: key.derive("lockgate 2026 masks of secrets"),
             level: Level::Record,
         });
-        let scribe = Arc::new(OnceLock::new());
-        let opening = tokio::spawn(begin(place, log.clone(), redactor.clone(), scribe.clone()));
-        Some(Self { log, opening: Mutex::new(Some(opening)), redactor, scribe })
+        let (held, scribe) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::new()));
+        let opening =
+            tokio::spawn(begin(place, log.clone(), redactor.clone(), (scribe.clone(), held.clone())));
+        Some(Self { held, log, opening: Mutex::new(Some(opening)), redactor, scribe })
     }
 
     /// Where calls are noted.
@@ -91,6 +96,48 @@ impl Recording {
     }
 }
 
+impl Vitals for Recording {
+    fn parts(&self) -> Vec<Part> {
+        let (log, progress) = (self.log.state(), self.scribe.get().map(Scribe::progress));
+        let mut troubles = Vec::new();
+        if log.trouble.is_some() {
+            troubles.push("the disk does not take the record; it waits in memory");
+        }
+        if log.lost > 0 {
+            troubles.push("parts of the record are lost");
+        }
+        let progress = match progress {
+            Some(progress) => {
+                if progress.trouble.is_some() {
+                    troubles.push("the database does not take calls; the log keeps them");
+                }
+                if progress.quarantined > 0 {
+                    troubles.push("calls are in quarantine");
+                }
+                if progress.damaged > 0 {
+                    troubles.push("a part of the log is damaged");
+                }
+                progress
+            }
+            None => {
+                if self.held.load(Ordering::Relaxed) {
+                    troubles.push("the database cannot be opened; the log keeps the calls");
+                }
+                Progress::default()
+            }
+        };
+        let numbers = vec![
+            ("stored", progress.stored),
+            ("waiting", progress.waiting as u64),
+            ("quarantined", progress.quarantined),
+            ("lost", log.lost),
+            ("log_bytes", log.files),
+            ("ring_bytes", log.waiting as u64),
+        ];
+        vec![Part { name: "record", numbers, troubles }]
+    }
+}
+
 fn open(folder: &Path, bounds: Bounds) -> io::Result<(Key, Log)> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -100,7 +147,12 @@ fn open(folder: &Path, bounds: Bounds) -> io::Result<(Key, Log)> {
 }
 
 /// Opens the database and begins to store. The log keeps what waits for it.
-async fn begin(place: Place, log: Log, redactor: Redactor, scribe: Arc<OnceLock<Scribe>>) {
+async fn begin(
+    place: Place,
+    log: Log,
+    redactor: Redactor,
+    (scribe, held): (Arc<OnceLock<Scribe>>, Arc<AtomicBool>),
+) {
     let prices = match Catalogue::embedded() {
         Ok(prices) => Arc::new(prices),
         Err(error) => return tracing::error!(%error, "the price list cannot be read; calls are not stored"),
@@ -112,6 +164,7 @@ async fn begin(place: Place, log: Log, redactor: Redactor, scribe: Arc<OnceLock<
             Ok(database) => break database,
             Err(error) if !said => {
                 said = true;
+                held.store(true, Ordering::Relaxed);
                 tracing::warn!(%error, "the database cannot be opened; the log keeps the calls meanwhile");
             }
             Err(_) => {}

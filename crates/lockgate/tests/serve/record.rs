@@ -117,7 +117,7 @@ fn a_call_whose_last_byte_was_sent_survives_kill_9() {
     assert_eq!(found, ids, "each call once, none twice");
 }
 
-/// T2, L5: calls go on without the database, and it catches up.
+/// T2, L5, L7: calls go on without the database, and it catches up.
 #[test]
 fn a_database_that_is_not_there_fails_no_call_and_gets_them_all_later() {
     let upstream = Scripted::start(SCRIPT);
@@ -134,9 +134,15 @@ fn a_database_that_is_not_there_fails_no_call_and_gets_them_all_later() {
         assert_eq!(gateway.ask("up:m").status, 200);
     }
     until("it is said", || gateway.log().contains("the database cannot be opened"));
+    let health = http::get(gateway.address, "/health").unwrap();
+    assert!(health.status == 200 && health.text.contains("\"degraded\""), "{health:?}");
+    assert!(health.text.contains("the database cannot be opened; the log keeps the calls"), "{health:?}");
+    assert!(!health.text.contains("later"), "paths are nobody's business: {health:?}");
     fs::remove_file(home.path("later")).unwrap();
     until("the database is there", || gateway.log().contains("the database is open"));
     until("all calls are stored", || stored(&place).len() == 5);
+    let well = |text: &str| text.contains("{\"status\":\"ok\"") && text.contains("\"stored\":5");
+    until("it is well", || well(&http::get(gateway.address, "/health").unwrap().text));
     gateway.signal("TERM");
     gateway.ended();
 }
