@@ -1,5 +1,6 @@
 //! One suite for every store: the fake, SQLite, and a PostgreSQL that is really started. Then what only databases have.
 
+mod agreement;
 mod database_md;
 mod faults;
 mod growth;
