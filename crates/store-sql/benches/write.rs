@@ -47,9 +47,8 @@ fn record(
     known: &mut std::collections::HashSet<PieceHash>,
 ) -> Record {
     let mut record = empty(nth, session);
-    let answer: String = (0..30)
-        .map(|delta| format!("event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{}\"}}}}\n\n", words(nth * 31 + delta, 25)))
-        .collect();
+    let deltas: Vec<_> = (0..30).map(|delta| delta_event(&words(nth * 31 + delta, 25))).collect();
+    let answer = deltas.concat();
     for (part, kind, bytes) in [
         (Part::ClientRequest, BodyKind::Json, body),
         (Part::UpstreamAnswer, BodyKind::Sse, answer.as_bytes()),
@@ -66,6 +65,13 @@ fn record(
         record.texts.push(Text { side, text: words(seed, 500) });
     }
     record
+}
+
+fn delta_event(text: &str) -> String {
+    let delta = format!(r#"{{"type":"text_delta","text":"{text}"}}"#);
+    format!(
+        "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{delta}}}\n\n"
+    )
 }
 
 fn empty(nth: usize, session: &str) -> Record {
@@ -104,7 +110,7 @@ fn empty(nth: usize, session: &str) -> Record {
         stop_reason: text("end_turn"),
         timing: Timing {
             queue_us: Some(50),
-            started_us: 1_790_000_000_000_000 + nth as i64,
+            started_us: 1_790_000_000_000_000 + i64::try_from(nth).unwrap_or(0),
             total_us: Some(9_000_000),
             ttft_us: Some(700_000),
         },
@@ -136,7 +142,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for batch in rows.chunks(BATCH) {
         database.write(batch).await?;
     }
-    shown("rows alone", cpu() - begun, clock.elapsed(), rows.len());
+    shown("rows alone", cpu().saturating_sub(begun), clock.elapsed(), rows.len());
 
     let messages: Vec<_> = (0..200).map(message).collect();
     let rest = format!(r#""system":"{}","tools":["{}"]"#, words(1_000_000, 10_000), words(1_000_001, 40_000));
@@ -149,7 +155,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let body = format!(r#"{{{rest},"messages":[{}]}}"#, messages[..100 + turn * 2].join(","));
             let (begun, clock) = (cpu(), Instant::now());
             records.push(record(records.len(), &id, body.as_bytes(), &mut known));
-            woven = (woven.0 + (cpu() - begun), woven.1 + clock.elapsed(), woven.2 + body.len());
+            woven =
+                (woven.0 + (cpu().saturating_sub(begun)), woven.1 + clock.elapsed(), woven.2 + body.len());
         }
     }
     shown("taken apart", woven.0, woven.1, records.len());
@@ -162,6 +169,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for batch in records.chunks(BATCH) {
         database.write(batch).await?;
     }
-    shown("with contents and texts", cpu() - begun, clock.elapsed(), records.len());
+    shown("with contents and texts", cpu().saturating_sub(begun), clock.elapsed(), records.len());
     Ok(())
 }

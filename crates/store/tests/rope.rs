@@ -1,4 +1,5 @@
 //! Bodies taken apart come back as they were, whatever they are, and a body that repeats another adds little.
+#![cfg(test)]
 
 use std::collections::{HashMap, HashSet};
 

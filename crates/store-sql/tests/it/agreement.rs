@@ -19,6 +19,10 @@ impl Numbers {
         (self.0 >> 33) % end
     }
 
+    fn int(&mut self, end: u64) -> i64 {
+        i64::try_from(self.below(end)).unwrap()
+    }
+
     fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.below(from.len() as u64) as usize]
     }
@@ -38,14 +42,14 @@ fn record(numbers: &mut Numbers, nth: u64) -> Record {
     let session = numbers.below(25);
     let mut record = if session == 0 { plain(nth) } else { of(&format!("s{session}"), nth) };
     // Over half a year, in no order.
-    record.call.timing.started_us = DAY + ((nth * 7_919) % 300) as i64 * 52_000 * SECOND;
+    record.call.timing.started_us = DAY + i64::try_from((nth * 7_919) % 300).unwrap() * 52_000 * SECOND;
     record.call.principal.user = numbers.maybe(&PEOPLE);
     record.call.principal.key = numbers.maybe(&PEOPLE);
     record.call.principal.project = numbers.maybe(&PEOPLE);
     record.call.route.requested_model = numbers.maybe(&MODELS);
     record.call.route.answering_model = numbers.maybe(&MODELS);
     record.call.route.provider = numbers.maybe(&MODELS);
-    record.call.cost_nano = (numbers.below(2) == 0).then(|| numbers.below(5) as i64);
+    record.call.cost_nano = (numbers.below(2) == 0).then(|| numbers.int(5));
     record.call.intervened = numbers.below(5) == 0;
     record.call.outcome = Outcome::ALL[numbers.below(4) as usize];
     record.call.status = (numbers.below(6) != 0).then(|| 200 + numbers.below(4) as u16 * 100);
@@ -76,10 +80,10 @@ fn filter(numbers: &mut Numbers) -> Filter {
             2 => filter.project = person,
             3 => filter.model = model,
             4 => filter.provider = model,
-            5 => filter.cost_from = Some(numbers.below(4) as i64),
-            6 => filter.cost_to = Some(numbers.below(4) as i64),
-            7 => filter.from_us = Some(DAY + numbers.below(200) as i64 * 86_400 * SECOND),
-            8 => filter.to_us = Some(DAY + numbers.below(200) as i64 * 86_400 * SECOND),
+            5 => filter.cost_from = Some(numbers.int(4)),
+            6 => filter.cost_to = Some(numbers.int(4)),
+            7 => filter.from_us = Some(DAY + numbers.int(200) * 86_400 * SECOND),
+            8 => filter.to_us = Some(DAY + numbers.int(200) * 86_400 * SECOND),
             9 => filter.intervened = Some(numbers.below(2) == 0),
             10 => filter.outcome = Some(Outcome::ALL[numbers.below(4) as usize]),
             11 => filter.status_from = Some(200 + numbers.below(4) as u16 * 100),

@@ -176,7 +176,7 @@ fn check(sqlite: &Columns, postgres: &Columns) {
     documented.sort();
     assert_eq!(names(sqlite), documented);
     assert_eq!(names(postgres), documented);
-    for (table, _, columns) in TABLES.iter() {
+    for (table, _, columns) in &TABLES {
         let meant: Vec<_> = columns.iter().map(|column| column.0).collect();
         let of = |found: &Columns| found[*table].iter().map(|column| column.0.clone()).collect::<Vec<_>>();
         assert_eq!(of(postgres), meant, "{table}");
@@ -217,7 +217,7 @@ const RELATIONS: &str = "  sessions ||--o{ calls : \"seq = session\"
 
 fn diagram(columns: &Columns) -> String {
     let mut text = format!("## Diagram\n\n```mermaid\nerDiagram\n{RELATIONS}");
-    for (table, ..) in TABLES.iter() {
+    for (table, ..) in &TABLES {
         let _ = writeln!(text, "  {table} {{");
         for (name, kind) in &columns[*table] {
             let _ = writeln!(text, "    {} {name}", kind.replace(' ', "_"));
@@ -229,7 +229,7 @@ fn diagram(columns: &Columns) -> String {
 
 fn described(sqlite: &Columns, postgres: &Columns) -> String {
     let mut text = String::new();
-    for (table, holds, columns) in TABLES.iter() {
+    for (table, holds, columns) in &TABLES {
         let _ = write!(
             text,
             "## `{table}`\n\n{holds}\n\n| column | SQLite | PostgreSQL | meaning |\n|---|---|---|---|\n"

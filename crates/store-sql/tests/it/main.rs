@@ -1,4 +1,5 @@
 //! One suite for every store: the fake, SQLite, and a PostgreSQL that is really started. Then what only databases have.
+#![cfg(test)]
 
 mod agreement;
 mod database_md;
