@@ -1,4 +1,4 @@
-//! One way to talk to two databases: a statement with `$1`, `$2` …, its arguments, and rows that are read by position.
+//! One way to talk to two databases: a statement with a `?` for each argument, and rows that are read by position.
 //!
 //! Integers are 64 bits, texts and blobs may be absent, and there is nothing else; so one text of a query serves both. Every
 //! statement runs in a transaction, which is undone if it is dropped.
@@ -98,9 +98,8 @@ impl Sql {
 
     /// Adds an argument and its place.
     pub(crate) fn arg(&mut self, value: impl Into<Value>) -> &mut Self {
-        use std::fmt::Write as _;
         self.args.push(value.into());
-        let _infallible = write!(self.text, "${}", self.args.len());
+        self.text.push(PLACE);
         self
     }
 
@@ -112,11 +111,27 @@ impl Sql {
         self
     }
 
+    /// The text as PostgreSQL wants it: the places numbered. SQLite takes numbers too, but looks each up in a list of all.
+    fn numbered(&self) -> String {
+        let mut text = String::with_capacity(self.text.len() + 4 * self.args.len());
+        for (nth, part) in self.text.split(PLACE).enumerate() {
+            if nth > 0 {
+                text.push('$');
+                text.push_str(&nth.to_string());
+            }
+            text.push_str(part);
+        }
+        text
+    }
+
     /// What was written so far, out of a chain of additions.
     pub(crate) fn take(&mut self) -> Self {
         std::mem::take(self)
     }
 }
+
+/// Where an argument stands. No statement of ours has it for anything else.
+const PLACE: char = '?';
 
 /// The pools of one role.
 #[derive(Debug, Clone)]
@@ -181,10 +196,9 @@ pub(crate) enum Tx {
 
 /// Binds the arguments of a statement.
 macro_rules! bound {
-    ($sql:expr) => {{
-        let sql = $sql;
-        let mut query = sqlx::query(AssertSqlSafe(sql.text));
-        for value in sql.args {
+    ($text:expr, $args:expr) => {{
+        let mut query = sqlx::query(AssertSqlSafe($text));
+        for value in $args {
             query = match value {
                 Value::Blob(bytes) => query.bind(bytes),
                 Value::Int(number) => query.bind(number),
@@ -206,20 +220,28 @@ impl Tx {
     /// Runs a statement; how many rows it changed.
     pub(crate) async fn run(&mut self, sql: Sql) -> Result<u64, Fault> {
         match self {
-            Self::Postgres(tx) => Ok(bound!(sql).execute(&mut **tx).await?.rows_affected()),
-            Self::Sqlite(tx) => Ok(bound!(sql).execute(&mut **tx).await?.rows_affected()),
+            Self::Postgres(tx) => {
+                Ok(bound!(sql.numbered(), sql.args).execute(&mut **tx).await?.rows_affected())
+            }
+            Self::Sqlite(tx) => Ok(bound!(sql.text, sql.args).execute(&mut **tx).await?.rows_affected()),
         }
     }
 
     /// Runs a query; all its rows.
     pub(crate) async fn rows(&mut self, sql: Sql) -> Result<Vec<Row>, Fault> {
         match self {
-            Self::Postgres(tx) => {
-                Ok(bound!(sql).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect())
-            }
-            Self::Sqlite(tx) => {
-                Ok(bound!(sql).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect())
-            }
+            Self::Postgres(tx) => Ok(bound!(sql.numbered(), sql.args)
+                .fetch_all(&mut **tx)
+                .await?
+                .into_iter()
+                .map(Row::Postgres)
+                .collect()),
+            Self::Sqlite(tx) => Ok(bound!(sql.text, sql.args)
+                .fetch_all(&mut **tx)
+                .await?
+                .into_iter()
+                .map(Row::Sqlite)
+                .collect()),
         }
     }
 
