@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use lockgate_store::Error;
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Decode, Row as _, Transaction, Type};
@@ -158,7 +159,7 @@ impl Pool {
     /// A transaction that only reads, for at most so long (on PostgreSQL the server counts, from the options of the pool).
     pub(crate) async fn read(&self, limit: Duration) -> Result<Tx, Fault> {
         match self {
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await.map_err(away)?)),
             Self::Sqlite(pool) => {
                 let mut tx = pool.begin().await?;
                 let end = Instant::now() + limit;
@@ -171,7 +172,7 @@ impl Pool {
     /// A transaction that writes. On SQLite it takes the lock at once, so that it never has to give up in the middle.
     pub(crate) async fn write(&self) -> Result<Tx, Fault> {
         match self {
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await.map_err(away)?)),
             Self::Sqlite(pool) => Ok(Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)),
         }
     }
@@ -181,6 +182,16 @@ impl Pool {
             Self::Postgres(pool) => pool.close().await,
             Self::Sqlite(pool) => pool.close().await,
         }
+    }
+}
+
+/// The pool tries a server that refuses connections again and again, and then only says that time is up.
+fn away(error: sqlx::Error) -> Fault {
+    match error {
+        sqlx::Error::PoolTimedOut => {
+            Error::Unavailable("no connection to the server in the time allowed".to_owned()).into()
+        }
+        other => other.into(),
     }
 }
 
