@@ -13,6 +13,8 @@ need curl || missing="$missing ca-certificates curl"
 need git || missing="$missing git"
 need npm || missing="$missing nodejs npm"
 if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then missing="$missing python3 python3-venv"; fi
+# The tests of storage start a server of their own; Debian keeps its programs off PATH.
+if ! need initdb && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then missing="$missing postgresql"; fi
 if [ -n "$missing" ]; then
   need apt-get || { echo "please install:$missing" >&2; exit 1; }
   if [ "$(id -u)" = 0 ]; then sudo=""; else sudo="sudo"; fi

@@ -1,10 +1,11 @@
-//! One way to talk to two databases: a statement with `$1`, `$2` …, its arguments, and rows that are read by position.
+//! One way to talk to two databases: a statement with a `?` for each argument, and rows that are read by position.
 //!
 //! Integers are 64 bits, texts and blobs may be absent, and there is nothing else; so one text of a query serves both. Every
 //! statement runs in a transaction, which is undone if it is dropped.
 
 use std::time::{Duration, Instant};
 
+use lockgate_store::Error;
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Decode, Row as _, Transaction, Type};
@@ -98,9 +99,8 @@ impl Sql {
 
     /// Adds an argument and its place.
     pub(crate) fn arg(&mut self, value: impl Into<Value>) -> &mut Self {
-        use std::fmt::Write as _;
         self.args.push(value.into());
-        let _infallible = write!(self.text, "${}", self.args.len());
+        self.text.push(PLACE);
         self
     }
 
@@ -112,11 +112,27 @@ impl Sql {
         self
     }
 
+    /// The text as PostgreSQL wants it: the places numbered. SQLite takes numbers too, but looks each up in a list of all.
+    fn numbered(&self) -> String {
+        let mut text = String::with_capacity(self.text.len() + 4 * self.args.len());
+        for (nth, part) in self.text.split(PLACE).enumerate() {
+            if nth > 0 {
+                text.push('$');
+                text.push_str(&nth.to_string());
+            }
+            text.push_str(part);
+        }
+        text
+    }
+
     /// What was written so far, out of a chain of additions.
     pub(crate) fn take(&mut self) -> Self {
         std::mem::take(self)
     }
 }
+
+/// Where an argument stands. No statement of ours has it for anything else.
+const PLACE: char = '?';
 
 /// The pools of one role.
 #[derive(Debug, Clone)]
@@ -143,7 +159,7 @@ impl Pool {
     /// A transaction that only reads, for at most so long (on PostgreSQL the server counts, from the options of the pool).
     pub(crate) async fn read(&self, limit: Duration) -> Result<Tx, Fault> {
         match self {
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await.map_err(away)?)),
             Self::Sqlite(pool) => {
                 let mut tx = pool.begin().await?;
                 let end = Instant::now() + limit;
@@ -156,7 +172,7 @@ impl Pool {
     /// A transaction that writes. On SQLite it takes the lock at once, so that it never has to give up in the middle.
     pub(crate) async fn write(&self) -> Result<Tx, Fault> {
         match self {
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await.map_err(away)?)),
             Self::Sqlite(pool) => Ok(Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)),
         }
     }
@@ -166,6 +182,16 @@ impl Pool {
             Self::Postgres(pool) => pool.close().await,
             Self::Sqlite(pool) => pool.close().await,
         }
+    }
+}
+
+/// The pool tries a server that refuses connections again and again, and then only says that time is up.
+fn away(error: sqlx::Error) -> Fault {
+    match error {
+        sqlx::Error::PoolTimedOut => {
+            Error::Unavailable("no connection to the server in the time allowed".to_owned()).into()
+        }
+        other => other.into(),
     }
 }
 
@@ -181,10 +207,9 @@ pub(crate) enum Tx {
 
 /// Binds the arguments of a statement.
 macro_rules! bound {
-    ($sql:expr) => {{
-        let sql = $sql;
-        let mut query = sqlx::query(AssertSqlSafe(sql.text));
-        for value in sql.args {
+    ($text:expr, $args:expr) => {{
+        let mut query = sqlx::query(AssertSqlSafe($text));
+        for value in $args {
             query = match value {
                 Value::Blob(bytes) => query.bind(bytes),
                 Value::Int(number) => query.bind(number),
@@ -206,20 +231,28 @@ impl Tx {
     /// Runs a statement; how many rows it changed.
     pub(crate) async fn run(&mut self, sql: Sql) -> Result<u64, Fault> {
         match self {
-            Self::Postgres(tx) => Ok(bound!(sql).execute(&mut **tx).await?.rows_affected()),
-            Self::Sqlite(tx) => Ok(bound!(sql).execute(&mut **tx).await?.rows_affected()),
+            Self::Postgres(tx) => {
+                Ok(bound!(sql.numbered(), sql.args).execute(&mut **tx).await?.rows_affected())
+            }
+            Self::Sqlite(tx) => Ok(bound!(sql.text, sql.args).execute(&mut **tx).await?.rows_affected()),
         }
     }
 
     /// Runs a query; all its rows.
     pub(crate) async fn rows(&mut self, sql: Sql) -> Result<Vec<Row>, Fault> {
         match self {
-            Self::Postgres(tx) => {
-                Ok(bound!(sql).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect())
-            }
-            Self::Sqlite(tx) => {
-                Ok(bound!(sql).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect())
-            }
+            Self::Postgres(tx) => Ok(bound!(sql.numbered(), sql.args)
+                .fetch_all(&mut **tx)
+                .await?
+                .into_iter()
+                .map(Row::Postgres)
+                .collect()),
+            Self::Sqlite(tx) => Ok(bound!(sql.text, sql.args)
+                .fetch_all(&mut **tx)
+                .await?
+                .into_iter()
+                .map(Row::Sqlite)
+                .collect()),
         }
     }
 

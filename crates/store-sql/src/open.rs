@@ -112,11 +112,12 @@ fn server_pools(options: &Options, url: &str) -> Result<(Pool, Pool), Fault> {
     let connect = connect.application_name("lockgate").statement_cache_capacity(STATEMENTS);
     let pool = |connections: u32, statement: Option<Duration>| {
         let lock = options.busy_timeout.as_millis();
-        let mut set = format!("SET lock_timeout = {lock}; ");
+        let mut set = vec![format!("SET lock_timeout = {lock}")];
         if let Some(limit) = statement {
-            let limit = limit.as_millis();
-            set += &format!("SET statement_timeout = {limit}; SET default_transaction_read_only = on; ");
+            set.push(format!("SET statement_timeout = {}", limit.as_millis()));
+            set.push("SET default_transaction_read_only = on".to_owned());
         }
+        let set = set.join("; ");
         PoolOptions::<Postgres>::new()
             .max_connections(connections.max(1))
             .acquire_timeout(options.acquire_timeout)

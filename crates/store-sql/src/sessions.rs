@@ -16,9 +16,11 @@ use crate::fault::Fault;
 use crate::walk::{Placed, Walk};
 use crate::write::title_words;
 
+/// A session, and the facts that its latest call has.
 const SELECT: &str = "SELECT s.seq, s.id, s.source, s.title, s.title_rank, s.branch, s.cwd, s.repo, \
-     s.client_name, s.client_version, s.user_agent, s.key_name, s.user_name, s.project, s.first_us, s.last_us \
-     FROM sessions s";
+     l.client_name, l.client_version, l.user_agent, l.key_name, l.user_name, l.project, s.first_us, s.last_us \
+     FROM sessions s LEFT JOIN calls l ON l.seq = \
+     (SELECT n.seq FROM calls n WHERE n.session = s.seq ORDER BY n.started_us DESC, n.seq DESC LIMIT 1)";
 
 #[async_trait]
 impl Sessions for Database {
@@ -120,6 +122,7 @@ impl Database {
         let mut tx = self.writers.write().await?;
         let mut sql = Sql::new("UPDATE sessions SET title = ");
         sql.arg(title).add(", title_words = ").arg(title_words(title).as_str());
+        sql.add(", title_us = ").arg(i64::MAX);
         sql.add(", title_rank = ").arg(i64::from(TitleSource::Edited.rank())).add(" WHERE id = ").arg(id);
         let changed = tx.run(sql).await?;
         tx.commit().await?;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
 use lockgate_store::words::Words;
-use lockgate_store::{Error, PieceHash, Record, Records, Scope, Session, Side, TitleSource, Written};
+use lockgate_store::{Error, PieceHash, Record, Records, Scope, SessionDraft, Side, TitleSource, Written};
 
 use crate::Database;
 use crate::columns::{CALL, json, row_of};
@@ -131,46 +131,48 @@ struct Fresh<'a> {
     seq: i64,
 }
 
-const SESSION: [&str; 16] = [
+const SESSION: [&str; 14] = [
     "id",
     "source",
     "title",
     "title_rank",
+    "title_us",
     "title_words",
     "branch",
+    "branch_us",
     "cwd",
+    "cwd_us",
     "repo",
-    "client_name",
-    "client_version",
-    "user_agent",
-    "key_name",
-    "user_name",
-    "project",
+    "repo_us",
     "first_us",
     "last_us",
 ];
 
-/// What the latest call says is kept, and what only an earlier one said stays.
+/// What `SessionDraft::absorb` does, as SQL.
 fn merge_sessions() -> String {
+    let when = |condition: &str, column: &str| {
+        format!("{column} = CASE WHEN {condition} THEN excluded.{column} ELSE sessions.{column} END")
+    };
     let later = "excluded.last_us >= sessions.last_us";
     let mut sets = vec![
-        format!("source = CASE WHEN {later} THEN excluded.source ELSE sessions.source END"),
-        "first_us = CASE WHEN excluded.first_us < sessions.first_us THEN excluded.first_us ELSE sessions.first_us END".to_owned(),
-        format!("last_us = CASE WHEN {later} THEN excluded.last_us ELSE sessions.last_us END"),
+        when(later, "source"),
+        when("excluded.first_us < sessions.first_us", "first_us"),
+        when(later, "last_us"),
     ];
-    for column in SESSION.iter().filter(|name| {
-        !matches!(**name, "id" | "source" | "first_us" | "last_us") && !name.starts_with("title")
-    }) {
-        sets.push(format!(
-            "{column} = CASE WHEN {later} THEN COALESCE(excluded.{column}, sessions.{column}) ELSE COALESCE(sessions.{column}, excluded.{column}) END"
-        ));
+    for column in ["branch", "cwd", "repo"] {
+        let newer = format!(
+            "excluded.{column}_us IS NOT NULL AND (sessions.{column}_us IS NULL OR excluded.{column}_us >= sessions.{column}_us)"
+        );
+        sets.push(when(&newer, column));
+        sets.push(when(&newer, &format!("{column}_us")));
     }
-    let generated = TitleSource::Generated.rank();
+    let first = TitleSource::First.rank();
     let better = format!(
-        "(excluded.title_rank > sessions.title_rank OR (excluded.title_rank = {generated} AND sessions.title_rank = {generated} AND {later}))"
+        "excluded.title_rank > sessions.title_rank OR (excluded.title_rank = sessions.title_rank AND CASE WHEN \
+         excluded.title_rank = {first} THEN excluded.title_us < sessions.title_us ELSE excluded.title_us > sessions.title_us END)"
     );
-    for column in ["title", "title_rank", "title_words"] {
-        sets.push(format!("{column} = CASE WHEN {better} THEN excluded.{column} ELSE sessions.{column} END"));
+    for column in ["title", "title_rank", "title_us", "title_words"] {
+        sets.push(when(&better, column));
     }
     format!("ON CONFLICT (id) DO UPDATE SET {} RETURNING seq, id", sets.join(", "))
 }
@@ -180,8 +182,8 @@ async fn upsert_sessions<'a>(
     tx: &mut Tx,
     records: impl Iterator<Item = &'a Record>,
 ) -> Result<HashMap<String, i64>, Fault> {
-    let mut sessions: BTreeMap<String, Session> = BTreeMap::new();
-    for session in records.filter_map(Session::of) {
+    let mut sessions: BTreeMap<String, SessionDraft> = BTreeMap::new();
+    for session in records.filter_map(SessionDraft::of) {
         match sessions.get_mut(&session.reference.id) {
             Some(known) => known.absorb(session),
             None => drop(sessions.insert(session.reference.id.clone(), session)),
@@ -198,26 +200,23 @@ async fn upsert_sessions<'a>(
     rows.iter().map(pair).collect()
 }
 
-fn session_row(session: &Session) -> Vec<Value> {
+fn session_row(session: &SessionDraft) -> Vec<Value> {
     let title = session.title.as_ref();
-    vec![
+    let mut row = vec![
         session.reference.id.as_str().into(),
         session.reference.source.as_str().into(),
-        title.map(|title| title.text.as_str()).into(),
-        title.map_or(0, |title| i64::from(title.source.rank())).into(),
-        title.map_or(String::new(), |title| title_words(&title.text)).as_str().into(),
-        (&session.branch).into(),
-        (&session.cwd).into(),
-        (&session.repo).into(),
-        (&session.client.name).into(),
-        (&session.client.version).into(),
-        (&session.client.user_agent).into(),
-        (&session.principal.key).into(),
-        (&session.principal.user).into(),
-        (&session.principal.project).into(),
-        session.first_us.into(),
-        session.last_us.into(),
-    ]
+        title.map(|title| title.value.text.as_str()).into(),
+        title.map_or(0, |title| i64::from(title.value.source.rank())).into(),
+        title.map(|title| title.at_us).into(),
+        title.map_or(String::new(), |title| title_words(&title.value.text)).as_str().into(),
+    ];
+    for fact in [&session.branch, &session.cwd, &session.repo] {
+        row.push(fact.as_ref().map(|fact| fact.value.as_str()).into());
+        row.push(fact.as_ref().map(|fact| fact.at_us).into());
+    }
+    row.push(session.first_us.into());
+    row.push(session.last_us.into());
+    row
 }
 
 /// The words of a title, each with a space before and after it.

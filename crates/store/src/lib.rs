@@ -24,5 +24,5 @@ pub use error::Error;
 pub use filter::{Cursor, Filter, Limit, Membership, NoCursor, Page, PageRequest};
 pub use record::{Attempt, Decision, Details, Record, SessionFacts, Side, Text, Title, TitleSource};
 pub use rope::{Piece, PieceHash, Weaver, Woven};
-pub use session::{Session, SessionOrder, Totals};
+pub use session::{Said, Session, SessionDraft, SessionOrder, Totals};
 pub use traits::{Calls, Extent, Purge, Purged, Records, Selection, Sessions, StoredCall, Written};

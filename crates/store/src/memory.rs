@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::filter::{Cursor, Filter, Membership, Page, PageRequest};
 use crate::record::{Record, Side, Title, TitleSource};
 use crate::rope::{self, Bounds, PieceHash};
-use crate::session::{Session, SessionOrder, Totals};
+use crate::session::{Said, Session, SessionDraft, SessionOrder, Totals};
 use crate::traits::{Calls, Extent, Purge, Purged, Records, Selection, Sessions, StoredCall, Written};
 use crate::words::{Query, Words};
 
@@ -27,7 +27,7 @@ struct State {
     calls: BTreeMap<Uuid, Kept>,
     failing: Option<fn() -> Error>,
     pieces: HashMap<Scope, HashMap<PieceHash, Vec<u8>>>,
-    sessions: BTreeMap<String, Session>,
+    sessions: BTreeMap<String, SessionDraft>,
 }
 
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Calls for Memory {
 impl Sessions for Memory {
     async fn session(&self, id: &str) -> Result<Option<Session>, Error> {
         let state = self.state();
-        Ok(state.sessions.get(id).map(|session| state.with_totals(session)))
+        Ok(state.sessions.get(id).map(|session| state.shown(session)))
     }
 
     async fn sessions(
@@ -122,12 +122,12 @@ impl Sessions for Memory {
     ) -> Result<Page<Session>, Error> {
         let state = self.state();
         let found = state.sessions.values().filter(|session| state.session_matches(session, filter));
-        let placed = |session: &Session| {
+        let placed = |session: &SessionDraft| {
             let at_us = match order {
                 SessionOrder::Activity => session.last_us,
                 SessionOrder::Start => session.first_us,
             };
-            (Cursor { at_us, id: session.reference.id.clone() }, state.with_totals(session))
+            (Cursor { at_us, id: session.reference.id.clone() }, state.shown(session))
         };
         Ok(cut(found.map(placed).collect(), page))
     }
@@ -143,7 +143,8 @@ impl Sessions for Memory {
     async fn rename(&self, id: &str, title: &str) -> Result<bool, Error> {
         let mut state = self.state();
         let Some(session) = state.sessions.get_mut(id) else { return Ok(false) };
-        session.title = Some(Title { source: TitleSource::Edited, text: title.to_owned() });
+        let value = Title { source: TitleSource::Edited, text: title.to_owned() };
+        session.title = Some(Said { at_us: i64::MAX, value });
         Ok(true)
     }
 }
@@ -215,7 +216,7 @@ impl State {
         for piece in &record.pieces {
             pieces.entry(piece.hash).or_insert_with(|| piece.bytes.clone());
         }
-        if let Some(session) = Session::of(record) {
+        if let Some(session) = SessionDraft::of(record) {
             match self.sessions.get_mut(&session.reference.id) {
                 Some(known) => known.absorb(session),
                 None => drop(self.sessions.insert(session.reference.id.clone(), session)),
@@ -248,23 +249,23 @@ impl State {
         let query = filter.text.as_deref().and_then(Query::of);
         membership
             && row_matches(call, filter)
-            && is(filter.branch.as_ref(), session.and_then(|session| session.branch.as_ref()))
-            && is(filter.repo.as_ref(), session.and_then(|session| session.repo.as_ref()))
+            && is(filter.branch.as_ref(), session.and_then(|session| Some(&session.branch.as_ref()?.value)))
+            && is(filter.repo.as_ref(), session.and_then(|session| Some(&session.repo.as_ref()?.value)))
             && query.is_none_or(|query| kept.words.values().any(|words| query.matches(words)))
     }
 
-    fn session_matches(&self, session: &Session, filter: &Filter) -> bool {
+    fn session_matches(&self, session: &SessionDraft, filter: &Filter) -> bool {
         let of_call = Filter { session: None, ..filter.clone() };
         let rest = Filter { text: None, ..of_call.clone() };
         let id = &session.reference.id;
-        let title = session.title.as_ref().map_or(Words::default(), |title| Words::of(&title.text));
+        let title = session.title.as_ref().map_or(Words::default(), |title| Words::of(&title.value.text));
         let named = filter.text.as_deref().and_then(Query::of).is_some_and(|query| query.matches(&title));
         self.calls_of(id).any(|kept| self.matches(kept, &of_call) || (named && self.matches(kept, &rest)))
     }
 
-    fn with_totals(&self, session: &Session) -> Session {
+    fn shown(&self, draft: &SessionDraft) -> Session {
         let mut totals = Totals::default();
-        for kept in self.calls_of(&session.reference.id) {
+        for kept in self.calls_of(&draft.reference.id) {
             let call = &kept.record.call;
             let usage = &call.usage;
             totals.cache_read += usage.cache_read.unwrap_or(0);
@@ -277,7 +278,23 @@ impl State {
             totals.output += usage.output.unwrap_or(0);
             totals.unpriced += u64::from(call.cost_nano.is_none());
         }
-        Session { totals, ..session.clone() }
+        let latest = self
+            .calls_of(&draft.reference.id)
+            .map(|kept| &kept.record.call)
+            .max_by_key(|call| (call.timing.started_us, call.id));
+        let value = |said: &Option<Said<String>>| said.as_ref().map(|said| said.value.clone());
+        Session {
+            branch: value(&draft.branch),
+            client: latest.map(|call| call.client.clone()).unwrap_or_default(),
+            cwd: value(&draft.cwd),
+            first_us: draft.first_us,
+            last_us: draft.last_us,
+            principal: latest.map(|call| call.principal.clone()).unwrap_or_default(),
+            reference: draft.reference.clone(),
+            repo: value(&draft.repo),
+            title: draft.title.as_ref().map(|said| said.value.clone()),
+            totals,
+        }
     }
 
     /// Forgets the pieces that no body of the session needs.

@@ -139,8 +139,8 @@ pub struct Title {
 }
 
 words! {
-    /// Where a title comes from. An edited one is never replaced, a generated one only by a generated one, the first
-    /// text only by those.
+    /// Where a title comes from. An edited one is never replaced, a generated one only by a later generated one, the first
+    /// text by those and by an earlier text.
     TitleSource {
         /// Somebody wrote it.
         Edited = "edited",
@@ -152,11 +152,6 @@ words! {
 }
 
 impl TitleSource {
-    /// Whether a title from here takes the place of one from `other`.
-    pub const fn replaces(self, other: Self) -> bool {
-        self.rank() > other.rank() || matches!((self, other), (Self::Generated, Self::Generated))
-    }
-
     /// What counts more is higher.
     pub const fn rank(self) -> u8 {
         match self {

@@ -2,10 +2,12 @@
 //!
 //! The sums are made when they are read, from the calls: nothing is counted twice and no row is fought over.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Client, Principal, SessionRef};
-use crate::record::{Record, Title};
+use crate::record::{Record, Title, TitleSource};
 
 /// A session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,53 +68,89 @@ pub enum SessionOrder {
     Start,
 }
 
-impl Session {
-    /// What one call says of its session, without sums.
+/// What calls say of their session, as it is collected before and while it is stored. Joining is the same in any order and however often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionDraft {
+    /// The branch.
+    pub branch: Option<Said<String>>,
+    /// The folder.
+    pub cwd: Option<Said<String>>,
+    /// When the first call began.
+    pub first_us: i64,
+    /// When the latest call began.
+    pub last_us: i64,
+    /// The id and, by the latest call, what said so.
+    pub reference: SessionRef,
+    /// The repository.
+    pub repo: Option<Said<String>>,
+    /// The title.
+    pub title: Option<Said<Title>>,
+}
+
+/// A fact, and when the call began that said it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said<T> {
+    /// µs since 1970.
+    pub at_us: i64,
+    /// The fact.
+    pub value: T,
+}
+
+impl SessionDraft {
+    /// What one call says. `None` = it has no session.
     pub fn of(record: &Record) -> Option<Self> {
-        let call = &record.call;
         let facts = &record.session;
+        let at_us = record.call.timing.started_us;
+        let said = |fact: &Option<String>| fact.clone().map(|value| Said { at_us, value });
         Some(Self {
-            branch: facts.branch.clone(),
-            client: call.client.clone(),
-            cwd: facts.cwd.clone(),
-            first_us: call.timing.started_us,
-            last_us: call.timing.started_us,
-            principal: call.principal.clone(),
-            reference: call.lineage.session.clone()?,
-            repo: facts.repo.clone(),
-            title: facts.title.clone(),
-            totals: Totals::default(),
+            branch: said(&facts.branch),
+            cwd: said(&facts.cwd),
+            first_us: at_us,
+            last_us: at_us,
+            reference: record.call.lineage.session.clone()?,
+            repo: said(&facts.repo),
+            title: facts.title.clone().map(|value| Said { at_us, value }),
         })
     }
 
-    /// Takes over what another call of the same session says: the latest word on each fact holds.
+    /// Takes over what other calls say: of each fact the latest word holds, of titles the one that counts more, of first texts the
+    /// first.
     pub fn absorb(&mut self, other: Self) {
-        let later = other.last_us >= self.last_us;
-        if other.title.as_ref().is_some_and(|title| {
-            self.title.as_ref().is_none_or(|mine| {
-                title.source.rank() > mine.source.rank() || (later && title.source.replaces(mine.source))
-            })
-        }) {
-            self.title = other.title;
-        }
-        let take = |mine: &mut Option<String>, theirs: Option<String>| {
-            if theirs.is_some() && (later || mine.is_none()) {
+        let take = |mine: &mut Option<Said<String>>, theirs: Option<Said<String>>| {
+            if theirs
+                .as_ref()
+                .is_some_and(|theirs| mine.as_ref().is_none_or(|mine| theirs.at_us >= mine.at_us))
+            {
                 *mine = theirs;
             }
         };
         take(&mut self.branch, other.branch);
         take(&mut self.cwd, other.cwd);
         take(&mut self.repo, other.repo);
-        take(&mut self.client.name, other.client.name);
-        take(&mut self.client.user_agent, other.client.user_agent);
-        take(&mut self.client.version, other.client.version);
-        take(&mut self.principal.key, other.principal.key);
-        take(&mut self.principal.project, other.principal.project);
-        take(&mut self.principal.user, other.principal.user);
-        if later {
+        if other
+            .title
+            .as_ref()
+            .is_some_and(|theirs| self.title.as_ref().is_none_or(|mine| theirs.beats(mine)))
+        {
+            self.title = other.title;
+        }
+        if other.last_us >= self.last_us {
             self.reference = other.reference;
         }
         self.first_us = self.first_us.min(other.first_us);
         self.last_us = self.last_us.max(other.last_us);
+    }
+}
+
+impl Said<Title> {
+    /// Whether this title takes the place of another.
+    fn beats(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.value.source, other.value.source);
+        match mine.rank().cmp(&theirs.rank()) {
+            Ordering::Equal if mine == TitleSource::First => self.at_us < other.at_us,
+            Ordering::Equal => self.at_us > other.at_us,
+            Ordering::Greater => true,
+            Ordering::Less => false,
+        }
     }
 }

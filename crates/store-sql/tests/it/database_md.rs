@@ -17,7 +17,7 @@ const TABLES: [Table; 7] = [
     ("schema_version", "The steps of the schema that were taken.", &[("version", "The number of the step.")]),
     (
         "sessions",
-        "A row for each session: the latest that its calls said. Sums are not kept here but made from the calls.",
+        "A row for each session: the latest that its calls said of it. Sums, client and user are not kept here but read from the calls.",
         &[
             ("seq", "The number by which other tables refer to the session. Counted by the database."),
             ("id", "The id of the session."),
@@ -27,16 +27,17 @@ const TABLES: [Table; 7] = [
                 "title_rank",
                 "Where the title comes from: 0 none, 1 the first text of the user, 2 made by a model, 3 edited. A higher rank replaces a lower one.",
             ),
+            (
+                "title_us",
+                "When the call began that gave the title, µs since 1970; the highest number for an edited one.",
+            ),
             ("title_words", "The words of the title in lower case, each between spaces, for search."),
             ("branch", "The branch that the session worked on."),
+            ("branch_us", "When the call began that said so, µs since 1970."),
             ("cwd", "The folder that it worked in."),
+            ("cwd_us", "When the call began that said so, µs since 1970."),
             ("repo", "The repository that it worked in."),
-            ("client_name", "The client program."),
-            ("client_version", "Its version."),
-            ("user_agent", "What it says of itself."),
-            ("key_name", "The name of the key (never the key)."),
-            ("user_name", "The user."),
-            ("project", "The project of the key."),
+            ("repo_us", "When the call began that said so, µs since 1970."),
             ("first_us", "When the first call began, µs since 1970."),
             ("last_us", "When the latest call began, µs since 1970."),
         ],
@@ -175,7 +176,7 @@ fn check(sqlite: &Columns, postgres: &Columns) {
     documented.sort();
     assert_eq!(names(sqlite), documented);
     assert_eq!(names(postgres), documented);
-    for (table, _, columns) in TABLES.iter() {
+    for (table, _, columns) in &TABLES {
         let meant: Vec<_> = columns.iter().map(|column| column.0).collect();
         let of = |found: &Columns| found[*table].iter().map(|column| column.0.clone()).collect::<Vec<_>>();
         assert_eq!(of(postgres), meant, "{table}");
@@ -216,7 +217,7 @@ const RELATIONS: &str = "  sessions ||--o{ calls : \"seq = session\"
 
 fn diagram(columns: &Columns) -> String {
     let mut text = format!("## Diagram\n\n```mermaid\nerDiagram\n{RELATIONS}");
-    for (table, ..) in TABLES.iter() {
+    for (table, ..) in &TABLES {
         let _ = writeln!(text, "  {table} {{");
         for (name, kind) in &columns[*table] {
             let _ = writeln!(text, "    {} {name}", kind.replace(' ', "_"));
@@ -228,7 +229,7 @@ fn diagram(columns: &Columns) -> String {
 
 fn described(sqlite: &Columns, postgres: &Columns) -> String {
     let mut text = String::new();
-    for (table, holds, columns) in TABLES.iter() {
+    for (table, holds, columns) in &TABLES {
         let _ = write!(
             text,
             "## `{table}`\n\n{holds}\n\n| column | SQLite | PostgreSQL | meaning |\n|---|---|---|---|\n"

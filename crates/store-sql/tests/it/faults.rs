@@ -164,12 +164,20 @@ async fn the_file_is_readable_by_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn a_server_is_reached_encrypted_and_with_a_password() {
+async fn a_server_is_reached_encrypted_and_with_a_password_and_missed_when_it_is_away() {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let server = Server::start_tls(&made.cert.pem(), &made.signing_key.serialize_pem());
-    let database = Database::open(&Options::at(Place::of(&server.tls_url()))).await.unwrap();
+    let mut server = Server::start_tls(&made.cert.pem(), &made.signing_key.serialize_pem());
+    let mut options = Options::at(Place::of(&server.tls_url()));
+    options.acquire_timeout = Duration::from_secs(1);
+    let database = Database::open(&options).await.unwrap();
     assert_eq!(database.write(&[plain(1)]).await.unwrap().calls, 1);
     let wrong = server.tls_url().replace("not%20a", "a%20wrong");
     let error = Database::open(&Options::at(Place::of(&wrong))).await.unwrap_err();
     assert!(!format!("{error:?} {error}").contains("wrong"), "no password in {error}");
+    server.stop();
+    let error = database.write(&[plain(2)]).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Unavailable(_)),
+        "a server that refuses connections is away, not busy: {error:?}"
+    );
 }

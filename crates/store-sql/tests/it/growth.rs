@@ -17,7 +17,7 @@ fn words(seed: u64, length: usize) -> String {
     while text.len() < length {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let letter = (state >> 33) as u8;
-        text.push(if letter % 6 == 0 { ' ' } else { char::from(b'a' + letter % 26) });
+        text.push(if letter.is_multiple_of(6) { ' ' } else { char::from(b'a' + letter % 26) });
     }
     text
 }

@@ -94,7 +94,7 @@ impl Server {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         command.current_dir(self.folder.path()).stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn().expect(ADVICE));
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while !self.answers() {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
             let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();

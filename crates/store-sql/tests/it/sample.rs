@@ -21,7 +21,7 @@ pub(crate) const DAY: i64 = 1_790_000_000 * SECOND;
 
 /// The nth call: a second after the one before it, without a session, contents or texts.
 pub(crate) fn plain(nth: u64) -> Record {
-    let timing = Timing { started_us: DAY + nth as i64 * SECOND, ..Timing::default() };
+    let timing = Timing { started_us: DAY + i64::try_from(nth).unwrap() * SECOND, ..Timing::default() };
     Record {
         bodies: Vec::new(),
         call: Call {

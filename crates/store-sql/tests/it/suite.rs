@@ -10,7 +10,7 @@ use crate::sample::{full, id, of, plain, with_body, with_woven};
 /// 004-19: every field of the record is stored and read.
 pub(crate) async fn a_call_comes_back_as_it_was_written(store: &dyn Store) {
     let record = with_body(full(), Part::ClientRequest, br#"{"model":"auto"}"#);
-    assert_eq!(store.write(&[record.clone()]).await.unwrap(), Written { calls: 1, repeated: 0 });
+    assert_eq!(store.write(std::slice::from_ref(&record)).await.unwrap(), Written { calls: 1, repeated: 0 });
     let mut call = record.call.clone();
     let stored = store.get(call.id).await.unwrap().unwrap();
     // A zero in a text becomes the sign for what cannot be shown (PostgreSQL takes none).
