@@ -67,7 +67,14 @@ impl Walk<'_> {
                 }
                 let path = self.stack.last().map_or(0, |frame| mix(frame.path, self.step_of(frame)));
                 let object = open == b'{';
-                self.stack.push(Frame { object, expects_key: object, key: 0..0, title: 0..0, place: 0, path });
+                self.stack.push(Frame {
+                    object,
+                    expects_key: object,
+                    key: 0..0,
+                    title: 0..0,
+                    place: 0,
+                    path,
+                });
             }
             close @ (b'}' | b']') => {
                 let frame = self.stack.pop()?;
@@ -142,7 +149,8 @@ impl Walk<'_> {
                     path: mix(frame.path, step),
                     is_key: false,
                 };
-                let named = matches!(&text[frame.key.clone()], b"name" | b"key" | b"Name" | b"Key" | b"header");
+                let named =
+                    matches!(&text[frame.key.clone()], b"name" | b"key" | b"Name" | b"Key" | b"header");
                 if !frame.object || named {
                     frame.title = inside;
                 }
@@ -235,7 +243,9 @@ fn unit(raw: &[u8]) -> Option<u32> {
 }
 
 fn digest(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
+    bytes
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
 fn mix(a: u64, b: u64) -> u64 {
@@ -278,6 +288,9 @@ mod tests {
             .map(|field| (of(&field.key), of(&field.title), of(&field.raw)))
             .collect();
         let row = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
-        assert_eq!(list, [row("name", "", "X"), row("value", "X", "v"), row("", "", "cookie"), row("", "cookie", "c")]);
+        assert_eq!(
+            list,
+            [row("name", "", "X"), row("value", "X", "v"), row("", "", "cookie"), row("", "cookie", "c")]
+        );
     }
 }

@@ -158,9 +158,8 @@ impl Scanner {
 
     /// Who wins among these, leaving out what begins before `from`.
     pub(crate) fn select(&self, text: &[u8], mut candidates: Vec<Candidate>, from: usize) -> Vec<Span> {
-        candidates.sort_by(|a, b| {
-            (a.range.start, a.what, b.range.end).cmp(&(b.range.start, b.what, a.range.end))
-        });
+        candidates
+            .sort_by(|a, b| (a.range.start, a.what, b.range.end).cmp(&(b.range.start, b.what, a.range.end)));
         let mut spans: Vec<Span> = Vec::new();
         let mut last = from;
         for Candidate { mut range, what } in candidates {
@@ -202,7 +201,8 @@ impl Scanner {
                 let found = value::whole_characters(text, start + found.start..start + found.end);
                 let secret = &text[found.clone()];
                 let masked = memchr::memmem::find(secret, mask::OPEN).is_some() || in_mask(text, found.start);
-                let number = secret.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-'));
+                let number =
+                    secret.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-'));
                 if masked || number {
                     return None;
                 }

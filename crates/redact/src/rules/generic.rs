@@ -41,7 +41,7 @@ pub(super) static RULES: &[Rule] = &[
           "licensekey", "insertkey", "service_key", "apptoken", "app_key"],
         Kind::Token,
     ),
-    Rule::assigned("token", &["token", "_pat"], Kind::Token),
-    Rule::assigned("auth", &["_auth", "\"auth"], Kind::Token),
+    Rule::assigned("token", &["token", "ado_pat", "_pat_", "devops_pat"], Kind::Token),
+    Rule::assigned("auth", &["auth"], Kind::Token),
     Rule::assigned("key", &["key", "salt"], Kind::Key).record_only(),
 ];

@@ -11,7 +11,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule::pattern("discord-webhook", &["/api/webhooks/"], r"/api/webhooks/\d{17,20}/([\w-]{60,80})"),
     Rule::pattern("discord-token", &["discord"], r"(?i:discord)[^\n]{0,80}?\b([MNO][\w-]{22,27}\.[\w-]{6}\.[\w-]{27,40})").extent(Extent::Line),
     Rule::pattern("teams-webhook", &["/incomingwebhook/"], r"/IncomingWebhook/([0-9a-f]{32}/[0-9a-f-]{36}(?:/[\w-]{20,60})?)"),
-    Rule::pattern("telegram-token", &[":aa"], r"\d{8,10}:AA[\w-]{32,34}").before(10),
+    Rule::pattern("telegram-token", &[":aa"], r"(?:^|[^\w-]|bot)(\d{8,10}:AA[\w-]{32,34})").before(14),
     Rule::pattern("twitch-key", &["live_"], r"live_\d{6,12}_[A-Za-z0-9]{30}\b"),
     Rule::pattern("stripe-key", &["sk_live_", "sk_test_", "rk_live_", "rk_test_"], r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,250}"),
     Rule::pattern("stripe-webhook-secret", &["whsec_"], r"whsec_[A-Za-z0-9+/=]{24,80}"),
