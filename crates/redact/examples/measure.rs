@@ -135,7 +135,7 @@ fn harmless(
     out: &mut dyn std::io::Write,
 ) -> std::io::Result<()> {
     let (mut bytes, mut count) = (0, 0);
-    for message in rows.iter().flat_map(|row| row["messages"].as_array()).flatten() {
+    for message in rows.iter().filter_map(|row| row["messages"].as_array()).flatten() {
         let content = message["content"].as_str().unwrap_or_default();
         bytes += content.len();
         let masked = redactor.redact(content);
@@ -158,7 +158,7 @@ fn speed(
 ) -> std::io::Result<()> {
     let whole: String = rows
         .iter()
-        .flat_map(|row| row["messages"].as_array())
+        .filter_map(|row| row["messages"].as_array())
         .flatten()
         .filter_map(|message| message["content"].as_str())
         .collect::<Vec<_>>()

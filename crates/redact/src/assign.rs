@@ -6,19 +6,9 @@
 use std::ops::Range;
 
 use crate::Level;
+use crate::name::{Kind, NAME_MAX, name, names_secret};
 use crate::rule::LOOK_BEHIND;
 use crate::value::{self, Mix};
-
-/// What the name promises, which decides how much the value must look like a secret.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Kind {
-    /// Names that end in `key` alone: only values that a generator made.
-    Key,
-    /// A person chose it: any word may be one.
-    Password,
-    /// A machine made it.
-    Token,
-}
 
 /// How the value is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,8 +21,6 @@ enum Style {
     Quoted,
 }
 
-/// No name is longer.
-const NAME_MAX: usize = 64;
 /// No value is longer.
 const VALUE_MAX: usize = 512;
 
@@ -85,55 +73,6 @@ pub(crate) fn is_secret_pair(
         && names_secret(name, word, kind)
         && value.len() <= VALUE_MAX
         && is_secret(name, value, kind, Style::Quoted, level)
-}
-
-/// The identifier around `word`.
-fn name(text: &[u8], word: &Range<usize>) -> Range<usize> {
-    let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let mut start = word.start;
-    while start > 0 && word.start - start < NAME_MAX && part(text[start - 1]) {
-        start -= 1;
-    }
-    // The letter of an escape such as \n is not part of the name.
-    if start > 0 && text[start - 1] == b'\\' && start < word.start {
-        start += 1;
-    }
-    let mut end = word.end;
-    while end < text.len() && end - word.end < 24 && part(text[end]) && text[end] != b'.' {
-        end += 1;
-    }
-    while end > word.end && text[end - 1] == b'-' {
-        end -= 1;
-    }
-    start..end
-}
-
-/// True if the secret word ends the name, or what follows only says which one or how it is written.
-fn names_secret(name: &[u8], word: Range<usize>, kind: Kind) -> bool {
-    let plain = |bytes: &[u8]| -> Vec<u8> {
-        bytes.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
-    };
-    let tail = plain(&name[word.end..]);
-    let tail = &tail[..tail.len() - tail.iter().rev().take_while(|byte| byte.is_ascii_digit()).count()];
-    if !tail.is_empty() && TAILS.binary_search_by(|known| known.as_bytes().cmp(tail)).is_err() {
-        return false;
-    }
-    let head = &name[..word.start];
-    let plain_head = plain(head);
-    let among = |heads: &[&str]| heads.iter().any(|known| plain_head.ends_with(known.as_bytes()));
-    match kind {
-        Kind::Password if word.len() <= 4 => word_begins(name, word.start) || among(&PASS_HEADS),
-        Kind::Password => true,
-        Kind::Token if word.len() == 4 => plain_head.is_empty() && tail.is_empty(),
-        Kind::Token => !among(&NOT_TOKENS),
-        Kind::Key => (word_begins(name, word.start) || among(&KEY_HEADS)) && !among(&NOT_KEYS),
-    }
-}
-
-/// True if a word of the name begins here: `DB_PASS`, `dbPass`, but not `bypass`.
-fn word_begins(name: &[u8], at: usize) -> bool {
-    let Some(before) = at.checked_sub(1).map(|before| name[before]) else { return true };
-    !before.is_ascii_alphabetic() || (before.is_ascii_lowercase() && name[at].is_ascii_uppercase())
 }
 
 /// The value after the name, and how it is written.
@@ -309,7 +248,6 @@ fn quoted(text: &[u8], at: usize) -> Option<Range<usize>> {
                     return (end > start).then_some(start..end);
                 }
                 end += run + 1;
-                continue;
             }
             byte if byte == quote => return (end > start).then_some(start..end),
             _ => end += 1,
@@ -336,11 +274,8 @@ fn unquoted(text: &[u8], at: usize, bare: bool, tight: bool) -> Option<(Range<us
     // A bare value ends its line, or a comment follows; a sentence goes on.
     let rest = &text[end..];
     let after = blanks(text, end);
-    let alone = match rest.get(after) {
-        None => true,
-        Some(b'#' | b'/' | b';' | b'\n' | b'\r' | b'\\' | b'"' | b'\'' | b'&') => true,
-        Some(_) => false,
-    };
+    let ends = b"#/;\n\r\\\"'&";
+    let alone = rest.get(after).is_none_or(|byte| ends.contains(byte));
     let style = if bare && (alone || tight) { Style::Bare } else { Style::Code };
     Some((at..end, style))
 }
@@ -521,101 +456,5 @@ fn looks_like_code(value: &[u8], style: Style) -> bool {
                 || (has(b".") && !value::is_random(value, 20))
                 || (has(b"_") && Mix::of(value).digits <= 2)
         }
-    }
-}
-
-/// What may follow the secret word in a name, in order, without separators and digits.
-const TAILS: [&str; 34] = [
-    "access",
-    "accesskey",
-    "b",
-    "base",
-    "bytes",
-    "default",
-    "dev",
-    "enc",
-    "hash",
-    "hex",
-    "key",
-    "keybase",
-    "live",
-    "local",
-    "main",
-    "new",
-    "old",
-    "phrase",
-    "plain",
-    "prod",
-    "production",
-    "root",
-    "salt",
-    "secret",
-    "stage",
-    "staging",
-    "str",
-    "string",
-    "test",
-    "text",
-    "token",
-    "v",
-    "val",
-    "value",
-];
-
-const PASS_HEADS: [&str; 16] = [
-    "db", "database", "mail", "smtp", "redis", "mysql", "postgres", "pg", "ftp", "ssh", "admin", "root",
-    "user", "login", "account", "auth",
-];
-
-const NOT_TOKENS: [&str; 15] = [
-    "next",
-    "page",
-    "continuation",
-    "cursor",
-    "max",
-    "eos",
-    "bos",
-    "pad",
-    "unk",
-    "stop",
-    "sync",
-    "mask",
-    "sep",
-    "special",
-    "resume",
-];
-
-const KEY_HEADS: [&str; 8] = ["api", "auth", "app", "account", "access", "license", "master", "stream"];
-
-const NOT_KEYS: [&str; 18] = [
-    "public",
-    "pub",
-    "primary",
-    "foreign",
-    "cache",
-    "sort",
-    "partition",
-    "idempotency",
-    "row",
-    "object",
-    "s3",
-    "group",
-    "host",
-    "index",
-    "dedupe",
-    "prompt",
-    "storage",
-    "tmp",
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tails_are_in_order() {
-        let mut sorted = TAILS;
-        sorted.sort_unstable();
-        assert_eq!(sorted, TAILS);
     }
 }

@@ -63,19 +63,23 @@ pub(crate) fn into_string(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// JSON: one document or several; `None` if it is none.
+/// JSON: one document, or one a line; `None` if it is neither.
 fn documents(scanner: &Scanner, bytes: &[u8]) -> Option<Vec<Edit>> {
     let several =
         memchr::memmem::find(bytes, b"}\n{").is_some() || memchr::memmem::find(bytes, b"}\r\n{").is_some();
-    let mut edits = Vec::new();
-    let mut lanes = Lanes::default();
-    if !several {
-        let document = json::document(bytes, 0)?;
-        for field in &document.fields {
-            mask_field(scanner, bytes, field, &mut edits);
-        }
+    if let Some(edits) = several.then(|| json_lines(scanner, bytes)).flatten() {
         return Some(edits);
     }
+    let mut edits = Vec::new();
+    for field in &json::document(bytes, 0)?.fields {
+        mask_field(scanner, bytes, field, &mut edits);
+    }
+    Some(edits)
+}
+
+fn json_lines(scanner: &Scanner, bytes: &[u8]) -> Option<Vec<Edit>> {
+    let mut edits = Vec::new();
+    let mut lanes = Lanes::default();
     let mut at = 0;
     while at < bytes.len() {
         let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |line| at + line + 1);
@@ -149,14 +153,13 @@ fn mask_field(scanner: &Scanner, bytes: &[u8], field: &Field, edits: &mut Vec<Ed
     let spans = scanner.spans(&text, shapes);
     let title = &*json::decode(&bytes[field.title.clone()]);
     let name = if key.is_empty() || key.eq_ignore_ascii_case(b"value") { title } else { key };
-    if shapes && !field.is_key && text.len() <= NAMED_MAX {
-        if let Some((range, kind)) = named(scanner, name, &text) {
-            let secret = &text[range.clone()];
-            let inner: Vec<Span> = scanner.spans(secret, true);
-            let mask = exact(&inner, secret.len()).unwrap_or_else(|| scanner.mask(kind, secret));
-            push(&[Span { range, mask: Some(mask) }], raw, &text, field.raw.start, edits);
-            return;
-        }
+    let tellable = shapes && !field.is_key && text.len() <= NAMED_MAX;
+    if let Some((range, kind)) = tellable.then(|| named(scanner, name, &text)).flatten() {
+        let secret = &text[range.clone()];
+        let mask =
+            exact(&scanner.spans(secret, true), secret.len()).unwrap_or_else(|| scanner.mask(kind, secret));
+        push(&[Span { range, mask: Some(mask) }], raw, &text, field.raw.start, edits);
+        return;
     }
     push(&spans, raw, &text, field.raw.start, edits);
 }

@@ -29,7 +29,7 @@ pub(crate) fn pem(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
     (body >= 32).then_some(word.start..word.start + label + body)
 }
 
-/// The lines after `Private-Lines: n` of a PuTTY key.
+/// The lines after `Private-Lines: n` of a key of `PuTTY`.
 pub(crate) fn putty(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
     let rest = &text[word.end..];
     let body =
@@ -91,7 +91,7 @@ fn userinfo_end(text: &[u8]) -> Option<usize> {
 
 /// Three parts of base64url, the first of which is the beginning of a JSON object.
 pub(crate) fn jwt(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
-    if !begins(text, word.start) {
+    if !begins(text, word.start) || text[..word.start].ends_with(b"-") {
         return None;
     }
     let part = |from: usize| {

@@ -60,7 +60,7 @@ impl Walk<'_> {
     /// One token at `at`; where the next begins.
     fn step(&mut self, at: usize) -> Option<usize> {
         match self.text[at] {
-            b'"' => return self.string(at + 1),
+            b'"' => return Some(self.string(at + 1)),
             open @ (b'{' | b'[') => {
                 if self.stack.len() >= DEPTH_MAX {
                     return None;
@@ -111,16 +111,17 @@ impl Walk<'_> {
         let word = ["true", "false", "null"]
             .iter()
             .any(|word| scalar == word.as_bytes() || (cut && word.as_bytes().starts_with(scalar)));
-        if let Some(frame) = self.stack.last() {
-            if number && frame.object && self.text[frame.key.clone()].ends_with(b"index") {
-                self.indices = mix(self.indices, mix(digest(&self.text[frame.key.clone()]), digest(scalar)));
+        if let Some(frame) = self.stack.last().filter(|frame| number && frame.object) {
+            let key = &self.text[frame.key.clone()];
+            if key.ends_with(b"index") {
+                self.indices = mix(self.indices, mix(digest(key), digest(scalar)));
             }
         }
         (number || word).then_some(at + length)
     }
 
     /// A string whose inside begins at `start`; an open one counts.
-    fn string(&mut self, start: usize) -> Option<usize> {
+    fn string(&mut self, start: usize) -> usize {
         let text = self.text;
         let mut end = start;
         let mut next = text.len();
@@ -158,7 +159,7 @@ impl Walk<'_> {
             }
         };
         self.fields.push(field);
-        Some(next)
+        next
     }
 }
 

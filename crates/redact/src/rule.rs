@@ -11,7 +11,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
 use crate::Level;
-use crate::{assign, checksum, value};
+use crate::{assign, checksum, name, value};
 
 /// How much text before a word a rule may read.
 pub(crate) const LOOK_BEHIND: usize = 256;
@@ -47,7 +47,7 @@ pub(crate) struct Live {
 /// How a secret is found around a word.
 enum Find {
     /// A name that says what it holds, and its value.
-    Assigned(assign::Kind),
+    Assigned(name::Kind),
     /// A function over the window and the place of the word in it.
     Code(fn(&[u8], Range<usize>) -> Option<Range<usize>>),
     /// A pattern; its first group is the secret, or all of it.
@@ -101,7 +101,7 @@ impl Rule {
     pub(crate) const fn assigned(
         name: &'static str,
         words: &'static [&'static str],
-        kind: assign::Kind,
+        kind: name::Kind,
     ) -> Self {
         Self::new(name, words, Find::Assigned(kind)).after(700).extent(Extent::Lines)
     }

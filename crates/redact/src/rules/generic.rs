@@ -1,7 +1,7 @@
 //! Forms that many issuers share: web tokens, key blocks, addresses, headers, hashes of passwords, named values.
 
-use crate::assign::Kind;
 use crate::finders::{self, BLOCK_MAX};
+use crate::name::Kind;
 use crate::rule::{Extent, Rule};
 
 pub(super) static RULES: &[Rule] = &[

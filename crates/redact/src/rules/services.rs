@@ -58,7 +58,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule::pattern("posthog-key", &["phx_"], r"phx_[A-Za-z0-9]{40,60}"),
     Rule::pattern("datadog-key", &["datadog", "dd_", "dd-"], r#"(?i:(?:datadog|dd)[ _-]?(?:api|app|application)[ _-]?key)["'=: ,]{1,5}([0-9a-f]{32}(?:[0-9a-f]{8})?|dd[a-z]{2}_\w{30,50})\b"#).extent(Extent::Line),
     Rule::pattern("okta-token", &["okta", "ssws"], r#"(?i:okta[\w"{}\n .=:-]{0,40}?|ssws)["'=: \n]{1,5}(00[\w-]{40})(?:[^\w-]|$)"#).extent(Extent::Block),
-    Rule::pattern("blynk-secret", &["oa2-client-id_"], r#"oa2-client-id_[\w-]{32}(?::|&client_secret=)([A-Za-z0-9]{40})\b"#),
+    Rule::pattern("blynk-secret", &["oa2-client-id_"], r"oa2-client-id_[\w-]{32}(?::|&client_secret=)([A-Za-z0-9]{40})\b"),
     Rule::pattern("thingsboard-token", &["thingsboard.cloud/api/v1/"], r"thingsboard\.cloud/api/v1/([a-z0-9]{20})/").record_only(),
     Rule::pattern("truenas-key", &["auth.login_with_api_key"], r#"auth\.login_with_api_key"[\s,:"params\[]{5,40}(\d{1,3}-[A-Za-z0-9]{64})"#).extent(Extent::Block),
     Rule::pattern("truenas-key", &["bearer "], r"(?i:bearer )(\d{1,3}-[A-Za-z0-9]{64})\b").extent(Extent::Line),
