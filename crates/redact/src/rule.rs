@@ -77,6 +77,8 @@ pub(crate) enum Check {
     Entropy(u32),
     /// Not a name that documents use.
     NoExample,
+    /// At the level for prompts, more than words.
+    NoWords,
 }
 
 impl Rule {
@@ -217,6 +219,7 @@ impl Live {
             Check::Crc => level == Level::Record || checksum::crc_suffix(secret),
             Check::Entropy(least) => value::entropy(secret) * 100.0 >= f64::from(least),
             Check::NoExample => true,
+            Check::NoWords => level == Level::Record || !value::is_words(secret),
         };
         (holds && !value::is_example(secret)).then_some(found)
     }
