@@ -70,7 +70,7 @@ pub(crate) fn query(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
     if !matches!(mark, b'?' | b'&') {
         return None;
     }
-    let ends = |byte: &u8| *byte <= b' ' || b"&#\"'<>\\`;,(){}$|*".contains(byte) || *byte >= 0x7F;
+    let ends = |byte: &u8| *byte <= b' ' || b"?&#\"'<>\\`;,(){}$|*".contains(byte) || *byte >= 0x7F;
     let rest = &text[word.end..];
     let length = rest.iter().take(400).position(ends).unwrap_or(rest.len().min(400));
     let secret = &rest[..length];

@@ -160,6 +160,11 @@ impl Rule {
         self.words.iter().map(move |word| &word[..word.len().min(most)])
     }
 
+    /// True if the word stands where no secret of this kind can.
+    pub(crate) fn misplaced(&self, text: &[u8], at: usize) -> bool {
+        matches!(self.find, Find::Pattern(_)) && self.must_begin() && !begins(text, at)
+    }
+
     /// True if the secret begins with the word.
     fn must_begin(&self) -> bool {
         self.before == 0 && !self.context
@@ -173,9 +178,12 @@ impl Rule {
     }
 
     /// Where the window of a word ends, and whether more text could not move that end.
-    pub(crate) fn window(&self, text: &[u8], word: &Range<usize>) -> (usize, bool) {
+    ///
+    /// Before `seen` there is nothing that ends it.
+    pub(crate) fn window(&self, text: &[u8], word: &Range<usize>, seen: usize) -> (usize, bool) {
         let most = text.len().min(word.start + self.after).max(word.end);
-        let rest = &text[word.end..most];
+        let from = if self.extent == Extent::Lines { word.end } else { seen.clamp(word.end, most) };
+        let rest = &text[from..most];
         let end = match self.extent {
             Extent::Block => None,
             Extent::Line => memchr::memchr2(b'\n', b'\r', rest),
@@ -183,12 +191,12 @@ impl Rule {
             Extent::Token => rest.iter().position(|byte| *byte <= b' '),
         };
         if let Some(end) = end {
-            return (word.end + end + 1, true);
+            return (from + end + 1, true);
         }
         let never = match self.find {
             Find::Assigned(kind) => assign::never(text, word, kind),
             Find::Code(_) => false,
-            Find::Pattern(_) => self.must_begin() && !begins(text, word.start),
+            Find::Pattern(_) => self.misplaced(text, word.start),
         };
         (most, never || word.start + self.after <= text.len())
     }

@@ -281,6 +281,15 @@ fn every_rule_masks_its_example_exactly_and_leaves_the_other() {
 }
 
 #[test]
+fn the_documentation_lists_every_type() {
+    let page = include_str!("../../../../docs/redaction.md");
+    let types = page.split_once("## Types").unwrap().1;
+    for rule in all() {
+        assert!(types.contains(&format!("`{}`", rule.name)), "{}", rule.name);
+    }
+}
+
+#[test]
 fn a_github_token_for_a_prompt_must_have_its_checksum() {
     let mut random = Random(1);
     let rule = all().find(|rule| rule.name == "github-token").unwrap();
@@ -299,7 +308,7 @@ fn alone(rule: &'static Rule, text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for word in rule.words {
         for (at, _) in lower.match_indices(word) {
-            let (end, _) = rule.window(text.as_bytes(), &(at..at + word.len()));
+            let (end, _) = rule.window(text.as_bytes(), &(at..at + word.len()), 0);
             let start = at.saturating_sub(LOOK_BEHIND);
             let range =
                 live.find(&text.as_bytes()[start..end], at - start..at - start + word.len(), Level::Record);

@@ -143,26 +143,23 @@ fn a_secret_that_events_bring_in_pieces_does_not_come_out() {
         for cut in [1, 3, 5, 9] {
             let pieces: Vec<String> =
                 secret.chars().collect::<Vec<_>>().chunks(cut).map(|part| part.iter().collect()).collect();
-            let messages: String = pieces
-                .iter()
-                .map(|piece| {
-                    let delta = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}});
-                    format!("event: content_block_delta\ndata: {delta}\n\n")
-                })
-                .collect();
-            let chat: String = std::iter::once("the key is ".to_owned())
-                .chain(pieces.iter().cloned())
-                .map(|piece| {
-                    format!(
-                        "data: {}\n\n",
-                        json!({"id": "chatcmpl-1", "choices": [{"index": 0, "delta": {"content": piece}}]})
-                    )
-                })
-                .collect();
-            let lines: String = pieces
-                .iter()
-                .map(|piece| format!("{}\n", json!({"model": "m", "message": {"role": "assistant", "content": piece}, "done": false})))
-                .collect();
+            let message = |piece: &String| {
+                let delta = json!({"type": "text_delta", "text": piece});
+                let event = json!({"type": "content_block_delta", "index": 0, "delta": delta});
+                format!("event: content_block_delta\ndata: {event}\n\n")
+            };
+            let chunk = |piece: &String| {
+                let choice = json!({"index": 0, "delta": {"content": piece}});
+                format!("data: {}\n\n", json!({"id": "chatcmpl-1", "choices": [choice]}))
+            };
+            let line = |piece: &String| {
+                let message = json!({"role": "assistant", "content": piece});
+                format!("{}\n", json!({"model": "m", "message": message, "done": false}))
+            };
+            let before = "the key is ".to_owned();
+            let messages = pieces.iter().map(message).collect::<Vec<_>>().concat();
+            let chat = std::iter::once(&before).chain(&pieces).map(chunk).collect::<Vec<_>>().concat();
+            let lines = pieces.iter().map(line).collect::<Vec<_>>().concat();
             for (stream, path) in
                 [(messages, "/delta/text"), (chat, "/choices/0/delta/content"), (lines, "/message/content")]
             {

@@ -24,8 +24,8 @@ fn part() -> impl Strategy<Value = String> {
         1 => any::<u64>().prop_map(|seed| format!("\"auth\": \"{}\", ", random(seed, 30))),
         1 => any::<u64>().prop_map(|seed| format!("{}-us7 ", hex(seed, 32))),
         1 => any::<u64>().prop_map(|seed| {
-            let body: String = (0..20).map(|line| format!("{}\n", random(seed ^ line, 64))).collect();
-            format!("-----BEGIN {0}-----\n{body}-----END {0}-----", "PRIVATE KEY")
+            let body = (0..20).map(|line| random(seed ^ line, 64)).collect::<Vec<_>>().join("\n");
+            format!("-----BEGIN {0}-----\n{body}\n-----END {0}-----", "PRIVATE KEY")
         }),
         1 => prop::sample::select(vec![
             "known-secret-0001", "geheim/ß\"wort\n12", "sk-", "-----BEGIN ", "«redacted:", "«redacted:jwt:0123abcd»", "password: ",
@@ -153,6 +153,37 @@ fn masks(text: &str) -> Vec<&str> {
         .filter_map(|(at, _)| text[at..].find('»').map(|end| &text[at..at + end + "»".len()]))
         .filter(|mask| mask.len() < 70)
         .collect()
+}
+
+/// One word again and again makes every window overlap the next.
+#[test]
+fn a_text_that_repeats_a_word_gives_the_same_in_pieces() {
+    let redactor = redactor(&KNOWN);
+    let begin = concat!("-----BEGIN ", "PRIVATE KEY");
+    for word in [
+        begin,
+        "eyJaaaaaaaaaaaaaaaaaaaa.",
+        "password=",
+        "token=\"",
+        "sk-ant-",
+        "key=&",
+        "Bearer ",
+        "://a:",
+        "known-secret-0001",
+    ] {
+        let text = word.repeat(30_000 / word.len());
+        let whole = redactor.redact(&text).into_owned();
+        for size in [7, 64, 5000] {
+            let mut stream = redactor.stream();
+            let mut out = String::new();
+            for piece in text.as_bytes().chunks(size) {
+                out.push_str(&stream.feed(std::str::from_utf8(piece).unwrap()));
+                assert!(stream.held() <= HELD_MAX, "{word}: {}", stream.held());
+            }
+            out.push_str(&stream.finish());
+            assert_eq!(out, whole, "{word}, {size} bytes a piece");
+        }
+    }
 }
 
 #[test]
