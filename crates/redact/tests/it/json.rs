@@ -127,7 +127,7 @@ fn placeholders_references_and_code_are_no_secrets() {
         "Enter password: \nThe password is required. Forgot your password? max_tokens=4096 top_k: 40",
         "if token == expected_token { return secret.len() }",
         "https://example.com:8443/path?token_type=bearer&page=2 user@example.com",
-        "AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        concat!("AKIA", "IOSFODNN7EXAMPLE wJalrXUtnFEMI", "/K7MDENG/bPxRfiCYEXAMPLEKEY"),
     ] {
         assert_eq!(redactor.redact(text), text);
     }
