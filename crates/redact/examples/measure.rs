@@ -44,7 +44,11 @@ fn open(level: Level, known: usize) -> Redactor {
     let known = (0..known)
         .map(|number| Known {
             name: format!("known-{number}"),
-            secret: Secret::new(format!("kn-{number:02}-Zq9{:08x}Vw{:08x}", number * 7_919 + 13, number * 104_729 + 7)),
+            secret: Secret::new(format!(
+                "kn-{number:02}-Zq9{:08x}Vw{:08x}",
+                number * 7_919 + 13,
+                number * 104_729 + 7
+            )),
         })
         .collect();
     Redactor::new(Options { known, key: [7; 32], level })
@@ -64,7 +68,12 @@ fn hits(text: &str) -> usize {
 }
 
 /// Files with so many secrets each; a hit counts as one of them until all are found.
-fn leaky(redactor: &Redactor, rows: &[Value], show: bool, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+fn leaky(
+    redactor: &Redactor,
+    rows: &[Value],
+    show: bool,
+    out: &mut dyn std::io::Write,
+) -> std::io::Result<()> {
     let (mut all, mut found, mut beyond) = (0, 0, 0);
     for row in rows {
         let risk = row["risk"].as_u64().unwrap_or_default() as usize;
@@ -81,11 +90,20 @@ fn leaky(redactor: &Redactor, rows: &[Value], show: bool, out: &mut dyn std::io:
             }
         }
     }
-    writeln!(out, "leaky-repo: {found} of {all} secrets ({:.3}), {beyond} hits beyond", found as f64 / all as f64)
+    writeln!(
+        out,
+        "leaky-repo: {found} of {all} secrets ({:.3}), {beyond} hits beyond",
+        found as f64 / all as f64
+    )
 }
 
 /// Texts that hold a secret, and texts that hold none of that rule.
-fn labelled(redactor: &Redactor, rows: &[Value], show: bool, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+fn labelled(
+    redactor: &Redactor,
+    rows: &[Value],
+    show: bool,
+    out: &mut dyn std::io::Write,
+) -> std::io::Result<()> {
     let mut counts = [[0_usize; 2]; 2];
     for row in rows {
         let label = usize::from(row["label"] == 1);
@@ -110,9 +128,14 @@ fn labelled(redactor: &Redactor, rows: &[Value], show: bool, out: &mut dyn std::
 }
 
 /// Conversations without secrets, message by message.
-fn harmless(redactor: &Redactor, rows: &[Value], show: bool, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+fn harmless(
+    redactor: &Redactor,
+    rows: &[Value],
+    show: bool,
+    out: &mut dyn std::io::Write,
+) -> std::io::Result<()> {
     let (mut bytes, mut count) = (0, 0);
-    for message in rows.iter().flat_map(|row| row["messages"].as_array()).flatten() {
+    for message in rows.iter().filter_map(|row| row["messages"].as_array()).flatten() {
         let content = message["content"].as_str().unwrap_or_default();
         bytes += content.len();
         let masked = redactor.redact(content);
@@ -127,10 +150,15 @@ fn harmless(redactor: &Redactor, rows: &[Value], show: bool, out: &mut dyn std::
 }
 
 /// Messages of 16 KB: as text, and as the JSON of a request.
-fn speed(redactor: &Redactor, rows: &[Value], name: &str, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+fn speed(
+    redactor: &Redactor,
+    rows: &[Value],
+    name: &str,
+    out: &mut dyn std::io::Write,
+) -> std::io::Result<()> {
     let whole: String = rows
         .iter()
-        .flat_map(|row| row["messages"].as_array())
+        .filter_map(|row| row["messages"].as_array())
         .flatten()
         .filter_map(|message| message["content"].as_str())
         .collect::<Vec<_>>()
@@ -147,7 +175,9 @@ fn speed(redactor: &Redactor, rows: &[Value], name: &str, out: &mut dyn std::io:
     }
     let bodies: Vec<String> = texts
         .iter()
-        .map(|text| serde_json::json!({"model": "m", "messages": [{"role": "user", "content": text}]}).to_string())
+        .map(|text| {
+            serde_json::json!({"model": "m", "messages": [{"role": "user", "content": text}]}).to_string()
+        })
         .collect();
     let text = rate(&texts, |text| redactor.redact(text).len());
     let json = rate(&bodies, |body| redactor.redact_bytes(body.as_bytes()).len());
@@ -159,7 +189,10 @@ fn speed(redactor: &Redactor, rows: &[Value], name: &str, out: &mut dyn std::io:
         }
         length + stream.finish().len()
     });
-    writeln!(out, "speed, {name}: text {text:.0} MB/s, JSON {json:.0} MB/s, stream of 64 bytes a piece {stream:.0} MB/s")
+    writeln!(
+        out,
+        "speed, {name}: text {text:.0} MB/s, JSON {json:.0} MB/s, stream of 64 bytes a piece {stream:.0} MB/s"
+    )
 }
 
 fn rate(texts: &[String], work: impl Fn(&str) -> usize) -> f64 {

@@ -6,19 +6,9 @@
 use std::ops::Range;
 
 use crate::Level;
+use crate::name::{Kind, NAME_MAX, name, names_secret};
 use crate::rule::LOOK_BEHIND;
 use crate::value::{self, Mix};
-
-/// What the name promises, which decides how much the value must look like a secret.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Kind {
-    /// Names that end in `key` alone: only values that a generator made.
-    Key,
-    /// A person chose it: any word may be one.
-    Password,
-    /// A machine made it.
-    Token,
-}
 
 /// How the value is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,8 +21,6 @@ enum Style {
     Quoted,
 }
 
-/// No name is longer.
-const NAME_MAX: usize = 64;
 /// No value is longer.
 const VALUE_MAX: usize = 512;
 
@@ -74,59 +62,17 @@ fn logs_in(text: &[u8], name: &Range<usize>) -> bool {
 }
 
 /// True if a member of an object with this name and value holds a secret.
-pub(crate) fn is_secret_pair(name: &[u8], word: Range<usize>, value: &[u8], kind: Kind, level: Level) -> bool {
+pub(crate) fn is_secret_pair(
+    name: &[u8],
+    word: Range<usize>,
+    value: &[u8],
+    kind: Kind,
+    level: Level,
+) -> bool {
     name.len() <= NAME_MAX
         && names_secret(name, word, kind)
         && value.len() <= VALUE_MAX
         && is_secret(name, value, kind, Style::Quoted, level)
-}
-
-/// The identifier around `word`.
-fn name(text: &[u8], word: &Range<usize>) -> Range<usize> {
-    let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let mut start = word.start;
-    while start > 0 && word.start - start < NAME_MAX && part(text[start - 1]) {
-        start -= 1;
-    }
-    // The letter of an escape such as \n is not part of the name.
-    if start > 0 && text[start - 1] == b'\\' && start < word.start {
-        start += 1;
-    }
-    let mut end = word.end;
-    while end < text.len() && end - word.end < 24 && part(text[end]) && text[end] != b'.' {
-        end += 1;
-    }
-    while end > word.end && text[end - 1] == b'-' {
-        end -= 1;
-    }
-    start..end
-}
-
-/// True if the secret word ends the name, or what follows only says which one or how it is written.
-fn names_secret(name: &[u8], word: Range<usize>, kind: Kind) -> bool {
-    let plain = |bytes: &[u8]| -> Vec<u8> {
-        bytes.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
-    };
-    let tail = plain(&name[word.end..]);
-    let tail = &tail[..tail.len() - tail.iter().rev().take_while(|byte| byte.is_ascii_digit()).count()];
-    if !tail.is_empty() && TAILS.binary_search_by(|known| known.as_bytes().cmp(tail)).is_err() {
-        return false;
-    }
-    let head = &name[..word.start];
-    let plain_head = plain(head);
-    let among = |heads: &[&str]| heads.iter().any(|known| plain_head.ends_with(known.as_bytes()));
-    match kind {
-        Kind::Password if word.len() <= 4 => word_begins(name, word.start) || among(&PASS_HEADS),
-        Kind::Password => true,
-        Kind::Token => !among(&NOT_TOKENS),
-        Kind::Key => (word_begins(name, word.start) || among(&KEY_HEADS)) && !among(&NOT_KEYS),
-    }
-}
-
-/// True if a word of the name begins here: `DB_PASS`, `dbPass`, but not `bypass`.
-fn word_begins(name: &[u8], at: usize) -> bool {
-    let Some(before) = at.checked_sub(1).map(|before| name[before]) else { return true };
-    !before.is_ascii_alphabetic() || (before.is_ascii_lowercase() && name[at].is_ascii_uppercase())
 }
 
 /// The value after the name, and how it is written.
@@ -146,7 +92,8 @@ fn value_after(text: &[u8], name: &Range<usize>) -> Option<(Range<usize>, Style)
         1
     } else if quoted_name && starts(",") || !quoted_name && gap == 0 && starts("(") {
         let value = quoted(text, at + 1 + blanks(text, at + 1))?;
-        let argument = !starts(",") || first_of_list(text, name) || value::is_random(&text[value.clone()], 16);
+        let argument =
+            !starts(",") || first_of_list(text, name) || value::is_random(&text[value.clone()], 16);
         return argument.then_some((value, Style::Quoted));
     } else if name.start > 0 && text[name.start - 1] == b'<' {
         let open = memchr::memchr3(b'>', b'<', b'\n', rest).filter(|open| rest[*open] == b'>')?;
@@ -209,7 +156,11 @@ fn closes_string(text: &[u8], name: usize, quote: u8) -> bool {
         at > 0 && line[at - 1].is_ascii_alphabetic() && line.get(at + 1).is_some_and(u8::is_ascii_alphabetic)
     };
     matches!(quote, b'"' | b'\'')
-        && memchr::memchr_iter(quote, line).filter(|at| !apostrophe(*at) && (*at == 0 || line[at - 1] != b'\\')).count() % 2 == 1
+        && memchr::memchr_iter(quote, line)
+            .filter(|at| !apostrophe(*at) && (*at == 0 || line[at - 1] != b'\\'))
+            .count()
+            % 2
+            == 1
 }
 
 /// True after `key=value;`.
@@ -220,7 +171,11 @@ fn in_connection_string(text: &[u8], name: usize) -> bool {
 
 /// `value="` after the name of an XML element, `"value":` after `"name": "…",`, and the same on YAML's next line.
 fn value_attribute(rest: &[u8], apart: bool) -> Option<usize> {
-    let skip = rest.iter().take(24).take_while(|byte| matches!(byte, b' ' | b',' | b'\n' | b'\r' | b'\t' | b'"')).count();
+    let skip = rest
+        .iter()
+        .take(24)
+        .take_while(|byte| matches!(byte, b' ' | b',' | b'\n' | b'\r' | b'\t' | b'"'))
+        .count();
     let after = rest.get(skip..)?;
     let word = after.get(..5)?;
     if (skip == 0 && !apart) || !word.eq_ignore_ascii_case(b"value") {
@@ -230,13 +185,21 @@ fn value_attribute(rest: &[u8], apart: bool) -> Option<usize> {
     let gap = tail.iter().take(6).take_while(|byte| matches!(byte, b'=' | b':' | b' ' | b'"')).count();
     let quote = tail[..gap].iter().rposition(|byte| *byte == b'"');
     match quote {
-        Some(quote) if quote > 0 && tail[..quote].iter().any(|byte| matches!(byte, b'=' | b':')) => Some(skip + 5 + quote),
+        Some(quote) if quote > 0 && tail[..quote].iter().any(|byte| matches!(byte, b'=' | b':')) => {
+            Some(skip + 5 + quote)
+        }
         Some(_) | None => (gap > 0).then_some(skip + 5 + gap),
     }
 }
 
 /// `password 'x'`, `the password is "x"`, `--token x`, `login me password x`.
-fn said(text: &[u8], name: &Range<usize>, at: usize, gap: usize, quoted_name: bool) -> Option<(Range<usize>, Style)> {
+fn said(
+    text: &[u8],
+    name: &Range<usize>,
+    at: usize,
+    gap: usize,
+    quoted_name: bool,
+) -> Option<(Range<usize>, Style)> {
     if gap == 0 || quoted_name {
         return None;
     }
@@ -285,7 +248,6 @@ fn quoted(text: &[u8], at: usize) -> Option<Range<usize>> {
                     return (end > start).then_some(start..end);
                 }
                 end += run + 1;
-                continue;
             }
             byte if byte == quote => return (end > start).then_some(start..end),
             _ => end += 1,
@@ -300,7 +262,7 @@ fn unquoted(text: &[u8], at: usize, bare: bool, tight: bool) -> Option<(Range<us
         .iter()
         .take(VALUE_MAX)
         .take_while(|byte| match byte {
-            b',' | b')' | b']' | b'}' | b'(' | b'{' => bare && tight,
+            b',' | b')' | b']' | b'}' | b'(' | b'[' | b'{' => bare && tight,
             b'"' | b'\'' | b'`' | b';' | b'<' | b'>' | b'&' | b'\\' => false,
             byte => **byte > b' ' && **byte != 0x7F,
         })
@@ -312,11 +274,8 @@ fn unquoted(text: &[u8], at: usize, bare: bool, tight: bool) -> Option<(Range<us
     // A bare value ends its line, or a comment follows; a sentence goes on.
     let rest = &text[end..];
     let after = blanks(text, end);
-    let alone = match rest.get(after) {
-        None => true,
-        Some(b'#' | b'/' | b';' | b'\n' | b'\r' | b'\\' | b'"' | b'\'' | b'&') => true,
-        Some(_) => false,
-    };
+    let ends = b"#/;\n\r\\\"'&";
+    let alone = rest.get(after).is_none_or(|byte| ends.contains(byte));
     let style = if bare && (alone || tight) { Style::Bare } else { Style::Code };
     Some((at..end, style))
 }
@@ -328,7 +287,8 @@ fn annotation(text: &[u8]) -> usize {
         .iter()
         .take(40)
         .take_while(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'[' | b']' | b'<' | b'>' | b'?' | b'|' | b'.' | b' ' | b'&' | b'\'')
+            byte.is_ascii_alphanumeric()
+                || matches!(byte, b'_' | b'[' | b']' | b'<' | b'>' | b'?' | b'|' | b'.' | b' ' | b'&' | b'\'')
         })
         .count();
     let at = gap + kind;
@@ -340,7 +300,8 @@ fn annotation(text: &[u8]) -> usize {
 }
 
 fn blanks(text: &[u8], at: usize) -> usize {
-    text.get(at..).map_or(0, |rest| rest.iter().take(40).take_while(|byte| matches!(byte, b' ' | b'\t')).count())
+    text.get(at..)
+        .map_or(0, |rest| rest.iter().take(40).take_while(|byte| matches!(byte, b' ' | b'\t')).count())
 }
 
 fn line_break(text: &[u8], at: usize) -> usize {
@@ -357,14 +318,32 @@ fn starts_line(text: &[u8], at: usize) -> bool {
     let start = line.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let escaped = memchr::memmem::rfind(line, b"\\n").map_or(0, |newline| newline + 2);
     let before = line[start.max(escaped)..].trim_ascii();
-    let before = before.strip_prefix(b"#").or(before.strip_prefix(b"//")).unwrap_or(before).trim_ascii_start();
-    [&b""[..], b"-", b"export", b"ENV", b"set", b"SET", b"env", b"-e", b"ARG", b"REM SET", b"\"", b"//registry.npmjs.org/:"]
-        .contains(&before)
+    let before =
+        before.strip_prefix(b"#").or(before.strip_prefix(b"//")).unwrap_or(before).trim_ascii_start();
+    [
+        &b""[..],
+        b"-",
+        b"export",
+        b"ENV",
+        b"set",
+        b"SET",
+        b"env",
+        b"-e",
+        b"ARG",
+        b"REM SET",
+        b"\"",
+        b"//registry.npmjs.org/:",
+    ]
+    .contains(&before)
         || before.ends_with(b"/:")
 }
 
 fn is_secret(name: &[u8], value: &[u8], kind: Kind, style: Style, level: Level) -> bool {
-    if value::is_placeholder(value) || value::is_id(value) || value.eq_ignore_ascii_case(name) || value::is_example(value) {
+    if value::is_placeholder(value)
+        || value::is_id(value)
+        || value.eq_ignore_ascii_case(name)
+        || value::is_example(value)
+    {
         return false;
     }
     let mix = Mix::of(value);
@@ -377,8 +356,12 @@ fn is_secret(name: &[u8], value: &[u8], kind: Kind, style: Style, level: Level) 
     }
     match (level, kind) {
         (Level::Prompt, Kind::Key) => false,
-        (Level::Prompt, Kind::Password) => mix.spaces == 0 && value::is_random(value, 8) && !looks_like_code(value, style),
-        (Level::Prompt, Kind::Token) => value::is_random(value, 16) && !value::is_uuid(value) && !looks_like_code(value, style),
+        (Level::Prompt, Kind::Password) => {
+            mix.spaces == 0 && value::is_random(value, 8) && !looks_like_code(value, style)
+        }
+        (Level::Prompt, Kind::Token) => {
+            value::is_random(value, 16) && !value::is_uuid(value) && !looks_like_code(value, style)
+        }
         (Level::Record, Kind::Key) => {
             let strong = value.len() >= 40 && value::entropy(value) > 4.5 && style == Style::Quoted;
             let plain = name.len() <= 3 && (mix.digits < 3 || value::entropy(value) < 3.6);
@@ -414,7 +397,9 @@ fn is_token(name: &[u8], value: &[u8], mix: Mix, style: Style) -> bool {
     }
     let words = value::is_words(value);
     match style {
-        Style::Bare => mix.digits > 0 && (value::is_random(value, 8) || !words) || (!words && value.len() >= 16),
+        Style::Bare => {
+            mix.digits > 0 && (value::is_random(value, 8) || !words) || (!words && value.len() >= 16)
+        }
         Style::Code => value::is_random(value, 12),
         Style::Quoted => {
             value::is_random(value, 8)
@@ -434,59 +419,42 @@ fn names_itself(name: &[u8], value: &[u8]) -> bool {
     let has = |part: &str| memchr::memmem::find(&lower, part.as_bytes()).is_some();
     let separated = value.iter().any(|byte| matches!(byte, b'_' | b'-' | b'.' | b' ' | b':'));
     lower == name.to_ascii_lowercase()
-        || (separated && (has("password") || has("passwd") || has("secret") || has("token")) && name.len() >= value.len())
+        || (separated
+            && (has("password") || has("passwd") || has("secret") || has("token"))
+            && name.len() >= value.len())
         || (name.len() < value.len() && lower.starts_with(&name.to_ascii_lowercase()) && separated)
 }
 
 /// Calls, interpolations, formats and members rather than a value.
 fn looks_like_code(value: &[u8], style: Style) -> bool {
     let has = |part: &[u8]| memchr::memmem::find(value, part).is_some();
-    if has(b"()") || has(b"${") || has(b"{{") || has(b"<%") || has(b"%s") || has(b"#{") || has(b"' +") || has(b"\" +") {
+    if has(b"()")
+        || has(b"${")
+        || has(b"{{")
+        || has(b"<%")
+        || has(b"%s")
+        || has(b"#{")
+        || has(b"' +")
+        || has(b"\" +")
+    {
         return true;
     }
     match style {
-        Style::Quoted => (value[0] == b'{' && value[value.len() - 1] == b'}') || has(b"=\"") || has(b"\\n") && has(b" "),
+        Style::Quoted => {
+            (value[0] == b'{' && value[value.len() - 1] == b'}') || has(b"=\"") || has(b"\\n") && has(b" ")
+        }
         Style::Bare => has(b"(") && has(b")") && has(b"."),
         Style::Code => {
-            has(b"(") || has(b"[") || has(b"{") || has(b"->") || has(b"::") || value[0] == b'*' || value[0] == b'&'
-                || has(b"|") || (has(b".") && !value::is_random(value, 20))
+            has(b"(")
+                || has(b"[")
+                || has(b"{")
+                || has(b"->")
+                || has(b"::")
+                || value[0] == b'*'
+                || value[0] == b'&'
+                || has(b"|")
+                || (has(b".") && !value::is_random(value, 20))
                 || (has(b"_") && Mix::of(value).digits <= 2)
         }
-    }
-}
-
-/// What may follow the secret word in a name, in order, without separators and digits.
-const TAILS: [&str; 34] = [
-    "accesskey", "access", "b", "base", "bytes", "default", "dev", "enc", "hash", "hex", "key", "keybase", "live", "local",
-    "main", "new", "old", "phrase", "plain", "prod", "production", "root", "salt", "secret", "stage", "staging", "str",
-    "string", "test", "text", "token", "v", "val", "value",
-];
-
-const PASS_HEADS: [&str; 16] = [
-    "db", "database", "mail", "smtp", "redis", "mysql", "postgres", "pg", "ftp", "ssh", "admin", "root", "user", "login",
-    "account", "auth",
-];
-
-const NOT_TOKENS: [&str; 15] = [
-    "next", "page", "continuation", "cursor", "max", "eos", "bos", "pad", "unk", "stop", "sync", "mask", "sep", "special",
-    "resume",
-];
-
-const KEY_HEADS: [&str; 8] = ["api", "auth", "app", "account", "access", "license", "master", "stream"];
-
-const NOT_KEYS: [&str; 18] = [
-    "public", "pub", "primary", "foreign", "cache", "sort", "partition", "idempotency", "row", "object", "s3", "group",
-    "host", "index", "dedupe", "prompt", "storage", "tmp",
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tails_are_in_order() {
-        let mut sorted = TAILS;
-        sorted.sort_unstable();
-        assert_eq!(sorted, TAILS);
     }
 }

@@ -42,10 +42,10 @@ pub(crate) fn redact<'t>(scanner: &Scanner, bytes: &'t [u8]) -> Cow<'t, [u8]> {
 
 /// Masks the value of a header; `None` leaves it as it is.
 pub(crate) fn header(scanner: &Scanner, name: &[u8], text: &[u8]) -> Option<Vec<u8>> {
-    let range = if is_credential_header(name) {
-        credential(text)?
-    } else if scanner.named(name, text).is_some() {
-        0..text.len()
+    let (range, kind) = if is_credential_header(name) {
+        (credential(text)?, header_kind(name))
+    } else if let Some(kind) = scanner.named(name, text) {
+        (0..text.len(), kind)
     } else {
         return match plain(scanner, text) {
             Cow::Borrowed(_) => None,
@@ -54,7 +54,7 @@ pub(crate) fn header(scanner: &Scanner, name: &[u8], text: &[u8]) -> Option<Vec<
     };
     let secret = &text[range.clone()];
     let spans = scanner.spans(secret, true);
-    let mask = exact(&spans, secret.len()).unwrap_or_else(|| scanner.mask(header_kind(name), secret));
+    let mask = exact(&spans, secret.len()).unwrap_or_else(|| scanner.mask(kind, secret));
     Some(scan::apply(text, &[Span { range, mask: Some(mask) }]))
 }
 
@@ -63,18 +63,23 @@ pub(crate) fn into_string(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// JSON: one document or several; `None` if it is none.
+/// JSON: one document, or one a line; `None` if it is neither.
 fn documents(scanner: &Scanner, bytes: &[u8]) -> Option<Vec<Edit>> {
-    let several = memchr::memmem::find(bytes, b"}\n{").is_some() || memchr::memmem::find(bytes, b"}\r\n{").is_some();
-    let mut edits = Vec::new();
-    let mut lanes = Lanes::default();
-    if !several {
-        let document = json::document(bytes, 0)?;
-        for field in &document.fields {
-            mask_field(scanner, bytes, field, &mut edits);
-        }
+    let several =
+        memchr::memmem::find(bytes, b"}\n{").is_some() || memchr::memmem::find(bytes, b"}\r\n{").is_some();
+    if let Some(edits) = several.then(|| json_lines(scanner, bytes)).flatten() {
         return Some(edits);
     }
+    let mut edits = Vec::new();
+    for field in &json::document(bytes, 0)?.fields {
+        mask_field(scanner, bytes, field, &mut edits);
+    }
+    Some(edits)
+}
+
+fn json_lines(scanner: &Scanner, bytes: &[u8]) -> Option<Vec<Edit>> {
+    let mut edits = Vec::new();
+    let mut lanes = Lanes::default();
     let mut at = 0;
     while at < bytes.len() {
         let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |line| at + line + 1);
@@ -87,10 +92,14 @@ fn documents(scanner: &Scanner, bytes: &[u8]) -> Option<Vec<Edit>> {
 
 /// True for server-sent events that carry JSON.
 fn is_events(bytes: &[u8]) -> bool {
-    let field = ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| bytes.trim_ascii_start().starts_with(field.as_bytes()));
-    field && memchr::memmem::find_iter(bytes, b"data:").any(|at| {
-        (at == 0 || matches!(bytes[at - 1], b'\n' | b'\r')) && matches!(bytes[at + 5..].trim_ascii_start().first(), Some(b'{' | b'['))
-    })
+    let field = ["data:", "event:", "id:", "retry:", ":"]
+        .iter()
+        .any(|field| bytes.trim_ascii_start().starts_with(field.as_bytes()));
+    field
+        && memchr::memmem::find_iter(bytes, b"data:").any(|at| {
+            (at == 0 || matches!(bytes[at - 1], b'\n' | b'\r'))
+                && matches!(bytes[at + 5..].trim_ascii_start().first(), Some(b'{' | b'['))
+        })
 }
 
 /// Server-sent events, line by line.
@@ -135,23 +144,22 @@ fn json_line(
 /// Masks what is secret in one string of JSON.
 fn mask_field(scanner: &Scanner, bytes: &[u8], field: &Field, edits: &mut Vec<Edit>) {
     let raw = &bytes[field.raw.clone()];
-    let key = &bytes[field.key.clone()];
+    let key = &*json::decode(&bytes[field.key.clone()]);
     if raw.len() < LEAST || (field.is_key && raw.len() < KEY_LEAST) {
         return;
     }
     let shapes = !is_opaque(key, raw);
     let text = if shapes { json::decode(raw) } else { Cow::Borrowed(raw) };
     let spans = scanner.spans(&text, shapes);
-    let title = &bytes[field.title.clone()];
+    let title = &*json::decode(&bytes[field.title.clone()]);
     let name = if key.is_empty() || key.eq_ignore_ascii_case(b"value") { title } else { key };
-    if shapes && !field.is_key && text.len() <= NAMED_MAX {
-        if let Some((range, kind)) = named(scanner, name, &text) {
-            let secret = &text[range.clone()];
-            let inner: Vec<Span> = scanner.spans(secret, true);
-            let mask = exact(&inner, secret.len()).unwrap_or_else(|| scanner.mask(kind, secret));
-            push(&[Span { range, mask: Some(mask) }], raw, &text, field.raw.start, edits);
-            return;
-        }
+    let tellable = shapes && !field.is_key && text.len() <= NAMED_MAX;
+    if let Some((range, kind)) = tellable.then(|| named(scanner, name, &text)).flatten() {
+        let secret = &text[range.clone()];
+        let mask =
+            exact(&scanner.spans(secret, true), secret.len()).unwrap_or_else(|| scanner.mask(kind, secret));
+        push(&[Span { range, mask: Some(mask) }], raw, &text, field.raw.start, edits);
+        return;
     }
     push(&spans, raw, &text, field.raw.start, edits);
 }
@@ -169,7 +177,8 @@ fn named<'k>(scanner: &Scanner, name: &'k [u8], text: &[u8]) -> Option<(Range<us
         } else {
             range.start > 0 || value::is_random(secret, 12)
         };
-        return (like && !value::is_placeholder(secret) && !value::is_words(secret)).then_some((range, header_kind(name)));
+        return (like && !value::is_placeholder(secret) && !value::is_words(secret))
+            .then_some((range, header_kind(name)));
     }
     scanner.named(name, text).map(|kind| (0..text.len(), kind))
 }
@@ -195,9 +204,11 @@ fn edit(span: Span, base: usize) -> Option<Edit> {
 }
 
 fn replace(bytes: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
-    let joined: Vec<Range<usize>> = edits.iter().filter(|edit| edit.joined).map(|edit| edit.range.clone()).collect();
+    let joined: Vec<Range<usize>> =
+        edits.iter().filter(|edit| edit.joined).map(|edit| edit.range.clone()).collect();
     edits.retain(|edit| {
-        edit.joined || joined.iter().all(|range| edit.range.end <= range.start || range.end <= edit.range.start)
+        edit.joined
+            || joined.iter().all(|range| edit.range.end <= range.start || range.end <= edit.range.start)
     });
     edits.sort_by_key(|edit| edit.range.start);
     let mut out = Vec::with_capacity(bytes.len());
@@ -249,7 +260,9 @@ fn header_kind(name: &[u8]) -> &'static str {
 fn is_opaque(key: &[u8], raw: &[u8]) -> bool {
     let base64 = || {
         raw.len() >= 32
-            && raw.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b'\\'))
+            && raw.iter().all(|byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b'\\')
+            })
     };
     let data_url = || {
         let head = &raw[..raw.len().min(128)];
@@ -266,12 +279,40 @@ const KEY_LEAST: usize = 16;
 const NAMED_MAX: usize = 4096;
 
 const HEADERS: [&str; 20] = [
-    "authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie", "x-auth-token",
-    "x-access-token", "x-api-token", "x-amz-security-token", "x-functions-key", "x-vault-token", "x-figma-token", "dd-api-key",
-    "private-token", "job-token", "ocp-apim-subscription-key", "x-shopify-access-token", "x-goog-iam-authorization-token",
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "cookie",
+    "set-cookie",
+    "x-auth-token",
+    "x-access-token",
+    "x-api-token",
+    "x-amz-security-token",
+    "x-functions-key",
+    "x-vault-token",
+    "x-figma-token",
+    "dd-api-key",
+    "private-token",
+    "job-token",
+    "ocp-apim-subscription-key",
+    "x-shopify-access-token",
+    "x-goog-iam-authorization-token",
 ];
 
 const OPAQUE: [&str; 13] = [
-    "signature", "thoughtSignature", "thought_signature", "encrypted_content", "encrypted_index", "encrypted_stdout", "data",
-    "b64_json", "file_data", "inline_data", "blob", "partial_image_b64", "audio",
+    "signature",
+    "thoughtSignature",
+    "thought_signature",
+    "encrypted_content",
+    "encrypted_index",
+    "encrypted_stdout",
+    "data",
+    "b64_json",
+    "file_data",
+    "inline_data",
+    "blob",
+    "partial_image_b64",
+    "audio",
 ];

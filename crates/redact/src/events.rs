@@ -11,8 +11,18 @@ use crate::scan::Scanner;
 
 /// Members that carry a piece of a longer text.
 const PIECES: [&str; 12] = [
-    "arguments", "content", "delta", "input", "output", "partial_json", "reasoning", "reasoning_content", "refusal", "response",
-    "text", "thinking",
+    "arguments",
+    "content",
+    "delta",
+    "input",
+    "output",
+    "partial_json",
+    "reasoning",
+    "reasoning_content",
+    "refusal",
+    "response",
+    "text",
+    "thinking",
 ];
 
 /// True if a member of this name carries pieces.

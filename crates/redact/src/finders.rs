@@ -29,10 +29,11 @@ pub(crate) fn pem(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
     (body >= 32).then_some(word.start..word.start + label + body)
 }
 
-/// The lines after `Private-Lines: n` of a PuTTY key.
+/// The lines after `Private-Lines: n` of a key of `PuTTY`.
 pub(crate) fn putty(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
     let rest = &text[word.end..];
-    let body = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+/= \r\n\\".contains(byte)).count();
+    let body =
+        rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+/= \r\n\\".contains(byte)).count();
     let skip = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b' ').count();
     let mut end = body;
     // The word after the block is the next header's name.
@@ -55,7 +56,9 @@ pub(crate) fn userinfo(text: &[u8], word: Range<usize>) -> Option<Range<usize>> 
     let at = userinfo_end(&rest[colon + 1..length])? + colon + 1;
     let secret = &rest[colon + 1..at];
     let reference = value::is_placeholder(secret) && !matches!(secret, b"secret" | b"password" | b"pass");
-    let code = secret[0] == b'{' || secret.contains(&b'(') || secret.starts_with(b"$") && secret.len() > 1 && !secret[1..].contains(&b'$');
+    let code = secret[0] == b'{'
+        || secret.contains(&b'(')
+        || secret.starts_with(b"$") && secret.len() > 1 && !secret[1..].contains(&b'$');
     (!reference && !code && secret.len() >= 3).then_some(word.end + colon + 1..word.end + at)
 }
 
@@ -67,12 +70,13 @@ pub(crate) fn query(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
     if !matches!(mark, b'?' | b'&') {
         return None;
     }
-    let ends = |byte: &u8| *byte <= b' ' || b"&#\"'<>\\`;,(){}$|*".contains(byte) || *byte >= 0x7F;
+    let ends = |byte: &u8| *byte <= b' ' || b"?&#\"'<>\\`;,(){}$|*".contains(byte) || *byte >= 0x7F;
     let rest = &text[word.end..];
     let length = rest.iter().take(400).position(ends).unwrap_or(rest.len().min(400));
     let secret = &rest[..length];
     let mix = value::Mix::of(secret);
-    let good = length >= 8 && mix.letters() > 0 && value::entropy(secret) >= 2.8 && !value::is_placeholder(secret);
+    let good =
+        length >= 8 && mix.letters() > 0 && value::entropy(secret) >= 2.8 && !value::is_placeholder(secret);
     (good && (mix.digits > 0 || mix.upper > 1)).then_some(word.end..word.end + length)
 }
 
@@ -81,16 +85,20 @@ fn userinfo_end(text: &[u8]) -> Option<usize> {
     let path = text.iter().position(|byte| matches!(byte, b'/' | b'?' | b','));
     let at = memchr::memrchr(b'@', &text[..path.unwrap_or(text.len())])?;
     let host = text.get(at + 1)?;
-    (at > 0 && (host.is_ascii_alphanumeric() || matches!(host, b'[' | b'%' | b'*' | b'$' | b'{'))).then_some(at)
+    (at > 0 && (host.is_ascii_alphanumeric() || matches!(host, b'[' | b'%' | b'*' | b'$' | b'{')))
+        .then_some(at)
 }
 
 /// Three parts of base64url, the first of which is the beginning of a JSON object.
 pub(crate) fn jwt(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
-    if !begins(text, word.start) {
+    if !begins(text, word.start) || text[..word.start].ends_with(b"-") {
         return None;
     }
     let part = |from: usize| {
-        text[from..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count()
+        text[from..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+            .count()
     };
     let header = part(word.start);
     let mut at = word.start + header;
@@ -114,7 +122,8 @@ pub(crate) fn jwt(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
 /// The credential after `Authorization:` or in a `Bearer …`, without its scheme.
 pub(crate) fn authorization(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
     let mut at = word.end;
-    let skip = |at: usize, set: &[u8]| text[at..].iter().take(8).take_while(|byte| set.contains(byte)).count();
+    let skip =
+        |at: usize, set: &[u8]| text[at..].iter().take(8).take_while(|byte| set.contains(byte)).count();
     let gap = skip(at, b"\"'\\]:=, \t");
     if !text[at..at + gap].iter().any(|byte| matches!(byte, b':' | b'=' | b',')) {
         return None;
@@ -160,17 +169,24 @@ fn credential(text: &[u8]) -> usize {
 
 /// The rest of a `Cookie:` or `Set-Cookie:` line.
 pub(crate) fn cookie(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
-    let line = text[..word.start].iter().rev().take(24).take_while(|byte| !matches!(byte, b'\n' | b'"' | b'\'')).count();
+    let line = text[..word.start]
+        .iter()
+        .rev()
+        .take(24)
+        .take_while(|byte| !matches!(byte, b'\n' | b'"' | b'\''))
+        .count();
     let before = text[word.start - line..word.start].trim_ascii();
     if !matches!(before, b"" | b"<" | b">" | b"-H" | b"*") && !before.ends_with(b"\\n") {
         return None;
     }
     let rest = &text[word.end..];
-    let start = rest.iter().take(8).take_while(|byte| matches!(byte, b'"' | b'\'' | b':' | b' ' | b'\\')).count();
+    let start =
+        rest.iter().take(8).take_while(|byte| matches!(byte, b'"' | b'\'' | b':' | b' ' | b'\\')).count();
     if !rest[..start].contains(&b':') {
         return None;
     }
-    let length = rest[start..].iter().take_while(|byte| !matches!(byte, b'\n' | b'\r' | b'"' | b'\'' | b'\\')).count();
+    let length =
+        rest[start..].iter().take_while(|byte| !matches!(byte, b'\n' | b'\r' | b'"' | b'\'' | b'\\')).count();
     let line = rest[start..start + length].trim_ascii_end();
     let jar = memchr::memchr(b'=', line).is_some() && line.len() >= 8 && !value::is_placeholder(line);
     jar.then_some(word.end + start..word.end + start + line.len())
@@ -208,7 +224,11 @@ pub(crate) fn crypt(text: &[u8], word: Range<usize>) -> Option<Range<usize>> {
 mod tests {
     use super::*;
 
-    fn found(find: fn(&[u8], Range<usize>) -> Option<Range<usize>>, text: &str, word: &str) -> Option<String> {
+    fn found(
+        find: fn(&[u8], Range<usize>) -> Option<Range<usize>>,
+        text: &str,
+        word: &str,
+    ) -> Option<String> {
         let at = text.find(word).unwrap();
         find(text.as_bytes(), at..at + word.len()).map(|range| text[range].to_owned())
     }

@@ -60,14 +60,21 @@ impl Walk<'_> {
     /// One token at `at`; where the next begins.
     fn step(&mut self, at: usize) -> Option<usize> {
         match self.text[at] {
-            b'"' => return self.string(at + 1),
+            b'"' => return Some(self.string(at + 1)),
             open @ (b'{' | b'[') => {
                 if self.stack.len() >= DEPTH_MAX {
                     return None;
                 }
                 let path = self.stack.last().map_or(0, |frame| mix(frame.path, self.step_of(frame)));
                 let object = open == b'{';
-                self.stack.push(Frame { object, expects_key: object, key: 0..0, title: 0..0, place: 0, path });
+                self.stack.push(Frame {
+                    object,
+                    expects_key: object,
+                    key: 0..0,
+                    title: 0..0,
+                    place: 0,
+                    path,
+                });
             }
             close @ (b'}' | b']') => {
                 let frame = self.stack.pop()?;
@@ -104,16 +111,17 @@ impl Walk<'_> {
         let word = ["true", "false", "null"]
             .iter()
             .any(|word| scalar == word.as_bytes() || (cut && word.as_bytes().starts_with(scalar)));
-        if let Some(frame) = self.stack.last() {
-            if number && frame.object && self.text[frame.key.clone()].ends_with(b"index") {
-                self.indices = mix(self.indices, mix(digest(&self.text[frame.key.clone()]), digest(scalar)));
+        if let Some(frame) = self.stack.last().filter(|frame| number && frame.object) {
+            let key = &self.text[frame.key.clone()];
+            if key.ends_with(b"index") {
+                self.indices = mix(self.indices, mix(digest(key), digest(scalar)));
             }
         }
         (number || word).then_some(at + length)
     }
 
     /// A string whose inside begins at `start`; an open one counts.
-    fn string(&mut self, start: usize) -> Option<usize> {
+    fn string(&mut self, start: usize) -> usize {
         let text = self.text;
         let mut end = start;
         let mut next = text.len();
@@ -142,7 +150,8 @@ impl Walk<'_> {
                     path: mix(frame.path, step),
                     is_key: false,
                 };
-                let named = matches!(&text[frame.key.clone()], b"name" | b"key" | b"Name" | b"Key" | b"header");
+                let named =
+                    matches!(&text[frame.key.clone()], b"name" | b"key" | b"Name" | b"Key" | b"header");
                 if !frame.object || named {
                     frame.title = inside;
                 }
@@ -150,7 +159,7 @@ impl Walk<'_> {
             }
         };
         self.fields.push(field);
-        Some(next)
+        next
     }
 }
 
@@ -235,7 +244,9 @@ fn unit(raw: &[u8]) -> Option<u32> {
 }
 
 fn digest(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
+    bytes
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
 fn mix(a: u64, b: u64) -> u64 {
@@ -278,6 +289,9 @@ mod tests {
             .map(|field| (of(&field.key), of(&field.title), of(&field.raw)))
             .collect();
         let row = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
-        assert_eq!(list, [row("name", "", "X"), row("value", "X", "v"), row("", "", "cookie"), row("", "cookie", "c")]);
+        assert_eq!(
+            list,
+            [row("name", "", "X"), row("value", "X", "v"), row("", "", "cookie"), row("", "cookie", "c")]
+        );
     }
 }

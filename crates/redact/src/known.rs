@@ -57,9 +57,10 @@ fn texts(secret: &str) -> Vec<Vec<u8>> {
     texts.extend([json_escaped(&once), slashes, once].map(String::into_bytes));
     for set in [NON_ALPHANUMERIC, UNRESERVED_KEPT, QUERY] {
         let encoded = utf8_percent_encode(secret, set).to_string();
-        texts.push(encoded.replace("%20", "+").into_bytes());
-        texts.push(lower_percent(&encoded).into_bytes());
-        texts.push(encoded.into_bytes());
+        for encoded in [encoded.replace("%20", "+"), encoded] {
+            texts.push(lower_percent(&encoded).into_bytes());
+            texts.push(encoded.into_bytes());
+        }
     }
     for offset in 0..3 {
         texts.extend([base64_at(secret, offset, false), base64_at(secret, offset, true)]);
@@ -71,7 +72,8 @@ fn texts(secret: &str) -> Vec<Vec<u8>> {
 /// What a URL may leave as it is.
 const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// What the query of a URL must not hold.
-const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'&').add(b'+').add(b'%');
+const QUERY: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'&').add(b'+').add(b'%');
 
 /// The characters of base64 that this secret alone decides if `offset` bytes stand before it in a group of three.
 fn base64_at(secret: &str, offset: usize, url: bool) -> Vec<u8> {

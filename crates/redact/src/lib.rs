@@ -13,6 +13,7 @@ mod finders;
 mod json;
 mod known;
 mod mask;
+mod name;
 mod rule;
 mod rules;
 mod scan;

@@ -91,7 +91,9 @@ mod tests {
         let mask = Masker::new([0; 32]).mask("a-1", b"x");
         let text = format!("ab{mask}cd");
         assert_eq!(at(text.as_bytes(), 2), Some(2..2 + mask.len()));
-        for no in ["«redacted:A:00000000»", "«redacted:a:0000000»", "«redacted:a:00000000", "«redacted::00000000»"] {
+        for no in
+            ["«redacted:A:00000000»", "«redacted:a:0000000»", "«redacted:a:00000000", "«redacted::00000000»"]
+        {
             assert_eq!(at(no.as_bytes(), 0), None, "{no}");
         }
     }

@@ -11,7 +11,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
 use crate::Level;
-use crate::{assign, checksum, value};
+use crate::{assign, checksum, name, value};
 
 /// How much text before a word a rule may read.
 pub(crate) const LOOK_BEHIND: usize = 256;
@@ -47,7 +47,7 @@ pub(crate) struct Live {
 /// How a secret is found around a word.
 enum Find {
     /// A name that says what it holds, and its value.
-    Assigned(assign::Kind),
+    Assigned(name::Kind),
     /// A function over the window and the place of the word in it.
     Code(fn(&[u8], Range<usize>) -> Option<Range<usize>>),
     /// A pattern; its first group is the secret, or all of it.
@@ -77,6 +77,8 @@ pub(crate) enum Check {
     Entropy(u32),
     /// Not a name that documents use.
     NoExample,
+    /// At the level for prompts, more than words.
+    NoWords,
 }
 
 impl Rule {
@@ -101,7 +103,7 @@ impl Rule {
     pub(crate) const fn assigned(
         name: &'static str,
         words: &'static [&'static str],
-        kind: assign::Kind,
+        kind: name::Kind,
     ) -> Self {
         Self::new(name, words, Find::Assigned(kind)).after(700).extent(Extent::Lines)
     }
@@ -158,6 +160,11 @@ impl Rule {
         self.words.iter().map(move |word| &word[..word.len().min(most)])
     }
 
+    /// True if the word stands where no secret of this kind can.
+    pub(crate) fn misplaced(&self, text: &[u8], at: usize) -> bool {
+        matches!(self.find, Find::Pattern(_)) && self.must_begin() && !begins(text, at)
+    }
+
     /// True if the secret begins with the word.
     fn must_begin(&self) -> bool {
         self.before == 0 && !self.context
@@ -171,9 +178,12 @@ impl Rule {
     }
 
     /// Where the window of a word ends, and whether more text could not move that end.
-    pub(crate) fn window(&self, text: &[u8], word: &Range<usize>) -> (usize, bool) {
+    ///
+    /// Before `seen` there is nothing that ends it.
+    pub(crate) fn window(&self, text: &[u8], word: &Range<usize>, seen: usize) -> (usize, bool) {
         let most = text.len().min(word.start + self.after).max(word.end);
-        let rest = &text[word.end..most];
+        let from = if self.extent == Extent::Lines { word.end } else { seen.clamp(word.end, most) };
+        let rest = &text[from..most];
         let end = match self.extent {
             Extent::Block => None,
             Extent::Line => memchr::memchr2(b'\n', b'\r', rest),
@@ -181,12 +191,12 @@ impl Rule {
             Extent::Token => rest.iter().position(|byte| *byte <= b' '),
         };
         if let Some(end) = end {
-            return (word.end + end + 1, true);
+            return (from + end + 1, true);
         }
         let never = match self.find {
             Find::Assigned(kind) => assign::never(text, word, kind),
             Find::Code(_) => false,
-            Find::Pattern(_) => self.must_begin() && !begins(text, word.start),
+            Find::Pattern(_) => self.misplaced(text, word.start),
         };
         (most, never || word.start + self.after <= text.len())
     }
@@ -217,6 +227,7 @@ impl Live {
             Check::Crc => level == Level::Record || checksum::crc_suffix(secret),
             Check::Entropy(least) => value::entropy(secret) * 100.0 >= f64::from(least),
             Check::NoExample => true,
+            Check::NoWords => level == Level::Record || !value::is_words(secret),
         };
         (holds && !value::is_example(secret)).then_some(found)
     }

@@ -43,7 +43,14 @@ pub(crate) struct Hit {
     end: usize,
     /// What to try: a mask, a form of a known secret, a rule.
     what: What,
+    /// Nothing before ends its window.
+    seen: usize,
 }
+
+/// Where each rule has found a secret last: words inside of it are not looked at again, so that a text that repeats a word
+/// costs no more than others.
+#[derive(Default)]
+pub(crate) struct Covered(Vec<(u16, Range<usize>)>);
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum What {
@@ -126,7 +133,8 @@ impl Scanner {
         if hits.is_empty() {
             return Vec::new();
         }
-        self.select(text, hits.iter().filter_map(|hit| self.candidate(text, *hit)).collect(), 0)
+        let mut covered = Covered::default();
+        self.select(text, hits.iter().filter_map(|hit| self.candidate(text, *hit, &mut covered)).collect(), 0)
     }
 
     /// Words that end after `from`.
@@ -140,9 +148,14 @@ impl Scanner {
                 }
                 let word = found.pattern().as_usize();
                 if word == 0 {
-                    hits.push(Hit { at, end, what: What::Mask });
+                    hits.push(Hit { at, end, what: What::Mask, seen: 0 });
                 }
-                hits.extend(words.starts[word].iter().map(|rule| Hit { at, end, what: What::Rule(*rule) }));
+                hits.extend(words.starts[word].iter().map(|rule| Hit {
+                    at,
+                    end,
+                    what: What::Rule(*rule),
+                    seen: 0,
+                }));
             }
         }
         if let Some(anchors) = &self.anchors {
@@ -150,7 +163,7 @@ impl Scanner {
             for found in anchors.find_overlapping_iter(&text[start..]) {
                 let (at, end) = (start + found.start(), start + found.end());
                 if end > from {
-                    hits.push(Hit { at, end, what: What::Known(found.pattern().as_u32()) });
+                    hits.push(Hit { at, end, what: What::Known(found.pattern().as_u32()), seen: 0 });
                 }
             }
         }
@@ -158,9 +171,8 @@ impl Scanner {
 
     /// Who wins among these, leaving out what begins before `from`.
     pub(crate) fn select(&self, text: &[u8], mut candidates: Vec<Candidate>, from: usize) -> Vec<Span> {
-        candidates.sort_by(|a, b| {
-            (a.range.start, a.what, b.range.end).cmp(&(b.range.start, b.what, a.range.end))
-        });
+        candidates
+            .sort_by(|a, b| (a.range.start, a.what, b.range.end).cmp(&(b.range.start, b.what, a.range.end)));
         let mut spans: Vec<Span> = Vec::new();
         let mut last = from;
         for Candidate { mut range, what } in candidates {
@@ -185,8 +197,8 @@ impl Scanner {
         spans
     }
 
-    /// The secret at a hit, if there is one.
-    pub(crate) fn candidate(&self, text: &[u8], hit: Hit) -> Option<Candidate> {
+    /// The secret at a hit, if there is one. Hits come in the order in which they were found.
+    pub(crate) fn candidate(&self, text: &[u8], hit: Hit, covered: &mut Covered) -> Option<Candidate> {
         let range = match hit.what {
             What::Mask => mask::at(text, hit.at)?,
             What::Known(form) => {
@@ -194,21 +206,30 @@ impl Scanner {
                 text[hit.at..].starts_with(form).then(|| hit.at..hit.at + form.len())?
             }
             What::Rule(rule) => {
-                let rule = &self.words?.rules[usize::from(rule)];
+                if covered.covers(rule, hit.at) {
+                    return None;
+                }
+                let (index, rule) = (rule, &self.words?.rules[usize::from(rule)]);
+                if rule.rule.misplaced(text, hit.at) {
+                    return None;
+                }
                 let start = hit.at.saturating_sub(LOOK_BEHIND);
-                let (end, _) = rule.rule.window(text, &(hit.at..hit.end));
+                let (end, _) = rule.rule.window(text, &(hit.at..hit.end), hit.seen);
                 let word = hit.at - start..hit.end - start;
                 let found = rule.find(&text[start..end], word, self.level)?;
                 let found = value::whole_characters(text, start + found.start..start + found.end);
                 let secret = &text[found.clone()];
                 let masked = memchr::memmem::find(secret, mask::OPEN).is_some() || in_mask(text, found.start);
-                let number = secret.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-'));
+                let number =
+                    secret.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-'));
                 if masked || number {
                     return None;
                 }
                 // The end of an escape stays with what follows it.
                 let slashes = secret.iter().rev().take_while(|byte| **byte == b'\\').count();
-                found.start..found.end - slashes
+                let found = found.start..found.end - slashes;
+                covered.set(index, &found);
+                found
             }
         };
         (!range.is_empty()).then_some(Candidate { range, what: hit.what })
@@ -221,7 +242,7 @@ impl Scanner {
             What::Known(form) => (hit.at, hit.at + self.forms[form as usize].text.len() <= text.len()),
             What::Rule(rule) => self.words.map_or((hit.at, true), |words| {
                 let rule = words.rules[usize::from(rule)].rule;
-                let (end, complete) = rule.window(text, &(hit.at..hit.end));
+                let (end, complete) = rule.window(text, &(hit.at..hit.end), hit.seen);
                 // Characters are never cut, so that one may reach over the window's end.
                 (hit.at.saturating_sub(rule.before), complete && end + 4 <= text.len())
             }),
@@ -251,10 +272,31 @@ impl Scanner {
     }
 }
 
+impl Covered {
+    fn covers(&self, rule: u16, at: usize) -> bool {
+        self.0.iter().any(|(known, range)| *known == rule && range.contains(&at))
+    }
+
+    fn set(&mut self, rule: u16, range: &Range<usize>) {
+        match self.0.iter_mut().find(|(known, _)| *known == rule) {
+            Some((_, known)) => *known = range.clone(),
+            None => self.0.push((rule, range.clone())),
+        }
+    }
+
+    /// The same after so many bytes before have been dropped.
+    pub(crate) fn back(&mut self, bytes: usize) {
+        for (_, range) in &mut self.0 {
+            *range = range.start.saturating_sub(bytes)..range.end.saturating_sub(bytes);
+        }
+    }
+}
+
 impl Candidate {
     /// The same after so many bytes before it have been dropped.
     pub(crate) fn back(&mut self, bytes: usize) {
-        self.range = self.range.start - bytes..self.range.end - bytes;
+        // One that began before what is out may begin before what is kept.
+        self.range = self.range.start.saturating_sub(bytes)..self.range.end - bytes;
     }
 }
 
@@ -266,7 +308,13 @@ impl Hit {
 
     /// The same hit after so many bytes before it have been dropped.
     pub(crate) fn back(self, bytes: usize) -> Self {
-        Self { at: self.at - bytes, end: self.end - bytes, what: self.what }
+        let seen = self.seen.saturating_sub(bytes);
+        Self { at: self.at - bytes, end: self.end - bytes, what: self.what, seen }
+    }
+
+    /// Remembers that nothing before ends its window.
+    pub(crate) fn saw(&mut self, seen: usize) {
+        self.seen = seen;
     }
 }
 

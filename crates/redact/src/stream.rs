@@ -5,7 +5,7 @@
 
 use crate::finders::BLOCK_MAX;
 use crate::rule::LOOK_BEHIND;
-use crate::scan::{Candidate, Hit, Shared};
+use crate::scan::{Candidate, Covered, Hit, Shared};
 
 /// No stream holds back more bytes than this, known secrets longer than it aside.
 pub const HELD_MAX: usize = BLOCK_MAX + 512;
@@ -21,11 +21,19 @@ pub struct Stream {
     open: Vec<Hit>,
     /// Secrets found, not out yet.
     found: Vec<Candidate>,
+    covered: Covered,
 }
 
 impl Stream {
     pub(crate) fn new(scanner: Shared) -> Self {
-        Self { scanner, text: Vec::new(), done: 0, open: Vec::new(), found: Vec::new() }
+        Self {
+            scanner,
+            text: Vec::new(),
+            done: 0,
+            open: Vec::new(),
+            found: Vec::new(),
+            covered: Covered::default(),
+        }
     }
 
     /// Takes a piece and gives what is certain by now.
@@ -49,13 +57,14 @@ impl Stream {
     fn release(&mut self, end: bool) -> String {
         let length = self.text.len();
         let mut limit = if end { length } else { length.saturating_sub(self.scanner.unseen()) };
-        let Self { scanner, text, open, found, .. } = self;
-        open.retain(|hit| {
+        let Self { scanner, text, open, found, covered, .. } = self;
+        open.retain_mut(|hit| {
             let (start, complete) = scanner.reach(text, *hit);
             if complete || end {
-                found.extend(scanner.candidate(text, *hit));
+                found.extend(scanner.candidate(text, *hit, covered));
             } else {
                 limit = limit.min(start);
+                hit.saw(length);
             }
             !(complete || end)
         });
@@ -93,6 +102,7 @@ impl Stream {
             return;
         }
         self.text.drain(..drop);
+        self.covered.back(drop);
         self.done -= drop;
         for hit in &mut self.open {
             *hit = hit.back(drop);

@@ -62,13 +62,15 @@ pub(crate) fn is_random(text: &[u8], least: usize) -> bool {
 /// Capital letters where no word begins: `aXbYkQ`, not `sampleKeyName`.
 fn mixed_case(text: &[u8]) -> bool {
     let mix = Mix::of(text);
-    let turns = text.windows(2).filter(|two| two[0].is_ascii_uppercase() && two[1].is_ascii_uppercase()).count();
+    let turns =
+        text.windows(2).filter(|two| two[0].is_ascii_uppercase() && two[1].is_ascii_uppercase()).count();
     text.len() >= 20 && mix.upper >= 5 && mix.lower >= 5 && turns >= 2
 }
 
 /// True for what documents use in the place of a key.
 pub(crate) fn is_example(text: &[u8]) -> bool {
-    let ends = |end: &[u8]| text.len() >= end.len() && text[text.len() - end.len()..].eq_ignore_ascii_case(end);
+    let ends =
+        |end: &[u8]| text.len() >= end.len() && text[text.len() - end.len()..].eq_ignore_ascii_case(end);
     let longest = text.chunk_by(|a, b| a == b).map(<[u8]>::len).max().unwrap_or(0);
     ends(b"EXAMPLE") || ends(b"EXAMPLEKEY") || (longest >= 8 && longest * 2 > text.len())
 }
@@ -121,16 +123,18 @@ fn is_reference(text: &[u8]) -> bool {
     }
     match name.first() {
         Some(b'(' | b'{') => true,
-        Some(byte) if byte.is_ascii_alphabetic() || *byte == b'_' => {
-            name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'>' | b'-' | b':'))
-        }
+        Some(byte) if byte.is_ascii_alphabetic() || *byte == b'_' => name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'>' | b'-' | b':')),
         Some(_) | None => false,
     }
 }
 
 /// Numbers, times and versions are never secrets, whatever they are called.
 fn is_date_or_number(text: &[u8]) -> bool {
-    text.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-' | b'+' | b':' | b'T' | b'Z' | b'_'))
+    text.iter().all(|byte| {
+        byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-' | b'+' | b':' | b'T' | b'Z' | b'_')
+    })
 }
 
 /// An id that clients and providers give to messages, calls and requests.
@@ -162,7 +166,8 @@ pub(crate) fn is_location(text: &[u8]) -> bool {
 
 /// Letters and separators alone, as in `my-secret-name`, `SecretKey`, `session.token`.
 pub(crate) fn is_words(text: &[u8]) -> bool {
-    text.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'.' | b' ' | b'/' | b':'))
+    text.iter()
+        .all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'.' | b' ' | b'/' | b':'))
         && !mixed_case(text)
 }
 
@@ -181,33 +186,156 @@ pub(crate) fn whole_characters(text: &[u8], range: Range<usize>) -> Range<usize>
 
 /// In order, for the search.
 const EXACT: [&str; 67] = [
-    "***", "...", "abc", "abcd", "any", "api-key", "api_key", "apikey", "auto", "bearer", "bool", "boolean", "bytes",
-    "changeit", "changeme", "default", "disabled", "dummy", "empty", "enabled", "env", "example", "fake", "false",
-    "file", "foo", "hidden", "int", "key", "key-here", "missing", "mock", "n/a", "nil", "no", "none", "not-needed",
-    "not-set", "null", "number", "off", "ollama", "on", "optional", "pass", "passwd", "password", "prompt", "pwd",
-    "required", "sample", "secret", "self", "sensitive", "str", "string", "text", "todo", "token", "true", "undefined",
-    "unset", "unused", "value", "xxx", "yes", "yourkey",
+    "***",
+    "...",
+    "abc",
+    "abcd",
+    "any",
+    "api-key",
+    "api_key",
+    "apikey",
+    "auto",
+    "bearer",
+    "bool",
+    "boolean",
+    "bytes",
+    "changeit",
+    "changeme",
+    "default",
+    "disabled",
+    "dummy",
+    "empty",
+    "enabled",
+    "env",
+    "example",
+    "fake",
+    "false",
+    "file",
+    "foo",
+    "hidden",
+    "int",
+    "key",
+    "key-here",
+    "missing",
+    "mock",
+    "n/a",
+    "nil",
+    "no",
+    "none",
+    "not-needed",
+    "not-set",
+    "null",
+    "number",
+    "off",
+    "ollama",
+    "on",
+    "optional",
+    "pass",
+    "passwd",
+    "password",
+    "prompt",
+    "pwd",
+    "required",
+    "sample",
+    "secret",
+    "self",
+    "sensitive",
+    "str",
+    "string",
+    "text",
+    "todo",
+    "token",
+    "true",
+    "undefined",
+    "unset",
+    "unused",
+    "value",
+    "xxx",
+    "yes",
+    "yourkey",
 ];
 
 const STARTS: [&str; 23] = [
-    "&lt;", "<%", "@", "arn:aws:", "change-me", "change_me", "change_this", "config.", "ctx.", "enter ", "enter_", "env.",
-    "insert-", "insert_", "replace", "self.", "this.", "todo", "var.", "your ", "your-", "your_", "yourpass",
+    "&lt;",
+    "<%",
+    "@",
+    "arn:aws:",
+    "change-me",
+    "change_me",
+    "change_this",
+    "config.",
+    "ctx.",
+    "enter ",
+    "enter_",
+    "env.",
+    "insert-",
+    "insert_",
+    "replace",
+    "self.",
+    "this.",
+    "todo",
+    "var.",
+    "your ",
+    "your-",
+    "your_",
+    "yourpass",
 ];
 
 const PARTS: [&str; 24] = [
-    "#{", "${", "$(", "{{", "<your", "xxxx", "****", "....", "changeme", "process.env", "os.environ", "getenv", "env[",
-    "import.meta", "secrets.", "placeholder", "redacted", "data.aws", "my-api-key", "your-api", "your_api", "_here>",
-    "-here", "_here",
+    "#{",
+    "${",
+    "$(",
+    "{{",
+    "<your",
+    "xxxx",
+    "****",
+    "....",
+    "changeme",
+    "process.env",
+    "os.environ",
+    "getenv",
+    "env[",
+    "import.meta",
+    "secrets.",
+    "placeholder",
+    "redacted",
+    "data.aws",
+    "my-api-key",
+    "your-api",
+    "your_api",
+    "_here>",
+    "-here",
+    "_here",
 ];
 
 const IDS: [&str; 22] = [
-    "toolu_", "srvtoolu_", "call_", "msg_", "req_", "chatcmpl-", "resp_", "rs_", "fc_", "ws_", "run_", "thread_", "asst_",
-    "batch_", "file-", "file_", "gen-", "cmpl-", "item_", "session_", "sha256:", "agent_",
+    "toolu_",
+    "srvtoolu_",
+    "call_",
+    "msg_",
+    "req_",
+    "chatcmpl-",
+    "resp_",
+    "rs_",
+    "fc_",
+    "ws_",
+    "run_",
+    "thread_",
+    "asst_",
+    "batch_",
+    "file-",
+    "file_",
+    "gen-",
+    "cmpl-",
+    "item_",
+    "session_",
+    "sha256:",
+    "agent_",
 ];
 
 const FILES: [&str; 16] = [
-    ".py", ".js", ".ts", ".rs", ".go", ".java", ".json", ".yaml", ".yml", ".md", ".txt", ".pem", ".key", ".com", ".sh",
-    ".php",
+    ".py", ".js", ".ts", ".rs", ".go", ".java", ".json", ".yaml", ".yml", ".md", ".txt", ".pem", ".key",
+    ".com", ".sh", ".php",
 ];
 
 #[cfg(test)]
@@ -220,8 +348,22 @@ mod tests {
         sorted.sort_unstable();
         assert_eq!(sorted, EXACT);
         for no in [
-            "changeme", "xxxxxxxx", "<your key>", "${VAR}", "process.env.KEY", "$TOKEN", "{{ secret }}", "%s%", "********",
-            "your-api-key", "12345678", "2024-01-01T00:00:00Z", "None", "«redacted:jwt:00000000»", "", "os.environ['X']",
+            "changeme",
+            "xxxxxxxx",
+            "<your key>",
+            "${VAR}",
+            "process.env.KEY",
+            "$TOKEN",
+            "{{ secret }}",
+            "%s%",
+            "********",
+            "your-api-key",
+            "12345678",
+            "2024-01-01T00:00:00Z",
+            "None",
+            "«redacted:jwt:00000000»",
+            "",
+            "os.environ['X']",
         ] {
             assert!(is_placeholder(no.as_bytes()), "{no}");
         }

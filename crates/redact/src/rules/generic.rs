@@ -1,8 +1,8 @@
 //! Forms that many issuers share: web tokens, key blocks, addresses, headers, hashes of passwords, named values.
 
-use crate::assign::Kind;
 use crate::finders::{self, BLOCK_MAX};
-use crate::rule::{Extent, Rule};
+use crate::name::Kind;
+use crate::rule::{Check, Extent, Rule};
 
 pub(super) static RULES: &[Rule] = &[
     Rule::code("private-key", &["-----begin"], finders::pem).after(BLOCK_MAX).extent(Extent::Block),
@@ -10,7 +10,7 @@ pub(super) static RULES: &[Rule] = &[
     // The same block in base64: "-----BEGIN … PRIVATE" at the start of the encoded text.
     Rule::pattern("private-key", &["ls0tls1crudjti"], r"LS0tLS1CRUdJTi[A-Za-z0-9+/\\\s]{60,8000}={0,2}").after(8192).extent(Extent::Block),
     Rule::code("jwt", &["eyj"], finders::jwt).after(4096),
-    Rule::code("url-password", &["://"], finders::userinfo).after(1024),
+    Rule::code("url-password", &["://"], finders::userinfo).after(1024).check(Check::NoWords),
     Rule::code(
         "url-secret",
         &["token=", "key=", "secret=", "password=", "signature=", "passwd=", "pwd=", "auth=", "access_code="],
@@ -22,7 +22,7 @@ pub(super) static RULES: &[Rule] = &[
     Rule::code("cookie", &["cookie"], finders::cookie).after(4200).extent(Extent::Line),
     Rule::code("password-hash", &["$1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$7$", "$8$", "$9$", "$y$", "$apr1$", "$argon2", "$krb5", "$scrypt$", "$pbkdf2"], finders::crypt).after(1400),
     Rule::code("pgpass", &[":5432:", ":5433:", ":6432:"], finders::pgpass).after(256).record_only(),
-    Rule::pattern("flag-password", &[" -u ", " --user "], r#" (?:-u|--user)[ =]["']?[\w.@+-]{1,80}:([^\s"'$<{]{4,120})"#).extent(Extent::Line).record_only(),
+    Rule::pattern("flag-password", &[" -u ", " --user "], r#" (?:-u|--user)[ =]["']?[\w.@+-]{1,80}:([^\s"'$<{/][^\s"'$<{]{3,120})"#).extent(Extent::Line).record_only(),
     Rule::pattern("flag-password", &["psexec"], r"(?i:psexec)[^\n]{0,120}? -p ([^\s$%-][^\s$%]{2,60})").extent(Extent::Line).record_only(),
     Rule::pattern(
         "login-password",
@@ -41,7 +41,7 @@ pub(super) static RULES: &[Rule] = &[
           "licensekey", "insertkey", "service_key", "apptoken", "app_key"],
         Kind::Token,
     ),
-    Rule::assigned("token", &["token", "_pat"], Kind::Token),
-    Rule::assigned("auth", &["_auth", "\"auth"], Kind::Token),
+    Rule::assigned("token", &["token", "ado_pat", "_pat_", "devops_pat"], Kind::Token),
+    Rule::assigned("auth", &["auth"], Kind::Token),
     Rule::assigned("key", &["key", "salt"], Kind::Key).record_only(),
 ];
