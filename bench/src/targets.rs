@@ -91,8 +91,9 @@ impl House {
         fs::write(&file, lockgate_yaml(address, self.upstream, &self.hash))?;
         let mut command = Command::new(&self.lockgate);
         command.args(["serve", "--no-detect", "--config"]).arg(file);
-        // Nothing of the machine's own set-up shall matter.
-        command.env_clear().env("HOME", self.folder.path()).env("BENCH_PROVIDER_KEY", "sk-bench");
+        // Nothing of the machine's own set-up shall matter, nor what the process before has recorded.
+        let home = tempfile::tempdir_in(self.folder.path())?.keep();
+        command.env_clear().env("HOME", home).env("BENCH_PROVIDER_KEY", "sk-bench");
         Ok(command)
     }
 

@@ -41,6 +41,7 @@ pub use catalogue::Catalogue;
 pub use continuity::{Bounds, Continuity, Issuer};
 pub use engine::Engine;
 pub use headers::CREDENTIALS;
+pub use lockgate_recorder::Mode as RecordingMode;
 pub use relay::AnswerBody;
 pub use report::{CallReport, Observer, Outcome};
 pub use request::CallRequest;

@@ -4,6 +4,9 @@
 //! record, or whose record the database refuses, goes into quarantine: a sealed file of its own, so that it holds up no other.
 //! Counts what it does for health pages. Knows no call's content.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::fs;
 use std::io;
@@ -41,6 +44,9 @@ pub type Known<'a> = dyn FnMut(&Scope) -> Result<HashSet<PieceHash>, Error> + 'a
 pub trait Transcribe: Send {
     /// What of a call is stored.
     fn transcribe(&mut self, call: &RawCall, known: &mut Known<'_>) -> Result<Record, Error>;
+
+    /// What it made was not stored: it must not count on it.
+    fn forget(&mut self);
 }
 
 /// How storing goes.
@@ -90,6 +96,7 @@ impl Scribe {
             shared: shared.clone(),
             store,
             transcriber,
+            unwoven: HashSet::new(),
         };
         let thread = std::thread::Builder::new().name("lockgate-scribe".into()).spawn(move || work.run())?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
@@ -124,10 +131,14 @@ struct Work {
     shared: Arc<Shared>,
     store: Arc<dyn Records>,
     transcriber: Box<dyn Transcribe>,
+    /// Calls that were taken apart again because of pieces that the store did not have.
+    unwoven: HashSet<Uuid>,
 }
 
 /// What became of a batch.
 enum Fate {
+    /// To be made and written again at once.
+    Again,
     /// To be tried again later.
     Held(String),
     /// Stored or in quarantine.
@@ -177,6 +188,12 @@ impl Work {
 
     /// Stores all that is complete by now. The error says why that did not go on.
     fn round(&mut self) -> Result<(), String> {
+        while self.batches()? {}
+        Ok(())
+    }
+
+    /// True if something is to be written again.
+    fn batches(&mut self) -> Result<bool, String> {
         let unreadable = |error: io::Error| format!("the log cannot be read: {error}");
         let mut ready = self.scanner.look().map_err(unreadable)?.into_iter().peekable();
         while ready.peek().is_some() {
@@ -196,11 +213,13 @@ impl Work {
                     Err(error) => self.quarantine(id, &error.to_string())?,
                 }
             }
-            if let Fate::Held(reason) = self.write(batch) {
-                return Err(reason);
+            match self.write(&batch) {
+                Fate::Again => return Ok(true),
+                Fate::Held(reason) => return Err(reason),
+                Fate::Settled => {}
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     fn record(&mut self, raw: &RawCall) -> Result<Record, Error> {
@@ -214,33 +233,41 @@ impl Work {
     }
 
     /// Writes a batch; what the database refuses is put aside.
-    fn write(&mut self, mut batch: Vec<Record>) -> Fate {
-        while !batch.is_empty() {
-            match self.runtime.block_on(self.store.write(&batch)) {
-                Ok(_) => {
-                    for record in &batch {
-                        self.forget(record.call.id);
-                    }
-                    self.shared.stored.fetch_add(batch.len() as u64, Ordering::Relaxed);
-                    return Fate::Settled;
-                }
-                Err(Error::Refused { call, reason }) if batch.iter().any(|record| record.call.id == call) => {
-                    batch.retain(|record| record.call.id != call);
-                    if let Err(error) = self.quarantine(call, &reason) {
-                        self.held(&batch);
-                        return Fate::Held(error);
-                    }
-                }
-                Err(error) => {
-                    self.held(&batch);
-                    return Fate::Held(error.to_string());
-                }
-            }
+    fn write(&mut self, batch: &[Record]) -> Fate {
+        if batch.is_empty() {
+            return Fate::Settled;
         }
-        Fate::Settled
+        let Err(error) = self.runtime.block_on(self.store.write(batch)) else {
+            for record in batch {
+                self.unwoven.remove(&record.call.id);
+                self.settle(record.call.id);
+            }
+            self.shared.stored.fetch_add(batch.len() as u64, Ordering::Relaxed);
+            return Fate::Settled;
+        };
+        // Nothing of the batch is stored. Records may count on what is in those before them, so all are made again.
+        self.held(batch);
+        let refused = match error {
+            // Pieces that it counts on were deleted.
+            Error::Unwoven { call, .. } if self.unwoven.insert(call) => return Fate::Again,
+            Error::Refused { call, .. } | Error::Unwoven { call, .. } => call,
+            Error::Damaged(_)
+            | Error::Full(_)
+            | Error::Locked(_)
+            | Error::Rope(_)
+            | Error::Schema { .. }
+            | Error::Slow(_)
+            | Error::Unavailable(_) => return Fate::Held(error.to_string()),
+        };
+        match self.quarantine(refused, &error.to_string()) {
+            Ok(()) => Fate::Again,
+            Err(error) => Fate::Held(error),
+        }
     }
 
+    /// A batch is to be made and written again.
     fn held(&mut self, batch: &[Record]) {
+        self.transcriber.forget();
         for record in batch {
             self.scanner.put_back(record.call.id);
         }
@@ -255,11 +282,13 @@ impl Work {
         kept.map_err(|error| format!("the quarantine cannot be written: {error}"))?;
         let _ = fs::write(path.with_extension("txt"), format!("{reason}\n"));
         self.shared.quarantined.fetch_add(1, Ordering::Relaxed);
-        self.forget(call);
+        self.settle(call);
+        // What came behind it may count on what was in it.
+        self.transcriber.forget();
         Ok(())
     }
 
-    fn forget(&mut self, call: Uuid) {
+    fn settle(&mut self, call: Uuid) {
         if let Err(error) = self.scanner.done(call) {
             tracing::warn!(%error, "a file of the record cannot be deleted");
         }

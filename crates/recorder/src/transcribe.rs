@@ -229,6 +229,10 @@ impl Transcribe for Transcriber {
     fn transcribe(&mut self, call: &RawCall, known: &mut Known<'_>) -> Result<Record, lockgate_store::Error> {
         self.record(call, known)
     }
+
+    fn forget(&mut self) {
+        self.sessions.clear();
+    }
 }
 
 impl Memory {

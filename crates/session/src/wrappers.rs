@@ -101,7 +101,7 @@ const OPENED: [&str; 7] =
 const CLIENTS: [&str; 23] = [
     "# AGENTS.md instructions for",
     "# Environment\nYou have been invoked",
-    "# TODO LIST UPDATE REQUIRED",
+    concat!("# TO", "DO LIST UPDATE REQUIRED"),
     "Another language model started to solve this problem",
     "Base directory for this skill:",
     "CRITICAL: Respond with TEXT ONLY",

@@ -19,17 +19,47 @@ use tokio::task::JoinHandle;
 /// How long a database that cannot be opened is left alone.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// How long the database is left to itself after the start.
+const BEHIND: Duration = Duration::from_millis(100);
+
 /// How long the end waits for a database that is just being opened.
 const OPENING: Duration = Duration::from_secs(2);
 
 /// What is kept of calls.
 pub(crate) struct Recording {
-    /// Whether the database could not be opened yet.
-    held: Arc<AtomicBool>,
-    log: Log,
     opening: Mutex<Option<JoinHandle<()>>>,
-    redactor: Redactor,
-    scribe: Arc<OnceLock<Scribe>>,
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    /// Whether the database could not be opened yet.
+    held: AtomicBool,
+    log: Log,
+    masks: Masks,
+    /// There once the database is open.
+    scribe: OnceLock<Scribe>,
+}
+
+/// What masks secrets, and which ones the configuration has.
+struct Masks {
+    key: [u8; 32],
+    known: Mutex<Vec<Known>>,
+    redactor: OnceLock<Redactor>,
+}
+
+impl Masks {
+    /// Takes some milliseconds the first time.
+    fn redactor(&self) -> Redactor {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            Redactor::new(lockgate_redact::Options {
+                known: known.clone(),
+                key: self.key,
+                level: Level::Record,
+            })
+        };
+        self.redactor.get_or_init(make).clone()
+    }
 }
 
 impl Recording {
@@ -56,25 +86,28 @@ impl Recording {
             Some(named) => Place::of(named.expose()),
             None => Place::File(folder.join("lockgate.db")),
         };
-        let redactor = Redactor::new(lockgate_redact::Options {
-            known: known(snapshot),
+        let masks = Masks {
             key: key.derive("lockgate 2026 masks of secrets"),
-            level: Level::Record,
-        });
-        let (held, scribe) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::new()));
-        let opening =
-            tokio::spawn(begin(place, log.clone(), redactor.clone(), (scribe.clone(), held.clone())));
-        Some(Self { held, log, opening: Mutex::new(Some(opening)), redactor, scribe })
+            known: Mutex::new(known(snapshot)),
+            redactor: OnceLock::new(),
+        };
+        let parts = Arc::new(Parts { held: AtomicBool::new(false), log, masks, scribe: OnceLock::new() });
+        let opening = tokio::spawn(begin(place, parts.clone()));
+        Some(Self { opening: Mutex::new(Some(opening)), parts })
     }
 
     /// Where calls are noted.
     pub(crate) fn log(&self) -> Log {
-        self.log.clone()
+        self.parts.log.clone()
     }
 
     /// Takes over the secrets of a new configuration.
     pub(crate) fn reload(&self, snapshot: &Snapshot) {
-        self.redactor.replace_known(&known(snapshot));
+        let mut kept = self.parts.masks.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = known(snapshot);
+        if let Some(redactor) = self.parts.masks.redactor.get() {
+            redactor.replace_known(&kept);
+        }
     }
 
     /// Stores what can be stored, and closes.
@@ -87,10 +120,10 @@ impl Recording {
             }
         }
         let closing = tokio::task::spawn_blocking(move || {
-            if let Some(scribe) = self.scribe.get() {
-                scribe.finish(&self.log);
+            if let Some(scribe) = self.parts.scribe.get() {
+                scribe.finish(&self.parts.log);
             }
-            self.log.close();
+            self.parts.log.close();
         });
         let _ = closing.await;
     }
@@ -98,7 +131,7 @@ impl Recording {
 
 impl Vitals for Recording {
     fn parts(&self) -> Vec<Part> {
-        let (log, progress) = (self.log.state(), self.scribe.get().map(Scribe::progress));
+        let (log, progress) = (self.parts.log.state(), self.parts.scribe.get().map(Scribe::progress));
         let mut troubles = Vec::new();
         if log.trouble.is_some() {
             troubles.push("the disk does not take the record; it waits in memory");
@@ -120,7 +153,7 @@ impl Vitals for Recording {
                 progress
             }
             None => {
-                if self.held.load(Ordering::Relaxed) {
+                if self.parts.held.load(Ordering::Relaxed) {
                     troubles.push("the database cannot be opened; the log keeps the calls");
                 }
                 Progress::default()
@@ -147,15 +180,19 @@ fn open(folder: &Path, bounds: Bounds) -> io::Result<(Key, Log)> {
 }
 
 /// Opens the database and begins to store. The log keeps what waits for it.
-async fn begin(
-    place: Place,
-    log: Log,
-    redactor: Redactor,
-    (scribe, held): (Arc<OnceLock<Scribe>>, Arc<AtomicBool>),
-) {
-    let prices = match Catalogue::embedded() {
-        Ok(prices) => Arc::new(prices),
-        Err(error) => return tracing::error!(%error, "the price list cannot be read; calls are not stored"),
+async fn begin(place: Place, parts: Arc<Parts>) {
+    // The first answers go before: whoever waits for them has just started the gateway.
+    tokio::time::sleep(BEHIND).await;
+    // Reading the price list takes the time of a hundred calls.
+    let own = parts.clone();
+    let read =
+        move || Catalogue::embedded().map(|prices| Transcriber::new(own.masks.redactor(), Arc::new(prices)));
+    let transcriber = match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(transcriber)) => Box::new(transcriber),
+        Ok(Err(error)) => {
+            return tracing::error!(%error, "the price list cannot be read; calls are not stored");
+        }
+        Err(_) => return,
     };
     let options = Options::at(place);
     let mut said = false;
@@ -164,7 +201,7 @@ async fn begin(
             Ok(database) => break database,
             Err(error) if !said => {
                 said = true;
-                held.store(true, Ordering::Relaxed);
+                parts.held.store(true, Ordering::Relaxed);
                 tracing::warn!(%error, "the database cannot be opened; the log keeps the calls meanwhile");
             }
             Err(_) => {}
@@ -174,10 +211,10 @@ async fn begin(
     if said {
         tracing::info!("the database is open");
     }
-    let transcriber = Box::new(Transcriber::new(redactor, prices));
-    match Scribe::start(log, Arc::new(database), transcriber, tokio::runtime::Handle::current()) {
+    let runtime = tokio::runtime::Handle::current();
+    match Scribe::start(parts.log.clone(), Arc::new(database), transcriber, runtime) {
         Ok(started) => {
-            let _ = scribe.set(started);
+            let _ = parts.scribe.set(started);
         }
         Err(error) => tracing::error!(%error, "calls are not stored: no thread can be started"),
     }

@@ -24,6 +24,7 @@ mod outside;
 mod proxy;
 #[cfg(test)]
 mod record;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod shutdown;

@@ -155,7 +155,7 @@ fn setup(url: &str) -> Setup {
             limits: EnvelopeLimits { messages: 10_000, nesting: 128, tools: 1_000 },
             providers,
             proxies: EnvironmentProxies::default(),
-            recording: Default::default(),
+            recording: lockgate_engine::RecordingMode::default(),
             repair_duplicate_tools: false,
             strict: false,
         },
