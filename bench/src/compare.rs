@@ -35,9 +35,21 @@ pub(crate) struct CompareArgs {
     /// How often each scenario is repeated for each target.
     #[arg(long, env = "BENCH_REPS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     reps: u32,
+    /// Whether Lockgate records calls, as it does by default. The time of its recorder is counted until all is stored.
+    #[arg(long, value_enum, default_value_t = Recording::On)]
+    record: Recording,
     /// Seconds of each run's window.
     #[arg(long, env = "BENCH_SECS", default_value_t = 1.0)]
     secs: f64,
+}
+
+/// Whether calls are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Recording {
+    /// They are not.
+    Off,
+    /// They are.
+    On,
 }
 
 /// What one run came to; microseconds.
@@ -74,7 +86,7 @@ pub(crate) async fn main(args: CompareArgs) -> io::Result<ExitCode> {
     let files = raise_files();
     let beside = || Ok::<_, io::Error>(std::env::current_exe()?.with_file_name("lockgate"));
     let lockgate = args.lockgate.clone().map_or_else(beside, Ok)?;
-    let house = House::open(cores, lockgate).await?;
+    let house = House::open(cores, lockgate, args.record).await?;
     let mut report = Report::new(Machine::find(cores), &house.kinds());
     let wanted =
         |name: &str| args.only.is_empty() || args.only.iter().any(|part| name.contains(part.as_str()));
@@ -88,7 +100,7 @@ pub(crate) async fn main(args: CompareArgs) -> io::Result<ExitCode> {
         for scenario in scenarios {
             say(&format!("{scenario} …"))?;
             let runs = repeat(&house, &targets, scenario, &args, &mut report).await?;
-            report.rows.extend(rows(scenario, &runs));
+            report.rows.extend(rows(scenario, &runs, args.record));
             report.notes.extend(idle_note(scenario, &runs));
         }
     }
@@ -143,15 +155,23 @@ async fn once(house: &House, target: &Target, scenario: Scenario, secs: f64) -> 
     };
     let pace = Pace { workers, warm, window: Duration::try_from_secs_f64(secs).map_err(io::Error::other)? };
     let cpu = || target.process.as_ref().map_or(0.0, crate::process::Process::cpu_us);
+    let before = cpu();
     let mut seen = closed_loop(&order, pace, cpu).await;
+    // What is left for the recorder to do belongs to these answers, and must not meet the next target's.
+    target.settled().await?;
+    let all = (cpu() - before) / seen.all.max(1) as f64;
     let mut errors = std::mem::take(&mut seen.errors);
     if seen.answers == 0 {
         errors.insert("no complete answer".to_owned(), 1);
     }
     let per = |number: usize| (number > 0).then(|| seen.cpu_us / number as f64);
     let run = Run {
-        cpu_per_answer: per(seen.answers),
-        cpu_per_chunk: per(seen.answers * shape.chunks),
+        cpu_per_answer: if target.records { Some(all) } else { per(seen.answers) },
+        cpu_per_chunk: if target.records {
+            Some(all / shape.chunks as f64)
+        } else {
+            per(seen.answers * shape.chunks)
+        },
         busy: target.process.as_ref().map(|_| seen.cpu_us / (secs * 1e6)),
         total: percentile(&mut seen.totals, 0.5),
         first_byte: percentile(&mut seen.first_bytes, 0.5),
@@ -172,7 +192,7 @@ fn idle_note(scenario: Scenario, runs: &Runs) -> Option<String> {
 }
 
 /// The rows of the report that a scenario fills.
-fn rows(scenario: Scenario, runs: &Runs) -> Vec<Row> {
+fn rows(scenario: Scenario, runs: &Runs, record: Recording) -> Vec<Row> {
     let figures = |kind: Kind, measure| -> Vec<Option<f64>> {
         runs.get(&kind).into_iter().flatten().map(|run| run.figure(measure)).collect()
     };
@@ -191,7 +211,7 @@ fn rows(scenario: Scenario, runs: &Runs) -> Vec<Row> {
         let cells = Kind::ALL.map(cell);
         Row { what: format!("{scenario}: {}", measure.name()), unit: "µs", cells, goal }
     };
-    scenario.measures().into_iter().map(row).collect()
+    scenario.measures(record == Recording::On).into_iter().map(row).collect()
 }
 
 /// Memory, open streams and cold starts, one target after the other.
@@ -258,7 +278,7 @@ mod tests {
         // The second repetition ran on a machine at half its speed.
         let totals =
             [[100.0, 200.0, 100.0], [200.0, 300.0, 200.0], [210.0, 320.0, 210.0], [230.0, 900.0, 230.0]];
-        let rows = rows(scenario, &runs(totals));
+        let rows = rows(scenario, &runs(totals), Recording::Off);
         let cell = rows[0].cells[Kind::Lockgate as usize].unwrap();
         assert_eq!((cell.value, cell.added), (230.0, Some(130.0)));
         assert_eq!(rows[0].cells[Kind::Nginx as usize].unwrap().added, Some(100.0));
@@ -279,6 +299,6 @@ mod tests {
     fn a_target_that_is_not_there_has_no_figure() {
         let mut runs = runs([[100.0; 3], [200.0; 3], [210.0; 3], [230.0; 3]]);
         runs.remove(&Kind::Nginx);
-        assert!(rows(Scenario::all()[0], &runs)[0].cells[Kind::Nginx as usize].is_none());
+        assert!(rows(Scenario::all()[0], &runs, Recording::Off)[0].cells[Kind::Nginx as usize].is_none());
     }
 }

@@ -45,6 +45,8 @@ pub(crate) type Errors = BTreeMap<String, usize>;
 /// What the workers saw within the window. Times are microseconds.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
+    /// Answers that were complete, those outside of the window included.
+    pub(crate) all: usize,
     /// Answers that were complete.
     pub(crate) answers: usize,
     /// From the start of sending to the end of the answer.
@@ -68,12 +70,13 @@ thread_local! {
 pub(crate) async fn closed_loop(order: &Order, pace: Pace, cpu: impl Fn() -> f64) -> Seen {
     let seen = Rc::new(RefCell::new(Seen::default()));
     let over = Rc::new(Cell::new(false));
+    let all = Rc::new(Cell::new(0));
     let local = tokio::task::LocalSet::new();
     local
         .run_until(async {
             let mut workers = JoinSet::new();
             for _ in 0..pace.workers {
-                workers.spawn_local(work(order.clone(), seen.clone(), over.clone()));
+                workers.spawn_local(work(order.clone(), seen.clone(), (over.clone(), all.clone())));
             }
             tokio::time::sleep(pace.warm).await;
             let errors = std::mem::take(&mut *seen.borrow_mut()).errors;
@@ -84,6 +87,7 @@ pub(crate) async fn closed_loop(order: &Order, pace: Pace, cpu: impl Fn() -> f64
             let mut result = std::mem::take(&mut *seen.borrow_mut());
             over.set(true);
             while workers.join_next().await.is_some() {}
+            result.all = all.get();
             for (kind, number) in &seen.borrow().errors {
                 *result.errors.entry(kind.clone()).or_default() += number;
             }
@@ -93,13 +97,14 @@ pub(crate) async fn closed_loop(order: &Order, pace: Pace, cpu: impl Fn() -> f64
         .await
 }
 
-async fn work(mut order: Order, seen: Rc<RefCell<Seen>>, over: Rc<Cell<bool>>) {
+async fn work(mut order: Order, seen: Rc<RefCell<Seen>>, (over, all): (Rc<Cell<bool>>, Rc<Cell<usize>>)) {
     let mut connection = None;
     let mut reader = Reader::default();
     while !over.get() {
         let exchange = exchange(&mut order, &mut connection, &mut reader);
         match tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|late| Err(late.into())) {
             Ok(times) => {
+                all.set(all.get() + 1);
                 let mut seen = seen.borrow_mut();
                 seen.answers += 1;
                 seen.totals.push(times.total);

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use crate::compare::Recording;
 use crate::dialect::{Dialect, Shape};
 use crate::http::Connection;
 use crate::process::{Cores, Process, free_address};
@@ -30,6 +31,7 @@ pub(crate) struct House {
     folder: TempDir,
     lockgate: PathBuf,
     nginx: Option<PathBuf>,
+    records: bool,
     upstream: SocketAddr,
     _upstream: Process,
 }
@@ -39,13 +41,42 @@ pub(crate) struct House {
 pub(crate) struct Target {
     pub(crate) kind: Kind,
     pub(crate) address: SocketAddr,
+    /// Whether it records what it is asked.
+    pub(crate) records: bool,
     /// None for the way without a target.
     pub(crate) process: Option<Process>,
 }
 
+impl Target {
+    /// Waits until everything that it was asked is recorded.
+    pub(crate) async fn settled(&self) -> io::Result<()> {
+        if !self.records {
+            return Ok(());
+        }
+        let start = Instant::now();
+        loop {
+            let mut connection = Connection::new(TcpStream::connect(self.address).await?)?;
+            connection.write(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").await?;
+            let Some(head) = connection.head().await? else {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            };
+            let (mut framing, mut body) = (head.framing(), Vec::new());
+            while !connection.body(&mut framing, &mut body).await? {}
+            if memchr::memmem::find(&body, b"\"waiting\":0,").is_some() {
+                return Ok(());
+            }
+            if start.elapsed() > Duration::from_mins(1) {
+                let said = String::from_utf8_lossy(&body).into_owned();
+                return Err(io::Error::other(format!("the record is not stored after a minute: {said}")));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
 impl House {
     /// Starts the upstream; `lockgate` is the release binary.
-    pub(crate) async fn open(cores: Cores, lockgate: PathBuf) -> io::Result<Self> {
+    pub(crate) async fn open(cores: Cores, lockgate: PathBuf, record: Recording) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let upstream = free_address()?;
         let mut command = Command::new(env::current_exe()?);
@@ -54,7 +85,8 @@ impl House {
         let mut process = Process::start(&mut command, cores.harness, cores.harness, &log)?;
         ready(upstream, &mut process, &log).await?;
         let (key, hash) = new_key(&lockgate)?;
-        Ok(Self { key, hash, cores, folder, lockgate, nginx: nginx(), upstream, _upstream: process })
+        let records = record == Recording::On;
+        Ok(Self { key, hash, cores, folder, lockgate, nginx: nginx(), records, upstream, _upstream: process })
     }
 
     /// What can be compared on this machine.
@@ -68,7 +100,10 @@ impl House {
         let mut command = match kind {
             Kind::Bare => self.bare(address)?,
             Kind::Direct => {
-                return Ok((Target { kind, address: self.upstream, process: None }, Duration::ZERO));
+                return Ok((
+                    Target { kind, address: self.upstream, records: false, process: None },
+                    Duration::ZERO,
+                ));
             }
             Kind::Lockgate => self.lockgate(address)?,
             Kind::Nginx => self.nginx(address, connections)?,
@@ -77,7 +112,10 @@ impl House {
         let start = Instant::now();
         let mut process = Process::start(&mut command, self.cores.target, self.cores.harness, &log)?;
         ready(address, &mut process, &log).await?;
-        Ok((Target { kind, address, process: Some(process) }, start.elapsed()))
+        Ok((
+            Target { kind, address, records: kind == Kind::Lockgate && self.records, process: Some(process) },
+            start.elapsed(),
+        ))
     }
 
     fn bare(&self, address: SocketAddr) -> io::Result<Command> {
@@ -88,7 +126,7 @@ impl House {
 
     fn lockgate(&self, address: SocketAddr) -> io::Result<Command> {
         let file = self.folder.path().join("lockgate.yaml");
-        fs::write(&file, lockgate_yaml(address, self.upstream, &self.hash))?;
+        fs::write(&file, lockgate_yaml(address, self.upstream, &self.hash, self.records))?;
         let mut command = Command::new(&self.lockgate);
         command.args(["serve", "--no-detect", "--config"]).arg(file);
         // Nothing of the machine's own set-up shall matter, nor what the process before has recorded.
@@ -108,7 +146,7 @@ impl House {
 }
 
 /// The configuration that Lockgate is measured with.
-fn lockgate_yaml(listen: SocketAddr, upstream: SocketAddr, hash: &str) -> String {
+fn lockgate_yaml(listen: SocketAddr, upstream: SocketAddr, hash: &str, records: bool) -> String {
     let provider = |dialect: Dialect, path: &str| {
         let models: Vec<String> =
             Shape::ALL.iter().map(|shape| format!("\"{}\"", shape.model(dialect))).collect();
@@ -118,8 +156,9 @@ fn lockgate_yaml(listen: SocketAddr, upstream: SocketAddr, hash: &str) -> String
             models.join(", ")
         )
     };
+    let mode = if records { "redacted" } else { "off" };
     format!(
-        "server:\n  listen: \"{listen}\"\nkeys:\n  - name: bench\n    hash: \"{hash}\"\nproviders:\n{}{}",
+        "record: {{mode: {mode}}}\nserver:\n  listen: \"{listen}\"\nkeys:\n  - name: bench\n    hash: \"{hash}\"\nproviders:\n{}{}",
         provider(Dialect::Anthropic, ""),
         provider(Dialect::OpenAi, "/v1"),
     )
@@ -185,7 +224,7 @@ mod tests {
     #[test]
     fn configurations_name_the_address_the_upstream_and_every_model() {
         let [listen, upstream] = ["127.0.0.1:1", "127.0.0.1:2"].map(|address| address.parse().unwrap());
-        let yaml = lockgate_yaml(listen, upstream, "blake3:00");
+        let yaml = lockgate_yaml(listen, upstream, "blake3:00", true);
         for shape in Shape::ALL {
             assert!(Dialect::ALL.iter().all(|dialect| yaml.contains(&shape.model(*dialect))), "{yaml}");
         }

@@ -93,6 +93,8 @@ struct Shared {
     /// Held for as long as the process lives, so that no other takes the same folder.
     _lock: File,
     lost: AtomicU64,
+    /// Calls that were noted to their end.
+    ended: AtomicU64,
     news: News,
     next: AtomicU64,
     ring: Mutex<Ring>,
@@ -165,6 +167,7 @@ impl Log {
             lanes: (0..bounds.lanes.max(1)).map(|_| Lane::default()).collect(),
             _lock: lock,
             lost: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
             news: News::default(),
             next: AtomicU64::new(0),
             ring: Mutex::default(),
@@ -178,10 +181,17 @@ impl Log {
     /// Appends a frame of a call. `frame` has room for the frame's head in front ([`segment::HEAD`]). Never fails: what
     /// becomes of it otherwise is in [`State`].
     pub(crate) fn append(&self, call: Uuid, sequence: u32, last: bool, frame: Vec<u8>) {
-        self.0.shared.append(Frame { bytes: frame, call, last, sequence });
+        let shared = &self.0.shared;
+        shared.ended.fetch_add(u64::from(last), Ordering::Relaxed);
+        shared.append(Frame { bytes: frame, call, last, sequence });
         if last {
-            self.0.shared.news.tell();
+            shared.news.tell();
         }
+    }
+
+    /// Calls that were noted to their end since the start.
+    pub(crate) fn ended(&self) -> u64 {
+        self.0.shared.ended.load(Ordering::Relaxed)
     }
 
     /// How it is doing.
@@ -375,6 +385,7 @@ impl Shared {
         let mut ring = locked(&self.ring);
         if ring.bytes + frame.bytes.len() > self.bounds.ring {
             self.lost.fetch_add(1, Ordering::Relaxed);
+            self.ended.fetch_sub(u64::from(frame.last), Ordering::Relaxed);
             return;
         }
         ring.bytes += frame.bytes.len();

@@ -42,6 +42,8 @@ impl RawCall {
 pub struct Scanner {
     calls: HashMap<Uuid, Places>,
     damaged: u64,
+    /// Ends of calls of this process that were seen.
+    ended: u64,
     files: BTreeMap<Arc<Path>, File>,
     log: Log,
 }
@@ -68,12 +70,17 @@ struct Places {
 impl Scanner {
     /// Reads a log from its oldest file.
     pub fn new(log: Log) -> Self {
-        Self { calls: HashMap::new(), damaged: 0, files: BTreeMap::new(), log }
+        Self { calls: HashMap::new(), damaged: 0, ended: 0, files: BTreeMap::new(), log }
     }
 
     /// Bytes that could not be read, so far.
     pub fn damaged(&self) -> u64 {
         self.damaged
+    }
+
+    /// Calls of this process whose end it has seen.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended
     }
 
     /// Looks at what is new, and says which calls can be taken.
@@ -131,6 +138,7 @@ impl Scanner {
                         let places = self.calls.entry(head.call).or_default();
                         places.ours |= ours;
                         if head.last {
+                            self.ended += u64::from(ours);
                             places.ended = Some((head.sequence + 1, Instant::now()));
                         }
                         places.frames.push((path.clone(), head, at));

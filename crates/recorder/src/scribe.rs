@@ -66,6 +66,7 @@ pub struct Progress {
 
 /// The thread that stores calls.
 pub struct Scribe {
+    log: Log,
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -74,6 +75,8 @@ pub struct Scribe {
 struct Shared {
     damaged: AtomicU64,
     quarantined: AtomicU64,
+    /// Ends of calls that were seen in the log.
+    seen: AtomicU64,
     stop: AtomicBool,
     stored: AtomicU64,
     trouble: Mutex<Option<String>>,
@@ -92,14 +95,14 @@ impl Scribe {
         let mut work = Work {
             log: log.clone(),
             runtime,
-            scanner: Scanner::new(log),
+            scanner: Scanner::new(log.clone()),
             shared: shared.clone(),
             store,
             transcriber,
             unwoven: HashSet::new(),
         };
         let thread = std::thread::Builder::new().name("lockgate-scribe".into()).spawn(move || work.run())?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self { log, shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// How it goes.
@@ -109,8 +112,13 @@ impl Scribe {
             quarantined: self.shared.quarantined.load(Ordering::Relaxed),
             stored: self.shared.stored.load(Ordering::Relaxed),
             trouble: self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            waiting: self.shared.waiting.load(Ordering::Relaxed),
+            waiting: self.shared.waiting.load(Ordering::Relaxed) + self.unseen(),
         }
+    }
+
+    /// Calls that have ended since the log was looked at.
+    fn unseen(&self) -> usize {
+        self.log.ended().saturating_sub(self.shared.seen.load(Ordering::Relaxed)) as usize
     }
 
     /// Stores what is complete, with one more try if the database does not answer, and ends. Blocks.
@@ -296,6 +304,7 @@ impl Work {
 
     fn note(&self, held: Option<String>) {
         self.shared.waiting.store(self.scanner.waiting(), Ordering::Relaxed);
+        self.shared.seen.store(self.scanner.ended(), Ordering::Relaxed);
         self.shared.damaged.store(self.scanner.damaged(), Ordering::Relaxed);
         let mut trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*trouble, &held) {

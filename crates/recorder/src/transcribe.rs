@@ -10,6 +10,7 @@ mod texts;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -110,9 +111,10 @@ impl Transcriber {
             }
             (_, _) => Step::New,
         };
-        let mut weave = Weave { cleaner: &mut self.cleaner, fresh: Vec::new(), memory, mode };
+        let mut weave = Weave { cleaner: &mut self.cleaner, fresh: Vec::new(), masked: false, memory, mode };
         weave.bodies(&reel, &closed, &mut record.bodies);
         record.pieces = weave.fresh;
+        let masked = weave.masked;
         if memory.pieces.len() > PIECES {
             memory.pieces.clear();
         }
@@ -123,7 +125,8 @@ impl Transcriber {
             texts::of_answer(opened.dialect, closed.stream, &reel.client_answer().bytes, &mut record.texts);
         }
         self.mask_details(mode, &mut record);
-        if mode == Mode::Redacted {
+        // The texts are what the bodies say.
+        if masked {
             for text in &mut record.texts {
                 self.cleaner.text(&mut text.text);
             }
@@ -250,6 +253,8 @@ impl Memory {
 struct Weave<'a> {
     cleaner: &'a mut Cleaner,
     fresh: Vec<Piece>,
+    /// Whether any secret was found.
+    masked: bool,
     memory: &'a mut Memory,
     mode: Mode,
 }
@@ -274,9 +279,10 @@ impl Weave<'_> {
 
     fn body(&mut self, part: Part, kind: BodyKind, track: &Track) -> Body {
         let bytes = match self.mode {
-            Mode::Full => std::borrow::Cow::Borrowed(track.bytes.as_slice()),
+            Mode::Full => Cow::Borrowed(track.bytes.as_slice()),
             Mode::Metadata | Mode::Off | Mode::Redacted => self.cleaner.body(&track.bytes),
         };
+        self.masked |= matches!(bytes, Cow::Owned(_));
         let pieces = &mut self.memory.pieces;
         let woven = Weaver::weave(&bytes, &mut |hash| pieces.contains(hash));
         for piece in woven.new_pieces {
