@@ -3,10 +3,10 @@
 //! The way of a call: server route → `Envelope::read` (limits, model, stream) → `Names::resolve` → pass, or parse →
 //! `ToolNames::plain` → `Continuity::restore` → write → `attempt::open` (credential, endpoint, sign, send, retry) →
 //! `Pipe` (decode → tool names → sequencer → encode, or frames as they are) → `AnswerBody` → client; the report goes
-//! to the observer when the body is over.
+//! to the observer when the body is over. A `Tape` of the recorder notes what comes and goes on the way (`tap`).
 //!
 //! Knows no socket of a client, no route and no configuration file. Nothing on a call's path waits for anything but
-//! the provider.
+//! the provider; what it notes is one write into the page cache now and then.
 
 mod answer;
 mod attempt;

@@ -22,9 +22,9 @@ use lockgate_session::{
     Facts, Identity, Lineage, Members, Messages, SessionSource, Step, TurnKind, Work, identify,
 };
 use lockgate_store::{
-    Attempt as StoredAttempt, Body, BodyKind, Call, CallError, Client, Details, Lineage as Place, Offsets,
-    Outcome, Part, Piece, PieceHash, Principal, Record, Recording, Route, Scope, SessionFacts, SessionRef,
-    Timing, Title, TitleSource, Weaver,
+    Attempt as StoredAttempt, Body, BodyKind, Call, CallError, Client, Details, Error, Lineage as Place,
+    Offsets, Outcome, Part, Piece, PieceHash, Principal, Record, Recording, Route, Scope, SessionFacts,
+    SessionRef, Timing, Title, TitleSource, Weaver,
 };
 use lockgate_wire::format;
 use lru::LruCache;
@@ -71,7 +71,7 @@ impl Transcriber {
         Self { cleaner: Cleaner::new(redactor), prices, sessions: LruCache::new(SESSIONS) }
     }
 
-    fn record(&mut self, raw: &RawCall, known: &mut Known<'_>) -> Result<Record, lockgate_store::Error> {
+    fn record(&mut self, raw: &RawCall, known: &mut Known<'_>) -> Result<Record, Error> {
         let reel = Reel::of(raw);
         let closed = reel.closed.as_ref().map(|(_, closed)| closed.clone()).unwrap_or_default();
         let mode = reel.opened.as_ref().map_or(Mode::default(), |opened| opened.mode);
@@ -93,17 +93,18 @@ impl Transcriber {
             self.mask_details(mode, &mut record);
             return Ok(record);
         }
-        if !self.sessions.contains(&scope) {
-            let pieces = match &scope {
-                Scope::Call(_) => HashSet::new(),
-                Scope::Session(_) => known(&scope)?,
-            };
-            let resumed = !pieces.is_empty();
-            self.sessions.put(scope.clone(), Memory { pieces, resumed, ..Memory::default() });
-        }
-        let Some(memory) = self.sessions.get_mut(&scope) else { return Ok(record) };
+        let mut alone = Memory::default();
+        let memory = match &scope {
+            Scope::Call(_) => &mut alone,
+            Scope::Session(_) => self.sessions.try_get_or_insert_mut(scope.clone(), || {
+                let pieces = known(&scope)?;
+                Ok::<_, Error>(Memory { resumed: !pieces.is_empty(), pieces, ..Memory::default() })
+            })?,
+        };
         let step = match (&conversation, &identity) {
-            (Some(conversation), Some(identity)) if !is_housekeeping(identity) => {
+            // What a client asks for itself repeats what is known, or is nobody's words.
+            (_, Some(identity)) if is_housekeeping(identity) => Step::Same,
+            (Some(conversation), Some(identity)) => {
                 // Clients repeat with each call where the session began; what was seen since then counts.
                 memory.work.update(&identity.work);
                 record.session.branch.clone_from(&memory.work.branch);
@@ -137,7 +138,9 @@ impl Transcriber {
     /// The row.
     fn call(&self, raw: &RawCall, reel: &Reel, closed: &Closed, identity: Option<&Identity>) -> Call {
         let opened = reel.opened.as_ref();
-        let started_us = opened.map_or(0, |opened| opened.at_us);
+        // An id begins with the time at which it was made.
+        let made = || raw.id.get_timestamp().map_or(0, |at| at.to_unix().0.cast_signed() * 1_000_000);
+        let started_us = opened.map_or_else(made, |opened| opened.at_us);
         let last = reel.attempts.last();
         let usage = closed.usage.clone().unwrap_or_default();
         let provider = closed.provider.clone().or_else(|| last.map(|attempt| attempt.sent.provider.clone()));
@@ -229,7 +232,7 @@ impl Transcriber {
 }
 
 impl Transcribe for Transcriber {
-    fn transcribe(&mut self, call: &RawCall, known: &mut Known<'_>) -> Result<Record, lockgate_store::Error> {
+    fn transcribe(&mut self, call: &RawCall, known: &mut Known<'_>) -> Result<Record, Error> {
         self.record(call, known)
     }
 

@@ -216,6 +216,21 @@ fn a_call_without_an_end_was_interrupted_and_what_is_there_is_kept() {
     // Not even its first notes are left.
     let record = desk.record(&RawCall { ended: true, entries: Vec::new(), id: Uuid::now_v7(), missing: 1 });
     assert_eq!(record.call.outcome, Outcome::Complete);
+    assert!(record.call.timing.started_us > 1_700_000_000_000_000, "the id tells the time");
+}
+
+#[test]
+fn what_a_client_asks_for_itself_is_not_found_as_words_of_the_session() {
+    let mut desk = Desk::new();
+    let messages = [json!({"role": "user", "content": "Find me once."})];
+    desk.record(&whole(&turn(&messages)));
+    let mut count = whole(&turn(&messages));
+    let (_, Entry::Opened(opened)) = &mut count.entries[0] else { panic!("no beginning") };
+    opened.operation = Operation::CountTokens;
+    opened.path = "/v1/messages/count_tokens".into();
+    let record = desk.record(&count);
+    assert_eq!(record.call.lineage.turn_kind.as_deref(), Some("housekeeping:count-tokens"));
+    assert!(record.texts.iter().all(|text| text.side != Side::User), "{:?}", record.texts);
 }
 
 #[test]
