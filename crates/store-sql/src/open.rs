@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lockgate_store::Error;
 use sqlx::pool::PoolOptions;
@@ -17,6 +17,9 @@ use crate::{Database, Options, Place};
 
 /// Statements that a connection keeps prepared: four lengths of inserts for each table, and the queries.
 const STATEMENTS: usize = 128;
+
+/// Between two tries at a file that others are just opening.
+const AGAIN: Duration = Duration::from_millis(20);
 
 impl Database {
     /// Opens a database, and makes it where it is a file that is not there. Fails where the schema is newer than this version.
@@ -51,7 +54,16 @@ impl Database {
                 (writers, readers, None)
             }
         };
-        migrate(&writers, file, steps).await?;
+        let patience = Instant::now() + options.busy_timeout;
+        while let Err(fault) = migrate(&writers, file, steps).await {
+            // Several processes that begin at once all want to switch a new file to its write-ahead log, and SQLite lets those that come
+            // second fail instead of wait.
+            let locked = matches!(&fault, Fault::Other(Error::Locked(_)));
+            if !locked || Instant::now() > patience {
+                return Err(fault);
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
         let (page_budget, statement_timeout) = (options.page_budget, options.statement_timeout);
         Ok(Self { page_budget, readers, statement_timeout, writers })
     }
