@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use lockgate_config::{Server, Store};
+use lockgate_config::{RecordMode, Server, Store};
 use lockgate_engine::{Engine, ProviderStatus};
 use lockgate_providers::{Credentials, Kind, OpenError};
 
@@ -42,6 +42,7 @@ pub(super) fn started(screen: &mut Screen, address: SocketAddr, store: &Store) -
             screen.paragraph(&lead("callers"), &format!("whoever has {}{passed}", one_of(keys)))?;
         }
     }
+    screen.paragraph(&lead("record"), &recorded(store))?;
     for warning in snapshot.warnings() {
         screen.paragraph(&styled(ATTENTION, &lead("warning")), &warning.to_string())?;
     }
@@ -56,6 +57,26 @@ pub(super) fn started(screen: &mut Screen, address: SocketAddr, store: &Store) -
     screen.line(&format!("{}OPENAI_BASE_URL={url}/v1", lead("OpenAI SDK")))?;
     screen.line(&format!("{}ANTHROPIC_BASE_URL={url}", lead("Anthropic SDK")))?;
     screen.line("")
+}
+
+/// What is kept of calls, and where.
+fn recorded(store: &Store) -> String {
+    let snapshot = store.current();
+    let record = &snapshot.config().record;
+    let how = match record.mode {
+        RecordMode::Full => "every call in full, secrets too",
+        RecordMode::Metadata => "every call without its contents",
+        RecordMode::Off => return "nothing, but for keys that say otherwise".to_owned(),
+        RecordMode::Redacted => "every call, with secrets masked",
+    };
+    match record.folder(&store.inputs().environment) {
+        // A database's address may hold its password.
+        Some(folder) if record.database.is_some() => {
+            format!("{how}; in the database that the configuration names, through {}", folder.display())
+        }
+        Some(folder) => format!("{how}; in {}", folder.display()),
+        None => "nothing: there is no home; name a folder as `record.directory`".to_owned(),
+    }
 }
 
 /// Whether a caller without a key of this gateway can use its own at some provider.

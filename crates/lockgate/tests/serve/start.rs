@@ -28,6 +28,7 @@ fn a_start_with_nothing_says_who_may_call_and_what_is_missing() {
     let out = gateway.screen();
     assert!(out.contains("no provider has a key here"), "{out}");
     assert!(out.contains("this machine only, without a key"), "{out}");
+    assert!(out.contains("every call, with secrets masked; in"), "{out}");
     assert!(out.contains(&format!("OPENAI_BASE_URL=http://{}/v1", gateway.address)), "{out}");
     assert!(out.contains("with the caller's own key"), "{out}");
     assert!(!out.contains('\u{1b}') && !gateway.log().contains('\u{1b}'), "{out}");
