@@ -390,7 +390,10 @@ impl Shared {
         }
         ring.bytes += frame.bytes.len();
         ring.frames.push_back(frame);
-        self.wake.notify_one();
+        // A disk in trouble is tried again once a second, not with each call.
+        if ring.trouble.is_none() {
+            self.wake.notify_one();
+        }
     }
 
     /// The log's own thread: empties the ring, syncs.
