@@ -247,7 +247,6 @@ impl Work {
         }
         let Err(error) = self.runtime.block_on(self.store.write(batch)) else {
             for record in batch {
-                self.unwoven.remove(&record.call.id);
                 self.settle(record.call.id);
             }
             self.shared.stored.fetch_add(batch.len() as u64, Ordering::Relaxed);
@@ -297,6 +296,7 @@ impl Work {
     }
 
     fn settle(&mut self, call: Uuid) {
+        self.unwoven.remove(&call);
         if let Err(error) = self.scanner.done(call) {
             tracing::warn!(%error, "a file of the record cannot be deleted");
         }

@@ -37,11 +37,11 @@ use crate::scan::RawCall;
 use crate::scribe::{Known, Transcribe};
 use clean::Cleaner;
 
-/// Sessions that are remembered.
-const SESSIONS: NonZeroUsize = NonZeroUsize::new(512).unwrap();
+/// Sessions that are remembered: with [`PIECES`], some 40 MB at the very most.
+const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// Pieces that are remembered of a session.
-const PIECES: usize = 20_000;
+/// Pieces that are remembered of a session. One of two hundred turns has a few thousand.
+const PIECES: usize = 8_000;
 
 /// Makes records.
 pub struct Transcriber {
@@ -122,13 +122,15 @@ impl Transcriber {
         if let Some(conversation) = &conversation {
             texts::of_request(conversation, step, memory.resumed, &mut record.texts);
         }
+        let asked = record.texts.len();
         if let Some(opened) = &reel.opened {
             texts::of_answer(opened.dialect, closed.stream, &reel.client_answer().bytes, &mut record.texts);
         }
         self.mask_details(mode, &mut record);
-        // The texts are what the bodies say.
-        if masked {
-            for text in &mut record.texts {
+        if mode != Mode::Full {
+            // The request's texts are what its body says; an answer's may be whole where its body brought them in pieces.
+            let unseen = if masked { 0 } else { asked };
+            for text in &mut record.texts[unseen..] {
                 self.cleaner.text(&mut text.text);
             }
         }
@@ -264,26 +266,26 @@ struct Weave<'a> {
 
 impl Weave<'_> {
     fn bodies(&mut self, reel: &Reel, closed: &Closed, out: &mut Vec<Body>) {
-        let whole = |bytes: &[u8]| Track { bytes: bytes.to_vec(), times: vec![(bytes.len() as u64, 0)] };
-        out.push(self.body(Part::ClientRequest, BodyKind::Json, &whole(&reel.request)));
+        let at_once = |bytes: &[u8], at_us| [(bytes.len() as u64, at_us)];
+        let asked = &reel.request;
+        out.push(self.body(Part::ClientRequest, false, asked, &at_once(asked, 0)));
         if let Some(body) = &reel.sent_body {
-            let mut track = whole(body);
-            track.times[0].1 = reel.attempts.last().map_or(0, |attempt| attempt.sent_at_us);
-            out.push(self.body(Part::UpstreamRequest, BodyKind::Json, &track));
+            let at = reel.attempts.last().map_or(0, |attempt| attempt.sent_at_us);
+            out.push(self.body(Part::UpstreamRequest, false, body, &at_once(body, at)));
         }
-        let kind = if closed.stream { BodyKind::Sse } else { BodyKind::Json };
         if let Some(attempt) = reel.attempts.last().filter(|attempt| !attempt.answer.bytes.is_empty()) {
-            out.push(self.body(Part::UpstreamAnswer, kind, &attempt.answer));
+            let Track { bytes, times } = &attempt.answer;
+            out.push(self.body(Part::UpstreamAnswer, closed.stream, bytes, times));
         }
-        if let Some(delivered) = &reel.delivered {
-            out.push(self.body(Part::ClientAnswer, kind, delivered));
+        if let Some(Track { bytes, times }) = &reel.delivered {
+            out.push(self.body(Part::ClientAnswer, closed.stream, bytes, times));
         }
     }
 
-    fn body(&mut self, part: Part, kind: BodyKind, track: &Track) -> Body {
+    fn body(&mut self, part: Part, stream: bool, bytes: &[u8], times: &[(u64, u64)]) -> Body {
         let bytes = match self.mode {
-            Mode::Full => Cow::Borrowed(track.bytes.as_slice()),
-            Mode::Metadata | Mode::Off | Mode::Redacted => self.cleaner.body(&track.bytes),
+            Mode::Full => Cow::Borrowed(bytes),
+            Mode::Metadata | Mode::Off | Mode::Redacted => self.cleaner.body(bytes),
         };
         self.masked |= matches!(bytes, Cow::Owned(_));
         let pieces = &mut self.memory.pieces;
@@ -292,8 +294,18 @@ impl Weave<'_> {
             self.memory.pieces.insert(piece.hash);
             self.fresh.push(piece);
         }
-        let offsets = Offsets::of(track.times.iter().copied());
+        let offsets = Offsets::of(times.iter().copied());
+        let kind = kind_of(&bytes, stream);
         Body { head: woven.head, kind, offsets, part, size: bytes.len() as u64 }
+    }
+}
+
+/// What a body is, by how it begins: uploads, lines of JSON and answers of proxies go the same way.
+fn kind_of(bytes: &[u8], stream: bool) -> BodyKind {
+    match (bytes.trim_ascii_start().first(), stream) {
+        (Some(b'['), _) | (Some(b'{'), false) => BodyKind::Json,
+        (Some(b':' | b'd' | b'e' | b'i' | b'r'), true) => BodyKind::Sse,
+        (Some(_) | None, _) => BodyKind::Other,
     }
 }
 

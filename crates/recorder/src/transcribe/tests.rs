@@ -7,7 +7,7 @@ use lockgate_core::{Dialect, ErrorKind, StopReason, Usage};
 use lockgate_ledger::Catalogue;
 use lockgate_redact::{Level, Options, Redactor};
 use lockgate_store::rope::{Bounds, join};
-use lockgate_store::{Outcome, Part, PieceHash, Record, Side};
+use lockgate_store::{BodyKind, Outcome, Part, PieceHash, Record, Side};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -252,4 +252,15 @@ fn what_a_provider_says_of_its_cost_goes_before_the_price_list() {
     let answer = ANSWER.replace(r#""output_tokens":100"#, r#""output_tokens":100,"cost":0.0123"#);
     raw.entries[4] = (950, Entry::Received(answer.into_bytes()));
     assert_eq!(desk.record(&raw).call.cost_nano, Some(12_300_000));
+}
+
+#[test]
+fn a_body_is_called_what_it_is() {
+    let found = |bytes: &[u8], stream| super::kind_of(bytes, stream);
+    assert_eq!(found(b"{\"a\":1}", false), BodyKind::Json);
+    assert_eq!(found(b" [{}]", true), BodyKind::Json);
+    assert_eq!(found(b"data: {}\n\n", true), BodyKind::Sse);
+    assert_eq!(found(b"event: ping\n\n", true), BodyKind::Sse);
+    assert_eq!(found(b"{}\n{}\n", true), BodyKind::Other);
+    assert_eq!(found(b"--boundary\r\n", false), BodyKind::Other);
 }
