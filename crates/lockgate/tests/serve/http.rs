@@ -31,10 +31,15 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> io::Result<Self> {
+        Self::post_with(address, path, body, "")
+    }
+
+    /// The same with more header lines, each with its end.
+    fn post_with(address: SocketAddr, path: &str, body: &Value, more: &str) -> io::Result<Self> {
         let body = body.to_string();
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n",
+             {more}content-length: {}\r\n\r\n",
             body.len()
         );
         Self::send(address, &(head + &body))
@@ -69,6 +74,12 @@ impl Stream {
 pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     Stream::send(address, &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"))?
         .end()
+}
+
+/// With a key of the gateway.
+pub(crate) fn post_as(key: &str, address: SocketAddr, path: &str, body: &Value) -> Answer {
+    let more = format!("authorization: Bearer {key}\r\n");
+    Stream::post_with(address, path, body, &more).unwrap().end().unwrap()
 }
 
 pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Answer {

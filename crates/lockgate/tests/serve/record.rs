@@ -176,6 +176,42 @@ fn a_secret_that_a_client_sends_is_in_no_file() {
 }
 
 #[test]
+fn a_key_says_how_much_of_its_calls_is_kept() {
+    let upstream = Scripted::start(SCRIPT);
+    let home = Home::new();
+    let made = |name: &str| home.run(&["key", "new", "--name", name, "--json"]).json();
+    let (quiet, brief, open) = (made("quiet"), made("brief"), made("open"));
+    let entry = |name: &str, key: &serde_json::Value, more: &str| {
+        format!("  - {{name: {name}, hash: '{}'{more}}}\n", key["hash"].as_str().unwrap())
+    };
+    let keys = [
+        entry("quiet", &quiet, ", record: off"),
+        entry("brief", &brief, ", record: metadata"),
+        entry("open", &open, ""),
+    ];
+    home.write("lockgate.yaml", &format!("providers:\n{}keys:\n{}", upstream.entry("up", ""), keys.concat()));
+    let mut gateway = Gateway::start(&home);
+    let body =
+        serde_json::json!({"model": "up:m", "messages": [{"role": "user", "content": "a private matter"}]});
+    for key in [&quiet, &brief, &open] {
+        let answer =
+            http::post_as(key["key"].as_str().unwrap(), gateway.address, "/v1/chat/completions", &body);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    gateway.signal("TERM");
+    gateway.ended();
+    let calls = stored(&database(&home));
+    let of: Vec<Option<&str>> = calls.iter().map(|call| call.principal.key.as_deref()).collect();
+    assert_eq!(of, [Some("open"), Some("brief")]);
+    let (kept, left) = reading(&database(&home), async |database| {
+        let body = async |call: &Call| database.body(call.id, Part::ClientRequest).await.unwrap();
+        (body(&calls[0]).await, body(&calls[1]).await)
+    });
+    assert!(String::from_utf8(kept.unwrap()).unwrap().contains("a private matter"));
+    assert_eq!((left, calls[1].usage.output), (None, Some(34)));
+}
+
+#[test]
 fn nothing_is_written_where_nothing_shall_be_recorded() {
     let upstream = Scripted::start(SCRIPT);
     let home = home(&upstream, "record: {mode: off}\n");
