@@ -133,6 +133,9 @@ fn kilobytes(status: &str, field: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -152,11 +155,18 @@ mod tests {
     fn a_process_uses_memory_and_is_gone_after_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let cores = Cores::find().unwrap();
-        let mut command = Command::new("sleep");
+        let log = folder.path().join("log");
+        let mut command = Command::new("sh");
+        let held = "held=$(head -c 8000000 /dev/zero | tr '\\0' x); echo held; sleep 600";
         let mut process =
-            Process::start(command.arg("600"), cores.target, cores.harness, &folder.path().join("log"))
-                .unwrap();
-        assert!(!process.ended() && process.peak_mb() > 0.0 && process.peak_mb() >= process.rss_mb());
+            Process::start(command.args(["-c", held]), cores.target, cores.harness, &log).unwrap();
+        let start = Instant::now();
+        while !fs::read_to_string(&log).unwrap().contains("held") {
+            assert!(!process.ended() && start.elapsed() < Duration::from_secs(60));
+            thread::yield_now();
+        }
+        let used = process.rss_mb();
+        assert!(used > 7.0 && process.peak_mb() > 7.0, "{used} MB of at least 8 million bytes");
         let own = process.0.id();
         drop(process);
         assert!(!Path::new(&format!("/proc/{own}")).exists());
