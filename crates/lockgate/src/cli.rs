@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::env::Env;
 use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, BAD, Screen, styled};
-use crate::{ccr, config, connect, doctor, key, run, serve, upstream};
+use crate::{call, ccr, config, connect, doctor, key, run, serve, session, upstream};
 
 /// The lock between AI clients and model providers.
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Look at recorded calls.
+    #[command(subcommand)]
+    Call(CallCommand),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -51,8 +54,20 @@ pub enum Command {
     Run(run::RunArgs),
     /// Run the gateway (also what `lockgate` alone does).
     Serve(serve::ServeArgs),
+    /// Look at recorded sessions and name them.
+    #[command(subcommand)]
+    Session(SessionCommand),
     /// Run the scripted upstream: it plays every provider, for tests and demonstrations.
     Upstream(upstream::UpstreamArgs),
+}
+
+/// The commands below `lockgate call`.
+#[derive(Debug, Subcommand)]
+pub enum CallCommand {
+    /// List calls, the latest first.
+    List(call::ListArgs),
+    /// Show one call: what was asked, where it went, what it took; or one of its bodies.
+    Show(call::ShowArgs),
 }
 
 /// The commands below `lockgate config`.
@@ -95,6 +110,17 @@ pub enum KeyCommand {
     List(key::ListArgs),
     /// Print a new key and the hash that goes into the configuration.
     New(key::NewArgs),
+}
+
+/// The commands below `lockgate session`.
+#[derive(Debug, Subcommand)]
+pub enum SessionCommand {
+    /// List sessions, the latest active first.
+    List(session::ListArgs),
+    /// Give a session a title; it stays.
+    Rename(session::RenameArgs),
+    /// Show a session and its calls.
+    Show(session::ShowArgs),
 }
 
 /// The arguments, or what is wrong with them: where clap's words leave somebody alone, with what to write instead.
@@ -140,6 +166,8 @@ pub fn main(cli: &Cli) -> ExitCode {
 
 fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, Failure> {
     match command {
+        Command::Call(CallCommand::List(args)) => call::list(args, screen),
+        Command::Call(CallCommand::Show(args)) => call::show(args, screen),
         Command::Completions { shell } => {
             // Written at once: the generator takes a closed pipe for a fault of the program.
             let mut script = Vec::new();
@@ -159,6 +187,9 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Key(KeyCommand::New(args)) => key::new(args, screen),
         Command::Run(args) => run::main(args, env),
         Command::Serve(args) => serve::main(args, screen),
+        Command::Session(SessionCommand::List(args)) => session::list(args, screen),
+        Command::Session(SessionCommand::Rename(args)) => session::rename(args, screen),
+        Command::Session(SessionCommand::Show(args)) => session::show(args, screen),
         Command::Upstream(args) => upstream::main(args, screen),
     }
 }
@@ -170,6 +201,8 @@ fn wants_json(command: &Command) -> bool {
         | Command::Run(_)
         | Command::Serve(_)
         | Command::Upstream(_) => false,
+        Command::Call(CallCommand::List(args)) => args.json,
+        Command::Call(CallCommand::Show(args)) => args.json,
         Command::Config(ConfigCommand::Export(ExportCommand::Ccr(args))) => args.json,
         Command::Config(ConfigCommand::Import(ImportCommand::Ccr(args))) => args.json,
         Command::Config(ConfigCommand::Check(args)) => args.format == config::ReportFormat::Json,
@@ -178,6 +211,9 @@ fn wants_json(command: &Command) -> bool {
         Command::Doctor(args) => args.json,
         Command::Key(KeyCommand::List(args)) => args.json,
         Command::Key(KeyCommand::New(args)) => args.json,
+        Command::Session(SessionCommand::List(args)) => args.json,
+        Command::Session(SessionCommand::Rename(args)) => args.json,
+        Command::Session(SessionCommand::Show(args)) => args.json,
     }
 }
 

@@ -4,8 +4,8 @@
 //! first answer. Reloads on SIGHUP and when the file changes; a bad file keeps the last good configuration. SIGTERM
 //! and Ctrl-C let answers finish, a second one does not.
 
-pub(crate) mod plan;
 mod pages;
+pub(crate) mod plan;
 pub(crate) mod record;
 mod signals;
 mod summary;
