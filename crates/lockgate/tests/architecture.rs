@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// The crates of ours that a crate may use. A new edge needs an ADR (docs/adr/0001-crates-and-edges.md).
-const EDGES: [(&str, &[&str]); 16] = [
+const EDGES: [(&str, &[&str]); 17] = [
     (
         "lockgate",
         &[
             "config",
             "core",
             "engine",
+            "history",
             "ledger",
             "providers",
             "recorder",
@@ -33,6 +34,7 @@ const EDGES: [(&str, &[&str]); 16] = [
     ("lockgate-core", &[]),
     ("lockgate-engine", &["core", "providers", "recorder", "wire"]),
     ("lockgate-fuzz", &["config", "core", "providers", "wire"]),
+    ("lockgate-history", &["core", "ledger", "session", "store", "wire"]),
     ("lockgate-ledger", &["core"]),
     ("lockgate-providers", &["core", "wire"]),
     ("lockgate-recorder", &["core", "ledger", "redact", "session", "store", "wire"]),
@@ -49,9 +51,10 @@ const EDGES: [(&str, &[&str]); 16] = [
 const TEST_EDGES: [(&str, &str); 1] = [("lockgate-session", "lockgate-wire")];
 
 /// Crates that do no I/O over a network.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "lockgate-config",
     "lockgate-core",
+    "lockgate-history",
     "lockgate-ledger",
     "lockgate-providers",
     "lockgate-redact",

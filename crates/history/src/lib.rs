@@ -1,0 +1,25 @@
+//! The record as people and programs read it: calls and their bodies become conversations, analyses, exports; exports become records.
+//!
+//! Pure: does no I/O and knows no database. Whoever has a store hands over rows, details and bodies ([`Exchange::read`]), puts
+//! exchanges together call by call ([`Conversation`]), and asks what made it expensive ([`context_cost`], [`cache_misses`]).
+
+mod answer;
+mod cache;
+mod conversation;
+mod cost;
+mod exchange;
+mod intervention;
+mod message;
+mod print;
+
+pub use answer::Answer;
+pub use cache::{CacheMiss, Cause, Miss, ToolsChange, cache_misses};
+pub use conversation::{
+    CallNote, CallStep, Conversation, Entry, EntrySource, EntryState, Origin, Preamble, Thread, ToolUse, Turn,
+};
+pub use cost::{ContextCost, Pricing, Row, Split, Subject, by_catalogue, context_cost};
+pub use exchange::{Bodies, Exchange, Request, ToolOffer, media};
+pub use intervention::{Changed, Intervention, Line, Tag};
+pub use message::{
+    Arguments, Content, Media, MediaBytes, MediaPlace, Message, Piece, RAW_BYTES, Speaker, Spot,
+};
