@@ -3,6 +3,8 @@
 //! Takes the row and the bodies as bytes. What cannot be read is kept as text with the reason ([`Content::Unreadable`]); nothing
 //! here fails, and nothing is fetched. Policies show as [`Intervention`]s.
 
+use std::borrow::Cow;
+
 use lockgate_core::{Conversation, Dialect};
 use lockgate_store::{Call, Details, Part};
 use lockgate_wire::format;
@@ -197,6 +199,7 @@ impl ReadRequest {
 fn parse(dialect: Option<Dialect>, operation: &str, body: &[u8]) -> Result<Conversation, String> {
     let Some(dialect) = dialect else { return Err("the path belongs to no dialect".to_owned()) };
     let format = format(dialect);
+    let body = &*here(dialect, body);
     let read = match operation {
         "chat" => format.messages.parse(body),
         "count_tokens" => match format.tokens {
@@ -206,6 +209,23 @@ fn parse(dialect: Option<Dialect>, operation: &str, body: &[u8]) -> Result<Conve
         other => return Err(format!("`{other}` is no conversation")),
     };
     read.map_err(|failure| failure.message)
+}
+
+/// A body without the members that point to what the provider keeps: a parser whose conversation is to be sent on refuses
+/// it, and here nothing is sent on.
+fn here(dialect: Dialect, body: &[u8]) -> Cow<'_, [u8]> {
+    const MEMBERS: [&str; 4] = ["background", "conversation", "previous_response_id", "prompt"];
+    if dialect != Dialect::Responses {
+        return Cow::Borrowed(body);
+    }
+    let Ok(scan) = lockgate_wire::scan(body, 512) else { return Cow::Borrowed(body) };
+    let mut places: Vec<_> =
+        MEMBERS.iter().filter_map(|name| Some(scan.find(body, name)?.value.clone())).collect();
+    places.sort_by_key(|place| std::cmp::Reverse(place.start));
+    let without = |body: Cow<'_, [u8]>, place: std::ops::Range<usize>| {
+        Cow::Owned(lockgate_wire::splice(&body, place, b"null"))
+    };
+    places.into_iter().fold(Cow::Borrowed(body), without)
 }
 
 fn compaction(dialect: Dialect, conversation: &Conversation) -> Option<usize> {
