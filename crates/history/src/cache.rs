@@ -250,13 +250,12 @@ impl Miss {
     fn cost(&self, call: &Call, pricing: Pricing<'_>) -> Option<i64> {
         let mut hit = call.usage.clone();
         let mut missing = self.expected.saturating_sub(self.read);
-        for bucket in [&mut hit.cache_write_5m, &mut hit.cache_write_1h, &mut hit.input_uncached] {
-            if let Some(tokens) = bucket {
-                let moved = missing.min(*tokens);
-                *tokens -= moved;
-                missing -= moved;
-                hit.cache_read = Some(hit.cache_read.unwrap_or(0).saturating_add(moved));
-            }
+        let buckets = [&mut hit.cache_write_5m, &mut hit.cache_write_1h, &mut hit.input_uncached];
+        for tokens in buckets.into_iter().flatten() {
+            let moved = missing.min(*tokens);
+            *tokens -= moved;
+            missing -= moved;
+            hit.cache_read = Some(hit.cache_read.unwrap_or(0).saturating_add(moved));
         }
         let (paid, would) = (pricing(call, &call.usage)?, pricing(call, &hit)?);
         Some(paid.total.to_i64() - would.total.to_i64())

@@ -292,7 +292,7 @@ impl Conversation {
         if let Some(known) = self.preambles.iter().rposition(|known| known.print == print) {
             return known;
         }
-        self.preambles.push(Preamble { print, system, tools });
+        self.preambles.push(Preamble { system, tools, print });
         self.preambles.len() - 1
     }
 

@@ -83,7 +83,7 @@ impl Split {
             parts = usual(&call.usage);
         }
         let shares = apportion(total, &parts).unwrap_or_else(|| vec![0, 0, total, 0, 0]);
-        let nano = |at: usize| shares[at] as i64;
+        let nano = |at: usize| shares[at].cast_signed();
         let split = Self {
             cache_read: nano(0),
             cache_write: nano(1),

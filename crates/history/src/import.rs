@@ -163,12 +163,20 @@ impl Import<'_> {
     }
 }
 
+/// The head of an import.
+#[derive(Debug)]
+enum Head {
+    /// `None` = a call without a session.
+    Read(Option<Box<SessionHeader>>),
+    Unread,
+}
+
 /// Reads the lines of an export as they arrive: the head first, then a call with each.
 #[derive(Debug)]
 pub struct Importer {
     calls: HashSet<Uuid>,
     conversation: Conversation,
-    header: Option<Option<SessionHeader>>,
+    header: Head,
     limits: ImportLimits,
     /// The pieces that earlier records of this import bring along.
     pieces: HashSet<PieceHash>,
@@ -180,7 +188,7 @@ impl Importer {
         Self {
             calls: HashSet::new(),
             conversation: Conversation::new(),
-            header: None,
+            header: Head::Unread,
             limits,
             pieces: HashSet::new(),
         }
@@ -194,7 +202,7 @@ impl Importer {
 
     /// The next line, without its line break. Nothing for the head.
     pub fn line(&mut self, line: &[u8]) -> Result<Option<Record>, ImportFault> {
-        if self.header.is_some() {
+        if let Head::Read(_) = self.header {
             return self.call(line).map(Some);
         }
         self.bounded(line)?;
@@ -216,7 +224,7 @@ impl Importer {
             return Err(ImportFault::Format(said.format.chars().take(80).collect()));
         }
         let header: Header<'_> = serde_json::from_slice(json)?;
-        self.header = Some(header.session);
+        self.header = Head::Read(header.session.map(Box::new));
         Ok(())
     }
 
@@ -242,7 +250,7 @@ impl Importer {
         let mut lines = (0, 1);
         let placed = document.calls.into_iter().map(|call| {
             let at = (call.get().as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize).min(bytes.len());
-            lines.1 += bytes[lines.0..at].iter().filter(|byte| **byte == b'\n').count();
+            lines.1 += memchr::memchr_iter(b'\n', &bytes[lines.0..at]).count();
             lines.0 = at;
             (lines.1, call)
         });
@@ -257,7 +265,10 @@ impl Importer {
         let CallLine { bodies: lines, call, details } = serde_json::from_slice(json)?;
         let (call, details) = (call.into_owned(), details.into_owned());
         let wrong = |why| ImportFault::Call { call: call.id, why };
-        let header = self.header.clone().flatten();
+        let header = match &self.header {
+            Head::Read(Some(header)) => Some(header.as_ref().clone()),
+            Head::Read(None) | Head::Unread => None,
+        };
         if call.id.get_version_num() != 7 {
             return Err(wrong("has an id that is no UUIDv7"));
         }

@@ -132,6 +132,9 @@ fn add_message(message: &Message, same_dialect: bool, said: &mut Vec<Said>) {
 }
 
 fn add_piece(piece: &Piece, model: bool, same_dialect: bool, said: &mut Vec<Said>) {
+    if !same_dialect && piece.content.is_dialects_own() {
+        return;
+    }
     let (what, text) = match &piece.content {
         Content::Text { text } | Content::Refusal { text } => ("text", text.trim().to_owned()),
         Content::ToolCall { arguments, name, .. } => {
@@ -148,8 +151,6 @@ fn add_piece(piece: &Piece, model: bool, same_dialect: bool, said: &mut Vec<Said
             ("tool_result", text.strip_prefix("Error: ").unwrap_or(&text).to_owned())
         }
         Content::Unreadable { text, .. } => ("unreadable", text.clone()),
-        // Thoughts, media and blocks of one dialect's own change their form with the dialect, or are lost and declared so.
-        _ if !same_dialect => return,
         Content::Thinking { text, .. } => ("thinking", text.clone()),
         Content::ServerTool { raw, .. } | Content::Unknown { raw, .. } => {
             ("block", print::canonical(raw.get()))

@@ -356,6 +356,17 @@ impl Content {
         Self::Image(Media::of(&image.source, None, None))
     }
 
+    /// Whether it changes its form with the dialect, or is lost and declared so: thoughts, media, blocks of one dialect's own.
+    pub(crate) fn is_dialects_own(&self) -> bool {
+        self.media().is_some()
+            || matches!(self, Self::ServerTool { .. } | Self::Thinking { .. } | Self::Unknown { .. })
+    }
+
+    /// The words, where it is a text.
+    pub fn text(&self) -> Option<&str> {
+        if let Self::Text { text } = self { Some(text) } else { None }
+    }
+
     /// The medium, where it is one.
     pub fn media(&self) -> Option<&Media> {
         match self {

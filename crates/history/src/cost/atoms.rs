@@ -139,7 +139,7 @@ impl Atoms {
             return;
         };
         for (at, share) in parts.iter().zip(shares) {
-            *bucket(&mut self.sums[*at].split) += share as i64;
+            *bucket(&mut self.sums[*at].split) += share.cast_signed();
         }
     }
 }

@@ -188,10 +188,10 @@ impl Page<'_> {
                 }
             }
             Content::Thinking { redacted: true, .. } => {
-                self.out.push_str("*thoughts that only the provider can read*\n\n")
+                self.out.push_str("*thoughts that only the provider can read*\n\n");
             }
             Content::Thinking { text, .. } if text.is_empty() => {
-                self.out.push_str("*thoughts that are not told*\n\n")
+                self.out.push_str("*thoughts that are not told*\n\n");
             }
             Content::Thinking { text, .. } => self.folded("Thoughts", |out| quoted(text, out)),
             Content::ToolCall { arguments, name, .. } => {
@@ -285,7 +285,7 @@ fn result_piece(piece: &Piece, out: &mut String) {
             fenced(text, "", out);
         }
         Content::Refusal { text } | Content::Text { text } | Content::Thinking { text, .. } => {
-            fenced(text, "", out)
+            fenced(text, "", out);
         }
         Content::ToolCall { arguments, .. } => fenced(arguments.as_str(), "", out),
         Content::ToolResult { content, .. } => {

@@ -135,7 +135,7 @@ impl Writer<'_> {
                 self.answer_waiting();
                 for (at, piece) in pieces.iter().enumerate() {
                     if let Some(block) = block(&piece.content) {
-                        self.assistant(number, at, block);
+                        self.assistant(number, at, &block);
                     }
                 }
             }
@@ -150,7 +150,7 @@ impl Writer<'_> {
                 // A result without its call is what the provider would refuse.
                 if let Some(found) = self.waiting.iter().position(|waiting| waiting == id) {
                     self.waiting.remove(found);
-                    self.result(number, at, block, told(content, *is_error));
+                    self.result(number, at, &block, told(content, *is_error));
                 }
             } else {
                 said.push(block);
@@ -172,7 +172,7 @@ impl Writer<'_> {
         self.put(line);
     }
 
-    fn result(&mut self, number: usize, at: usize, block: Value, told: Value) {
+    fn result(&mut self, number: usize, at: usize, block: &Value, told: Value) {
         let mut line = self.line("user", number, at + 1);
         if let Some(prompt) = self.prompt {
             line.insert("promptId".to_owned(), prompt.to_string().into());
@@ -198,7 +198,7 @@ impl Writer<'_> {
         }
     }
 
-    fn assistant(&mut self, number: usize, at: usize, block: Value) {
+    fn assistant(&mut self, number: usize, at: usize, block: &Value) {
         if let Some(tool) = block["id"].as_str().filter(|_| block["type"] == "tool_use") {
             self.waiting.push(tool.to_owned());
         }
@@ -341,10 +341,7 @@ fn medium(kind: &str, media: &Media) -> Value {
 
 /// What the client itself shows of a result.
 fn told(content: &[Piece], is_error: bool) -> Value {
-    let texts = content.iter().filter_map(|piece| match &piece.content {
-        Content::Text { text } => Some(text.as_str()),
-        _ => None,
-    });
+    let texts = content.iter().filter_map(|piece| piece.content.text());
     let text = texts.collect::<Vec<_>>().join("\n");
     if is_error { format!("Error: {text}").into() } else { text.into() }
 }

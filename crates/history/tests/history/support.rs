@@ -1,5 +1,6 @@
 //! Sessions for tests: calls made of JSON, answers as streams, prices that are easy to reckon with.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -82,7 +83,8 @@ pub(crate) fn user(text: &str) -> Value {
     json!({"role": "user", "content": text})
 }
 
-pub(crate) fn assistant(blocks: Value) -> Value {
+pub(crate) fn assistant(blocks: impl Into<Value>) -> Value {
+    let blocks = blocks.into();
     json!({"role": "assistant", "content": blocks})
 }
 
@@ -90,7 +92,8 @@ pub(crate) fn says(text: &str) -> Value {
     json!([{"type": "text", "text": text}])
 }
 
-pub(crate) fn calls(id: &str, name: &str, input: Value) -> Value {
+pub(crate) fn calls(id: &str, name: &str, input: impl Into<Value>) -> Value {
+    let input = input.into();
     json!([{"type": "tool_use", "id": id, "name": name, "input": input}])
 }
 
@@ -102,7 +105,7 @@ pub(crate) fn result(id: &str, content: &str, is_error: bool) -> Value {
 pub(crate) fn stream(blocks: &Value) -> Vec<u8> {
     let mut out = String::new();
     let mut put = |event: &str, data: Value| {
-        out.push_str(&format!("event: {event}\ndata: {data}\n\n"));
+        write!(out, "event: {event}\ndata: {data}\n\n").unwrap();
     };
     let usage = json!({"input_tokens": 1, "output_tokens": 1});
     put(
@@ -226,8 +229,9 @@ pub(crate) fn prices(_: &Call, usage: &Usage) -> Option<Cost> {
             Some(Share { part, units, amount: Nano::new(units * price) })
         })
         .collect();
-    let total = parts.iter().map(|share| share.amount).sum();
-    Some(Cost { total, parts, basis: Basis::Table, table: Some(total), estimated: false })
+    let total: Nano = parts.iter().map(|share| share.amount).sum();
+    let known = usage.input_uncached.is_some();
+    known.then_some(Cost { total, parts, basis: Basis::Table, table: Some(total), estimated: false })
 }
 
 /// Waits for what the store in memory has at once.
