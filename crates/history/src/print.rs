@@ -150,7 +150,12 @@ const REMINDERS: [(&str, &str); 2] =
 
 /// A text without the reminders of the client. A reminder without an end goes to the end.
 pub(crate) fn without_reminders(text: &str) -> String {
-    let mut out = String::new();
+    parted(text).0
+}
+
+/// A text without the reminders of the client, and the reminders.
+pub(crate) fn parted(text: &str) -> (String, String) {
+    let (mut kept, mut taken) = (String::new(), String::new());
     let (mut rest, mut from) = (text, 0);
     while let Some(found) = rest[from..].find('<') {
         let at = from + found;
@@ -158,12 +163,15 @@ pub(crate) fn without_reminders(text: &str) -> String {
             from = at + 1;
             continue;
         };
-        out.push_str(&rest[..at]);
-        rest = rest[at..].find(close).map_or("", |end| &rest[at + end + close.len()..]);
+        let end = rest[at..].find(close).map_or(rest.len(), |end| at + end + close.len());
+        kept.push_str(&rest[..at]);
+        taken.push_str(&rest[at..end]);
+        taken.push('\n');
+        rest = &rest[end..];
         from = 0;
     }
-    out.push_str(rest);
-    out
+    kept.push_str(rest);
+    (kept, taken)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::html::{fenced, inline, quoted};
 use crate::conversation::{CallNote, CallStep, Conversation, EntrySource, EntryState, Origin, Turn};
 use crate::intervention::{Changed, Intervention, Tag};
 use crate::message::{Arguments, Content, Media, MediaPlace, Piece, Speaker};
-use crate::print::without_reminders;
+use crate::print::parted;
 use crate::time::{duration, rfc3339};
 
 /// Writes a session down. Without a session, the calls that are there.
@@ -179,12 +179,15 @@ impl Page<'_> {
     fn piece(&mut self, entry: usize, at: usize, piece: &Piece) {
         match &piece.content {
             Content::Text { text } | Content::Refusal { text } => {
-                let kept = without_reminders(text);
-                if !kept.trim().is_empty() {
-                    quoted(kept.trim(), &mut self.out);
+                let (kept, reminders) = parted(text);
+                let kept = kept.trim();
+                if !kept.is_empty() && self.conversation.entries[entry].message.speaker == Speaker::System {
+                    self.folded("Instructions between messages", |out| quoted(kept, out));
+                } else if !kept.is_empty() {
+                    quoted(kept, &mut self.out);
                 }
-                if kept.len() != text.len() {
-                    self.folded("Reminders of the client", |out| fenced(text, "", out));
+                if !reminders.is_empty() {
+                    self.folded("Reminders of the client", |out| fenced(&reminders, "", out));
                 }
             }
             Content::Thinking { redacted: true, .. } => {

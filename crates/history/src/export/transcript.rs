@@ -208,7 +208,11 @@ impl Writer<'_> {
         let produced = entry.source == EntrySource::Produced || entry.edit_of.is_some();
         let counted = |tokens: Option<u64>| if produced { tokens.unwrap_or(0) } else { 0 };
         let model = call.route.answering_model.as_ref().or(call.route.resolved_model.as_ref());
-        let stop = call.stop_reason.clone().filter(|_| produced);
+        let stop = call.stop_reason.as_deref().filter(|_| produced).map(|word| match word {
+            "context_window" => "model_context_window_exceeded",
+            "pause" => "pause_turn",
+            other => other,
+        });
         let message = json!({
             "id": format!("msg_{}", self.id("message", number, 0).simple()),
             "type": "message",

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use lockgate_core::Dialect;
 use lockgate_history::{Conversation, TranscriptError, TranscriptOptions, project_folder, transcript};
 use serde_json::{Value, json};
 
-use crate::support::{Told, calls, result, says, user};
+use crate::support::{Told, calls, fixtures, passed, read, result, row, says, user};
 
 fn options() -> TranscriptOptions {
     TranscriptOptions {
@@ -65,6 +66,29 @@ fn a_transcript_is_a_chain_of_what_was_said_in_blocks_as_the_client_keeps_them()
     let written = transcript(&told.conversation, &options()).unwrap();
     assert_eq!(written.path, "projects/-home-ada-my-parser-2/4f6d5d8b-d358-43d8-ad13-9dd1f06bac77.jsonl");
     assert_eq!(written, transcript(&told.conversation, &options()).unwrap(), "the same each time");
+}
+
+/// The fixture was recorded from the real client; the transcript made of it is what that client was seen to go on from.
+#[test]
+fn a_recorded_session_of_the_real_client_gives_the_transcript_that_is_kept_beside_it() {
+    let folder = fixtures().join("transcripts/claude-code");
+    let mut conversation = Conversation::new();
+    for number in 0..3 {
+        let file = |end: &str| std::fs::read(folder.join(format!("{number}.{end}"))).unwrap();
+        let kind = if number == 0 { "human" } else { "tool-loop" };
+        let call = row(number, Dialect::Anthropic, kind);
+        conversation.push(read(&call, &passed(file("request.json"), file("answer.sse"))));
+    }
+    assert_eq!((conversation.threads.len(), conversation.turns.len(), conversation.tools.len()), (1, 1, 2));
+    let options = TranscriptOptions {
+        branch: None,
+        cwd: "/home/ada/parser".into(),
+        session: "964ad0a8-27b0-43e9-8c0e-b0c465141099".into(),
+        version: Some("2.1.329".into()),
+    };
+    let written = String::from_utf8(transcript(&conversation, &options).unwrap().bytes).unwrap();
+    let expected = std::fs::read_to_string(folder.join("expected.jsonl")).unwrap_or_default();
+    assert_eq!(written, expected, "--- written:\n{written}");
 }
 
 #[test]
