@@ -26,10 +26,12 @@ pub struct Answer {
     pub message: Option<Message>,
     /// The model that answered.
     pub model: Option<String>,
+    /// What was counted, where tokens were to be counted.
+    pub tokens: Option<u64>,
 }
 
 /// Reads an answer.
-pub(crate) fn read(dialect: Option<Dialect>, call: &Call, body: &[u8]) -> Answer {
+pub(crate) fn read(dialect: Option<Dialect>, call: &Call, status: Option<u16>, body: &[u8]) -> Answer {
     let said = |content| {
         Some(Message { name: None, pieces: vec![Piece::plain(content)], speaker: Speaker::Assistant })
     };
@@ -41,11 +43,17 @@ pub(crate) fn read(dialect: Option<Dialect>, call: &Call, body: &[u8]) -> Answer
     let Some(dialect) = dialect else { return unread("the path belongs to no dialect") };
     match call.route.operation.as_str() {
         "chat" => {}
-        "count_tokens" => return unread("a count of tokens"),
+        "count_tokens" => {
+            let counted = format(dialect).tokens.and_then(|tokens| tokens.parse_answer(body).ok());
+            return match counted {
+                Some(tokens) => Answer { tokens: Some(tokens), ..Answer::default() },
+                None => unread("this is no count of tokens"),
+            };
+        }
         other => return unread(&format!("`{other}` is no conversation")),
     }
     let mode = mode(dialect, call.route.streamed, body);
-    if let Some(status) = call.status.filter(|status| *status >= 400 && mode == Mode::Whole) {
+    if let Some(status) = status.filter(|status| *status >= 400 && mode == Mode::Whole) {
         let fault = format(dialect).messages.fault(status, body);
         return Answer { error: Some(fault.message), ..Answer::default() };
     }
@@ -123,7 +131,7 @@ impl Assembly {
         let pieces: Vec<_> = self.blocks.into_values().filter_map(Block::content).map(Piece::plain).collect();
         let message =
             (!pieces.is_empty()).then_some(Message { name: None, pieces, speaker: Speaker::Assistant });
-        Answer { broken: None, error: self.error, id: self.id, message, model: self.model }
+        Answer { broken: None, error: self.error, id: self.id, message, model: self.model, tokens: None }
     }
 }
 

@@ -137,6 +137,10 @@ impl Cause {
         let read = call.usage.cache_read?;
         let expected = match written(&last.usage) {
             Some(written) => written.saturating_add(last.usage.cache_read.unwrap_or(0)),
+            // A provider that caches by itself may not have begun to: what was never read is missed only if something changed.
+            None if last.usage.cache_read.unwrap_or(0) == 0 && Self::of_change(old, new).is_none() => {
+                return None;
+            }
             None => last.usage.prompt()? / STEP * STEP,
         };
         // Counts of tokens differ by a few from call to call.

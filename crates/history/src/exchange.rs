@@ -116,8 +116,10 @@ impl Exchange {
             ReadRequest::of(dialect, call, body)
         });
         let upstream = bodies.upstream_answer.as_deref();
-        let received = upstream.map(|body| answer::read(call.route.upstream.or(front), call, body));
-        let delivered = bodies.client_answer.as_deref().map(|body| answer::read(front, call, body));
+        let came = details.attempts.last().map_or(call.status, |attempt| attempt.status);
+        let received = upstream.map(|body| answer::read(call.route.upstream.or(front), call, came, body));
+        let delivered =
+            bodies.client_answer.as_deref().map(|body| answer::read(front, call, call.status, body));
         let sides = Sides {
             asked: asked.as_ref().map(|read| &read.request),
             delivered: delivered.as_ref(),
@@ -150,8 +152,8 @@ pub fn media(call: &Call, part: Part, body: &[u8], spot: Spot) -> Option<MediaBy
     let messages = match part {
         Part::ClientRequest => ReadRequest::of(front, call, body).request.messages,
         Part::UpstreamRequest => ReadRequest::of(upstream, call, body).request.messages,
-        Part::ClientAnswer => answer::read(front, call, body).message.into_iter().collect(),
-        Part::UpstreamAnswer => answer::read(upstream, call, body).message.into_iter().collect(),
+        Part::ClientAnswer => answer::read(front, call, None, body).message.into_iter().collect(),
+        Part::UpstreamAnswer => answer::read(upstream, call, None, body).message.into_iter().collect(),
     };
     messages.get(spot.message)?.media(spot.piece, spot.inner)
 }

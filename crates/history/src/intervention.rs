@@ -102,6 +102,9 @@ pub(crate) fn interventions(call: &Call, sides: &Sides<'_>) -> Vec<Intervention>
 }
 
 fn is_cut(call: &Call, delivered: &Answer) -> bool {
+    if call.intervened {
+        return false;
+    }
     call.outcome != Outcome::Complete || delivered.broken.is_some() || delivered.error.is_some()
 }
 

@@ -56,7 +56,7 @@ impl Conversation {
             messages.iter().enumerate().filter_map(|(at, message)| Some((at, print::loose(message)?)));
         let lasting: Vec<_> = prints.collect();
         let messages = messages.into_iter().map(Some).collect();
-        let arrival = Arrival { call: number, entries: Vec::new(), messages, lasting };
+        let mut arrival = Arrival { call: number, entries: Vec::new(), messages, lasting };
         let agent = &call.lineage.agent;
         let is_side = call.route.operation != "chat"
             || call.lineage.turn_kind.as_deref().is_some_and(|kind| kind.starts_with("housekeeping"));
@@ -64,6 +64,11 @@ impl Conversation {
         if is_side {
             let after = best.map_or(0, |best| self.common(best, &arrival));
             let origin = Origin::Housekeeping { of: best.filter(|_| after > 0) };
+            if after > 0 && call.route.operation == "count_tokens" {
+                // What is counted here is told by the call that sends it.
+                arrival.messages.clear();
+                arrival.lasting.truncate(after);
+            }
             return self.begin(call, origin, best.map(|best| (best, after)), arrival);
         }
         if let Some((thread, length)) = previous.and_then(|id| self.answers.get(id).copied()) {

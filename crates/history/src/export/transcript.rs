@@ -74,6 +74,9 @@ fn base36(mut number: u32) -> String {
     }
 }
 
+/// How what was recorded in place of a secret begins.
+const MASK: &str = "«redacted:";
+
 /// Writes the main thread down.
 pub fn transcript(
     conversation: &Conversation,
@@ -288,6 +291,8 @@ fn block(content: &Content) -> Option<Value> {
             json!({"type": "text", "text": kept})
         }
         Content::Refusal { text } => json!({"type": "text", "text": text}),
+        // A signature is over the words as they were.
+        Content::Thinking { text, .. } if text.contains(MASK) => return None,
         Content::Thinking { seal: Some(Seal::Signature(signature)), text, .. } => {
             json!({"type": "thinking", "thinking": text, "signature": signature})
         }

@@ -61,6 +61,20 @@ fn a_tool_call_that_a_policy_took_out_is_shown_as_gone() {
     assert_eq!(changed(&exchange), [(Changed::Answer, "tool_call", "Bash {\"command\":\"rm -rf /\"}", "")]);
 }
 
+#[test]
+fn an_answer_that_a_policy_refused_shows_what_the_provider_had_said() {
+    let mut call = row(1, Dialect::Anthropic, "human");
+    (call.intervened, call.outcome, call.status) = (true, Outcome::Failed, Some(403));
+    let refusal = json!({"type": "error", "error": {"type": "permission_error", "message": "No."}});
+    let bodies = Bodies {
+        client_answer: Some(refusal.to_string().into_bytes()),
+        ..passed(request(&[user("How?")]), stream(&says("Like this.")))
+    };
+    let exchange = read(&call, &bodies);
+    assert_eq!(changed(&exchange), [(Changed::Answer, "text", "Like this.", "")]);
+    assert_eq!(exchange.answer.error.as_deref(), Some("No."));
+}
+
 /// The gateway's own writers convert; what they make is no intervention.
 #[test]
 fn a_conversion_between_dialects_is_no_intervention() {

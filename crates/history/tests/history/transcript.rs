@@ -101,6 +101,19 @@ fn a_tool_call_that_was_never_answered_gets_an_answer_so_that_a_provider_takes_t
 }
 
 #[test]
+fn thoughts_with_a_masked_secret_are_left_out_since_their_signature_no_longer_fits() {
+    let mut told = Told::new();
+    let answer = json!([
+        {"type": "thinking", "thinking": "The key is «redacted:api-key:0123abcd».", "signature": "c2ln"},
+        {"type": "text", "text": "I have it."},
+    ]);
+    told.turn(user("Remember the key"), "human", answer);
+    let lines = lines(&told.conversation);
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[1]["message"]["content"][0]["text"], "I have it.");
+}
+
+#[test]
 fn a_session_whose_id_is_no_uuid_gets_one_that_stays() {
     let mut told = Told::new();
     told.turn(user("Go"), "human", says("Gone."));
