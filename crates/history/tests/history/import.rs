@@ -74,7 +74,7 @@ fn fault(bytes: &[u8]) -> ImportError {
     import(bytes, ImportLimits::default()).find_map(Result::err).expect("something is wrong")
 }
 
-/// Requirements 000 C1 and behaviour 35.
+/// Requirement 000 C1, behaviour 35.
 #[test]
 fn a_session_comes_back_in_both_forms_and_a_second_time_changes_nothing() {
     let one = passed(request(&[user("One")]), stream(&says("first answer")));

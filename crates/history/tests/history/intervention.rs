@@ -12,7 +12,7 @@ fn changed(exchange: &Exchange) -> Vec<(Changed, &str, &str, &str)> {
     of.map(|one| (one.side, one.what, one.original.as_str(), one.r#final.as_str())).collect()
 }
 
-/// Requirements 000 C1 and behaviour 34: what was changed on a stream is shown beside what came.
+/// Requirement 000 C1, behaviour 33: the original and the final, on a stream.
 #[test]
 fn an_answer_that_a_policy_changed_on_a_stream_is_shown_as_it_was_and_as_it_became() {
     let bodies = Bodies {
@@ -61,6 +61,7 @@ fn a_tool_call_that_a_policy_took_out_is_shown_as_gone() {
     assert_eq!(changed(&exchange), [(Changed::Answer, "tool_call", "Bash {\"command\":\"rm -rf /\"}", "")]);
 }
 
+/// Behaviour 33.
 #[test]
 fn an_answer_that_a_policy_refused_shows_what_the_provider_had_said() {
     let mut call = row(1, Dialect::Anthropic, "human");

@@ -49,7 +49,7 @@ fn every_recorded_request_of_a_client_is_read_as_messages() {
     assert!(seen > 25, "only {seen} fixtures");
 }
 
-/// Requirement behaviour 33: what a stream brought in pieces is shown whole.
+/// What a stream brought in pieces is shown whole.
 #[test]
 fn every_recorded_answer_is_read_as_far_as_it_goes() {
     let mut seen = 0;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Told, assistant, calls, passed, read, request, result, row, says, shown, stream, user};
 
-/// Requirement behaviour 33.
+/// Behaviours 30 and 32: what was said first is there once, turns are in order.
 #[test]
 fn a_history_that_is_sent_again_is_shown_once_with_the_call_that_brought_it() {
     let mut told = Told::new();
@@ -29,7 +29,6 @@ fn a_history_that_is_sent_again_is_shown_once_with_the_call_that_brought_it() {
     assert_eq!(conversation.turns[0].calls, [0, 1]);
 }
 
-/// Requirement behaviour 32: a call and its result in a later call belong together.
 #[test]
 fn a_tool_call_is_shown_with_its_result_from_a_later_call() {
     let mut told = Told::new();
