@@ -17,6 +17,7 @@ const EDGES: [(&str, &[&str]); 17] = [
             "config",
             "core",
             "engine",
+            "history",
             "ledger",
             "providers",
             "recorder",
@@ -29,12 +30,13 @@ const EDGES: [(&str, &[&str]); 17] = [
             "wire",
         ],
     ),
-    ("lockgate-admin", &["core", "store"]),
+    ("lockgate-admin", &["core", "history", "ledger", "store"]),
     ("lockgate-bench", &[]),
     ("lockgate-config", &["core", "providers"]),
     ("lockgate-core", &[]),
     ("lockgate-engine", &["core", "providers", "recorder", "wire"]),
     ("lockgate-fuzz", &["config", "core", "providers", "wire"]),
+    ("lockgate-history", &["core", "ledger", "session", "store", "wire"]),
     ("lockgate-ledger", &["core"]),
     ("lockgate-providers", &["core", "wire"]),
     ("lockgate-recorder", &["core", "ledger", "redact", "session", "store", "wire"]),
@@ -51,9 +53,10 @@ const EDGES: [(&str, &[&str]); 17] = [
 const TEST_EDGES: [(&str, &str); 1] = [("lockgate-session", "lockgate-wire")];
 
 /// Crates that do no I/O over a network.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "lockgate-config",
     "lockgate-core",
+    "lockgate-history",
     "lockgate-ledger",
     "lockgate-providers",
     "lockgate-redact",

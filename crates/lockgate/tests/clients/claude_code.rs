@@ -23,6 +23,12 @@ fn start(home: &Path, world: &World, model: &str) -> Command {
         "--output-format",
         "json",
     ]);
+    environment(&mut command, world);
+    command
+}
+
+/// Points the client at the world, and lets it do nothing else.
+pub(crate) fn environment(command: &mut Command, world: &World) {
     command.env("ANTHROPIC_BASE_URL", &world.base).env("ANTHROPIC_API_KEY", &world.key);
     // It refuses to skip permissions as root outside a sandbox.
     command.env("IS_SANDBOX", "1");
@@ -34,7 +40,6 @@ fn start(home: &Path, world: &World, model: &str) -> Command {
     ] {
         command.env(off, "1");
     }
-    command
 }
 
 async fn works(way: Way, script: &'static str) -> Work {

@@ -58,6 +58,11 @@ impl Gateway {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Where its record is.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.home.path().join(".local/share/lockgate/lockgate.db")
+    }
+
     /// What it printed so far, under a heading.
     pub(crate) fn log(&self) -> String {
         let path: PathBuf = self.home.path().join("log");

@@ -13,6 +13,7 @@ mod expect;
 mod gateway;
 mod installed;
 mod patience;
+mod resume;
 mod same_dialect;
 mod sdk;
 mod upstream;

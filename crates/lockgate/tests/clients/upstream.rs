@@ -55,6 +55,11 @@ impl World {
             .collect()
     }
 
+    /// Where the gateway's record is, if there is one.
+    pub(crate) fn database(&self) -> Option<std::path::PathBuf> {
+        self.gateway.as_ref().map(Gateway::database)
+    }
+
     /// What the gateway printed, if there is one.
     pub(crate) fn log(&self) -> String {
         self.gateway.as_ref().map(Gateway::log).unwrap_or_default()
