@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header;
+use lockgate_history::Exchange;
 use lockgate_store::{BodyKind, Part, StoredCall};
+use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -14,6 +16,7 @@ use crate::filter::FilterQuery;
 use crate::guard::{Guard, Principal, Role, guarded};
 use crate::input::Asked;
 use crate::problem::Problem;
+use crate::reading::{self, beside};
 use crate::view::{Call, CallDetails, Listed};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -21,6 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(guarded(Guard::From(Role::Own), routes!(list)))
         .merge(guarded(Guard::From(Role::Own), routes!(show)))
         .merge(guarded(Guard::From(Role::Own), routes!(body)))
+        .merge(guarded(Guard::From(Role::Own), routes!(exchange)))
 }
 
 /// Calls, the latest first.
@@ -73,6 +77,22 @@ async fn body(
         BodyKind::Sse => "text/plain; charset=utf-8",
     };
     Ok(([(header::CONTENT_TYPE, kind), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], bytes).into_response())
+}
+
+/// One call, read: `request` and `answer` as messages, and what policies changed between the two sides (`interventions`).
+#[utoipa::path(get, path = "/api/calls/{id}/exchange", tag = "history",
+    params(("id" = Uuid, Path, description = "The call's id.")),
+    responses((status = 200, body = Value), (status = 404, description = "No such call.")))]
+async fn exchange(
+    State(app): State<App>,
+    who: Principal,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let found = find(&app, &who, &id).await?.call.id;
+    let missing = || Problem::not_found(format!("there is no call `{id}`"));
+    let (stored, bodies) = reading::whole(app.store()?, found).await?.ok_or_else(missing)?;
+    let read = beside(move || serde_json::to_value(Exchange::read(&stored.call, &stored.details, &bodies)));
+    read.await?.map(Json).map_err(|error| Problem::internal(error.to_string()))
 }
 
 /// The part that holds the bytes of another: what was passed on as it came is stored once.

@@ -8,8 +8,10 @@ mod calls;
 mod document;
 mod filter;
 mod guard;
+mod import;
 mod input;
 mod problem;
+mod reading;
 mod sessions;
 mod view;
 

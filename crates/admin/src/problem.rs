@@ -29,6 +29,11 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
+    /// 500: our own fault.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
     /// 400: the request makes no sense.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
@@ -68,11 +73,7 @@ impl From<Error> for Problem {
             });
         }
         tracing::error!(%error, "the admin API cannot read the database");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "what is stored cannot be read; the reason is in the gateway's log",
-        )
+        Self::internal("what is stored cannot be read; the reason is in the gateway's log")
     }
 }
 

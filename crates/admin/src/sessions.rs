@@ -1,4 +1,6 @@
-//! `/api/sessions`: lists, one session, its calls, its title.
+//! `/api/sessions`: lists, one session, its title. What it is when it is read: `reading`.
+
+mod reading;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -23,6 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(guarded(Guard::From(Role::Own), routes!(list)))
         .merge(guarded(Guard::From(Role::Own), routes!(show)))
         .merge(guarded(Guard::From(Role::Operator), routes!(change)))
+        .merge(reading::routes())
 }
 
 /// Sessions, the latest active first.

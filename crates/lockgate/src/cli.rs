@@ -54,7 +54,7 @@ pub enum Command {
     Run(run::RunArgs),
     /// Run the gateway (also what `lockgate` alone does).
     Serve(serve::ServeArgs),
-    /// Look at recorded sessions and name them.
+    /// Look at recorded sessions, name them, take them along.
     #[command(subcommand)]
     Session(SessionCommand),
     /// Run the scripted upstream: it plays every provider, for tests and demonstrations.
@@ -115,10 +115,18 @@ pub enum KeyCommand {
 /// The commands below `lockgate session`.
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
+    /// Say what made a session expensive, and where the provider's prompt cache was lost.
+    Cost(session::CostArgs),
+    /// Write a session as Markdown, JSON or JSONL.
+    Export(session::ExportArgs),
+    /// Take over what `export` wrote as JSON or JSONL, here or elsewhere; a repetition changes nothing.
+    Import(session::ImportArgs),
     /// List sessions, the latest active first.
     List(session::ListArgs),
     /// Give a session a title; it stays.
     Rename(session::RenameArgs),
+    /// Write a session where Claude Code finds it, so that `claude --resume` goes on with it, also on another machine.
+    Resume(session::ResumeArgs),
     /// Show a session and its calls.
     Show(session::ShowArgs),
 }
@@ -187,8 +195,12 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Key(KeyCommand::New(args)) => key::new(args, screen),
         Command::Run(args) => run::main(args, env),
         Command::Serve(args) => serve::main(args, screen),
+        Command::Session(SessionCommand::Cost(args)) => session::cost(args, screen),
+        Command::Session(SessionCommand::Export(args)) => session::export(args, screen),
+        Command::Session(SessionCommand::Import(args)) => session::import(args, screen),
         Command::Session(SessionCommand::List(args)) => session::list(args, screen),
         Command::Session(SessionCommand::Rename(args)) => session::rename(args, screen),
+        Command::Session(SessionCommand::Resume(args)) => session::resume(args, screen),
         Command::Session(SessionCommand::Show(args)) => session::show(args, screen),
         Command::Upstream(args) => upstream::main(args, screen),
     }
@@ -200,6 +212,7 @@ fn wants_json(command: &Command) -> bool {
         | Command::Config(ConfigCommand::Init(_) | ConfigCommand::Schema)
         | Command::Run(_)
         | Command::Serve(_)
+        | Command::Session(SessionCommand::Export(_))
         | Command::Upstream(_) => false,
         Command::Call(CallCommand::List(args)) => args.json,
         Command::Call(CallCommand::Show(args)) => args.json,
@@ -211,8 +224,11 @@ fn wants_json(command: &Command) -> bool {
         Command::Doctor(args) => args.json,
         Command::Key(KeyCommand::List(args)) => args.json,
         Command::Key(KeyCommand::New(args)) => args.json,
+        Command::Session(SessionCommand::Cost(args)) => args.json,
+        Command::Session(SessionCommand::Import(args)) => args.json,
         Command::Session(SessionCommand::List(args)) => args.json,
         Command::Session(SessionCommand::Rename(args)) => args.json,
+        Command::Session(SessionCommand::Resume(args)) => args.json,
         Command::Session(SessionCommand::Show(args)) => args.json,
     }
 }

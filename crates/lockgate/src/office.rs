@@ -2,7 +2,7 @@
 //!
 //! A command says method, path and body and gets JSON, or bytes; what it may do and how things are shown is the API's. Prints nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +54,15 @@ enum Door {
 impl Office {
     /// Opens the database, or notes where the gateway is.
     pub(crate) fn open(args: &OfficeArgs) -> Result<Self, Failure> {
+        Self::with(args, false)
+    }
+
+    /// The same; makes the database if there is none yet.
+    pub(crate) fn open_or_create(args: &OfficeArgs) -> Result<Self, Failure> {
+        Self::with(args, true)
+    }
+
+    fn with(args: &OfficeArgs, create: bool) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -62,7 +71,7 @@ impl Office {
             Some(base) => {
                 Door::Gateway { base: base.trim_end_matches('/').to_owned(), token: args.token.clone() }
             }
-            None => Door::Here(lockgate_admin::router(App::new(runtime.block_on(shelf(args))?))),
+            None => Door::Here(lockgate_admin::router(App::new(runtime.block_on(shelf(args, create))?))),
         };
         Ok(Self { door, runtime })
     }
@@ -120,7 +129,7 @@ impl Office {
 }
 
 /// The database of the configuration.
-async fn shelf(args: &OfficeArgs) -> Result<Shelf, Failure> {
+async fn shelf(args: &OfficeArgs, create: bool) -> Result<Shelf, Failure> {
     let environment = Environment::process();
     let file = locate(args.config.as_deref(), &environment);
     let inputs = Inputs { file, environment, flags: Vec::new(), detect: false };
@@ -133,12 +142,16 @@ async fn shelf(args: &OfficeArgs) -> Result<Shelf, Failure> {
     })?;
     let place = place(settings, &folder);
     if let Place::File(file) = &place
+        && !create
         && !file.exists()
     {
         return Err(Failure::unavailable(format!("nothing is recorded yet: there is no {}", file.display()))
             .hint(
                 "run `lockgate` and send it a call; or name its database with --config, or it with --gateway",
             ));
+    }
+    if create && settings.database.is_none() {
+        private_folder(&folder)?;
     }
     let database = Database::open(&Options::at(place)).await.map_err(|error| {
         Failure::unavailable(format!("the database cannot be opened: {error}"))
@@ -147,6 +160,13 @@ async fn shelf(args: &OfficeArgs) -> Result<Shelf, Failure> {
     let shelf = Shelf::default();
     let _ = shelf.set(Arc::new(database));
     Ok(shelf)
+}
+
+/// The folder of the record, for its owner alone.
+fn private_folder(folder: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Failure::file("make", folder, &error))
 }
 
 async fn near(router: axum::Router, request: Request<Body>) -> Result<(StatusCode, Bytes), Failure> {

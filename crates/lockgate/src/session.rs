@@ -1,5 +1,8 @@
 //! `lockgate session`: what belongs together of what was recorded.
 
+mod explain;
+mod take;
+
 use clap::Args;
 use http::Method;
 use serde_json::{Value, json};
@@ -11,6 +14,9 @@ use crate::quantity::{ago, moment, money, tokens};
 use crate::screen::{STRONG, Screen, count, styled};
 use crate::search::SearchArgs;
 use crate::table::{Table, clean};
+
+pub use explain::{CostArgs, cost};
+pub use take::{ExportArgs, ImportArgs, ResumeArgs, export, import, resume};
 
 /// Arguments of `lockgate session list`.
 #[derive(Debug, Args)]

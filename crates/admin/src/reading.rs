@@ -1,0 +1,66 @@
+//! Sessions read whole: what the store has of their calls becomes a conversation.
+//!
+//! Reading takes processor time with the length of the bodies, so it happens beside the threads that serve calls.
+
+use std::sync::LazyLock;
+
+use lockgate_history::{Bodies, Conversation, Exchange};
+use lockgate_ledger::Catalogue;
+use lockgate_store::{Store, StoredCall};
+use uuid::Uuid;
+
+use crate::problem::Problem;
+
+/// The calls of a session that are read; later ones are left out and said to be.
+pub(crate) const CALLS: usize = 5_000;
+
+/// A session, read.
+pub(crate) struct Read {
+    pub(crate) conversation: Conversation,
+    /// Whether calls were left out.
+    pub(crate) truncated: bool,
+}
+
+/// Reads the calls of a session.
+pub(crate) async fn session(store: &dyn Store, id: &str) -> Result<Read, Problem> {
+    let calls = store.calls(id, CALLS + 1).await?;
+    let truncated = calls.len() > CALLS;
+    let mut conversation = Conversation::new();
+    for call in calls.iter().take(CALLS) {
+        let Some((stored, bodies)) = whole(store, call.id).await? else { continue };
+        conversation = beside(move || {
+            conversation.push(Exchange::read(&stored.call, &stored.details, &bodies));
+            conversation
+        })
+        .await?;
+    }
+    Ok(Read { conversation, truncated })
+}
+
+/// A call with its bodies. `None` = it is gone.
+pub(crate) async fn whole(store: &dyn Store, id: Uuid) -> Result<Option<(StoredCall, Bodies)>, Problem> {
+    let Some(stored) = store.get(id).await? else { return Ok(None) };
+    let mut bodies = Bodies::default();
+    for body in &stored.bodies {
+        if let Some(bytes) = store.body(id, body.part).await? {
+            bodies.set(body.part, bytes);
+        }
+    }
+    Ok(Some((stored, bodies)))
+}
+
+/// Does what takes processor time where it keeps no call waiting.
+pub(crate) async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "reading the record failed");
+        Problem::internal("what is stored cannot be read; the reason is in the gateway's log")
+    })
+}
+
+/// The prices that shares of a cost are computed with.
+pub(crate) fn prices() -> Result<&'static Catalogue, Problem> {
+    static PRICES: LazyLock<Option<Catalogue>> = LazyLock::new(|| Catalogue::embedded().ok());
+    PRICES.as_ref().ok_or_else(|| Problem::internal("the price list cannot be read"))
+}
