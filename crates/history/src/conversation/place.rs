@@ -69,7 +69,7 @@ impl Conversation {
                 arrival.messages.clear();
                 arrival.lasting.truncate(after);
             }
-            return self.begin(call, origin, best.map(|best| (best, after)), arrival);
+            return self.begin(call, origin, best.map(|best| (best, after)), after, arrival);
         }
         if let Some((thread, length)) = previous.and_then(|id| self.answers.get(id).copied()) {
             if self.threads[thread].path.len() == length {
@@ -79,6 +79,7 @@ impl Conversation {
                 call,
                 Origin::Fork { after: length, of: thread },
                 Some((thread, length)),
+                0,
                 arrival,
             );
         }
@@ -87,15 +88,15 @@ impl Conversation {
                 Some(_) => Origin::SubAgent { started_by: self.started_by(&arrival.messages) },
                 None => Origin::New,
             };
-            return self.begin(call, origin, None, arrival);
+            return self.begin(call, origin, None, 0, arrival);
         };
         let compaction = compaction.and_then(|at| arrival.lasting.iter().position(|(place, _)| *place == at));
         match self.follows(best, &arrival, compaction) {
             Follows::Compacts => self.compact(call, best, arrival),
             Follows::Continues => self.settle(best, arrival),
-            Follows::Forks { after: 0 } => self.begin(call, Origin::New, None, arrival),
+            Follows::Forks { after: 0 } => self.begin(call, Origin::New, None, 0, arrival),
             Follows::Forks { after } => {
-                self.begin(call, Origin::Fork { after, of: best }, Some((best, after)), arrival)
+                self.begin(call, Origin::Fork { after, of: best }, Some((best, after)), after, arrival)
             }
             Follows::Rewrites { from } => self.rewrite(best, from, arrival),
         }
@@ -255,12 +256,13 @@ impl Conversation {
         }
     }
 
-    /// Begins a thread, with what it shares with another.
+    /// Begins a thread, with what it shares with another; of the request, what is new begins at `from`.
     fn begin(
         &mut self,
         call: &Call,
         origin: Origin,
         shares: Option<(usize, usize)>,
+        from: usize,
         arrival: Arrival,
     ) -> Placed {
         let (path, last) = match shares {
@@ -271,10 +273,8 @@ impl Conversation {
             }
             None => (Vec::new(), None),
         };
-        let is_continued = matches!(origin, Origin::Fork { .. });
-        let shared = if is_continued && arrival.lasting.len() < path.len() { 0 } else { path.len() };
         let thread = self.thread(call, origin, path, last);
-        self.go_on(thread, shared, CallStep::Begins, arrival)
+        self.go_on(thread, from, CallStep::Begins, arrival)
     }
 
     /// Begins a thread with a summary of another; messages of that one that are still there are not told again.

@@ -53,6 +53,22 @@ fn a_tool_call_is_shown_with_its_result_from_a_later_call() {
 }
 
 #[test]
+fn a_session_as_json_says_what_each_piece_is() {
+    let mut told = Told::new();
+    told.turn(user("Read a.txt"), "human", calls("t1", "Read", json!({"file_path": "/w/a.txt"})));
+    let view: Value = serde_json::from_str(&serde_json::to_string(&told.conversation).unwrap()).unwrap();
+    assert_eq!(
+        view["entries"][1]["message"],
+        json!({"speaker": "assistant", "pieces": [
+            {"type": "tool_call", "id": "t1", "name": "Read", "arguments": {"json": {"file_path": "/w/a.txt"}}}
+        ]})
+    );
+    assert_eq!(view["threads"][0]["origin"], json!({"type": "new"}));
+    assert_eq!(view["calls"][0]["step"], json!({"type": "begins"}));
+    assert_eq!(view["preambles"][0]["tools"][0]["name"], "Read");
+}
+
+#[test]
 fn ids_that_a_dialect_makes_up_do_not_mix_results() {
     // The same id in each answer, as decoders make them where a provider gives none.
     let mut told = Told::new();
@@ -185,8 +201,11 @@ fn a_sub_agent_has_a_thread_of_its_own_that_names_the_tool_call_which_started_it
 #[test]
 fn a_responses_call_that_names_the_answer_before_goes_on_from_it() {
     let mut conversation = Conversation::new();
-    let ask = |previous: Option<&str>, text: &str| {
-        json!({"model": "gpt-5.5", "input": text, "previous_response_id": previous}).to_string().into_bytes()
+    let ask = |previous: Option<&str>, number: u64| {
+        // More messages than the thread has that the third goes on from.
+        let said = |part: u64| json!({"role": "user", "content": format!("question {number}.{part}")});
+        let input: Vec<_> = (1..=number).map(said).collect();
+        json!({"model": "gpt-5.5", "input": input, "previous_response_id": previous}).to_string().into_bytes()
     };
     let whole = |id: &str, text: &str| {
         json!({"id": id, "object": "response", "status": "completed", "model": "gpt-5.5", "output": [
@@ -200,18 +219,17 @@ fn a_responses_call_that_names_the_answer_before_goes_on_from_it() {
     {
         let mut call = row(number, Dialect::Responses, "human");
         call.route.streamed = false;
-        let bodies =
-            passed(ask(previous, &format!("question {number}")), whole(id, &format!("answer {number}")));
+        let bodies = passed(ask(previous, number), whole(id, &format!("answer {number}")));
         conversation.push(read(&call, &bodies));
     }
     assert_eq!(
         shown(&conversation, &conversation.messages(0)),
-        ["question 1", "answer 1", "question 2", "answer 2"]
+        ["question 1.1", "answer 1", "question 2.1", "question 2.2", "answer 2"]
     );
     assert_eq!(conversation.threads[1].origin, Origin::Fork { after: 2, of: 0 });
     assert_eq!(
         shown(&conversation, &conversation.messages(1)),
-        ["question 1", "answer 1", "question 3", "answer 3"]
+        ["question 1.1", "answer 1", "question 3.1", "question 3.2", "question 3.3", "answer 3"]
     );
 }
 

@@ -109,7 +109,7 @@ async fn claude_code_goes_on_with_a_recorded_session_on_another_machine() {
     let next: serde_json::Value = serde_json::from_slice(&calls[CALLS].body).expect("JSON");
     let sent = next["messages"].to_string();
     for said in [PROMPT, "second.txt", "Done: hello.txt is written.", "And what now?"] {
-        assert_eq!(sent.matches(said).count().min(1), 1, "`{said}` is missing: {sent}");
+        assert!(sent.contains(said), "`{said}` is missing: {sent}");
     }
     assert_eq!(sent.matches("\"tool_use\"").count(), 2, "{sent}");
     assert_eq!(sent.matches("\"tool_result\"").count(), 2, "{sent}");
