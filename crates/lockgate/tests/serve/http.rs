@@ -35,7 +35,7 @@ impl Stream {
     }
 
     /// The same with more header lines, each with its end.
-    fn post_with(address: SocketAddr, path: &str, body: &Value, more: &str) -> io::Result<Self> {
+    pub(crate) fn post_with(address: SocketAddr, path: &str, body: &Value, more: &str) -> io::Result<Self> {
         let body = body.to_string();
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\

@@ -27,6 +27,8 @@ mod record;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod start;
