@@ -37,7 +37,7 @@ pub use record::{Record, RecordMode};
 pub use reference::reference;
 pub use schema::schema;
 pub use sections::{
-    Config, Conversion, Key, KeyHash, KeyHashError, Limits, Log, LogFormat, LogLevel, Models, Server, Slots,
+    Config, Conversion, Expiry, ExpiryError, Key, KeyHash, KeyHashError, KeyLimits, Limits, Log, LogFormat, LogLevel, Models, Server, Slots,
     SlowClient,
 };
 pub use show::{Setting, render_settings_json, render_settings_text};

@@ -9,6 +9,7 @@ mod dialect;
 mod event;
 mod failure;
 mod secret;
+pub mod time;
 mod usage;
 mod words;
 

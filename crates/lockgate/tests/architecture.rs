@@ -31,7 +31,7 @@ const EDGES: [(&str, &[&str]); 16] = [
     ("lockgate-bench", &[]),
     ("lockgate-config", &["core", "providers"]),
     ("lockgate-core", &[]),
-    ("lockgate-engine", &["core", "providers", "recorder", "wire"]),
+    ("lockgate-engine", &["core", "ledger", "providers", "recorder", "wire"]),
     ("lockgate-fuzz", &["config", "core", "providers", "wire"]),
     ("lockgate-ledger", &["core"]),
     ("lockgate-providers", &["core", "wire"]),

@@ -32,6 +32,8 @@ pub(crate) struct Recording {
 }
 
 struct Parts {
+    /// There once it is open.
+    database: OnceLock<Arc<Database>>,
     /// Whether the database could not be opened yet.
     held: AtomicBool,
     log: Log,
@@ -91,7 +93,13 @@ impl Recording {
             known: Mutex::new(known(snapshot)),
             redactor: OnceLock::new(),
         };
-        let parts = Arc::new(Parts { held: AtomicBool::new(false), log, masks, scribe: OnceLock::new() });
+        let parts = Arc::new(Parts {
+            database: OnceLock::new(),
+            held: AtomicBool::new(false),
+            log,
+            masks,
+            scribe: OnceLock::new(),
+        });
         let opening = tokio::spawn(begin(place, parts.clone()));
         Some(Self { opening: Mutex::new(Some(opening)), parts })
     }
@@ -99,6 +107,11 @@ impl Recording {
     /// Where calls are noted.
     pub(crate) fn log(&self) -> Log {
         self.parts.log.clone()
+    }
+
+    /// The database, once it is open.
+    pub(crate) fn database(&self) -> Option<Arc<Database>> {
+        self.parts.database.get().cloned()
     }
 
     /// Takes over the secrets of a new configuration.
@@ -211,8 +224,10 @@ async fn begin(place: Place, parts: Arc<Parts>) {
     if said {
         tracing::info!("the database is open");
     }
+    let database = Arc::new(database);
+    let _ = parts.database.set(database.clone());
     let runtime = tokio::runtime::Handle::current();
-    match Scribe::start(parts.log.clone(), Arc::new(database), transcriber, runtime) {
+    match Scribe::start(parts.log.clone(), database, transcriber, runtime) {
         Ok(started) => {
             let _ = parts.scribe.set(started);
         }

@@ -53,6 +53,8 @@ fn opened(headers: &[(&str, &str)]) -> Entry {
         mode: Mode::Redacted,
         operation: Operation::Generate,
         path: "/v1/messages".into(),
+        project: None,
+        user: None,
     })
 }
 

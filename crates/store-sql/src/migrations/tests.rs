@@ -15,7 +15,7 @@ const NEXT: Migration = Migration {
     both: "ALTER TABLE sessions ADD COLUMN colour TEXT; UPDATE sessions SET colour = 'green';",
     postgres: "",
     sqlite: "",
-    version: 2,
+    version: 1 + MIGRATIONS.len() as i64,
 };
 
 /// The same, with a fault behind its first statements.
