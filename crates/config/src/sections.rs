@@ -20,6 +20,8 @@ pub struct Config {
     pub server: Server,
     /// Who may call, beside the keys of the database (`lockgate key new`). Without any key programs on this machine may.
     pub keys: Vec<Key>,
+    /// How the admin API and its pages are reached, and how long people stay logged in.
+    pub admin: Admin,
     /// Where calls may go: provider id to settings. Providers found in the environment are added to these.
     pub providers: BTreeMap<String, Settings>,
     /// Names for models and choices among them.
@@ -132,6 +134,27 @@ impl Default for SlowClient {
     }
 }
 
+/// How the admin API and its pages are reached, and how long people stay logged in. Changes need a restart.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Names that the gateway is reached by, such as `gate.example.org`, beside `localhost` and addresses in numbers. Under any other name the
+    /// admin API answers nothing, so that no web page can give itself a name that leads here.
+    pub hosts: Vec<String>,
+    /// Minutes after which a login ends that nothing is heard of.
+    #[schemars(range(min = 1, max = 525_600))]
+    pub idle_minutes: u64,
+    /// Hours after which a login ends.
+    #[schemars(range(min = 1, max = 8_760))]
+    pub login_hours: u64,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { hosts: Vec::new(), idle_minutes: 720, login_hours: 168 }
+    }
+}
+
 /// Somebody who may call.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -195,6 +218,16 @@ pub struct KeyLimits {
 pub struct Expiry(i64);
 
 impl Expiry {
+    /// Reads a time (RFC 3339), or a date, which means its beginning in UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time = || text.parse::<jiff::Timestamp>().ok();
+        let date = || {
+            let date = text.parse::<jiff::civil::Date>().ok()?;
+            Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+        };
+        time().or_else(date).map(|at| Self(at.as_microsecond()))
+    }
+
     /// Microseconds since 1970.
     pub fn at_us(self) -> i64 {
         self.0
@@ -210,7 +243,7 @@ impl TryFrom<String> for Expiry {
     type Error = ExpiryError;
 
     fn try_from(text: String) -> Result<Self, ExpiryError> {
-        lockgate_core::time::parse_rfc3339(&text).map(Self).ok_or(ExpiryError)
+        Self::parse(&text).ok_or(ExpiryError)
     }
 }
 

@@ -9,7 +9,6 @@ mod dialect;
 mod event;
 mod failure;
 mod secret;
-pub mod time;
 mod usage;
 mod words;
 

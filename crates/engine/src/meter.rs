@@ -66,7 +66,10 @@ fn refused(exceeded: Exceeded) -> Failure {
             let most = most.get();
             let (dollars, rest) = (most / 1_000_000_000, most % 1_000_000_000);
             let cents = format!("{rest:09}");
-            format!("{dollars}.{} USD in a day (UTC)", if rest % 10_000_000 == 0 { &cents[..2] } else { &cents })
+            format!(
+                "{dollars}.{} USD in a day (UTC)",
+                if rest % 10_000_000 == 0 { &cents[..2] } else { &cents }
+            )
         }
         Limit::RequestsPerMinute(most) => format!("{most} calls in a minute"),
         Limit::TokensPerMinute(most) => format!("{most} tokens in a minute"),

@@ -6,8 +6,9 @@
 
 mod charge;
 mod keys;
+mod pages;
 pub(crate) mod plan;
-mod record;
+pub(crate) mod record;
 mod signals;
 mod summary;
 
@@ -124,12 +125,20 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     });
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
-    let vitals = recording.clone().map(|recording| -> Arc<dyn Vitals> {
-        Arc::new(Health { keys: keys.clone(), recording })
-    });
-    let server = Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals));
+    let vitals = recording
+        .clone()
+        .map(|recording| -> Arc<dyn Vitals> { Arc::new(Health { keys: keys.clone(), recording }) });
+    let door = pages::door(&snapshot, keys.clone());
+    let server = Arc::new(
+        Server::new(engine.clone(), access, bounds)
+            .with_vitals(vitals)
+            .with_pages(Some(Arc::new(pages::Admin::new(recording.as_deref(), door)))),
+    );
     if let Some(recording) = &recording {
         tokio::spawn(keys.clone().follow(recording.clone(), server.clone(), store.clone()));
+        if let Some(folder) = folder {
+            tokio::spawn(pages::first_user(recording.clone(), folder));
+        }
     }
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);

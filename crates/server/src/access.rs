@@ -327,7 +327,8 @@ mod tests {
     #[test]
     fn a_key_that_may_be_in_a_database_that_is_away_is_asked_to_come_again() {
         let access = ring("lg-one").with_keys_elsewhere(false, true);
-        let refused = access.caller(AWAY.parse().unwrap(), &headers(&[("x-api-key", "lg-two")]), None).unwrap_err();
+        let refused =
+            access.caller(AWAY.parse().unwrap(), &headers(&[("x-api-key", "lg-two")]), None).unwrap_err();
         assert_eq!((refused.status(), refused.retry_after.is_some()), (503, true));
         let required = Access::default().with_keys_elsewhere(true, false);
         let refused = required.caller(HERE.parse().unwrap(), &headers(&[]), None).unwrap_err();

@@ -19,4 +19,4 @@ pub use health::{Part, Vitals};
 pub use ring::{Ending, KeyRing, KnownKey, Why};
 pub use route::{Action, Route, route};
 pub use serve::serve;
-pub use service::{Bounds, Server};
+pub use service::{Bounds, PageAnswer, Pages, Server};

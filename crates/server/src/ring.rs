@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lockgate_core::time::rfc3339;
 use lockgate_core::{ErrorKind, Failure};
 use lockgate_engine::Grant;
 
@@ -68,9 +67,7 @@ impl KnownKey {
     pub(crate) fn grant(&self) -> Result<Arc<Grant>, Failure> {
         if self.ends.is_some() || self.used.is_some() {
             let now = now_us();
-            if let Some(over) = self.ends.filter(|ending| ending.is_over(now)) {
-                return Err(self.refusal(over));
-            }
+            self.at(now)?;
             if let Some(used) = &self.used
                 && now - used.load(Ordering::Relaxed) > MINUTE_US
             {
@@ -80,8 +77,16 @@ impl KnownKey {
         Ok(self.grant.clone())
     }
 
+    /// What it allows at a time (µs since 1970), or why it does not.
+    pub fn at(&self, now_us: i64) -> Result<&Arc<Grant>, Failure> {
+        match self.ends.filter(|ending| ending.is_over(now_us)) {
+            Some(over) => Err(self.refusal(over)),
+            None => Ok(&self.grant),
+        }
+    }
+
     fn refusal(&self, ending: Ending) -> Failure {
-        let (name, at) = (&self.grant.name, rfc3339(ending.at_us));
+        let (name, at) = (&self.grant.name, moment(ending.at_us));
         let words = match ending.why {
             Why::Closed => {
                 let owner = self.grant.user.as_deref().unwrap_or_default();
@@ -89,12 +94,20 @@ impl KnownKey {
             }
             Why::Expired => format!("the key `{name}` expired at {at}; `lockgate key new` makes another"),
             Why::Replaced => {
-                format!("the key `{name}` was replaced by a new one, and this one ended at {at}: use the new one")
+                format!(
+                    "the key `{name}` was replaced by a new one, and this one ended at {at}: use the new one"
+                )
             }
             Why::Revoked => format!("the key `{name}` was revoked at {at}; `lockgate key new` makes another"),
         };
         Failure::new(ErrorKind::Unauthenticated, words)
     }
+}
+
+/// A time in RFC 3339, to the second.
+fn moment(at_us: i64) -> String {
+    jiff::Timestamp::from_second(at_us.div_euclid(1_000_000))
+        .map_or_else(|_| String::new(), |at| at.to_string())
 }
 
 fn now_us() -> i64 {

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use http::{HeaderMap, Method, header};
 
 /// The header that only a page of ours, or a program, can add to a request with a cookie.
-pub const MARK: &str = "x-lockgate-csrf";
+pub(crate) const MARK: &str = "x-lockgate-csrf";
 
 /// Whether the request was made for one of our names. `names` are those that the configuration adds to this machine's.
-pub fn is_our_host(headers: &HeaderMap, authority: Option<&str>, names: &[String]) -> bool {
+pub(crate) fn is_our_host(headers: &HeaderMap, authority: Option<&str>, names: &[String]) -> bool {
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).or(authority);
     host.is_some_and(|host| is_ours(host, names))
 }
@@ -34,7 +34,7 @@ fn name_of(host: &str) -> &str {
 
 /// Whether no page of another origin made the request: what browsers say of it (`Sec-Fetch-Site`, `Origin`) is that it comes from us, or
 /// nothing.
-pub fn is_same_origin(headers: &HeaderMap, authority: Option<&str>) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap, authority: Option<&str>) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or(""));
     if text("sec-fetch-site").is_some_and(|site| !matches!(site, "none" | "same-origin")) {
         return false;
@@ -46,7 +46,7 @@ pub fn is_same_origin(headers: &HeaderMap, authority: Option<&str>) -> bool {
 }
 
 /// Whether a request that is allowed by its cookie may change something.
-pub fn may_change(method: &Method, headers: &HeaderMap, authority: Option<&str>) -> bool {
+pub(crate) fn may_change(method: &Method, headers: &HeaderMap, authority: Option<&str>) -> bool {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return true;
     }
@@ -54,7 +54,7 @@ pub fn may_change(method: &Method, headers: &HeaderMap, authority: Option<&str>)
 }
 
 /// Whether the client's own connection is encrypted, as a proxy before us says.
-pub fn is_encrypted(headers: &HeaderMap) -> bool {
+pub(crate) fn is_encrypted(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let first = |list: &str| list.split(',').next().unwrap_or_default().trim().eq_ignore_ascii_case("https");
     text("x-forwarded-proto").is_some_and(first)
@@ -83,12 +83,25 @@ mod tests {
         let names = ["gate.example.org".to_owned(), "other.example:8484".to_owned()];
         let ours = |host: &'static str| is_our_host(&headers(&[("host", host)]), None, &names);
         for host in [
-            "localhost", "LOCALHOST:8484", "app.localhost:1", "127.0.0.1:8484", "[::1]:8484", "192.168.1.5",
-            "gate.example.org", "Gate.Example.org.:443", "other.example",
+            "localhost",
+            "LOCALHOST:8484",
+            "app.localhost:1",
+            "127.0.0.1:8484",
+            "[::1]:8484",
+            "192.168.1.5",
+            "gate.example.org",
+            "Gate.Example.org.:443",
+            "other.example",
         ] {
             assert!(ours(host), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example:8484", "gate.example.org.evil.example", "", "127.0.0.1.nip.io"] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example:8484",
+            "gate.example.org.evil.example",
+            "",
+            "127.0.0.1.nip.io",
+        ] {
             assert!(!ours(host), "{host}");
         }
         assert!(!is_our_host(&HeaderMap::new(), None, &names));
@@ -99,11 +112,19 @@ mod tests {
     fn only_our_own_pages_change_something_with_a_cookie() {
         let may = |pairs: &[_]| may_change(&Method::POST, &headers(pairs), None);
         assert!(may(&[("host", "localhost:8484"), (MARK, "1")]));
-        assert!(may(&[("host", "localhost:8484"), ("origin", "http://localhost:8484"), ("sec-fetch-site", "same-origin"), (MARK, "1")]));
+        assert!(may(&[
+            ("host", "localhost:8484"),
+            ("origin", "http://localhost:8484"),
+            ("sec-fetch-site", "same-origin"),
+            (MARK, "1")
+        ]));
         assert!(!may(&[("host", "localhost:8484")]), "the mark is missing");
         for foreign in [
-            ("origin", "https://evil.example"), ("origin", "null"), ("origin", "http://localhost:9"),
-            ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+            ("origin", "http://localhost:9"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
         ] {
             assert!(!may(&[("host", "localhost:8484"), foreign, (MARK, "1")]), "{foreign:?}");
         }
@@ -113,8 +134,10 @@ mod tests {
     #[test]
     fn a_proxy_says_whether_the_client_came_encrypted() {
         for pair in [
-            ("x-forwarded-proto", "https"), ("x-forwarded-proto", "https, http"),
-            ("forwarded", "for=1.2.3.4;proto=https"), ("forwarded", "proto=\"https\", proto=http"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-proto", "https, http"),
+            ("forwarded", "for=1.2.3.4;proto=https"),
+            ("forwarded", "proto=\"https\", proto=http"),
             ("origin", "https://gate.example.org"),
         ] {
             assert!(is_encrypted(&headers(&[pair])), "{pair:?}");

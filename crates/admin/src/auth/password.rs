@@ -11,13 +11,13 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use super::token;
 
 /// The least that a person may choose.
-pub const SHORTEST: usize = 12;
+pub(crate) const SHORTEST: usize = 12;
 
 /// The most: what is longer is no password but a way to keep the processor busy.
-pub const LONGEST: usize = 256;
+pub(crate) const LONGEST: usize = 256;
 
 /// What is wrong with a password that somebody wants, if anything is.
-pub fn flaw(password: &str) -> Option<String> {
+pub(crate) fn flaw(password: &str) -> Option<String> {
     if password.chars().count() < SHORTEST {
         return Some(format!("a password needs at least {SHORTEST} signs"));
     }
@@ -31,13 +31,14 @@ pub fn flaw(password: &str) -> Option<String> {
 }
 
 /// The hash of a password with a salt of its own, in the form that names its parameters.
-pub fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
+pub(crate) fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
     Argon2::default().hash_password(password.as_bytes()).map(|hash: PasswordHash| hash.to_string())
 }
 
 /// Whether this is the password of a hash. Takes as long for somebody who is not there (`None`), so that time does not tell who is.
-pub fn fits(stored: Option<&str>, password: &str) -> bool {
-    static NOBODY: LazyLock<String> = LazyLock::new(|| hash(&token::secret().unwrap_or_default()).unwrap_or_default());
+pub(crate) fn fits(stored: Option<&str>, password: &str) -> bool {
+    static NOBODY: LazyLock<String> =
+        LazyLock::new(|| hash(&token::secret().unwrap_or_default()).unwrap_or_default());
     let Ok(parsed) = PasswordHash::new(stored.unwrap_or(&NOBODY)) else { return false };
     let fits = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
     fits && stored.is_some()

@@ -46,7 +46,7 @@ impl Tries {
 
 /// Counts wrong passwords.
 #[derive(Debug)]
-pub struct Throttle {
+pub(crate) struct Throttle {
     addresses: LruCache<IpAddr, Tries>,
     names: LruCache<String, Tries>,
 }
@@ -60,7 +60,7 @@ impl Default for Throttle {
 impl Throttle {
     /// How long somebody has to wait before the next try; zero = not at all. A try counts as wrong until [`Throttle::right`] says otherwise,
     /// so that many at once get no further than one after the other.
-    pub fn begin(&mut self, name: &str, address: Option<IpAddr>, now: Instant) -> Duration {
+    pub(crate) fn begin(&mut self, name: &str, address: Option<IpAddr>, now: Instant) -> Duration {
         let by_name = self.names.get(name).map_or(Duration::ZERO, |tries| tries.wait(now, NAME));
         let by_address = address
             .and_then(|address| self.addresses.get(&address))
@@ -82,7 +82,7 @@ impl Throttle {
     }
 
     /// The password was right: the name starts anew, and the address has one wrong try less.
-    pub fn right(&mut self, name: &str, address: Option<IpAddr>) {
+    pub(crate) fn right(&mut self, name: &str, address: Option<IpAddr>) {
         self.names.pop(name);
         if let Some(tries) = address.and_then(|address| self.addresses.get_mut(&address)) {
             tries.wrong = tries.wrong.saturating_sub(1);

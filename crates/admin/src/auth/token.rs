@@ -16,7 +16,7 @@ pub fn seed() -> Result<[u8; 32], NoRandom> {
 }
 
 /// A login token: `lgs-` and 256 random bits.
-pub fn login() -> Result<String, NoRandom> {
+pub(crate) fn login() -> Result<String, NoRandom> {
     Ok(format!("lgs-{}", blake3::Hash::from_bytes(seed()?).to_hex()))
 }
 
@@ -29,7 +29,7 @@ pub fn secret() -> Result<String, NoRandom> {
 }
 
 /// What is stored of a token.
-pub fn hash(token: &str) -> [u8; 32] {
+pub(crate) fn hash(token: &str) -> [u8; 32] {
     *blake3::hash(token.as_bytes()).as_bytes()
 }
 

@@ -63,7 +63,8 @@ impl Checker<'_> {
             }
             let suggestion = suggest::nearest(id, self.provider_ids()).map(str::to_owned);
             let message = format!("there is no provider `{id}`");
-            self.report(Code::AbsentProvider, &path.key("providers").index(index), message).suggestion = suggestion;
+            self.report(Code::AbsentProvider, &path.key("providers").index(index), message).suggestion =
+                suggestion;
         }
     }
 

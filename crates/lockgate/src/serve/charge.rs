@@ -33,5 +33,7 @@ fn cost(prices: &Catalogue, report: &CallReport) -> Option<Nano> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     let at = Moment::from_unix(i64::try_from(now.as_secs()).ok()?)?;
     let quote = prices.first(&[&report.provider, report.kind.name()], &report.requested, at);
-    lockgate_ledger::cost(report.usage.as_ref()?, quote.as_ref(), &Terms::default()).ok().map(|cost| cost.total)
+    lockgate_ledger::cost(report.usage.as_ref()?, quote.as_ref(), &Terms::default())
+        .ok()
+        .map(|cost| cost.total)
 }

@@ -9,16 +9,17 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lockgate_admin::{Holder, Holders, Role};
 use lockgate_config::{KeyLimits as ConfiguredLimits, Snapshot, Store};
 use lockgate_engine::{Grant, Meter};
 use lockgate_ledger::{Catalogue, Limits, Nano};
 use lockgate_providers::ModelGlob;
 use lockgate_recorder::Mode;
 use lockgate_server::{Access, Ending, KeyRing, KnownKey, Part, Server, Why};
-use lockgate_store::access::{KeyLimits, KeyRecording, Ring, VirtualKey};
-use lockgate_store_sql::Database;
+use lockgate_store::Store as Database;
+use lockgate_store::access::{KeyLimits, KeyRecording, VirtualKey};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -57,9 +58,24 @@ struct State {
     /// What was used, by the name of the key: it outlives a change of the key.
     meters: HashMap<String, Arc<Meter>>,
     stored: Option<Stored>,
+    /// The keys as the server has them.
+    ring: KeyRing,
+    /// What each may do beside calling models.
+    roles: HashMap<[u8; 32], Role>,
     trouble: bool,
     /// When keys of the database were used, and what the database knows of it.
     used: HashMap<Uuid, (Arc<AtomicI64>, i64)>,
+}
+
+impl Holders for Keys {
+    fn holder(&self, key: &str) -> Option<Result<Holder, String>> {
+        let hash = *blake3::hash(key.as_bytes()).as_bytes();
+        let role = self.state().roles.get(&hash).copied()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
+        // What a call would be told.
+        let known = self.state().ring.get(&hash)?.at(now).map_err(|failure| failure.message);
+        Some(known.map(|grant| Holder { key: grant.name.clone(), role, user: grant.user.clone() }))
+    }
 }
 
 impl Keys {
@@ -92,7 +108,8 @@ impl Keys {
     fn access_of(&self, state: &mut State, snapshot: &Snapshot) -> Access {
         let config = snapshot.config();
         let mut ring = KeyRing::new();
-        let State { meters, stored, used, .. } = state;
+        let State { meters, roles, stored, used, .. } = &mut *state;
+        roles.clear();
         let mut known = HashMap::new();
         let mut meter = |name: &str, limits: Limits| {
             if !limits.any() {
@@ -108,7 +125,8 @@ impl Keys {
         };
         for (key, closed) in stored.iter().flat_map(|stored| &stored.keys) {
             // A key and the one that takes its place count together; one that is over counts nothing.
-            let meter = if key.revoked_us.is_none() { meter(&key.name, limits_of(&key.limits)) } else { None };
+            let meter =
+                if key.revoked_us.is_none() { meter(&key.name, limits_of(&key.limits)) } else { None };
             let last = || (Arc::new(AtomicI64::new(key.used_us.unwrap_or(0))), key.used_us.unwrap_or(0));
             let (clock, _) = used.entry(key.id).or_insert_with(last);
             let known = KnownKey {
@@ -117,6 +135,7 @@ impl Keys {
                 used: Some(clock.clone()),
             };
             ring.insert(key.hash, known);
+            roles.insert(key.hash, key.role.into());
         }
         for key in &config.keys {
             let grant = Grant {
@@ -131,23 +150,31 @@ impl Keys {
             };
             let ends = key.expires.map(|expiry| Ending { at_us: expiry.at_us(), why: Why::Expired });
             ring.insert(*key.hash.bytes(), KnownKey { ends, ..KnownKey::from(Arc::new(grant)) });
+            roles.insert(*key.hash.bytes(), Role::Own);
         }
         let pending = self.expected && stored.is_none();
         *meters = known;
+        state.ring.clone_from(&ring);
         Access::new(ring)
             .with_origins(config.server.cors_origins.clone())
             .with_keys_elsewhere(config.server.require_key, pending)
     }
 
     /// Keeps the server's keys those of the database for as long as it runs.
-    pub(crate) async fn follow(self: Arc<Self>, recording: Arc<Recording>, server: Arc<Server>, store: Arc<Store>) {
+    pub(crate) async fn follow(
+        self: Arc<Self>,
+        recording: Arc<Recording>,
+        server: Arc<Server>,
+        store: Arc<Store>,
+    ) {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut version = None;
+        let shelf = recording.shelf();
         for look in 1_u32.. {
             looks.tick().await;
-            let Some(database) = recording.database() else { continue };
-            match self.look(&database, version).await {
+            let Some(database) = shelf.get() else { continue };
+            match self.look(database.as_ref(), version).await {
                 Ok(None) => self.told(false),
                 Ok(Some(stored)) => {
                     version = Some(stored.version);
@@ -164,13 +191,17 @@ impl Keys {
                 }
             }
             if look % NOTES == 0 {
-                self.note_use(&database).await;
+                self.note_use(database.as_ref()).await;
             }
         }
     }
 
     /// The keys, if they are not of the version that is known.
-    async fn look(&self, database: &Database, known: Option<i64>) -> Result<Option<Stored>, lockgate_store::Error> {
+    async fn look(
+        &self,
+        database: &dyn Database,
+        known: Option<i64>,
+    ) -> Result<Option<Stored>, lockgate_store::Error> {
         if known == Some(database.version().await?) {
             return Ok(None);
         }
@@ -178,10 +209,11 @@ impl Keys {
         Ok(Some(Stored { keys, version }))
     }
 
-    async fn note_use(&self, database: &Database) {
+    async fn note_use(&self, database: &dyn Database) {
         let due: Vec<(Uuid, i64)> = {
             let state = self.state();
-            let used = state.used.iter().map(|(id, (clock, noted))| (*id, clock.load(Ordering::Relaxed), *noted));
+            let used =
+                state.used.iter().map(|(id, (clock, noted))| (*id, clock.load(Ordering::Relaxed), *noted));
             used.filter(|(_, at, noted)| at > noted).map(|(id, at, _)| (id, at)).collect()
         };
         if due.is_empty() || database.used(&due).await.is_err() {

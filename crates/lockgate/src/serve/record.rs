@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use lockgate_admin::Shelf;
 use lockgate_config::{Environment, RecordMode, Snapshot};
 use lockgate_ledger::Catalogue;
 use lockgate_recorder::{Bounds, Key, Log, Progress, Scribe, Transcriber};
@@ -32,14 +33,13 @@ pub(crate) struct Recording {
 }
 
 struct Parts {
-    /// There once it is open.
-    database: OnceLock<Arc<Database>>,
     /// Whether the database could not be opened yet.
     held: AtomicBool,
     log: Log,
     masks: Masks,
     /// There once the database is open.
     scribe: OnceLock<Scribe>,
+    shelf: Shelf,
 }
 
 /// What masks secrets, and which ones the configuration has.
@@ -84,22 +84,15 @@ impl Recording {
                 return None;
             }
         };
-        let place = match &settings.database {
-            Some(named) => Place::of(named.expose()),
-            None => Place::File(folder.join("lockgate.db")),
-        };
+        let place = place(settings, &folder);
         let masks = Masks {
             key: key.derive("lockgate 2026 masks of secrets"),
             known: Mutex::new(known(snapshot)),
             redactor: OnceLock::new(),
         };
-        let parts = Arc::new(Parts {
-            database: OnceLock::new(),
-            held: AtomicBool::new(false),
-            log,
-            masks,
-            scribe: OnceLock::new(),
-        });
+        let shelf = Shelf::default();
+        let held = AtomicBool::new(false);
+        let parts = Arc::new(Parts { held, log, masks, scribe: OnceLock::new(), shelf });
         let opening = tokio::spawn(begin(place, parts.clone()));
         Some(Self { opening: Mutex::new(Some(opening)), parts })
     }
@@ -109,9 +102,9 @@ impl Recording {
         self.parts.log.clone()
     }
 
-    /// The database, once it is open.
-    pub(crate) fn database(&self) -> Option<Arc<Database>> {
-        self.parts.database.get().cloned()
+    /// Where the database is once it is open.
+    pub(crate) fn shelf(&self) -> Shelf {
+        self.parts.shelf.clone()
     }
 
     /// Takes over the secrets of a new configuration.
@@ -184,6 +177,14 @@ impl Vitals for Recording {
     }
 }
 
+/// Where the database is that belongs to a folder.
+pub(crate) fn place(settings: &lockgate_config::Record, folder: &Path) -> Place {
+    match &settings.database {
+        Some(named) => Place::of(named.expose()),
+        None => Place::File(folder.join("lockgate.db")),
+    }
+}
+
 fn open(folder: &Path, bounds: Bounds) -> io::Result<(Key, Log)> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -224,9 +225,9 @@ async fn begin(place: Place, parts: Arc<Parts>) {
     if said {
         tracing::info!("the database is open");
     }
-    let database = Arc::new(database);
-    let _ = parts.database.set(database.clone());
     let runtime = tokio::runtime::Handle::current();
+    let database = Arc::new(database);
+    let _ = parts.shelf.set(database.clone());
     match Scribe::start(parts.log.clone(), database, transcriber, runtime) {
         Ok(started) => {
             let _ = parts.scribe.set(started);

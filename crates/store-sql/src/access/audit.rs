@@ -34,9 +34,11 @@ impl Database {
         filter: &AuditFilter,
         page: &PageRequest,
     ) -> Result<Page<AuditEntry>, Fault> {
-        let mut sql =
-            Sql::new("SELECT id, at_us, actor_kind, actor, address, verb, object, detail, seq FROM audit WHERE 1 = 1");
-        for (column, value) in [("actor", &filter.actor), ("object", &filter.object), ("verb", &filter.verb)] {
+        let mut sql = Sql::new(
+            "SELECT id, at_us, actor_kind, actor, address, verb, object, detail, seq FROM audit WHERE 1 = 1",
+        );
+        for (column, value) in [("actor", &filter.actor), ("object", &filter.object), ("verb", &filter.verb)]
+        {
             if let Some(value) = value {
                 sql.add(" AND ").add(column).add(" = ").arg(value.as_str());
             }
@@ -69,9 +71,8 @@ impl Database {
 /// Adds an entry to what a transaction does.
 pub(super) async fn add(tx: &mut Tx, entry: &AuditEntry) -> Result<(), Fault> {
     let detail = (!entry.detail.is_null()).then(|| json(&entry.detail)).transpose()?;
-    let mut sql = Sql::new(
-        "INSERT INTO audit (id, at_us, actor_kind, actor, address, verb, object, detail) VALUES (",
-    );
+    let mut sql =
+        Sql::new("INSERT INTO audit (id, at_us, actor_kind, actor, address, verb, object, detail) VALUES (");
     let values: [Value; 8] = [
         text_of(entry.id).as_str().into(),
         entry.at_us.into(),

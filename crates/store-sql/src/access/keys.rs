@@ -4,9 +4,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use lockgate_store::Error;
-use lockgate_store::access::{
-    AuditEntry, DataClass, KeyLimits, KeyRecording, Keys, Ring, Role, VirtualKey,
-};
+use lockgate_store::access::{AuditEntry, DataClass, KeyLimits, KeyRecording, Keys, Ring, Role, VirtualKey};
 use uuid::Uuid;
 
 use super::{audit, changed, taken, text_of};
@@ -142,7 +140,12 @@ impl Database {
         self.change(sql, entry).await.map_err(|fault| taken(fault, "key", &key.name))
     }
 
-    async fn replace_key(&self, new: &VirtualKey, retires_us: i64, entry: &AuditEntry) -> Result<bool, Fault> {
+    async fn replace_key(
+        &self,
+        new: &VirtualKey,
+        retires_us: i64,
+        entry: &AuditEntry,
+    ) -> Result<bool, Fault> {
         let mut tx = self.writers.write().await?;
         let mut sql = Sql::new("UPDATE keys SET retires_us = ");
         sql.arg(retires_us).add(" WHERE revoked_us IS NULL AND retires_us IS NULL AND id = ");

@@ -65,8 +65,7 @@ impl Logins for Database {
 impl Database {
     async fn insert_user(&self, user: &User, entry: &AuditEntry) -> Result<(), Fault> {
         let mut tx = self.writers.write().await?;
-        let mut sql =
-            Sql::new("INSERT INTO users (id, name, password, role, disabled, created_us) VALUES (");
+        let mut sql = Sql::new("INSERT INTO users (id, name, password, role, disabled, created_us) VALUES (");
         let values: [Value; 6] = [
             text_of(user.id).as_str().into(),
             user.name.as_str().into(),

@@ -129,11 +129,8 @@ async fn two_keys_in_use_have_no_name_in_common_and_a_revoked_one_frees_it(datab
 
 async fn a_key_is_replaced_once_and_the_old_one_knows_when_it_ceases(database: &Database) {
     database.create_key(&key(1), &entry(1, "create", "key:key-1")).await.unwrap();
-    let next = |number: u8| VirtualKey {
-        name: "key-1".to_owned(),
-        rotated_from: Some(key(1).id),
-        ..key(number)
-    };
+    let next =
+        |number: u8| VirtualKey { name: "key-1".to_owned(), rotated_from: Some(key(1).id), ..key(number) };
     assert!(database.rotate_key(&next(2), DAY + 500, &entry(2, "rotate", "key:key-1")).await.unwrap());
     assert!(!database.rotate_key(&next(3), DAY + 600, &entry(3, "rotate", "key:key-1")).await.unwrap());
     let all = keys(database).await;
@@ -150,7 +147,10 @@ async fn users_are_found_by_name_and_their_change_ends_their_logins(database: &D
     assert!(matches!(error, Error::Taken { what: "user", .. }), "{error:?}");
     assert_eq!(database.users().await.unwrap(), [user("ann"), user("bob")]);
     for (number, name) in [(1, "ann"), (2, "ann"), (3, "bob")] {
-        database.open_login(&login(number, name), &entry(10 + u128::from(number), "login", "")).await.unwrap();
+        database
+            .open_login(&login(number, name), &entry(10 + u128::from(number), "login", ""))
+            .await
+            .unwrap();
     }
     let admin = User { role: Role::Admin, ..user("ann") };
     let kept = Some(login(2, "ann").id);
@@ -165,7 +165,10 @@ async fn users_are_found_by_name_and_their_change_ends_their_logins(database: &D
 async fn a_user_who_is_closed_or_removed_has_keys_that_say_so(database: &Database) {
     database.create_user(&user("ann"), &entry(1, "create", "user:ann")).await.unwrap();
     database.create_key(&key(1), &entry(2, "create", "key:key-1")).await.unwrap();
-    database.create_key(&VirtualKey { owner: None, ..key(2) }, &entry(3, "create", "key:key-2")).await.unwrap();
+    database
+        .create_key(&VirtualKey { owner: None, ..key(2) }, &entry(3, "create", "key:key-2"))
+        .await
+        .unwrap();
     let version = database.version().await.unwrap();
     let shut = User { disabled: true, ..user("ann") };
     assert!(database.change_user(&shut, None, &entry(4, "change", "user:ann")).await.unwrap());
@@ -182,7 +185,10 @@ async fn a_user_who_is_closed_or_removed_has_keys_that_say_so(database: &Databas
 async fn a_login_lives_as_long_as_it_is_heard_of_and_ends_alone_or_with_all(database: &Database) {
     database.create_user(&user("ann"), &entry(1, "create", "user:ann")).await.unwrap();
     for number in [1, 2, 3] {
-        database.open_login(&login(number, "ann"), &entry(u128::from(number) + 1, "login", "user:ann")).await.unwrap();
+        database
+            .open_login(&login(number, "ann"), &entry(u128::from(number) + 1, "login", "user:ann"))
+            .await
+            .unwrap();
     }
     database.heard(login(1, "ann").id, DAY + 5, DAY + 15).await.unwrap();
     let (heard, _) = database.login(&[1; 32]).await.unwrap().unwrap();
@@ -193,7 +199,13 @@ async fn a_login_lives_as_long_as_it_is_heard_of_and_ends_alone_or_with_all(data
     assert_eq!(database.end_logins("ann", Some(heard.id), &logout).await.unwrap(), 1);
     assert_eq!(database.login(&[1; 32]).await.unwrap(), None);
     // A later login forgets those that are over.
-    let later = Login { created_us: DAY + 50, hash: [4; 32], id: Uuid::from_u128(4), idle_us: DAY + 60, ..login(4, "ann") };
+    let later = Login {
+        created_us: DAY + 50,
+        hash: [4; 32],
+        id: Uuid::from_u128(4),
+        idle_us: DAY + 60,
+        ..login(4, "ann")
+    };
     database.open_login(&later, &entry(9, "login", "user:ann")).await.unwrap();
     assert_eq!(database.logins("ann").await.unwrap(), [later]);
     assert_eq!(database.end_logins("ann", None, &entry(10, "logout", "user:ann")).await.unwrap(), 1);
@@ -223,7 +235,8 @@ async fn the_audit_shows_each_change_once_page_by_page(database: &Database) {
     let ann = || Actor::User("ann".to_owned());
     let laptop = Actor::Key("laptop".to_owned());
     assert_eq!(seen, [(5, ann()), (4, ann()), (3, laptop), (2, Actor::Cli(None)), (1, Actor::System)]);
-    let only = AuditFilter { actor: Some("ann".to_owned()), from_us: Some(DAY + 5), ..AuditFilter::default() };
+    let only =
+        AuditFilter { actor: Some("ann".to_owned()), from_us: Some(DAY + 5), ..AuditFilter::default() };
     let found = database.audit(&only, &PageRequest::default()).await.unwrap().items;
     assert_eq!(found, [AuditEntry { detail: json!({"models": ["a"]}), ..entry(5, "purge", "session:s") }]);
 }
