@@ -92,7 +92,13 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Answer {
 }
 
 /// Any request, with these header lines.
-pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, lines: &[(&str, &str)], body: &str) -> Answer {
+pub(crate) fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    lines: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
     if !lines.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         head.push_str(&format!("host: {address}\r\n"));
@@ -103,7 +109,10 @@ pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, lines: &[(&str,
     if !lines.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) && !body.is_empty() {
         head.push_str("content-type: application/json\r\n");
     }
-    Stream::send(address, &format!("{head}content-length: {}\r\n\r\n{body}", body.len())).unwrap().end().unwrap()
+    Stream::send(address, &format!("{head}content-length: {}\r\n\r\n{body}", body.len()))
+        .unwrap()
+        .end()
+        .unwrap()
 }
 
 impl Answer {

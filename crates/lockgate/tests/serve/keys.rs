@@ -97,13 +97,19 @@ fn a_replaced_key_works_until_its_overlap_is_over() {
     let gateway = started(&home);
     let old = made(&home, &["--name", "ci", "--model", "up:*", "--rpm", "100"]);
     let rotated = home.run(&["key", "rotate", "ci", "--overlap", "1h", "--json"]).json();
-    assert_eq!((&rotated["name"], &rotated["models"], &rotated["limits"]), (&old["name"], &old["models"], &old["limits"]));
+    assert_eq!(
+        (&rotated["name"], &rotated["models"], &rotated["limits"]),
+        (&old["name"], &old["models"], &old["limits"])
+    );
     assert_eq!(rotated["rotated_from"], old["id"]);
     let (before, after) = (old["key"].as_str().unwrap(), rotated["key"].as_str().unwrap());
     within_a_second("the new key works", || call(&gateway, after).status == 200);
     assert_eq!(call(&gateway, before).status, 200, "the old one still works");
     let twice = home.run(&["key", "rotate", old["id"].as_str().unwrap(), "--json"]);
-    assert_eq!((twice.code, twice.json()["error"]["message"].as_str().unwrap().contains("replaced already")), (1, true));
+    assert_eq!(
+        (twice.code, twice.json()["error"]["message"].as_str().unwrap().contains("replaced already")),
+        (1, true)
+    );
 
     let last = home.run(&["key", "rotate", "ci", "--overlap", "0s", "--json"]).json();
     within_a_second("the newest key works", || call(&gateway, last["key"].as_str().unwrap()).status == 200);
@@ -147,7 +153,9 @@ fn known_keys_go_on_without_the_database_also_after_a_restart() {
     let secret = key["key"].as_str().unwrap();
     within_a_second("the key works", || gateway.ask("up:m").status == 401);
     let cache = home.path(".local/share/lockgate/keys.json");
-    until("the key is kept beside the log", || fs::read_to_string(&cache).is_ok_and(|text| text.contains("laptop")));
+    until("the key is kept beside the log", || {
+        fs::read_to_string(&cache).is_ok_and(|text| text.contains("laptop"))
+    });
     assert!(!fs::read_to_string(&cache).unwrap().contains(secret));
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&cache).unwrap().permissions());
     assert_eq!(mode & 0o077, 0, "for the owner alone");
@@ -165,7 +173,12 @@ fn known_keys_go_on_without_the_database_also_after_a_restart() {
     assert_eq!(gateway.ask("up:m").status, 401, "and nobody gets in without one");
     let bearer = format!("Bearer {secret}");
     let asked = http::ask(gateway.address, "GET", "/api/keys", &[("authorization", &bearer)], "");
-    assert_eq!((asked.status, &asked.json()["error"]["code"]), (503, &json!("unavailable")), "{}", asked.text);
+    assert_eq!(
+        (asked.status, &asked.json()["error"]["code"]),
+        (503, &json!("unavailable")),
+        "{}",
+        asked.text
+    );
 }
 
 /// A gateway that does not know its keys yet does not call one wrong.
@@ -186,14 +199,23 @@ fn keys_are_listed_changed_and_shown_by_name() {
     let upstream = Scripted::start(SCRIPT);
     let home = home(&upstream, "");
     let offline = home.run(&["key", "new", "--rpm", "5", "--expires", "2030-01-01"]);
-    assert!(offline.code == 0 && offline.out.contains("It is in no database") && offline.out.contains("hash: \"blake3:"));
+    assert!(
+        offline.code == 0
+            && offline.out.contains("It is in no database")
+            && offline.out.contains("hash: \"blake3:")
+    );
     assert!(offline.out.contains("limits: {\"requests_per_minute\":5}"), "{}", offline.out);
     let _gateway = started(&home);
-    let key = made(&home, &["--name", "a b/ü", "--tag", "x", "--tag", "y", "--cost-per-day", "1.5", "--expires", "90d"]);
+    let key = made(
+        &home,
+        &["--name", "a b/ü", "--tag", "x", "--tag", "y", "--cost-per-day", "1.5", "--expires", "90d"],
+    );
     assert_eq!(key["limits"]["cost_per_day_nano"], 1_500_000_000_u64);
     let taken = home.run(&["key", "new", "--name", "a b/ü"]);
     assert!(taken.code == 1 && taken.err.contains("there is another key `a b/ü` already"), "{taken:?}");
-    let changed = home.run(&["key", "set", "a b/ü", "--tpm", "1000", "--expires", "none", "--owner", "bob", "--json"]).json();
+    let changed = home
+        .run(&["key", "set", "a b/ü", "--tpm", "1000", "--expires", "none", "--owner", "bob", "--json"])
+        .json();
     assert_eq!((&changed["expires"], &changed["owner"]), (&Value::Null, &json!("bob")));
     assert_eq!(changed["limits"]["tokens_per_minute"], 1000);
     assert_eq!(changed["limits"]["cost_per_day_nano"], 1_500_000_000_u64, "the other limits stay");
@@ -202,7 +224,10 @@ fn keys_are_listed_changed_and_shown_by_name() {
         assert!(shown.out.contains(words), "{words}: {}", shown.out);
     }
     let list = home.run(&["key", "list", "--json"]).json();
-    assert_eq!((list["keys"].as_array().unwrap().len(), list["stored"][0]["name"].as_str()), (0, Some("a b/ü")));
+    assert_eq!(
+        (list["keys"].as_array().unwrap().len(), list["stored"][0]["name"].as_str()),
+        (0, Some("a b/ü"))
+    );
     for shown in [&home.run(&["key", "list"]).out, &list.to_string()] {
         assert!(!shown.contains(key["key"].as_str().unwrap()), "{shown}");
     }

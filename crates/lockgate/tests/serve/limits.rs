@@ -22,7 +22,12 @@ fn words() -> Value {
 }
 
 fn chat(gateway: &Gateway) -> Answer {
-    http::post_as(KEY, gateway.address, "/v1/chat/completions", &json!({"model": "up:m", "messages": words()}))
+    http::post_as(
+        KEY,
+        gateway.address,
+        "/v1/chat/completions",
+        &json!({"model": "up:m", "messages": words()}),
+    )
 }
 
 const SCRIPT: &str = "rules: [{answer: {blocks: [{text: Yes}], usage: {input: 12, output: 34}}}]";
@@ -49,7 +54,8 @@ fn the_call_beyond_a_limit_is_429_in_the_callers_dialect_and_goes_nowhere() {
     assert_eq!(contents.json()["error"]["status"], "RESOURCE_EXHAUSTED");
     assert_eq!(completions.json()["error"]["type"], "requests");
     assert_eq!(upstream.seen.requests().len(), before, "nothing went upstream");
-    let models = http::ask(gateway.address, "GET", "/v1/models", &[("authorization", &format!("Bearer {KEY}"))], "");
+    let models =
+        http::ask(gateway.address, "GET", "/v1/models", &[("authorization", &format!("Bearer {KEY}"))], "");
     assert_eq!(models.status, 200, "a list of models is no call");
 }
 
@@ -59,7 +65,11 @@ fn tokens_and_money_count_when_the_call_is_over() {
     let (_home, gateway) = gateway(&upstream, "tokens_per_minute: 46");
     assert_eq!(chat(&gateway).status, 200);
     let refused = chat(&gateway);
-    assert!(refused.status == 429 && refused.text.contains("46 tokens in a minute (tokens_per_minute)"), "{}", refused.text);
+    assert!(
+        refused.status == 429 && refused.text.contains("46 tokens in a minute (tokens_per_minute)"),
+        "{}",
+        refused.text
+    );
 }
 
 #[test]
@@ -83,20 +93,30 @@ fn money_of_a_day_is_counted_by_the_price_list() {
     };
     assert_eq!(ask().status, 200);
     let refused = ask();
-    assert!(refused.status == 429 && refused.text.contains("1.00 USD in a day (UTC) (cost_per_day)"), "{}", refused.text);
+    assert!(
+        refused.status == 429 && refused.text.contains("1.00 USD in a day (UTC) (cost_per_day)"),
+        "{}",
+        refused.text
+    );
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() <= 86_400);
 }
 
 /// A stream is running until its last byte, or until its client goes.
 #[test]
 fn a_call_counts_as_running_until_its_stream_ends_or_is_left() {
-    let upstream = Scripted::start("rules: [{answer: {blocks: [{text: Slow words}]}, chaos: {stall_after_events: 1, stall_ms: 60000}}]");
+    let upstream = Scripted::start(
+        "rules: [{answer: {blocks: [{text: Slow words}]}, chaos: {stall_after_events: 1, stall_ms: 60000}}]",
+    );
     let (_home, gateway) = gateway(&upstream, "concurrency: 1");
     let body = json!({"model": "up:m", "stream": true, "messages": words()});
     let stream = Stream::post_as(KEY, gateway.address, "/v1/chat/completions", &body);
     until("it is upstream", || upstream.seen.requests().len() == 1);
     let refused = chat(&gateway);
-    assert!(refused.status == 429 && refused.text.contains("1 calls at the same time (concurrency)"), "{}", refused.text);
+    assert!(
+        refused.status == 429 && refused.text.contains("1 calls at the same time (concurrency)"),
+        "{}",
+        refused.text
+    );
     assert_eq!(refused.header("retry-after").as_deref(), Some("1"));
     drop(stream);
     until("there is room again", || {
