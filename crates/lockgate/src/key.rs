@@ -7,7 +7,7 @@ mod wish;
 
 use clap::Args;
 use http::Method;
-pub use lockgate_admin::{hash, is_mistyped};
+pub use lockgate_admin::{from_seed, hash, is_mistyped};
 use lockgate_config::{Environment, Inputs, RecordMode, Snapshot, locate, render_text};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};

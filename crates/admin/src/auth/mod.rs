@@ -129,7 +129,7 @@ impl Door {
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) actor: Actor,
-    ip: Option<std::net::IpAddr>,
+    pub(crate) ip: Option<std::net::IpAddr>,
     /// The login that it came with, and whether by cookie.
     pub(crate) login: Option<(Login, bool)>,
 }

@@ -70,10 +70,11 @@ struct State {
 impl Holders for Keys {
     fn holder(&self, key: &str) -> Option<Result<Holder, String>> {
         let hash = *blake3::hash(key.as_bytes()).as_bytes();
-        let role = self.state().roles.get(&hash).copied()?;
+        let state = self.state();
+        let role = state.roles.get(&hash).copied()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
         // What a call would be told.
-        let known = self.state().ring.get(&hash)?.at(now).map_err(|failure| failure.message);
+        let known = state.ring.get(&hash)?.at(now).map_err(|failure| failure.message);
         Some(known.map(|grant| Holder { key: grant.name.clone(), role, user: grant.user.clone() }))
     }
 }
