@@ -17,6 +17,12 @@ pub struct App {
     shelf: Shelf,
 }
 
+impl Default for App {
+    fn default() -> Self {
+        Self::new(Shelf::default())
+    }
+}
+
 impl App {
     /// Routes over a store that is, or will be, on this shelf.
     pub fn new(shelf: Shelf) -> Self {

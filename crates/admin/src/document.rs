@@ -61,18 +61,17 @@ async fn document() -> Json<&'static OpenApi> {
 /// The description as a page (Swagger UI).
 #[utoipa::path(get, path = "/api/docs", tag = "description", responses((status = 200, description = "A page.")))]
 async fn front() -> Response {
-    // The page's own links are relative to a folder.
-    axum::response::Redirect::permanent("/api/docs/").into_response()
+    // The page's links are relative to a folder.
+    axum::response::Redirect::permanent("/api/docs/index.html").into_response()
 }
 
 /// The files of that page.
 #[utoipa::path(get, path = "/api/docs/{*file}", tag = "description",
     params(("file" = String, Path, description = "A file of the page.")),
     responses((status = 200, description = "A file."), (status = 404, description = "No such file.")))]
-async fn page(file: Option<Path<String>>) -> Result<Response, Problem> {
+async fn page(Path(name): Path<String>) -> Result<Response, Problem> {
     static CONFIG: LazyLock<Arc<Config<'static>>> =
         LazyLock::new(|| Arc::new(Config::new(["/api/openapi.json"])));
-    let name = file.map_or_else(String::new, |Path(name)| name);
     let missing = || Problem::not_found(format!("the page has no file `{name}`"));
     let found = serve(&name, CONFIG.clone()).map_err(|_| missing())?.ok_or_else(missing)?;
     let kind = [

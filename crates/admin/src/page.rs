@@ -22,7 +22,7 @@ async fn login(from: Origin) -> Response {
         Some((login, _)) => {
             let name = escaped(&login.user);
             let body = format!(
-                "<p>You are logged in as <b>{name}</b>.</p><p><a href=\"/api/docs/\">The API of this gateway</a></p>"
+                "<p>You are logged in as <b>{name}</b>.</p><p><a href=\"/api/docs/index.html\">The API of this gateway</a></p>"
             );
             shown(StatusCode::OK, &body)
         }

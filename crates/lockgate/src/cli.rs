@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::env::Env;
 use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, BAD, Screen, styled};
-use crate::{ccr, config, connect, doctor, key, run, serve, upstream, user};
+use crate::{call, ccr, config, connect, doctor, key, run, serve, session, upstream, user};
 
 /// The lock between AI clients and model providers.
 #[derive(Debug, Parser)]
@@ -35,6 +35,9 @@ pub enum Command {
     /// Help the administrator in.
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Look at recorded calls.
+    #[command(subcommand)]
+    Call(CallCommand),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -57,8 +60,20 @@ pub enum Command {
     /// Make, list and change the users of the admin API.
     #[command(subcommand)]
     User(UserCommand),
+    /// Look at recorded sessions and name them.
+    #[command(subcommand)]
+    Session(SessionCommand),
     /// Run the scripted upstream: it plays every provider, for tests and demonstrations.
     Upstream(upstream::UpstreamArgs),
+}
+
+/// The commands below `lockgate call`.
+#[derive(Debug, Subcommand)]
+pub enum CallCommand {
+    /// List calls, the latest first.
+    List(call::ListArgs),
+    /// Show one call: what was asked, where it went, what it took; or one of its bodies.
+    Show(call::ShowArgs),
 }
 
 /// The commands below `lockgate config`.
@@ -131,6 +146,17 @@ pub enum UserCommand {
     Set(user::SetArgs),
 }
 
+/// The commands below `lockgate session`.
+#[derive(Debug, Subcommand)]
+pub enum SessionCommand {
+    /// List sessions, the latest active first.
+    List(session::ListArgs),
+    /// Give a session a title; it stays.
+    Rename(session::RenameArgs),
+    /// Show a session and its calls.
+    Show(session::ShowArgs),
+}
+
 /// The arguments, or what is wrong with them: where clap's words leave somebody alone, with what to write instead.
 pub fn parse() -> Result<Cli, ExitCode> {
     let args: Vec<_> = std::env::args_os().collect();
@@ -175,6 +201,8 @@ pub fn main(cli: &Cli) -> ExitCode {
 fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, Failure> {
     match command {
         Command::Admin(AdminCommand::ResetSecret(args)) => user::reset_secret(args, screen),
+        Command::Call(CallCommand::List(args)) => call::list(args, screen),
+        Command::Call(CallCommand::Show(args)) => call::show(args, screen),
         Command::Completions { shell } => {
             // Written at once: the generator takes a closed pipe for a fault of the program.
             let mut script = Vec::new();
@@ -198,6 +226,9 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Key(KeyCommand::Show(args)) => key::show(args, screen),
         Command::Run(args) => run::main(args, env),
         Command::Serve(args) => serve::main(args, screen),
+        Command::Session(SessionCommand::List(args)) => session::list(args, screen),
+        Command::Session(SessionCommand::Rename(args)) => session::rename(args, screen),
+        Command::Session(SessionCommand::Show(args)) => session::show(args, screen),
         Command::Upstream(args) => upstream::main(args, screen),
         Command::User(UserCommand::Add(args)) => user::add(args, screen),
         Command::User(UserCommand::List(args)) => user::list(args, screen),
@@ -214,6 +245,8 @@ fn wants_json(command: &Command) -> bool {
         | Command::Run(_)
         | Command::Serve(_)
         | Command::Upstream(_) => false,
+        Command::Call(CallCommand::List(args)) => args.json,
+        Command::Call(CallCommand::Show(args)) => args.json,
         Command::Config(ConfigCommand::Export(ExportCommand::Ccr(args))) => args.json,
         Command::Config(ConfigCommand::Import(ImportCommand::Ccr(args))) => args.json,
         Command::Config(ConfigCommand::Check(args)) => args.format == config::ReportFormat::Json,
@@ -229,6 +262,9 @@ fn wants_json(command: &Command) -> bool {
         Command::User(UserCommand::List(args)) => args.json,
         Command::User(UserCommand::Remove(args)) => args.json,
         Command::User(UserCommand::Set(args)) => args.json,
+        Command::Session(SessionCommand::List(args)) => args.json,
+        Command::Session(SessionCommand::Rename(args)) => args.json,
+        Command::Session(SessionCommand::Show(args)) => args.json,
     }
 }
 

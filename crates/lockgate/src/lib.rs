@@ -3,6 +3,7 @@
 //! A command takes parsed arguments plus an [`env::Env`] and returns an [`exit::Exit`] or a [`exit::Failure`]; only
 //! `cli` knows the process (its environment, its streams, its exit code). Nothing here reads a global.
 
+pub mod call;
 pub mod ccr;
 pub mod cli;
 pub mod client;
@@ -14,8 +15,12 @@ pub mod exit;
 pub mod gateway;
 pub mod key;
 pub mod office;
+mod quantity;
 pub mod run;
 pub mod screen;
+pub mod search;
 pub mod serve;
+pub mod session;
+mod table;
 pub mod upstream;
 pub mod user;

@@ -74,6 +74,11 @@ impl Screen {
         self.out.write_all(bytes).and_then(|()| self.out.flush()).map_err(|error| stopped(&error))
     }
 
+    /// How many characters fit a line.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
     /// The same screen, wrapped no later than here even in a pipe: for what people read in a journal.
     pub fn narrow(&mut self, width: usize) {
         self.width = self.width.min(width);

@@ -1,0 +1,120 @@
+//! Lists, searches and views of what was recorded.
+
+use http::{Method, StatusCode};
+use lockgate_admin::{Principal, Role};
+use serde_json::{Value, json};
+
+use crate::support::{Api, call, somebody};
+
+fn ids(page: &Value) -> Vec<String> {
+    let items = page["items"].as_array().unwrap();
+    items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// C1, behaviour 32: sessions in order, two do not mix, calls without one are found as such.
+#[tokio::test]
+async fn sessions_are_listed_and_searched_and_sessionless_calls_are_found() {
+    let api = Api::new(&[
+        call(0, Some("s1"), "fix the flaky test"),
+        call(1, Some("s2"), "write a poem"),
+        call(2, Some("s1"), "the test again"),
+        call(3, None, "one shot"),
+    ])
+    .await;
+    assert_eq!(ids(&api.get("/api/sessions").await.json), ["s1", "s2"]);
+    assert_eq!(ids(&api.get("/api/sessions?q=poem").await.json), ["s2"]);
+    let session = api.get("/api/sessions/s1").await.json;
+    assert_eq!((&session["totals"]["calls"], &session["title"]), (&json!(2), &json!("fix the flaky test")));
+    assert_eq!(session["totals"]["cost_nano"], 3_000_000);
+    let alone = api.get("/api/calls?session=none").await.json;
+    assert_eq!((alone["items"].as_array().unwrap().len(), &alone["items"][0]["session"]), (1, &Value::Null));
+    assert_eq!(api.get("/api/calls?session=s1&q=again").await.json["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_without_gap_or_repetition() {
+    let calls: Vec<_> = (0..25).map(|minute| call(minute, None, "x")).collect();
+    let api = Api::new(&calls).await;
+    let (mut seen, mut path) = (Vec::new(), "/api/calls?limit=10".to_owned());
+    loop {
+        let page = api.get(&path).await.json;
+        seen.extend(ids(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/calls?limit=10&cursor={next}");
+    }
+    let wanted: Vec<_> = calls.iter().rev().map(|record| record.call.id.to_string()).collect();
+    assert_eq!(seen, wanted);
+}
+
+#[tokio::test]
+async fn conditions_are_read_as_people_write_them_and_wrong_ones_are_named() {
+    let mut failed = call(5, None, "x");
+    failed.call.status = Some(429);
+    let api = Api::new(&[call(0, None, "x"), failed]).await;
+    for (query, found) in [
+        ("status=4xx", 1),
+        ("from=2026-11-20T12:03:00Z", 1),
+        ("to=2026-11-20T12:03:00Z", 1),
+        ("from=2026-11-21", 0),
+        ("min_cost_nano=1500000", 2),
+        ("max_cost_nano=1499999", 0),
+        ("model=claude-sonnet-5&outcome=complete", 2),
+    ] {
+        let page = api.get(&format!("/api/calls?{query}")).await.json;
+        assert_eq!(page["items"].as_array().map(Vec::len), Some(found), "{query}: {page}");
+    }
+    for (query, named) in [
+        ("from=yesterday", "`from`"),
+        ("status=9xx", "`status`"),
+        ("outcome=lost", "complete"),
+        ("cursor=x", "`cursor`"),
+        ("modle=x", "modle"),
+        ("limit=many", "limit"),
+    ] {
+        let told = api.get(&format!("/api/calls?{query}")).await;
+        assert_eq!(told.status, StatusCode::BAD_REQUEST, "{query}");
+        let words = told.json["error"]["message"].as_str().unwrap();
+        assert!(words.contains(named), "{query}: {words}");
+    }
+}
+
+/// M4: a title is edited by hand and stays.
+#[tokio::test]
+async fn a_session_gets_a_title_by_hand() {
+    let api = Api::new(&[call(0, Some("s1"), "first words")]).await;
+    let change = |title: &str| {
+        let body = Some(json!({"title": title}));
+        api.ask(Some(somebody(Role::Operator)), Method::PATCH, "/api/sessions/s1", body)
+    };
+    assert_eq!(change(" The great fix ").await.json["title"], "The great fix");
+    let shown = api.get("/api/sessions/s1").await.json;
+    assert_eq!((&shown["title"], &shown["title_source"]), (&json!("The great fix"), &json!("edited")));
+    let long = "x".repeat(201);
+    for wrong in ["", "  ", "two\nlines", long.as_str()] {
+        assert_eq!(change(wrong).await.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    let path = "/api/sessions/none";
+    let told =
+        api.ask(Some(Principal::command_line()), Method::PATCH, path, Some(json!({"title": "x"}))).await;
+    assert_eq!(told.status, StatusCode::NOT_FOUND);
+    let told =
+        api.ask(Some(Principal::command_line()), Method::PATCH, path, Some(json!({"name": "x"}))).await;
+    assert!(told.json["error"]["message"].as_str().unwrap().contains("name"), "{}", told.json);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_to_be_missing_with_where_to_look() {
+    let api = Api::new(&[]).await;
+    for (path, status) in [
+        ("/api/calls/0190f0f0-0000-7000-8000-000000000000", StatusCode::NOT_FOUND),
+        ("/api/calls/nonsense", StatusCode::BAD_REQUEST),
+        ("/api/calls/0190f0f0-0000-7000-8000-000000000000/bodies/client_request", StatusCode::NOT_FOUND),
+        ("/api/nothing", StatusCode::NOT_FOUND),
+    ] {
+        let told = api.get(path).await;
+        assert_eq!(told.status, status, "{path}");
+        assert!(told.json["error"]["message"].is_string(), "{path}: {}", told.json);
+    }
+    let told = api.ask(Some(somebody(Role::Admin)), Method::DELETE, "/api/calls", None).await;
+    assert_eq!(told.status, StatusCode::METHOD_NOT_ALLOWED);
+}

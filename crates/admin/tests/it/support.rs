@@ -1,0 +1,129 @@
+//! An API over a SQLite file, with calls in it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use lockgate_admin::{App, Principal, Role, Shelf};
+use lockgate_store::{
+    Call, Client, Details, Lineage, Outcome, Record, Recording, Records as _, Route, SessionFacts,
+    SessionRef, Side, Text, Timing, Title, TitleSource,
+};
+use lockgate_store_sql::{Database, Options, Place};
+use serde_json::Value;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+/// 2026-11-20T12:00:00Z.
+pub(crate) const NOON: i64 = 1_795_176_000_000_000;
+
+pub(crate) struct Api {
+    _folder: tempfile::TempDir,
+    router: axum::Router,
+}
+
+/// What came back.
+pub(crate) struct Told {
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) json: Value,
+    pub(crate) status: StatusCode,
+}
+
+impl Api {
+    pub(crate) async fn new(calls: &[Record]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::File(folder.path().join("lockgate.db"));
+        let database = Arc::new(Database::open(&Options::at(place)).await.unwrap());
+        if !calls.is_empty() {
+            database.write(calls).await.unwrap();
+        }
+        let shelf = Shelf::default();
+        assert!(shelf.set(database).is_ok());
+        Self { _folder: folder, router: lockgate_admin::router(App::new(shelf)) }
+    }
+
+    /// A request of somebody.
+    pub(crate) async fn ask(
+        &self,
+        who: Option<Principal>,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Told {
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+        if let Some(who) = who {
+            request = request.extension(who);
+        }
+        let bytes = match body {
+            Some(json) => {
+                request = request.header("content-type", "application/json");
+                json.to_string()
+            }
+            None => String::new(),
+        };
+        let answered = self.router.clone().oneshot(request.body(Body::from(bytes)).unwrap()).await.unwrap();
+        let (head, body) = answered.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Told {
+            headers: head.headers,
+            json: serde_json::from_slice(&bytes).unwrap_or_default(),
+            status: head.status,
+        }
+    }
+
+    /// What the command line gets.
+    pub(crate) async fn get(&self, path: &str) -> Told {
+        self.ask(Some(Principal::command_line()), Method::GET, path, None).await
+    }
+}
+
+/// Somebody with a role.
+pub(crate) fn somebody(role: Role) -> Principal {
+    Principal { name: "somebody".to_owned(), role, user: Some("ada".to_owned()) }
+}
+
+/// A call, `minutes` after noon, in a session if there is one.
+pub(crate) fn call(minutes: i64, session: Option<&str>, words: &str) -> Record {
+    let session = session.map(|id| SessionRef { id: id.to_owned(), source: "header".to_owned() });
+    let call = Call {
+        usage: lockgate_core::Usage {
+            input_uncached: Some(100),
+            output: Some(20),
+            ..lockgate_core::Usage::default()
+        },
+        client: Client { name: Some("claude-code".to_owned()), ..Client::default() },
+        cost_nano: Some(1_500_000),
+        error: None,
+        id: Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + minutes as u128),
+        intervened: false,
+        lineage: Lineage { session, turn: Some(1), ..Lineage::default() },
+        outcome: Outcome::Complete,
+        price_version: None,
+        principal: lockgate_store::Principal { user: Some("ada".to_owned()), ..Default::default() },
+        recording: Recording::Redacted,
+        route: Route {
+            operation: "chat".to_owned(),
+            provider: Some("anthropic".to_owned()),
+            requested_model: Some("claude-sonnet-5".to_owned()),
+            resolved_model: Some("claude-sonnet-5".to_owned()),
+            ..Route::default()
+        },
+        status: Some(200),
+        stop_reason: Some("end_turn".to_owned()),
+        timing: Timing {
+            started_us: NOON + minutes * 60_000_000,
+            total_us: Some(900_000),
+            ..Timing::default()
+        },
+    };
+    let title = Title { source: TitleSource::First, text: words.to_owned() };
+    Record {
+        bodies: Vec::new(),
+        call,
+        details: Details::default(),
+        pieces: Vec::new(),
+        session: SessionFacts { title: Some(title), ..SessionFacts::default() },
+        texts: vec![Text { side: Side::User, text: words.to_owned() }],
+    }
+}
