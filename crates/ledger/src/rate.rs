@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::nano::Nano;
 
 /// Slots of the window, a second each.
-const SLOTS: usize = 60;
+const SLOTS: i64 = 60;
 const SECOND_US: i64 = 1_000_000;
 const DAY_US: i64 = 86_400 * SECOND_US;
 
@@ -140,26 +140,26 @@ impl Gauge {
 struct Minute {
     /// The second of the latest slot, since 1970.
     latest: i64,
-    slots: [u64; SLOTS],
+    slots: [u64; SLOTS as usize],
     total: u64,
 }
 
 impl Default for Minute {
     fn default() -> Self {
-        Self { latest: 0, slots: [0; SLOTS], total: 0 }
+        Self { latest: 0, slots: [0; SLOTS as usize], total: 0 }
     }
 }
 
 impl Minute {
     fn slot(second: i64) -> usize {
-        second.rem_euclid(SLOTS as i64) as usize
+        second.rem_euclid(SLOTS) as usize
     }
 
     /// Forgets what is over.
     fn turn(&mut self, now_us: i64) {
         let second = now_us.div_euclid(SECOND_US);
         let passed = second - self.latest;
-        if passed < 0 || passed >= SLOTS as i64 {
+        if passed < 0 || passed >= SLOTS {
             *self = Self { latest: second, ..Self::default() };
             return;
         }
@@ -185,10 +185,10 @@ impl Minute {
         if left < most {
             return None;
         }
-        for age in (0..SLOTS as i64).rev() {
+        for age in (0..SLOTS).rev() {
             left -= self.slots[Self::slot(self.latest - age)];
             if left < most {
-                return Some(Duration::from_secs((SLOTS as i64 - age) as u64));
+                return Some(Duration::from_secs((SLOTS - age) as u64));
             }
         }
         // Nothing is allowed at all.

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use jiff::Timestamp;
-use lockgate_store::access::VirtualKey;
+use lockgate_store::access::{DataClass, KeyRecording, VirtualKey};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -101,8 +101,8 @@ impl KeyView {
             role: stored.role.into(),
             models: stored.models,
             providers: stored.providers,
-            data_class: stored.data_class.map(|class| class.as_str()),
-            recording: stored.recording.map(|mode| mode.as_str()),
+            data_class: stored.data_class.map(DataClass::as_str),
+            recording: stored.recording.map(KeyRecording::as_str),
             limits: stored.limits.into(),
             created: time(stored.created_us),
             expires: stored.expires_us.map(time),
@@ -293,8 +293,8 @@ fn told(key: &VirtualKey) -> serde_json::Value {
     json!({
         "id": key.id, "name": key.name, "owner": key.owner, "project": key.project, "tags": key.tags,
         "role": key.role.as_str(), "models": key.models, "providers": key.providers,
-        "data_class": key.data_class.map(|class| class.as_str()),
-        "recording": key.recording.map(|mode| mode.as_str()),
+        "data_class": key.data_class.map(DataClass::as_str),
+        "recording": key.recording.map(KeyRecording::as_str),
         "limits": key.limits, "expires": key.expires_us.map(time),
     })
 }

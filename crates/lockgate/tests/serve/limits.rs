@@ -52,7 +52,7 @@ fn the_call_beyond_a_limit_is_429_in_the_callers_dialect_and_goes_nowhere() {
     }
     assert_eq!(messages.json()["error"]["type"], "rate_limit_error");
     assert_eq!(contents.json()["error"]["status"], "RESOURCE_EXHAUSTED");
-    assert_eq!(completions.json()["error"]["type"], "requests");
+    assert_eq!(completions.json()["error"]["type"], "rate_limit_error");
     assert_eq!(upstream.seen.requests().len(), before, "nothing went upstream");
     let models =
         http::ask(gateway.address, "GET", "/v1/models", &[("authorization", &format!("Bearer {KEY}"))], "");
@@ -121,7 +121,7 @@ fn a_call_counts_as_running_until_its_stream_ends_or_is_left() {
     drop(stream);
     until("there is room again", || {
         let again = Stream::post_as(KEY, gateway.address, "/v1/chat/completions", &body);
-        let came = upstream.seen.requests().len() == 2;
+        let came = upstream.seen.requests().len() >= 2;
         drop(again);
         came
     });
