@@ -1,24 +1,43 @@
-//! What the routes share: the store, once it is open.
+//! What the routes share: the store, once it is open, and the door.
 
 use std::sync::{Arc, OnceLock};
 
 use lockgate_store::Store;
 
+use crate::auth::{Door, DoorOptions};
 use crate::problem::Problem;
 
 /// Where the store will be: it opens behind the first calls, or later, when its database is back.
 pub type Shelf = Arc<OnceLock<Arc<dyn Store>>>;
 
 /// What the routes share. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct App {
+    door: Arc<Door>,
     shelf: Shelf,
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new(Shelf::default())
+    }
 }
 
 impl App {
     /// Routes over a store that is, or will be, on this shelf.
-    pub const fn new(shelf: Shelf) -> Self {
-        Self { shelf }
+    pub fn new(shelf: Shelf) -> Self {
+        Self { door: Arc::new(Door::new(DoorOptions::default())), shelf }
+    }
+
+    /// The same with a door that is kept so.
+    #[must_use]
+    pub fn with_door(self, options: DoorOptions) -> Self {
+        Self { door: Arc::new(Door::new(options)), ..self }
+    }
+
+    /// Finds out who asks.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
     }
 
     /// The store, or why there is none.

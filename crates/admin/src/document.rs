@@ -15,7 +15,7 @@ use utoipa_swagger_ui::{Config, serve};
 use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
-use crate::{calls, import, sessions};
+use crate::{audit, calls, import, keys, login, page, sessions, users};
 
 /// Every route with its guard and description.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -26,6 +26,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(calls::routes())
         .merge(import::routes())
         .merge(sessions::routes())
+        .merge(login::routes())
+        .merge(page::routes())
+        .merge(keys::routes())
+        .merge(users::routes())
+        .merge(audit::routes())
 }
 
 fn frame() -> OpenApi {

@@ -37,8 +37,8 @@ pub use record::{Record, RecordMode};
 pub use reference::reference;
 pub use schema::schema;
 pub use sections::{
-    Config, Conversion, Key, KeyHash, KeyHashError, Limits, Log, LogFormat, LogLevel, Models, Server, Slots,
-    SlowClient,
+    Admin, Config, Conversion, Expiry, ExpiryError, Key, KeyHash, KeyHashError, KeyLimits, Limits, Log,
+    LogFormat, LogLevel, Models, Server, Slots, SlowClient,
 };
 pub use show::{Setting, render_settings_json, render_settings_text};
 pub use snapshot::{Inputs, Presence, Provider, Snapshot};

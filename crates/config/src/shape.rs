@@ -220,6 +220,9 @@ fn format(format: Option<&str>, text: &str) -> Result<(), (Code, String)> {
             "must be `blake3:` and 64 hexadecimal digits; never the key itself".to_owned(),
         )),
         Some("proxy") => text.parse::<Proxy>().map(drop).map_err(|error| (Code::BadValue, error.to_string())),
+        Some("time") if crate::Expiry::parse(text).is_none() => {
+            bad("must be a date or time such as `2026-12-31` or `2026-12-31T18:00:00Z`")
+        }
         Some("model-pattern") if text.is_empty() => bad("an empty pattern matches nothing"),
         Some(_) | None => Ok(()),
     }

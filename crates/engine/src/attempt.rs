@@ -4,6 +4,7 @@
 //! long as the client has not seen a byte; `Retry-After` decides when, and whether at all. One request in, one out,
 //! unless the settings allow more. Knows nothing of the answer's content beyond its first frame.
 
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use lockgate_wire::{Mode, ToolNames};
 use tokio::time::{Instant, timeout_at};
 
 use crate::body::UpstreamBody;
+use crate::caller::Grant;
 use crate::hint::Lists;
 use crate::pipe::{Pipe, PipeSpec, mode_of};
 use crate::resolve::Target;
@@ -33,8 +35,6 @@ pub(crate) struct Plan {
     pub(crate) body: Bytes,
     /// Whether it is not the one that the client sent.
     pub(crate) changed: bool,
-    /// The name of the caller's key.
-    pub(crate) caller: Option<String>,
     /// What encoders must know.
     pub(crate) context: lockgate_wire::AnswerContext,
     /// The credential for this provider.
@@ -82,6 +82,11 @@ pub(crate) struct Course {
 }
 
 impl Plan {
+    /// What the caller's key allows.
+    pub(crate) fn grant(&self) -> Option<&Arc<Grant>> {
+        self.lists.caller.grant.as_ref()
+    }
+
     /// What stays while the answer comes.
     pub(crate) fn course(&self) -> Course {
         Course {

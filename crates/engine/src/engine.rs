@@ -23,6 +23,7 @@ use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
 use crate::hint::Lists;
+use crate::meter::Permit;
 use crate::relay::{AnswerBody, Relay, is_stream};
 use crate::report::{CallReport, Observer, Outcome, Report};
 use crate::request::CallRequest;
@@ -118,10 +119,12 @@ impl Engine {
         if let Some(body) = self.with_items(&request) {
             request.body = body.into();
         }
-        match self.prepared(&request, id) {
-            Ok((plan, facts)) => {
+        let prepared = self.prepared(&request, id);
+        // What cannot be called is no call, and counts against no limit.
+        match prepared.and_then(|(plan, facts)| Ok((plan, facts, request.caller.admit()?))) {
+            Ok((plan, facts, permit)) => {
                 let changed = plan.body.as_ptr() != asked.as_ptr() || plan.body.len() != asked.len();
-                self.run(Plan { changed, tape, ..plan }, facts).await
+                self.run(Plan { changed, tape, ..plan }, facts, permit).await
             }
             Err(failure) => {
                 let response = answer::error(&format, &failure, id);
@@ -171,7 +174,6 @@ impl Engine {
         let plan = Plan {
             body: outgoing.body,
             changed: false,
-            caller: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
             context,
             credential,
             front: request.format,
@@ -204,6 +206,7 @@ impl Engine {
         let name = request.model.as_deref().or(in_body).unwrap_or_default();
         let (catalogue, probes, caller) = (self.catalogue.load(), self.probes.load(), &request.caller);
         let target = state.names(&catalogue, &probes, caller, request.format.dialect).resolve(name)?;
+        caller.reach(&target.upstream.id)?;
         let full = format!("{}:{}", target.upstream.id, target.model);
         if caller.may_use(name) || caller.may_use(&target.model) || caller.may_use(&full) {
             return Ok(target);
@@ -337,10 +340,10 @@ impl Engine {
         Ok(Outgoing::of(body.into(), loss, upstream))
     }
 
-    async fn run(&self, plan: Plan, mut facts: Facts) -> Response<AnswerBody> {
+    async fn run(&self, plan: Plan, mut facts: Facts, permit: Option<Permit>) -> Response<AnswerBody> {
         let plan = Arc::new(plan);
         let keepalive = self.state.load().options.keepalive;
-        let mut report = self.report(&plan, &facts);
+        let mut report = Report { permit, ..self.report(&plan, &facts) };
         let shared = plan.clone();
         let mut opening: crate::relay::Opening = Box::pin(async move { attempt::open(&shared).await });
         let total = Duration::from_millis(plan.timeouts.total_ms);
@@ -382,10 +385,12 @@ impl Engine {
 
     fn report(&self, plan: &Plan, facts: &Facts) -> Report {
         let report = CallReport {
-            caller: plan.caller.clone(),
+            caller: plan.grant().map(|grant| grant.name.clone()),
             dialect: facts.dialect,
             duration: Duration::ZERO,
+            grant: plan.grant().cloned(),
             id: facts.task.clone(),
+            kind: plan.target.upstream.kind,
             model: None,
             outcome: Outcome::Aborted,
             provider: facts.provider.clone(),
@@ -400,6 +405,7 @@ impl Engine {
             issuer: issuer_of(&plan.target),
             loss: facts.loss.clone(),
             observer: self.observer.clone(),
+            permit: None,
             call: Some(report),
             started: plan.started,
             status: 200,

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use http::{HeaderMap, Response};
 use lockgate_core::{Dialect, Failure, StopReason, Usage};
+use lockgate_providers::Kind;
 use lockgate_recorder::{Closed, Tape};
 use lockgate_wire::Loss;
 use tokio::time::Instant;
 
+use crate::caller::Grant;
 use crate::continuity::{Continuity, Issuer};
 use crate::headers;
+use crate::meter::Permit;
 use crate::pipe::Pipe;
 use crate::relay::AnswerBody;
 use crate::tap;
@@ -37,8 +40,12 @@ pub struct CallReport {
     pub dialect: Dialect,
     /// From the request's last byte to the answer's.
     pub duration: Duration,
+    /// What the caller's key allows, with its meter.
+    pub grant: Option<Arc<Grant>>,
     /// The call's id.
     pub id: String,
+    /// The kind of the provider.
+    pub kind: Kind,
     /// The model that answered, as it says itself.
     pub model: Option<String>,
     /// How it ended.
@@ -68,6 +75,8 @@ pub(crate) struct Report {
     /// What the conversion of the request lost.
     pub(crate) loss: Loss,
     pub(crate) observer: Arc<dyn Observer>,
+    /// Counts the call as running until it is over.
+    pub(crate) permit: Option<Permit>,
     pub(crate) call: Option<CallReport>,
     /// What the tape is to say at the end; there once the call is over.
     pub(crate) ending: Option<Closed>,
@@ -116,6 +125,8 @@ impl Report {
             }
             self.ending = (!self.tape.is_blank()).then(|| tap::ending(&report));
             self.observer.finished(report);
+            // Only now: what was used counts before the next call may begin.
+            self.permit = None;
         }
     }
 

@@ -50,7 +50,12 @@ impl Engine {
     {
         let (format, id) = (request.format, Uuid::now_v7());
         let tape = self.tape(id, &request, operation);
-        let (response, ending) = match answer(request).await {
+        let permit = request.caller.admit();
+        let answered = match permit {
+            Ok(_running) => answer(request).await,
+            Err(limited) => Err(limited),
+        };
+        let (response, ending) = match answered {
             Ok(response) => (response, Closed::default()),
             Err(failure) => (answer::error(&format, &failure, id), tap::refusal(&failure)),
         };
@@ -183,7 +188,8 @@ impl Engine {
         let state = self.state.load_full();
         let caller = &request.caller;
         let mut cards = if caller.is_trusted() {
-            let mut cards = self.catalogue.load().listed(|name| caller.may_use(name));
+            let may = |provider: &str, name: &str| caller.may_reach(provider) && caller.may_use(name);
+            let mut cards = self.catalogue.load().listed(may);
             // A provider that only the caller has a credential for is asked with that.
             for owner in
                 owners(&state, &request).filter(|owner| self.catalogue.load().of(&owner.id).is_empty())

@@ -38,6 +38,8 @@ pub(crate) fn open(to: (&Log, Mode), id: Uuid, request: &CallRequest, operation:
         mode,
         operation,
         path: request.path_and_query.clone(),
+        project: grant.and_then(|grant| grant.project.clone()),
+        user: grant.and_then(|grant| grant.user.clone()),
     };
     Tape::open(log, id, &opened, &request.body)
 }

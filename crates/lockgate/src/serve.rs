@@ -4,6 +4,8 @@
 //! first answer. Reloads on SIGHUP and when the file changes; a bad file keeps the last good configuration. SIGTERM
 //! and Ctrl-C let answers finish, a second one does not.
 
+mod charge;
+mod keys;
 mod pages;
 pub(crate) mod plan;
 pub(crate) mod record;
@@ -20,7 +22,7 @@ use clap::Args;
 use lockgate_config::{Change, Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
 use lockgate_engine::{CallReport, Engine, Observer, Options, Outcome};
 use lockgate_providers::OpenError;
-use lockgate_server::{Server, Vitals};
+use lockgate_server::{Part, Server, Vitals};
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 use crate::doctor::is_lockgate;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, count};
+use charge::Charging;
+use keys::Keys;
 use record::Recording;
 use signals::Stop;
 pub(crate) use summary::{bare, place};
@@ -110,20 +114,32 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let wanted = snapshot.config().server.listen;
     let listener = listen(wanted).await?;
     let address = listener.local_addr().unwrap_or(wanted);
-    let (engine, unopened) = Engine::new(plan::options(&snapshot), Arc::new(LogCalls));
     let recording = Recording::open(&snapshot, &store.inputs().environment).map(Arc::new);
+    let folder = snapshot.config().record.folder(&store.inputs().environment);
+    let keys = Arc::new(Keys::open(folder.as_deref().filter(|_| recording.is_some())));
+    let observer = Arc::new(Charging { keys: keys.clone(), next: LogCalls });
+    let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
     let engine = Arc::new(match &recording {
         Some(recording) => engine.recording(recording.log()),
         None => engine,
     });
     left_out(&unopened);
-    let (access, bounds) = plan::front(&snapshot);
-    let vitals = recording.clone().map(|recording| -> Arc<dyn Vitals> { recording });
+    let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
+    let vitals = recording
+        .clone()
+        .map(|recording| -> Arc<dyn Vitals> { Arc::new(Health { keys: keys.clone(), recording }) });
+    let door = pages::door(&snapshot, keys.clone());
     let server = Arc::new(
         Server::new(engine.clone(), access, bounds)
             .with_vitals(vitals)
-            .with_pages(Some(Arc::new(pages::Admin::new(recording.as_deref())))),
+            .with_pages(Some(Arc::new(pages::Admin::new(recording.as_deref(), door)))),
     );
+    if let Some(recording) = &recording {
+        tokio::spawn(keys.clone().follow(recording.clone(), server.clone(), store.clone()));
+        if let Some(folder) = folder {
+            tokio::spawn(pages::first_user(recording.clone(), folder));
+        }
+    }
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));
@@ -131,7 +147,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     summary::started(screen, address, &store)?;
 
     let reloads =
-        Reloads { engine: engine.clone(), recording: recording.clone(), server, store: store.clone() };
+        Reloads { engine: engine.clone(), keys, recording: recording.clone(), server, store: store.clone() };
     let changes = Arc::new(tokio::sync::Notify::new());
     let _watcher = watch(&store, &changes);
     let background = tokio::spawn(background(reloads, changes, hangup));
@@ -262,9 +278,24 @@ fn replace(engine: &Engine, store: &Store, plan: impl Fn(&Snapshot) -> Options) 
     }
 }
 
+/// How the parts of the gateway are that may be in trouble.
+struct Health {
+    keys: Arc<Keys>,
+    recording: Arc<Recording>,
+}
+
+impl Vitals for Health {
+    fn parts(&self) -> Vec<Part> {
+        let mut parts = self.recording.parts();
+        parts.push(self.keys.part());
+        parts
+    }
+}
+
 /// What a reload touches.
 struct Reloads {
     engine: Arc<Engine>,
+    keys: Arc<Keys>,
     recording: Option<Arc<Recording>>,
     server: Arc<Server>,
     store: Arc<Store>,
@@ -283,8 +314,7 @@ impl Reloads {
             Ok(changed) => {
                 let snapshot = self.store.current();
                 left_out(&self.engine.replace(plan::options(&snapshot)));
-                let (access, bounds) = plan::front(&snapshot);
-                self.server.replace(access, bounds);
+                self.keys.apply(&self.server, &self.store);
                 if let Some(recording) = &self.recording {
                     recording.reload(&snapshot);
                 }

@@ -34,7 +34,7 @@ const EDGES: [(&str, &[&str]); 17] = [
     ("lockgate-bench", &[]),
     ("lockgate-config", &["core", "providers"]),
     ("lockgate-core", &[]),
-    ("lockgate-engine", &["core", "providers", "recorder", "wire"]),
+    ("lockgate-engine", &["core", "ledger", "providers", "recorder", "wire"]),
     ("lockgate-fuzz", &["config", "core", "providers", "wire"]),
     ("lockgate-history", &["core", "ledger", "session", "store", "wire"]),
     ("lockgate-ledger", &["core"]),

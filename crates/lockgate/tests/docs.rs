@@ -16,7 +16,7 @@ use lockgate_config::{Environment, Inputs, render_text};
 use lockgate_testkit::Script;
 
 /// Top-level sections of a configuration.
-const SECTIONS: [&str; 6] = ["conversion", "keys", "log", "models", "providers", "server"];
+const SECTIONS: [&str; 7] = ["admin", "conversion", "keys", "log", "models", "providers", "server"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()

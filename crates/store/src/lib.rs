@@ -2,8 +2,9 @@
 //!
 //! A call becomes a [`Record`]: its row ([`Call`]), details, bodies as ropes over shared pieces ([`rope`]), texts for
 //! search ([`words`]). [`Records`] takes it; [`Calls`] and [`Sessions`] give it back; [`Purge`] deletes. `store-sql` implements
-//! them for databases, [`memory`] for tests.
+//! them for databases, [`memory`] for tests. Who may do what is in [`access`].
 
+pub mod access;
 pub mod body;
 mod call;
 mod encoded;

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use crate::access::{Audit, Keys, Logins, Ring, Users};
 use crate::body::Body;
 use crate::call::{Call, Scope};
 use crate::error::Error;
@@ -17,9 +18,9 @@ use crate::rope::PieceHash;
 use crate::session::{Session, SessionOrder};
 
 /// All of it at once, for those who look at and change what is stored.
-pub trait Store: Calls + Purge + Records + Sessions {}
+pub trait Store: Calls + Purge + Records + Sessions + Audit + Keys + Logins + Ring + Users {}
 
-impl<T: Calls + Purge + Records + Sessions> Store for T {}
+impl<T: Calls + Purge + Records + Sessions + Audit + Keys + Logins + Ring + Users> Store for T {}
 
 /// Writes calls.
 #[async_trait]

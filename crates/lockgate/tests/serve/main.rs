@@ -19,6 +19,12 @@ mod held;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod login;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod proxy;

@@ -3,6 +3,7 @@
 //! A SQLite file that has an older schema is copied first. A newer schema is refused. A step is never changed after a release; a new one
 //! is added to [`MIGRATIONS`].
 
+mod access;
 mod first;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ pub(crate) struct Migration {
 }
 
 /// Every step, in order.
-pub(crate) const MIGRATIONS: [Migration; 1] = [first::FIRST];
+pub(crate) const MIGRATIONS: [Migration; 2] = [first::FIRST, access::ACCESS];
 
 /// The number under which PostgreSQL keeps other processes waiting ("lockgate" in ASCII).
 const LOCK: i64 = 0x6c6f_636b_6761_7465;

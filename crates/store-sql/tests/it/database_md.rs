@@ -5,15 +5,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use lockgate_store::access::{Keys, Logins, Users};
 use lockgate_store::{Part, Records, Sessions, Side, Title, TitleSource};
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
+use crate::access;
 use crate::sample::{full, saying, with_body};
 
 /// A table: its name, what it holds, its columns with what they mean.
 type Table = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 12] = [
     ("schema_version", "The steps of the schema that were taken.", &[("version", "The number of the step.")]),
     (
         "sessions",
@@ -146,6 +148,83 @@ const TABLES: [Table; 7] = [
             ("words", "The distinct words of the texts of this side that were new in the call."),
         ],
     ),
+    (
+        "keys",
+        "The keys of the gateway that were made at run time. The key itself is nowhere. NULL in a list = all.",
+        &[
+            ("seq", "The order in which they were made. Counted by the database."),
+            ("id", "The id of the key (UUIDv7, text)."),
+            ("name", "Its name, under which calls are recorded. Unique among keys in use."),
+            ("hash", "The BLAKE3 hash of the key, 32 bytes."),
+            ("prefix", "The first signs of the key."),
+            ("owner", "`users.name`, or any other name: who it belongs to."),
+            ("project", "What it is used for."),
+            ("tags", "Words to find it by, JSON list."),
+            ("role", "What it may do beside calling models: `self`, `viewer`, `operator` or `admin`."),
+            ("models", "The only models that it may call, JSON list of patterns."),
+            ("providers", "The only providers that it may call, JSON list."),
+            ("data_class", "The most confidential data that its calls may carry; nothing enforces it yet."),
+            ("recording", "How much of its calls is kept; NULL = as of everybody's."),
+            ("limit_requests", "Calls in a minute."),
+            ("limit_tokens", "Tokens in a minute."),
+            ("limit_concurrency", "Calls at the same time."),
+            ("limit_cost_nano", "Nano-USD in a day (UTC)."),
+            ("created_us", "When it was made, µs since 1970."),
+            ("expires_us", "When it ceases, µs since 1970."),
+            ("retires_us", "When it ceases because another has taken its place, µs since 1970."),
+            ("revoked_us", "When it was revoked, µs since 1970."),
+            ("rotated_from", "`keys.id` of the key whose place it took."),
+            ("used_us", "When it was used last, µs since 1970, to the minute."),
+        ],
+    ),
+    (
+        "users",
+        "Who can log in.",
+        &[
+            ("seq", "Counted by the database."),
+            ("id", "The id of the user (UUIDv7, text)."),
+            ("name", "The name; never changed."),
+            ("password", "The password's argon2id hash with its parameters and salt."),
+            ("role", "What the user may do: `self`, `viewer`, `operator` or `admin`."),
+            ("disabled", "1 = the account is closed."),
+            ("created_us", "When it was made, µs since 1970."),
+        ],
+    ),
+    (
+        "logins",
+        "Where users are logged in.",
+        &[
+            ("seq", "Counted by the database."),
+            ("id", "The id of the login (UUIDv7, text)."),
+            ("hash", "The BLAKE3 hash of its token."),
+            ("user_name", "`users.name`."),
+            ("address", "The address that it came from."),
+            ("created_us", "When it began, µs since 1970."),
+            ("used_us", "When it was heard of last, µs since 1970."),
+            ("idle_us", "When it ends if nothing is heard of it, µs since 1970."),
+            ("ends_us", "When it ends, µs since 1970."),
+        ],
+    ),
+    (
+        "audit",
+        "What was changed by whom. Rows are added and never changed.",
+        &[
+            ("seq", "Counted by the database."),
+            ("id", "The id of the entry (UUIDv7, text)."),
+            ("at_us", "When, µs since 1970."),
+            ("actor_kind", "`cli`, `key`, `nobody`, `system` or `user`."),
+            ("actor", "The actor's name."),
+            ("address", "The address that it came from."),
+            ("verb", "What was done."),
+            ("object", "Of what: a kind, a colon and a name."),
+            ("detail", "What it was, JSON without secrets."),
+        ],
+    ),
+    (
+        "access_version",
+        "One row, by which gateways notice that keys or users have changed.",
+        &[("one", "1."), ("version", "Grows with every change.")],
+    ),
 ];
 
 /// Column to type.
@@ -213,6 +292,10 @@ const RELATIONS: &str = "  sessions ||--o{ calls : \"seq = session\"
   bodies }o--|| pieces : \"head = hash\"
   sessions ||--o{ pieces : \"seq = scope\"
   pieces }o--o{ pieces : \"references in bytes\"
+  users |o--o{ keys : \"name = owner\"
+  users ||--o{ logins : \"name = user_name\"
+  keys |o--o| keys : \"id = rotated_from\"
+  keys |o--o{ calls : \"name = key_name\"
 ";
 
 fn diagram(columns: &Columns) -> String {
@@ -249,7 +332,7 @@ fn described(sqlite: &Columns, postgres: &Columns) -> String {
 /// Every row that is there, in SQLite's own notation.
 async fn samples(connection: &mut SqliteConnection, columns: &Columns) -> String {
     let mut text =
-        "## Sample rows\n\nOne call with one body, as SQLite shows it. Texts are cut after 60 signs.\n\n"
+        "## Sample rows\n\nOne call with one body, a key and its owner, as SQLite shows it. Texts are cut after 60 signs.\n\n"
             .to_owned();
     for (table, ..) in TABLES.iter().filter(|table| table.0 != "texts") {
         let shown = columns[*table].iter().map(|(name, _)| format!("substr(quote({name}), 1, 60)"));
@@ -282,6 +365,9 @@ async fn the_documentation_shows_the_schema_that_both_databases_have() {
     let record = with_body(record, Part::ClientRequest, br#"{"model":"auto","messages":[]}"#);
     database.write(&[record]).await.unwrap();
     assert!(database.rename("session-1", "The login").await.unwrap());
+    database.create_user(&access::user("ann"), &access::entry(1, "create", "user:ann")).await.unwrap();
+    database.create_key(&access::key(1), &access::entry(2, "create", "key:key-1")).await.unwrap();
+    database.open_login(&access::login(1, "ann"), &access::entry(3, "login", "user:ann")).await.unwrap();
     let path = folder.path().join("lockgate.db");
     let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     let sqlite = sqlite_columns(&mut file).await;

@@ -1,6 +1,7 @@
 //! One suite for every store: the fake, SQLite, and a PostgreSQL that is really started. Then what only databases have.
 #![cfg(test)]
 
+mod access;
 mod agreement;
 mod database_md;
 mod faults;
