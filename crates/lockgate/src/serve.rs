@@ -212,7 +212,7 @@ impl Observer for LogCalls {
             call.caller = report.caller,
             call.dialect = %report.dialect,
             call.provider = report.provider,
-            call.model = report.model.unwrap_or(report.requested),
+            call.model = report.model.or(report.requested),
             call.outcome = outcome,
             call.request_id = report.request_id,
             call.ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
