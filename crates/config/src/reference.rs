@@ -99,6 +99,7 @@ fn type_name(schema: Schema<'_>) -> String {
                 "socket-address" => "address:port",
                 "model-pattern" => "pattern",
                 "key-hash" => "hash",
+                "network" => "network",
                 _ => "text",
             })
             .into(),
