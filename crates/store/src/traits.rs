@@ -16,6 +16,11 @@ use crate::record::{Details, Record};
 use crate::rope::PieceHash;
 use crate::session::{Session, SessionOrder};
 
+/// All of it at once, for those who look at and change what is stored.
+pub trait Store: Calls + Purge + Records + Sessions {}
+
+impl<T: Calls + Purge + Records + Sessions> Store for T {}
+
 /// Writes calls.
 #[async_trait]
 pub trait Records: Send + Sync {
