@@ -1,8 +1,9 @@
-//! What the routes share: the store, once it is open.
+//! What the routes share: the store, once it is open, and what a running gateway has.
 
 use std::sync::{Arc, OnceLock};
 
 use lockgate_store::Store;
+use lockgate_telemetry::{Feed, Levels};
 
 use crate::problem::Problem;
 
@@ -12,13 +13,21 @@ pub type Shelf = Arc<OnceLock<Arc<dyn Store>>>;
 /// What the routes share. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct App {
+    pub(crate) feed: Option<Feed>,
+    pub(crate) levels: Option<Levels>,
     shelf: Shelf,
 }
 
 impl App {
     /// Routes over a store that is, or will be, on this shelf.
     pub const fn new(shelf: Shelf) -> Self {
-        Self { shelf }
+        Self { feed: None, levels: None, shelf }
+    }
+
+    /// With what only a running gateway has: live activity and a log.
+    #[must_use]
+    pub fn running(self, feed: Feed, levels: Levels) -> Self {
+        Self { feed: Some(feed), levels: Some(levels), ..self }
     }
 
     /// The store, or why there is none.

@@ -88,6 +88,7 @@ fn shown(stored: &StoredCall, part: Part) -> Option<Part> {
 /// The call, for somebody who may see it.
 pub(crate) async fn find(app: &App, who: &Principal, id: &str) -> Result<StoredCall, Problem> {
     let missing = || Problem::not_found(format!("there is no call `{id}`"));
-    let uuid = id.parse::<Uuid>().map_err(|_| Problem::invalid(format!("`{id}` is no id of a call (a UUID)")))?;
+    let uuid =
+        id.parse::<Uuid>().map_err(|_| Problem::invalid(format!("`{id}` is no id of a call (a UUID)")))?;
     app.store()?.get(uuid).await?.filter(|stored| who.sees(&stored.call)).ok_or_else(missing)
 }

@@ -15,7 +15,7 @@ use utoipa_swagger_ui::{Config, serve};
 use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
-use crate::{calls, sessions};
+use crate::{calls, live, log, sessions};
 
 /// Every route with its guard and description.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -24,6 +24,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(guarded(Guard::Anyone, routes!(front)))
         .merge(guarded(Guard::Anyone, routes!(page)))
         .merge(calls::routes())
+        .merge(live::routes())
+        .merge(log::routes())
         .merge(sessions::routes())
 }
 

@@ -152,7 +152,9 @@ mod tests {
     #[test]
     fn times_are_taken_as_people_write_them() {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        let at = |text: &str| moment("from", text, now).map(|us| Timestamp::from_microsecond(us).unwrap().to_string());
+        let at = |text: &str| {
+            moment("from", text, now).map(|us| Timestamp::from_microsecond(us).unwrap().to_string())
+        };
         assert_eq!(at("2026-11-20T08:30:00+02:00").unwrap(), "2026-11-20T06:30:00Z");
         assert_eq!(at("2026-11-20").unwrap(), "2026-11-20T00:00:00Z");
         assert_eq!(at("90m").unwrap(), "2026-11-21T10:30:00Z");

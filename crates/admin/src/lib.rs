@@ -9,6 +9,8 @@ mod document;
 mod filter;
 mod guard;
 mod input;
+mod live;
+mod log;
 mod problem;
 mod sessions;
 mod view;

@@ -93,7 +93,10 @@ impl IntoResponse for Problem {
 
 /// What the API says of a path that it does not have.
 pub(crate) async fn no_such_path(uri: Uri) -> Problem {
-    Problem::not_found(format!("there is nothing at `{}`; the API is described at /api/openapi.json", uri.path()))
+    Problem::not_found(format!(
+        "there is nothing at `{}`; the API is described at /api/openapi.json",
+        uri.path()
+    ))
 }
 
 /// What the API says of a method that a path does not take.

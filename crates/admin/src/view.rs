@@ -353,8 +353,7 @@ impl From<Totals> for Sums {
 
 impl From<store::Session> for Session {
     fn from(session: store::Session) -> Self {
-        let (title, title_source) =
-            session.title.map(|title| (title.text, title.source.as_str())).unzip();
+        let (title, title_source) = session.title.map(|title| (title.text, title.source.as_str())).unzip();
         Self {
             id: session.reference.id,
             source: session.reference.source,

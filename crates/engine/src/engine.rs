@@ -143,11 +143,7 @@ impl Engine {
     ) -> Option<Arc<dyn Follower>> {
         let to = plan.map(|plan| {
             let upstream = &plan.target.upstream;
-            Destination {
-                kind: upstream.kind.name(),
-                model: &plan.target.model,
-                provider: &upstream.id,
-            }
+            Destination { kind: upstream.kind.name(), model: &plan.target.model, provider: &upstream.id }
         });
         self.observer.started(&CallStart {
             caller: &request.caller,

@@ -136,7 +136,9 @@ async fn shelf(args: &OfficeArgs) -> Result<Shelf, Failure> {
         && !file.exists()
     {
         return Err(Failure::unavailable(format!("nothing is recorded yet: there is no {}", file.display()))
-            .hint("run `lockgate` and send it a call; or name its database with --config, or it with --gateway"));
+            .hint(
+                "run `lockgate` and send it a call; or name its database with --config, or it with --gateway",
+            ));
     }
     let database = Database::open(&Options::at(place)).await.map_err(|error| {
         Failure::unavailable(format!("the database cannot be opened: {error}"))

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use lockgate_core::{StopReason, Usage};
 use lockgate_engine::Operation;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::rfc3339;
 
 /// A call, as far as it has come. This is what events and webhooks carry.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Call {
     /// When it came in, RFC 3339.
     pub at: String,
@@ -77,7 +78,7 @@ pub struct Call {
 }
 
 /// Tokens in buckets that do not overlap; missing = the provider did not say.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Tokens {
     /// Read from the provider's cache.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,7 +114,7 @@ impl Tokens {
 }
 
 /// How a call ended.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The client went away before the end.

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::Uri;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
@@ -122,13 +123,24 @@ struct Message {
     id: String,
 }
 
-/// The body of a webhook.
-#[derive(Serialize)]
+/// A call is over. The body of a webhook.
+#[derive(JsonSchema, Serialize)]
 struct Body<'a> {
+    /// How it ended: `call.completed`, `call.failed` or `call.aborted`.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// When the webhook was made, RFC 3339.
     timestamp: String,
+    /// The call.
     data: &'a Call,
+}
+
+/// The JSON Schema of a webhook's body (2020-12), pretty-printed.
+pub fn webhook_schema() -> String {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = settings.into_generator().into_root_schema_for::<Body<'_>>().to_value();
+    schema["title"] = "Webhook of Lockgate".into();
+    format!("{schema:#}\n")
 }
 
 impl Hooks {
@@ -153,11 +165,7 @@ impl Hooks {
     pub fn numbers(&self) -> HookNumbers {
         let Counts { delivered, dropped, given_up } = &*self.counts;
         let number = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        HookNumbers {
-            delivered: number(delivered),
-            dropped: number(dropped),
-            given_up: number(given_up),
-        }
+        HookNumbers { delivered: number(delivered), dropped: number(dropped), given_up: number(given_up) }
     }
 
     /// Tells those whom it concerns of a call that is over.

@@ -218,9 +218,6 @@ mod tests {
         levels.configure(Level::Warn);
         levels.set(Some(Level::Debug), None);
         levels.set(None, None);
-        assert_eq!(
-            *written.lock().unwrap(),
-            ["lockgate_engine=trace", "debug", "lockgate_engine=trace"]
-        );
+        assert_eq!(*written.lock().unwrap(), ["lockgate_engine=trace", "debug", "lockgate_engine=trace"]);
     }
 }

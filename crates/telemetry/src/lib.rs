@@ -28,11 +28,11 @@ mod tests;
 
 pub use call::{Call, Outcome};
 pub use exporter::{Otlp, Traces};
-pub use feed::{Entry, Feed, What, Subscription};
+pub use feed::{Entry, Feed, Subscription, What};
 pub use filter::Filter;
-pub use hook::{Hook, HookNumbers, Hooks, Retry};
+pub use hook::{Hook, HookNumbers, Hooks, Retry, webhook_schema};
 pub use levels::{Format, Level, Levels, Standing};
 pub use metrics::{Described, Exposition, METRICS, Metrics, RecordNumbers, page};
 pub use observer::{Propagation, Telemetry};
+pub use signature::{NotASecret, SigningKey};
 pub use worker::Prices;
-pub use signature::{SigningKey, NotASecret};

@@ -56,12 +56,7 @@ pub const METRICS: [Described; 27] = [
         "provider, model, stream",
         "Time from a request's last byte to the answer's, of answered calls",
     ),
-    metric(
-        "lockgate_calls_in_flight",
-        "gauge",
-        "",
-        "Calls that are under way",
-    ),
+    metric("lockgate_calls_in_flight", "gauge", "", "Calls that are under way"),
     metric(
         "lockgate_calls_total",
         "counter",
@@ -102,12 +97,7 @@ pub const METRICS: [Described; 27] = [
     ),
     metric("lockgate_record_lost_total", "counter", "", "Parts of the record that are lost"),
     metric("lockgate_record_quarantined", "gauge", "", "Calls that could not be stored and are kept aside"),
-    metric(
-        "lockgate_record_ring_bytes",
-        "gauge",
-        "",
-        "Bytes of the record that wait in memory for the disk",
-    ),
+    metric("lockgate_record_ring_bytes", "gauge", "", "Bytes of the record that wait in memory for the disk"),
     metric("lockgate_record_stored_total", "counter", "", "Calls stored in the database since the start"),
     metric("lockgate_record_waiting", "gauge", "", "Calls in the log that are not stored yet"),
     metric("lockgate_retries_total", "counter", "provider", "Attempts that followed a failed one"),
@@ -202,8 +192,7 @@ type Number = Gauge<u64, AtomicU64>;
 type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// Upper bounds in seconds: calls of models take from milliseconds (a cache, a fake) to many minutes.
-const SECONDS: [f64; 14] =
-    [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+const SECONDS: [f64; 14] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 fn histogram() -> Histogram {
     Histogram::new(SECONDS)

@@ -182,8 +182,7 @@ impl Observer for Telemetry {
             stream: call.stream,
             user: None,
         };
-        let context =
-            context.then(|| Context::of(call.headers, call.id, asks.share.unwrap_or_default()));
+        let context = context.then(|| Context::of(call.headers, call.id, asks.share.unwrap_or_default()));
         let inner = self.0.clone();
         inner.in_flight.fetch_add(1, Ordering::Relaxed);
         if call.stream {

@@ -42,7 +42,8 @@ impl Post {
                 Some(client) => client.clone(),
                 // Certificates are read from files.
                 None => {
-                    let made = tokio::task::spawn_blocking(client).await.map_err(|_| "stopped".to_owned())??;
+                    let made =
+                        tokio::task::spawn_blocking(client).await.map_err(|_| "stopped".to_owned())??;
                     self.client.get_or_init(|| made).clone()
                 }
             };

@@ -23,8 +23,7 @@ impl Process {
         // The name in brackets may hold anything.
         let fields: Vec<&str> =
             stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
-        let number =
-            |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+        let number = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kilobytes = resident.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
@@ -33,7 +32,8 @@ impl Process {
         Self {
             cpu_seconds: (number(11) + number(12)) / TICKS,
             // The one that reads the folder is counted and gone.
-            fds: fs::read_dir("/proc/self/fd").map_or(0, |entries| (entries.count() as u64).saturating_sub(1)),
+            fds: fs::read_dir("/proc/self/fd")
+                .map_or(0, |entries| (entries.count() as u64).saturating_sub(1)),
             memory: kilobytes.unwrap_or_default() * 1024,
             started: boot.map_or(0.0, |boot| boot + number(19) / TICKS),
         }

@@ -27,14 +27,16 @@ pub(crate) fn spans(begun: &Begun, ended: &Ended, cost: Option<i64>, context: &C
 
 fn call(begun: &Begun, ended: &Ended, cost: Option<i64>, context: &Context) -> Span {
     let mut attributes = common(begun, ended);
-    let mut text = |key: &str, value: Option<&str>| attributes.extend(value.map(|value| attribute(key, value)));
+    let mut text =
+        |key: &str, value: Option<&str>| attributes.extend(value.map(|value| attribute(key, value)));
     text("gen_ai.conversation.id", begun.session.as_deref());
     text("lockgate.call.id", Some(&begun.id));
     text("lockgate.dialect", Some(begun.dialect));
     text("lockgate.key", begun.key.as_deref());
     text("lockgate.outcome", Some(ended.outcome.as_str()));
     text("error.type", ended.error);
-    let mut number = |key: &str, value: Option<i64>| attributes.extend(value.map(|value| attribute(key, value)));
+    let mut number =
+        |key: &str, value: Option<i64>| attributes.extend(value.map(|value| attribute(key, value)));
     number("http.response.status_code", ended.status.map(i64::from));
     number("lockgate.attempts", Some(ended.attempts.len() as i64));
     number("lockgate.cost.nanousd", cost);
@@ -86,7 +88,8 @@ fn answered(ended: &Ended, attributes: &mut Vec<KeyValue>) {
     attributes.extend(text("lockgate.provider.request_id", ended.request_id.as_deref()));
     if let Some(stop) = &ended.stop {
         let value = AnyValue { value: Some(Value::from(stop_name(stop))) };
-        attributes.push(attribute("gen_ai.response.finish_reasons", Value::List(List { values: vec![value] })));
+        attributes
+            .push(attribute("gen_ai.response.finish_reasons", Value::List(List { values: vec![value] })));
     }
     attributes.extend(ended.usage.as_ref().into_iter().flat_map(tokens));
 }
@@ -122,7 +125,8 @@ fn blank(begun: &Begun, ended: &Ended, context: &Context, (from, to): (Duration,
         start.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX))
     };
     let operation = operation(begun.operation);
-    let name = ended.model.as_ref().map_or_else(|| operation.to_owned(), |model| format!("{operation} {model}"));
+    let name =
+        ended.model.as_ref().map_or_else(|| operation.to_owned(), |model| format!("{operation} {model}"));
     Span {
         end_time_unix_nano: nanos(to.max(from)),
         // Sampled.

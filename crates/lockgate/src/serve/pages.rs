@@ -1,8 +1,9 @@
-//! Puts the admin API behind the server's door: hands requests to its router and its answers back.
+//! Puts the admin API and `/metrics` behind the server's door: hands requests over and answers back.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -16,21 +17,33 @@ use lockgate_server::{PageAnswer, Pages};
 use tower::ServiceExt as _;
 
 use super::record::Recording;
+use super::tell::Telling;
+
+/// Where metrics are.
+const METRICS: &str = "/metrics";
 
 /// The admin API of this gateway.
-pub(super) struct Admin(axum::Router);
+pub(super) struct Admin {
+    router: axum::Router,
+    telling: Arc<Telling>,
+}
 
 impl Admin {
-    /// Over what is recorded, if anything is.
-    pub(super) fn new(recording: Option<&Recording>) -> Self {
-        let shelf = recording.map(Recording::shelf).unwrap_or_default();
-        Self(lockgate_admin::router(App::new(shelf)))
+    /// Over what is recorded, if anything is, and what is told.
+    pub(super) fn new(recording: Option<&Recording>, telling: Arc<Telling>) -> Self {
+        let app = App::new(recording.map(Recording::shelf).unwrap_or_default())
+            .running(telling.telemetry.feed().clone(), telling.levels.clone());
+        Self { router: lockgate_admin::router(app), telling }
     }
 }
 
 impl Pages for Admin {
     fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> PageAnswer {
-        let router = self.0.clone();
+        if request.uri().path() == METRICS {
+            let answer = self.telling.metrics(peer, request.method(), request.headers());
+            return Box::pin(std::future::ready(answer));
+        }
+        let router = self.router.clone();
         Box::pin(async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
@@ -40,7 +53,7 @@ impl Pages for Admin {
     }
 
     fn owns(&self, path: &str) -> bool {
-        lockgate_admin::owns(path)
+        path == METRICS || lockgate_admin::owns(path)
     }
 }
 

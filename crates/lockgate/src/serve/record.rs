@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use lockgate_config::{Environment, RecordMode, Snapshot};
 use lockgate_admin::Shelf;
+use lockgate_config::{Environment, RecordMode, Snapshot};
 use lockgate_ledger::Catalogue;
 use lockgate_recorder::{Bounds, Key, Log, Progress, Scribe, Transcriber};
 use lockgate_redact::{Known, Level, Redactor};

@@ -35,7 +35,7 @@ impl Stream {
     }
 
     /// The same with more header lines, each with its end.
-    fn post_with(address: SocketAddr, path: &str, body: &Value, more: &str) -> io::Result<Self> {
+    pub(crate) fn post_with(address: SocketAddr, path: &str, body: &Value, more: &str) -> io::Result<Self> {
         let body = body.to_string();
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
@@ -45,7 +45,7 @@ impl Stream {
         Self::send(address, &(head + &body))
     }
 
-    fn send(address: SocketAddr, request: &str) -> io::Result<Self> {
+    pub(crate) fn send(address: SocketAddr, request: &str) -> io::Result<Self> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         stream.write_all(request.as_bytes())?;

@@ -32,3 +32,5 @@ mod shutdown;
 mod start;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod telemetry;
