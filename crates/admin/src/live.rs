@@ -25,6 +25,9 @@ use crate::guard::{Guard, Principal, Role, guarded};
 use crate::input::Asked;
 use crate::problem::Problem;
 
+#[cfg(test)]
+mod tests;
+
 /// How long a connection is silent at most.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 

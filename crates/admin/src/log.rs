@@ -16,6 +16,9 @@ use crate::guard::{Guard, Role, guarded};
 use crate::input::Sent;
 use crate::problem::Problem;
 
+#[cfg(test)]
+mod tests;
+
 /// The longest time that a level can be asked for, in minutes: a week.
 const LONGEST: u64 = 7 * 24 * 60;
 

@@ -222,6 +222,9 @@ fn format(format: Option<&str>, text: &str) -> Result<(), (Code, String)> {
         Some("network") if crate::Network::parse(text).is_none() => {
             bad("must be a network such as `10.0.0.0/8`, or an address")
         }
+        Some("webhook-url") if !Url::parse(text).is_ok_and(|url| is_receiver(&url)) => {
+            bad("must be an address such as `https://example.org/hook`, without a user or password")
+        }
         Some("webhook-secret") if !is_webhook_secret(text) => {
             bad("must be `whsec_` and 24 to 64 bytes in base64")
         }
@@ -229,6 +232,12 @@ fn format(format: Option<&str>, text: &str) -> Result<(), (Code, String)> {
         Some("model-pattern") if text.is_empty() => bad("an empty pattern matches nothing"),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether a POST can be sent there.
+fn is_receiver(url: &Url) -> bool {
+    let login = !url.username().is_empty() || url.password().is_some();
+    matches!(url.scheme(), "http" | "https") && url.has_host() && !login
 }
 
 /// Whether the text has the form that the Standard Webhooks specification asks for.

@@ -140,6 +140,7 @@ pub enum TraceContext {
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// Where it is.
+    #[schemars(with = "String", extend("format" = "webhook-url"))]
     pub url: Url,
     /// What it verifies signatures with (Standard Webhooks): `whsec_` and 24 to 64 random bytes in base64.
     #[schemars(with = "String", extend("writeOnly" = true, "format" = "webhook-secret"))]

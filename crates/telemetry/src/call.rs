@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::rfc3339;
 
 /// A call, as far as it has come. This is what events and webhooks carry.
-#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Call {
     /// When it came in, RFC 3339.
     pub at: String,

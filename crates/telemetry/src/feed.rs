@@ -111,8 +111,8 @@ impl Feed {
         self.0.subscribers.load(Ordering::Relaxed)
     }
 
-    /// Tells everybody whom it concerns.
-    pub(crate) fn tell(&self, what: What, call: Call) {
+    /// Tells everybody whom it concerns, if anybody ever wanted to know.
+    pub fn tell(&self, what: What, call: Call) {
         if !self.is_wanted() {
             return;
         }

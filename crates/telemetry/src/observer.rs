@@ -118,6 +118,11 @@ impl Telemetry {
         crate::worker::start(&self.0);
     }
 
+    /// Works off what calls have left behind until now, as the worker does by itself.
+    pub fn work(&self) {
+        self.0.sinks().work(&self.0.queue, &self.0.feed);
+    }
+
     /// Everything that was counted; `None` if nothing is. Calls that have been reported are in it. `accept`: the header of
     /// whoever asks.
     pub fn exposition(&self, accept: Option<&str>) -> Option<Exposition> {
