@@ -90,7 +90,7 @@ async fn live(
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
     let feed =
         app.feed.ok_or_else(|| Problem::unavailable("live activity is told by a running gateway only"))?;
-    let events = Events { next: Some(next(feed.subscribe(filter, last))), silent: true };
+    let events = Events::new(feed.subscribe(filter, last), HEARTBEAT);
     let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
     Ok((kind, [("x-accel-buffering", "no")], Body::new(events)).into_response())
 }
@@ -106,14 +106,22 @@ enum Told {
 
 /// A body of events.
 struct Events {
+    /// How long it is silent at most.
+    beat: Duration,
     next: Option<Next>,
     /// Whether nothing has been written: then the client learns at once that it is connected.
     silent: bool,
 }
 
-fn next(mut subscription: Subscription) -> Next {
+impl Events {
+    fn new(subscription: Subscription, beat: Duration) -> Self {
+        Self { beat, next: Some(next(subscription, beat)), silent: true }
+    }
+}
+
+fn next(mut subscription: Subscription, beat: Duration) -> Next {
     Box::pin(async move {
-        let told = match tokio::time::timeout(HEARTBEAT, subscription.next()).await {
+        let told = match tokio::time::timeout(beat, subscription.next()).await {
             Err(_) => Told::Heartbeat,
             Ok(None) => Told::End,
             Ok(Some(entry)) => Told::Entry(event(&entry)),
@@ -146,7 +154,7 @@ impl http_body::Body for Events {
             Told::Entry(text) => Bytes::from(text),
             Told::Heartbeat => Bytes::from_static(b": still here\n\n"),
         };
-        self.next = Some(next(subscription));
+        self.next = Some(next(subscription, self.beat));
         Poll::Ready(Some(Ok(Frame::data(text))))
     }
 }

@@ -145,12 +145,17 @@ impl Levels {
             let (own, turn) = (self.clone(), state.turn);
             tokio::spawn(async move {
                 tokio::time::sleep(time).await;
-                if own.state().turn == turn {
-                    own.set(None, None);
-                }
+                own.expire(turn);
             });
         }
         state.standing
+    }
+
+    /// The time of a change is over.
+    fn expire(&self, turn: u64) {
+        if self.state().turn == turn {
+            self.set(None, None);
+        }
     }
 
     fn write(&self, state: &State) {
@@ -171,31 +176,35 @@ mod tests {
         (Levels::over(Level::Info, pinned.map(str::to_owned), apply), written)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_level_that_was_asked_for_ends_when_its_time_is_over_and_the_configured_one_is_back() {
         let (levels, written) = levels(None);
-        let standing = levels.set(Some(Level::Debug), Some(Duration::from_mins(5)));
+        let standing = levels.set(Some(Level::Debug), Some(Duration::from_hours(1)));
         assert!(standing.until.is_some() && standing.level == Level::Debug);
         // The configuration may say something new meanwhile.
         levels.configure(Level::Warn);
         assert_eq!(levels.standing().level, Level::Debug);
-        tokio::time::sleep(Duration::from_secs(299)).await;
-        assert_eq!(levels.standing().level, Level::Debug);
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        levels.set(Some(Level::Trace), Some(Duration::from_millis(1)));
         let back = Standing { configured: Level::Warn, level: Level::Warn, until: None };
-        assert_eq!(levels.standing(), back);
-        assert_eq!(*written.lock().unwrap(), ["debug", "warn"]);
+        let over = async {
+            while levels.standing() != back {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(20), over).await.is_ok());
+        assert_eq!(*written.lock().unwrap(), ["debug", "trace", "warn"]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn whoever_asks_again_gets_the_whole_time() {
         let (levels, _) = levels(None);
-        levels.set(Some(Level::Trace), Some(Duration::from_mins(1)));
-        tokio::time::sleep(Duration::from_secs(50)).await;
-        levels.set(Some(Level::Debug), Some(Duration::from_mins(1)));
-        tokio::time::sleep(Duration::from_secs(50)).await;
+        levels.set(Some(Level::Trace), Some(Duration::from_hours(1)));
+        let first = levels.state().turn;
+        levels.set(Some(Level::Debug), Some(Duration::from_hours(1)));
+        levels.expire(first);
         assert_eq!(levels.standing().level, Level::Debug);
-        tokio::time::sleep(Duration::from_secs(11)).await;
+        let second = levels.state().turn;
+        levels.expire(second);
         assert_eq!(levels.standing().level, Level::Info);
     }
 

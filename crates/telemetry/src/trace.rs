@@ -48,11 +48,10 @@ pub(crate) fn span_id() -> [u8; 8] {
     [a, b, c, d, e, f, g, h | 1]
 }
 
-/// Whether a trace is in the share; the last seven bytes of an id are random (W3C, level 2).
+/// Whether a trace with the id of a call is in the share. The last four bytes of such an id are random; before them it counts.
 fn within(trace: &[u8; 16], share: f64) -> bool {
-    let [.., a, b, c, d, e, f, g] = *trace;
-    let random = u64::from_be_bytes([0, a, b, c, d, e, f, g]);
-    (random as f64) < share * (1_u64 << 56) as f64
+    let [.., a, b, c, d] = *trace;
+    f64::from(u32::from_be_bytes([a, b, c, d])) < share * (1_u64 << 32) as f64
 }
 
 /// Trace, parent, and whether it is sampled.
