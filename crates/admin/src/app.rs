@@ -1,8 +1,9 @@
-//! What the routes share: the store, once it is open, and the door.
+//! What the routes share: the store, once it is open, the door, and what a running gateway has.
 
 use std::sync::{Arc, OnceLock};
 
 use lockgate_store::Store;
+use lockgate_telemetry::{Feed, Levels};
 
 use crate::auth::{Door, DoorOptions};
 use crate::problem::Problem;
@@ -14,6 +15,8 @@ pub type Shelf = Arc<OnceLock<Arc<dyn Store>>>;
 #[derive(Clone)]
 pub struct App {
     door: Arc<Door>,
+    pub(crate) feed: Option<Feed>,
+    pub(crate) levels: Option<Levels>,
     shelf: Shelf,
 }
 
@@ -26,13 +29,19 @@ impl Default for App {
 impl App {
     /// Routes over a store that is, or will be, on this shelf.
     pub fn new(shelf: Shelf) -> Self {
-        Self { door: Arc::new(Door::new(DoorOptions::default())), shelf }
+        Self { door: Arc::new(Door::new(DoorOptions::default())), feed: None, levels: None, shelf }
     }
 
     /// The same with a door that is kept so.
     #[must_use]
     pub fn with_door(self, options: DoorOptions) -> Self {
         Self { door: Arc::new(Door::new(options)), ..self }
+    }
+
+    /// With what only a running gateway has: live activity and a log.
+    #[must_use]
+    pub fn running(self, feed: Feed, levels: Levels) -> Self {
+        Self { feed: Some(feed), levels: Some(levels), ..self }
     }
 
     /// Finds out who asks.

@@ -16,6 +16,8 @@ mod input;
 mod keys;
 mod login;
 mod page;
+mod live;
+mod log;
 mod problem;
 mod reading;
 mod sessions;

@@ -25,6 +25,7 @@ mod source;
 mod starter;
 mod store;
 mod suggest;
+mod telemetry;
 mod tree;
 mod watch;
 mod yaml;
@@ -45,4 +46,7 @@ pub use snapshot::{Inputs, Presence, Provider, Snapshot};
 pub use source::Source;
 pub use starter::{Profile, starter};
 pub use store::{Changed, Store};
+pub use telemetry::{
+    CallEnd, Metrics, Network, NetworkError, Otlp, Telemetry, TraceContext, Webhook, WebhookFilter,
+};
 pub use watch::{Change, WatchError, Watcher};

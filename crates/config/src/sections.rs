@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Record, RecordMode};
+use crate::telemetry::{Metrics, Telemetry, Webhook};
 
 /// The configuration of a Lockgate gateway.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -30,6 +31,12 @@ pub struct Config {
     pub conversion: Conversion,
     /// What is recorded of calls, and where.
     pub record: Record,
+    /// What the gateway counts.
+    pub metrics: Metrics,
+    /// What the gateway tells other programs of its calls.
+    pub telemetry: Telemetry,
+    /// Who gets a POST for each call that is over.
+    pub webhooks: Vec<Webhook>,
     /// What the gateway writes about itself.
     pub log: Log,
 }
@@ -369,7 +376,7 @@ pub struct Conversion {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// The least important message that is still written.
+    /// The least important message that is still written. A change is in force at once; the variable `LOCKGATE_LOG` goes before.
     pub level: LogLevel,
     /// How messages look.
     pub format: LogFormat,

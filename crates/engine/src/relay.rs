@@ -161,6 +161,7 @@ impl Relay {
     fn begin(&mut self, opened: Opened) {
         let Opened { body, first, headers, pipe, .. } = opened;
         self.report.told(&headers);
+        self.report.began();
         self.deliver(first);
         self.pipe = Some(pipe);
         match body {

@@ -11,6 +11,7 @@ pub(crate) mod plan;
 pub(crate) mod record;
 mod signals;
 mod summary;
+mod tell;
 
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use clap::Args;
 use lockgate_config::{Change, Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
-use lockgate_engine::{CallReport, Engine, Observer, Options, Outcome};
+use lockgate_engine::{Engine, Options};
 use lockgate_providers::OpenError;
 use lockgate_server::{Part, Server, Vitals};
 use tokio::net::TcpListener;
@@ -35,6 +36,7 @@ use keys::Keys;
 use record::Recording;
 use signals::Stop;
 pub(crate) use summary::{bare, place};
+use tell::{Listeners, Telling};
 
 /// Arguments of `lockgate serve`.
 #[derive(Debug, Default, Args)]
@@ -107,7 +109,7 @@ fn raise_descriptor_limit() {
 
 async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let snapshot = store.current();
-    start_log(&snapshot);
+    let levels = tell::start_log(&snapshot, coloured());
     let no_signals = |error| Failure::unavailable(format!("signals cannot be received: {error}"));
     let mut told = Stop::register().map_err(no_signals)?;
     let hangup = signals::hangup().map_err(no_signals)?;
@@ -117,7 +119,9 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let recording = Recording::open(&snapshot, &store.inputs().environment).map(Arc::new);
     let folder = snapshot.config().record.folder(&store.inputs().environment);
     let keys = Arc::new(Keys::open(folder.as_deref().filter(|_| recording.is_some())));
-    let observer = Arc::new(Charging { keys: keys.clone(), next: LogCalls });
+    let telling = Telling::start(store.clone(), levels, recording.clone());
+    let listeners = Listeners(telling.telemetry.clone());
+    let observer = Arc::new(Charging { keys: keys.clone(), next: listeners });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
     let engine = Arc::new(match &recording {
         Some(recording) => engine.recording(recording.log()),
@@ -132,7 +136,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let server = Arc::new(
         Server::new(engine.clone(), access, bounds)
             .with_vitals(vitals)
-            .with_pages(Some(Arc::new(pages::Admin::new(recording.as_deref(), door)))),
+            .with_pages(Some(Arc::new(pages::Admin::new(recording.as_deref(), door, telling.clone())))),
     );
     if let Some(recording) = &recording {
         tokio::spawn(keys.clone().follow(recording.clone(), server.clone(), store.clone()));
@@ -146,8 +150,14 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let served = server.clone();
     summary::started(screen, address, &store)?;
 
-    let reloads =
-        Reloads { engine: engine.clone(), keys, recording: recording.clone(), server, store: store.clone() };
+    let reloads = Reloads {
+        engine: engine.clone(),
+        keys,
+        recording: recording.clone(),
+        server,
+        store: store.clone(),
+        telling: telling.clone(),
+    };
     let changes = Arc::new(tokio::sync::Notify::new());
     let _watcher = watch(&store, &changes);
     let background = tokio::spawn(background(reloads, changes, hangup));
@@ -165,6 +175,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     background.abort();
     stop.cancel();
     let ended = finish(serving, &served, drain, &mut told, screen).await;
+    telling.finish().await;
     if let Some(recording) = recording {
         recording.finish().await;
     }
@@ -199,50 +210,9 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     Err(Failure::unavailable(format!("cannot listen on {address}: {error}")).hint(hint))
 }
 
-fn start_log(snapshot: &Snapshot) {
-    use lockgate_config::LogFormat;
-    let log = &snapshot.config().log;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LOCKGATE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(log.level.name()));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second start in one process (tests) keeps the first log.
-    let _ = match log.format {
-        LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text => builder.with_target(false).with_ansi(coloured()).try_init(),
-    };
-}
-
 /// Colours only for somebody who sees them and has not declined.
 fn coloured() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// Writes a line for each finished call, for those who look for a fault.
-struct LogCalls;
-
-impl Observer for LogCalls {
-    fn finished(&self, report: CallReport) {
-        let outcome = match &report.outcome {
-            Outcome::Aborted => "aborted",
-            Outcome::Complete => "complete",
-            Outcome::Failed(failure) => failure.kind.as_str(),
-        };
-        let usage = report.usage.unwrap_or_default();
-        tracing::debug!(
-            call.id = report.id,
-            call.caller = report.caller,
-            call.dialect = %report.dialect,
-            call.provider = report.provider,
-            call.model = report.model.unwrap_or(report.requested),
-            call.outcome = outcome,
-            call.request_id = report.request_id,
-            call.ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
-            call.prompt_tokens = usage.prompt(),
-            call.output_tokens = usage.output,
-            "call {} {outcome}",
-            report.id,
-        );
-    }
 }
 
 /// Asks every provider for its models, and local runtimes that do not answer at their other address as well.
@@ -299,6 +269,7 @@ struct Reloads {
     recording: Option<Arc<Recording>>,
     server: Arc<Server>,
     store: Arc<Store>,
+    telling: Arc<Telling>,
 }
 
 impl Reloads {
@@ -318,6 +289,7 @@ impl Reloads {
                 if let Some(recording) = &self.recording {
                     recording.reload(&snapshot);
                 }
+                self.telling.reload(&snapshot);
                 for path in changed.needs_restart() {
                     tracing::warn!("{path} has changed and needs a restart");
                 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// The crates of ours that a crate may use. A new edge needs an ADR (docs/adr/0001-crates-and-edges.md).
-const EDGES: [(&str, &[&str]); 17] = [
+const EDGES: [(&str, &[&str]); 18] = [
     (
         "lockgate",
         &[
@@ -26,11 +26,12 @@ const EDGES: [(&str, &[&str]); 17] = [
             "session",
             "store",
             "store-sql",
+            "telemetry",
             "testkit",
             "wire",
         ],
     ),
-    ("lockgate-admin", &["core", "history", "ledger", "store"]),
+    ("lockgate-admin", &["core", "history", "ledger", "store", "telemetry"]),
     ("lockgate-bench", &[]),
     ("lockgate-config", &["core", "providers"]),
     ("lockgate-core", &[]),
@@ -45,6 +46,7 @@ const EDGES: [(&str, &[&str]); 17] = [
     ("lockgate-session", &["core"]),
     ("lockgate-store", &["core"]),
     ("lockgate-store-sql", &["core", "store"]),
+    ("lockgate-telemetry", &["core", "engine", "ledger", "session"]),
     ("lockgate-testkit", &[]),
     ("lockgate-wire", &["core"]),
 ];

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lockgate_engine::{CallReport, Observer};
+use lockgate_engine::{CallReport, CallStart, Follower, Observer};
 use lockgate_ledger::{Catalogue, Moment, Nano, Terms};
+use lockgate_providers::Kind;
 
 use super::keys::Keys;
 
@@ -22,6 +23,10 @@ impl<O: Observer> Observer for Charging<O> {
         }
         self.next.finished(report);
     }
+
+    fn started(&self, call: &CallStart<'_>) -> Option<Arc<dyn Follower>> {
+        self.next.started(call)
+    }
 }
 
 fn tokens(report: &CallReport) -> u64 {
@@ -32,7 +37,9 @@ fn tokens(report: &CallReport) -> u64 {
 fn cost(prices: &Catalogue, report: &CallReport) -> Option<Nano> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     let at = Moment::from_unix(i64::try_from(now.as_secs()).ok()?)?;
-    let quote = prices.first(&[&report.provider, report.kind.name()], &report.requested, at);
+    let kind = report.kind.map(Kind::name);
+    let providers: Vec<&str> = report.provider.as_deref().into_iter().chain(kind).collect();
+    let quote = prices.first(&providers, report.requested.as_deref()?, at);
     lockgate_ledger::cost(report.usage.as_ref()?, quote.as_ref(), &Terms::default())
         .ok()
         .map(|cost| cost.total)

@@ -1,4 +1,4 @@
-//! Puts the admin API behind the server's door: hands requests to its router and its answers back.
+//! Puts the admin API and `/metrics` behind the server's door: hands requests over and answers back.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,15 +21,24 @@ use tower::ServiceExt as _;
 
 use super::keys::Keys;
 use super::record::Recording;
+use super::tell::Telling;
+
+/// Where metrics are.
+const METRICS: &str = "/metrics";
 
 /// The admin API of this gateway.
-pub(super) struct Admin(axum::Router);
+pub(super) struct Admin {
+    router: axum::Router,
+    telling: Arc<Telling>,
+}
 
 impl Admin {
-    /// Over what is recorded, if anything is.
-    pub(super) fn new(recording: Option<&Recording>, door: DoorOptions) -> Self {
-        let shelf = recording.map(Recording::shelf).unwrap_or_default();
-        Self(lockgate_admin::router(App::new(shelf).with_door(door)))
+    /// Over what is recorded, if anything is, and what is told.
+    pub(super) fn new(recording: Option<&Recording>, door: DoorOptions, telling: Arc<Telling>) -> Self {
+        let app = App::new(recording.map(Recording::shelf).unwrap_or_default())
+            .with_door(door)
+            .running(telling.telemetry.feed().clone(), telling.levels.clone());
+        Self { router: lockgate_admin::router(app), telling }
     }
 }
 
@@ -71,7 +80,11 @@ const LOOK: Duration = Duration::from_millis(250);
 
 impl Pages for Admin {
     fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> PageAnswer {
-        let router = self.0.clone();
+        if request.uri().path() == METRICS {
+            let answer = self.telling.metrics(peer, request.method(), request.headers());
+            return Box::pin(std::future::ready(answer));
+        }
+        let router = self.router.clone();
         Box::pin(async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
@@ -81,7 +94,7 @@ impl Pages for Admin {
     }
 
     fn owns(&self, path: &str) -> bool {
-        lockgate_admin::owns(path)
+        path == METRICS || lockgate_admin::owns(path)
     }
 }
 

@@ -252,6 +252,12 @@ fn known(snapshot: &Snapshot) -> Vec<Known> {
             known.push(Known { name: provider.clone(), secret: secret.clone() });
         }
     }
+    for secret in config.telemetry.otlp.headers.values() {
+        known.push(Known { name: "collector".to_owned(), secret: secret.clone() });
+    }
+    for webhook in &config.webhooks {
+        known.push(Known { name: "webhook".to_owned(), secret: webhook.secret.clone() });
+    }
     if let Some(database) = &config.record.database {
         known.push(Known { name: "database".to_owned(), secret: database.clone() });
     }

@@ -50,7 +50,7 @@ impl Stream {
         Self::send(address, &(head + &body))
     }
 
-    fn send(address: SocketAddr, request: &str) -> io::Result<Self> {
+    pub(crate) fn send(address: SocketAddr, request: &str) -> io::Result<Self> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         stream.write_all(request.as_bytes())?;

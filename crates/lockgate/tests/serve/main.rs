@@ -40,3 +40,5 @@ mod shutdown;
 mod start;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod telemetry;
