@@ -10,12 +10,15 @@ use crate::driver::Sql;
 use crate::fault::Fault;
 use crate::{Database, Options, Place};
 
+/// The version of the program.
+const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].version;
+
 /// A step that a later version may have.
 const NEXT: Migration = Migration {
     both: "ALTER TABLE sessions ADD COLUMN colour TEXT; UPDATE sessions SET colour = 'green';",
     postgres: "",
     sqlite: "",
-    version: 2,
+    version: KNOWN + 1,
 };
 
 /// The same, with a fault behind its first statements.
@@ -23,6 +26,11 @@ const BROKEN: Migration = Migration {
     both: "ALTER TABLE sessions ADD COLUMN colour TEXT; DELETE FROM sessions; INSERT INTO nowhere VALUES (1);",
     ..NEXT
 };
+
+/// Every step of this version, and one more.
+fn later(step: Migration) -> Vec<Migration> {
+    MIGRATIONS.iter().copied().chain([step]).collect()
+}
 
 fn options(path: &Path) -> Options {
     Options::at(Place::File(path.to_owned()))
@@ -48,19 +56,22 @@ async fn an_older_file_is_copied_and_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l.db");
     first_version(&path).await;
-    let backup = folder.path().join("l.db.schema-1.backup");
+    let backup = folder.path().join(format!("l.db.schema-{KNOWN}.backup"));
     let database = Database::open_with(&options(&path), &MIGRATIONS).await.unwrap();
     assert!(!backup.exists(), "nothing to bring up to date");
     database.close().await;
-    let database = Database::open_with(&options(&path), &[MIGRATIONS[0], NEXT]).await.unwrap();
-    assert_eq!(database.schema().await.unwrap(), 2);
+    let database = Database::open_with(&options(&path), &later(NEXT)).await.unwrap();
+    assert_eq!(database.schema().await.unwrap(), KNOWN + 1);
     database.close().await;
     assert_eq!(texts(&path, "SELECT id || colour FROM sessions").await, ["sgreen"]);
     assert_eq!(texts(&backup, "SELECT id FROM sessions").await, ["s"]);
-    assert_eq!(texts(&backup, "SELECT CAST(max(version) AS TEXT) FROM schema_version").await, ["1"]);
+    assert_eq!(texts(&backup, "SELECT CAST(max(version) AS TEXT) FROM schema_version").await, [KNOWN.to_string()]);
     // The version before refuses what the later one made.
     let error = Database::open(&options(&path)).await.unwrap_err();
-    assert!(matches!(error, Error::Schema { found: 2, known: 1 }), "{error}");
+    assert!(
+        matches!(error, Error::Schema { found, known } if (found, known) == (KNOWN + 1, KNOWN)),
+        "{error}"
+    );
 }
 
 /// 004-2: a step that fails or is cut off leaves nothing behind, and the next start tries again.
@@ -69,13 +80,13 @@ async fn a_step_that_fails_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l.db");
     first_version(&path).await;
-    let failed = Database::open_with(&options(&path), &[MIGRATIONS[0], BROKEN]).await;
+    let failed = Database::open_with(&options(&path), &later(BROKEN)).await;
     assert!(matches!(failed, Err(Fault::Other(Error::Unavailable(_)))), "{failed:?}");
     assert_eq!(texts(&path, "SELECT id FROM sessions").await, ["s"]);
     assert_eq!(
         texts(&path, "SELECT name FROM pragma_table_info('sessions') WHERE name = 'colour'").await,
         [""; 0]
     );
-    let database = Database::open_with(&options(&path), &[MIGRATIONS[0], NEXT]).await.unwrap();
-    assert_eq!(database.schema().await.unwrap(), 2);
+    let database = Database::open_with(&options(&path), &later(NEXT)).await.unwrap();
+    assert_eq!(database.schema().await.unwrap(), KNOWN + 1);
 }
