@@ -33,6 +33,9 @@ use crate::fault::Fault;
 use crate::stats::source::{Ask, Cut, Source, conditions, found, statement, whole_slots};
 use crate::walk::Walk;
 
+/// Parts of a range that are read from the calls, at most.
+const PARTS: usize = 8;
+
 #[async_trait]
 impl Stats for Database {
     async fn query(&self, query: &Query) -> Result<Table, Error> {
@@ -160,30 +163,47 @@ async fn sources(tx: &mut Tx, slice: &Slice, range: Range<i64>) -> Result<Vec<So
     let mut sql = Sql::new("SELECT DISTINCT slot FROM stat_marks WHERE slot >= ");
     sql.arg(slots.start).add(" AND slot < ").arg(slots.end).add(" ORDER BY slot");
     let marked = tx.rows(sql).await?;
+    let marked = marked.iter().map(|row| row.reader().int()).collect::<Result<Vec<_>, _>>()?;
+    Ok(divided(range, slots, &marked))
+}
+
+/// Divides a range at marked slots. Few parts: what lies between marks that are near each other is read from the calls as well.
+fn divided(range: Range<i64>, slots: Range<i64>, marked: &[i64]) -> Vec<Source> {
+    let mut stale: Vec<Range<i64>> = Vec::new();
+    for slot in marked {
+        match stale.last_mut() {
+            Some(last) if last.end == *slot => last.end = slot + 1,
+            _ => stale.push(*slot..slot + 1),
+        }
+    }
+    let mut gaps: Vec<_> = stale.windows(2).map(|pair| pair[1].start - pair[0].end).collect();
+    gaps.sort_unstable();
+    if let Some(small) = gaps.len().checked_sub(PARTS).and_then(|at| gaps.get(at)) {
+        let small = *small;
+        stale = stale.into_iter().fold(Vec::new(), |mut joined: Vec<Range<i64>>, next| {
+            match joined.last_mut() {
+                Some(last) if next.start - last.end <= small => last.end = next.end,
+                _ => joined.push(next),
+            }
+            joined
+        });
+    }
     let mut sources = Vec::new();
     let (mut calls_from, mut slots_from) = (range.start, slots.start);
-    for row in &marked {
-        let slot = row.reader().int()?;
-        if slot > slots_from {
+    for part in stale.iter().chain([&(slots.end..slots.end)]) {
+        if slots_from < part.start {
             if calls_from < slots_from * SLOT_US {
                 sources.push(Source::Calls(calls_from..slots_from * SLOT_US));
             }
-            sources.push(Source::Slots(slots_from..slot));
-            calls_from = slot * SLOT_US;
+            sources.push(Source::Slots(slots_from..part.start));
+            calls_from = part.start * SLOT_US;
         }
-        slots_from = slot + 1;
-    }
-    if slots_from < slots.end {
-        if calls_from < slots_from * SLOT_US {
-            sources.push(Source::Calls(calls_from..slots_from * SLOT_US));
-        }
-        sources.push(Source::Slots(slots_from..slots.end));
-        calls_from = slots.end * SLOT_US;
+        slots_from = part.end;
     }
     if calls_from < range.end {
         sources.push(Source::Calls(calls_from..range.end));
     }
-    Ok(sources)
+    sources
 }
 
 /// What has to be read for figures: sums, times, and whether each session for itself.
