@@ -26,6 +26,7 @@ pub struct AnswerBody(Inner);
 enum Inner {
     Full(Bytes),
     Relay(Pin<Box<Relay>>),
+    Stream(Pin<Box<dyn Body<Data = Bytes, Error = std::convert::Infallible> + Send>>),
 }
 
 impl AnswerBody {
@@ -33,8 +34,15 @@ impl AnswerBody {
     pub(crate) fn whole(&self) -> Option<&Bytes> {
         match &self.0 {
             Inner::Full(bytes) => Some(bytes),
-            Inner::Relay(_) => None,
+            Inner::Relay(_) | Inner::Stream(_) => None,
         }
+    }
+
+    /// A body that somebody else makes, of what is no call.
+    pub fn stream(
+        body: impl Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static,
+    ) -> Self {
+        Self(Inner::Stream(Box::pin(body)))
     }
 
     /// A body that is known whole.
@@ -61,6 +69,7 @@ impl Body for AnswerBody {
             Inner::Relay(relay) => {
                 relay.as_mut().get_mut().poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
+            Inner::Stream(body) => body.as_mut().poll_frame(cx),
         }
     }
 
@@ -68,6 +77,7 @@ impl Body for AnswerBody {
         match &self.0 {
             Inner::Full(bytes) => bytes.is_empty(),
             Inner::Relay(_) => false,
+            Inner::Stream(body) => body.is_end_stream(),
         }
     }
 
@@ -75,6 +85,7 @@ impl Body for AnswerBody {
         match &self.0 {
             Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Inner::Relay(_) => SizeHint::default(),
+            Inner::Stream(body) => body.size_hint(),
         }
     }
 }

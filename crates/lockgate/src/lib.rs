@@ -13,6 +13,7 @@ pub mod env;
 pub mod exit;
 pub mod gateway;
 pub mod key;
+pub mod office;
 pub mod run;
 pub mod screen;
 pub mod serve;

@@ -5,7 +5,8 @@
 //! and Ctrl-C let answers finish, a second one does not.
 
 pub(crate) mod plan;
-mod record;
+mod pages;
+pub(crate) mod record;
 mod signals;
 mod summary;
 
@@ -118,7 +119,11 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     left_out(&unopened);
     let (access, bounds) = plan::front(&snapshot);
     let vitals = recording.clone().map(|recording| -> Arc<dyn Vitals> { recording });
-    let server = Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals));
+    let server = Arc::new(
+        Server::new(engine.clone(), access, bounds)
+            .with_vitals(vitals)
+            .with_pages(Some(Arc::new(pages::Admin::new(recording.as_deref())))),
+    );
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// The crates of ours that a crate may use. A new edge needs an ADR (docs/adr/0001-crates-and-edges.md).
-const EDGES: [(&str, &[&str]); 16] = [
+const EDGES: [(&str, &[&str]); 17] = [
     (
         "lockgate",
         &[
+            "admin",
             "config",
             "core",
             "engine",
@@ -28,6 +29,7 @@ const EDGES: [(&str, &[&str]); 16] = [
             "wire",
         ],
     ),
+    ("lockgate-admin", &["core", "store"]),
     ("lockgate-bench", &[]),
     ("lockgate-config", &["core", "providers"]),
     ("lockgate-core", &[]),

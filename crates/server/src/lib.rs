@@ -17,4 +17,4 @@ pub use access::{Access, KeyRing};
 pub use health::{Part, Vitals};
 pub use route::{Action, Route, route};
 pub use serve::serve;
-pub use service::{Bounds, Server};
+pub use service::{Bounds, PageAnswer, Pages, Server};

@@ -1,6 +1,7 @@
 //! One request: who calls, which route, the body within its bounds, then the engine.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,14 +44,33 @@ pub struct Server {
     bounds: ArcSwap<Bounds>,
     pub(crate) connections: TaskTracker,
     engine: Arc<Engine>,
+    pages: Option<Arc<dyn Pages>>,
     vitals: Option<Arc<dyn Vitals>>,
 }
+
+/// Answers what is no call to a model: the admin API and its pages.
+pub trait Pages: Send + Sync {
+    /// Answers a request whose path it owns. Says itself who may ask.
+    fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> PageAnswer;
+
+    /// Whether a path is answered here. Asked for every request.
+    fn owns(&self, path: &str) -> bool;
+}
+
+/// An answer of [`Pages`].
+pub type PageAnswer = Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>;
 
 impl Server {
     /// A server before an engine.
     pub fn new(engine: Arc<Engine>, access: Access, bounds: Bounds) -> Self {
         let (access, bounds) = (ArcSwap::from_pointee(access), ArcSwap::from_pointee(bounds));
-        Self { access, bounds, connections: TaskTracker::new(), engine, vitals: None }
+        Self { access, bounds, connections: TaskTracker::new(), engine, pages: None, vitals: None }
+    }
+
+    /// Adds what is answered apart from calls.
+    #[must_use]
+    pub fn with_pages(self, pages: Option<Arc<dyn Pages>>) -> Self {
+        Self { pages, ..self }
     }
 
     /// Lets `/health` tell of more than that requests are answered.
@@ -76,6 +96,9 @@ impl Server {
 
     /// Answers one request. Never fails: an error is a response in the caller's dialect.
     pub async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<AnswerBody> {
+        if let Some(pages) = self.pages.as_ref().filter(|pages| pages.owns(request.uri().path())) {
+            return pages.answer(peer, request).await;
+        }
         let (head, body) = request.into_parts();
         let access = self.access.load_full();
         let page = access.page(&head.headers).cloned();

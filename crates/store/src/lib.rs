@@ -26,4 +26,4 @@ pub use filter::{Cursor, Filter, Limit, Membership, NoCursor, Page, PageRequest}
 pub use record::{Attempt, Decision, Details, Record, SessionFacts, Side, Text, Title, TitleSource};
 pub use rope::{Piece, PieceHash, Weaver, Woven};
 pub use session::{Said, Session, SessionDraft, SessionOrder, Totals};
-pub use traits::{Calls, Extent, Purge, Purged, Records, Selection, Sessions, StoredCall, Written};
+pub use traits::{Calls, Extent, Purge, Purged, Records, Selection, Sessions, Store, StoredCall, Written};

@@ -15,6 +15,12 @@ use crate::filter::{Filter, Page, PageRequest};
 use crate::record::{Details, Record};
 use crate::rope::PieceHash;
 use crate::session::{Session, SessionOrder};
+use crate::stats::Stats;
+
+/// All of it at once, for those who look at and change what is stored.
+pub trait Store: Calls + Purge + Records + Sessions + Stats {}
+
+impl<T: Calls + Purge + Records + Sessions + Stats> Store for T {}
 
 /// Writes calls.
 #[async_trait]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use lockgate_config::{Environment, RecordMode, Snapshot};
+use lockgate_admin::Shelf;
 use lockgate_ledger::Catalogue;
 use lockgate_recorder::{Bounds, Key, Log, Progress, Scribe, Transcriber};
 use lockgate_redact::{Known, Level, Redactor};
@@ -38,6 +39,7 @@ struct Parts {
     masks: Masks,
     /// There once the database is open.
     scribe: OnceLock<Scribe>,
+    shelf: Shelf,
 }
 
 /// What masks secrets, and which ones the configuration has.
@@ -82,16 +84,15 @@ impl Recording {
                 return None;
             }
         };
-        let place = match &settings.database {
-            Some(named) => Place::of(named.expose()),
-            None => Place::File(folder.join("lockgate.db")),
-        };
+        let place = place(settings, &folder);
         let masks = Masks {
             key: key.derive("lockgate 2026 masks of secrets"),
             known: Mutex::new(known(snapshot)),
             redactor: OnceLock::new(),
         };
-        let parts = Arc::new(Parts { held: AtomicBool::new(false), log, masks, scribe: OnceLock::new() });
+        let shelf = Shelf::default();
+        let held = AtomicBool::new(false);
+        let parts = Arc::new(Parts { held, log, masks, scribe: OnceLock::new(), shelf });
         let opening = tokio::spawn(begin(place, parts.clone()));
         Some(Self { opening: Mutex::new(Some(opening)), parts })
     }
@@ -99,6 +100,11 @@ impl Recording {
     /// Where calls are noted.
     pub(crate) fn log(&self) -> Log {
         self.parts.log.clone()
+    }
+
+    /// Where the database is once it is open.
+    pub(crate) fn shelf(&self) -> Shelf {
+        self.parts.shelf.clone()
     }
 
     /// Takes over the secrets of a new configuration.
@@ -171,6 +177,14 @@ impl Vitals for Recording {
     }
 }
 
+/// Where the database is that belongs to a folder.
+pub(crate) fn place(settings: &lockgate_config::Record, folder: &Path) -> Place {
+    match &settings.database {
+        Some(named) => Place::of(named.expose()),
+        None => Place::File(folder.join("lockgate.db")),
+    }
+}
+
 fn open(folder: &Path, bounds: Bounds) -> io::Result<(Key, Log)> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -212,7 +226,9 @@ async fn begin(place: Place, parts: Arc<Parts>) {
         tracing::info!("the database is open");
     }
     let runtime = tokio::runtime::Handle::current();
-    match Scribe::start(parts.log.clone(), Arc::new(database), transcriber, runtime) {
+    let database = Arc::new(database);
+    let _ = parts.shelf.set(database.clone());
+    match Scribe::start(parts.log.clone(), database, transcriber, runtime) {
         Ok(started) => {
             let _ = parts.scribe.set(started);
         }

@@ -1,0 +1,93 @@
+//! `/api/calls`: lists, one call, its bodies.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header;
+use lockgate_store::{BodyKind, Part, StoredCall};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::filter::FilterQuery;
+use crate::guard::{Guard, Principal, Role, guarded};
+use crate::input::Asked;
+use crate::problem::Problem;
+use crate::view::{Call, CallDetails, Listed};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(guarded(Guard::From(Role::Own), routes!(list)))
+        .merge(guarded(Guard::From(Role::Own), routes!(show)))
+        .merge(guarded(Guard::From(Role::Own), routes!(body)))
+}
+
+/// Calls, the latest first.
+#[utoipa::path(get, path = "/api/calls", tag = "history", params(FilterQuery),
+    responses((status = 200, body = Listed<Call>)))]
+async fn list(
+    State(app): State<App>,
+    who: Principal,
+    Asked(query): Asked<FilterQuery>,
+) -> Result<Json<Listed<Call>>, Problem> {
+    let (mut filter, page) = query.read()?;
+    who.restrict(&mut filter);
+    Ok(Json(Listed::of(app.store()?.list(&filter, &page).await?)))
+}
+
+/// One call with its attempts, decisions, and what bodies it has.
+#[utoipa::path(get, path = "/api/calls/{id}", tag = "history",
+    params(("id" = Uuid, Path, description = "The call's id (`x-task-id`).")),
+    responses((status = 200, body = CallDetails), (status = 404, description = "No such call.")))]
+async fn show(
+    State(app): State<App>,
+    who: Principal,
+    Path(id): Path<String>,
+) -> Result<Json<CallDetails>, Problem> {
+    Ok(Json(find(&app, &who, &id).await?.into()))
+}
+
+/// One body of a call, as it was sent (secrets masked).
+#[utoipa::path(get, path = "/api/calls/{id}/bodies/{part}", tag = "history",
+    params(("id" = Uuid, Path, description = "The call's id."),
+           ("part" = String, Path, description = "`client_request`, `upstream_request`, `upstream_answer` or `client_answer`.")),
+    responses((status = 200, description = "The bytes."), (status = 404, description = "No such call or body.")))]
+async fn body(
+    State(app): State<App>,
+    who: Principal,
+    Path((id, part)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let stored = find(&app, &who, &id).await?;
+    let known = || Part::ALL.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", ");
+    let part = Part::of(&part)
+        .ok_or_else(|| Problem::not_found(format!("there is no part `{part}`, but {}", known())))?;
+    let missing = || Problem::not_found(format!("nothing is kept of the call's `{}`", part.as_str()));
+    let shown = shown(&stored, part).ok_or_else(missing)?;
+    let kind = stored.bodies.iter().find(|body| body.part == shown).map_or(BodyKind::Other, |body| body.kind);
+    let bytes = app.store()?.body(stored.call.id, shown).await?.ok_or_else(missing)?;
+    // Never a page: what a model wrote must not run in the browser of somebody who looks at it.
+    let kind = match kind {
+        BodyKind::Json => "application/json",
+        BodyKind::Other => "application/octet-stream",
+        BodyKind::Sse => "text/plain; charset=utf-8",
+    };
+    Ok(([(header::CONTENT_TYPE, kind), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], bytes).into_response())
+}
+
+/// The part that holds the bytes of another: what was passed on as it came is stored once.
+fn shown(stored: &StoredCall, part: Part) -> Option<Part> {
+    let has = |part: Part| stored.bodies.iter().any(|body| body.part == part).then_some(part);
+    match part {
+        Part::ClientAnswer => has(part).or_else(|| has(Part::UpstreamAnswer)),
+        Part::UpstreamRequest => has(part).or_else(|| has(Part::ClientRequest)),
+        Part::ClientRequest | Part::UpstreamAnswer => has(part),
+    }
+}
+
+/// The call, for somebody who may see it.
+pub(crate) async fn find(app: &App, who: &Principal, id: &str) -> Result<StoredCall, Problem> {
+    let missing = || Problem::not_found(format!("there is no call `{id}`"));
+    let uuid = id.parse::<Uuid>().map_err(|_| Problem::invalid(format!("`{id}` is no id of a call (a UUID)")))?;
+    app.store()?.get(uuid).await?.filter(|stored| who.sees(&stored.call)).ok_or_else(missing)
+}

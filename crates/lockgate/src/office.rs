@@ -1,0 +1,203 @@
+//! Asks the admin API on behalf of a command: in this process over the database that the configuration names, or at a gateway.
+//!
+//! A command says method, path and body and gets JSON, or bytes; what it may do and how things are shown is the API's. Prints nothing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use clap::Args;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use lockgate_admin::{App, Principal, Shelf};
+use lockgate_config::{Environment, Inputs, locate, render_text};
+use lockgate_store_sql::{Database, Options, Place};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::exit::{Exit, Failure};
+use crate::gateway::Secret;
+use crate::serve::record::place;
+
+/// How long a gateway may take to answer.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Where a command finds what is recorded.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OfficeArgs {
+    /// The configuration file that names the database. Default: the one that `lockgate serve` would read.
+    #[arg(long, short, value_name = "FILE", conflicts_with = "gateway")]
+    pub config: Option<PathBuf>,
+    /// Ask the gateway at this address instead of opening the database.
+    #[arg(long, value_name = "URL")]
+    pub gateway: Option<String>,
+    /// What to show that gateway: a login's token, or a key of it.
+    #[arg(long, value_name = "TOKEN", env = "LOCKGATE_TOKEN", hide_env_values = true, requires = "gateway")]
+    pub token: Option<Secret>,
+}
+
+/// Whom a command asks.
+pub(crate) struct Office {
+    door: Door,
+    runtime: tokio::runtime::Runtime,
+}
+
+enum Door {
+    Gateway { base: String, token: Option<Secret> },
+    Here(axum::Router),
+}
+
+impl Office {
+    /// Opens the database, or notes where the gateway is.
+    pub(crate) fn open(args: &OfficeArgs) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::unavailable(format!("no runtime: {error}")))?;
+        let door = match &args.gateway {
+            Some(base) => {
+                Door::Gateway { base: base.trim_end_matches('/').to_owned(), token: args.token.clone() }
+            }
+            None => Door::Here(lockgate_admin::router(App::new(runtime.block_on(shelf(args))?))),
+        };
+        Ok(Self { door, runtime })
+    }
+
+    /// The JSON at a path.
+    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.ask(Method::GET, path, None)
+    }
+
+    /// The JSON that a request is answered with; `null` if it is answered with nothing.
+    pub(crate) fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let sent = body.map(|body| ("application/json", Bytes::from(body.to_string())));
+        let bytes = self.bytes(method, path, sent)?;
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&bytes)
+            .map_err(|_| Failure::unavailable("the answer is no JSON: is a Lockgate at that address?"))
+    }
+
+    /// The bytes that a request is answered with.
+    pub(crate) fn bytes(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Bytes)>,
+    ) -> Result<Bytes, Failure> {
+        let mut request = Request::builder().method(method);
+        let bytes = match body {
+            Some((kind, bytes)) => {
+                request = request.header(header::CONTENT_TYPE, kind);
+                bytes
+            }
+            None => Bytes::new(),
+        };
+        let told = match &self.door {
+            Door::Gateway { base, token } => {
+                if let Some(token) = token {
+                    request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.reveal()));
+                }
+                let request = request.uri(format!("{base}{path}")).body(Full::new(bytes));
+                self.runtime.block_on(far(request.map_err(|error| unusable(base, &error))?, base))?
+            }
+            Door::Here(router) => {
+                let request = request
+                    .uri(path)
+                    .extension(Principal::command_line())
+                    .body(Body::from(bytes))
+                    .map_err(|error| unusable(path, &error))?;
+                self.runtime.block_on(near(router.clone(), request))?
+            }
+        };
+        answer(told)
+    }
+}
+
+/// The database of the configuration.
+async fn shelf(args: &OfficeArgs) -> Result<Shelf, Failure> {
+    let environment = Environment::process();
+    let file = locate(args.config.as_deref(), &environment);
+    let inputs = Inputs { file, environment, flags: Vec::new(), detect: false };
+    let snapshot = inputs.load().map_err(|problems| {
+        Failure::usage(format!("the configuration cannot be used\n{}", render_text(&problems.0).trim_end()))
+    })?;
+    let settings = &snapshot.config().record;
+    let folder = settings.folder(&inputs.environment).ok_or_else(|| {
+        Failure::unavailable("there is no HOME, so no database").hint("name a folder as `record.directory`")
+    })?;
+    let place = place(settings, &folder);
+    if let Place::File(file) = &place
+        && !file.exists()
+    {
+        return Err(Failure::unavailable(format!("nothing is recorded yet: there is no {}", file.display()))
+            .hint("run `lockgate` and send it a call; or name its database with --config, or it with --gateway"));
+    }
+    let database = Database::open(&Options::at(place)).await.map_err(|error| {
+        Failure::unavailable(format!("the database cannot be opened: {error}"))
+            .hint("is it the one of this configuration? (`lockgate config show`)")
+    })?;
+    let shelf = Shelf::default();
+    let _ = shelf.set(Arc::new(database));
+    Ok(shelf)
+}
+
+async fn near(router: axum::Router, request: Request<Body>) -> Result<(StatusCode, Bytes), Failure> {
+    let answered = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+    let status = answered.status();
+    let broken = |error: axum::Error| Failure::unavailable(format!("the answer broke off: {error}"));
+    Ok((status, answered.into_body().collect().await.map_err(broken)?.to_bytes()))
+}
+
+async fn far(request: Request<Full<Bytes>>, base: &str) -> Result<(StatusCode, Bytes), Failure> {
+    let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_native_roots()
+        .map_err(|error| Failure::unavailable(format!("the system's certificates cannot be read: {error}")))?
+        .https_or_http()
+        .enable_http1()
+        .build();
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let exchange = async {
+        let answered: Response<_> = client.request(request).await.map_err(|error| silent(base, &error))?;
+        let status = answered.status();
+        let body = answered.into_body().collect().await.map_err(|error| silent(base, &error))?;
+        Ok((status, body.to_bytes()))
+    };
+    let late = |_| Failure::unavailable(format!("{base} takes longer than {} s", PATIENCE.as_secs()));
+    tokio::time::timeout(PATIENCE, exchange).await.map_err(late)?
+}
+
+fn silent(base: &str, error: &dyn std::error::Error) -> Failure {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        words = deeper.to_string();
+        cause = deeper.source();
+    }
+    Failure::unavailable(format!("{base} does not answer: {words}")).hint("is a Lockgate running there?")
+}
+
+fn unusable(text: &str, error: &http::Error) -> Failure {
+    Failure::usage(format!("`{text}` is no address: {error}"))
+}
+
+/// The bytes, or what the API says is wrong.
+fn answer((status, bytes): (StatusCode, Bytes)) -> Result<Bytes, Failure> {
+    if status.is_success() {
+        return Ok(bytes);
+    }
+    let told: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let words = told["error"]["message"].as_str();
+    let words = words.map_or_else(|| format!("the gateway says {status}"), ToOwned::to_owned);
+    let exit = match status {
+        StatusCode::NOT_FOUND | StatusCode::CONFLICT => Exit::Finding,
+        status if status.is_client_error() && status != StatusCode::UNAUTHORIZED => Exit::Usage,
+        _ => Exit::Unavailable,
+    };
+    Err(Failure { exit, message: words, hint: None })
+}
