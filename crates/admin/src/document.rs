@@ -15,7 +15,7 @@ use utoipa_swagger_ui::{Config, serve};
 use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
-use crate::{calls, sessions};
+use crate::{calls, sessions, stats};
 
 /// Every route with its guard and description.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -25,6 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(guarded(Guard::Anyone, routes!(page)))
         .merge(calls::routes())
         .merge(sessions::routes())
+        .merge(stats::routes())
 }
 
 fn frame() -> OpenApi {

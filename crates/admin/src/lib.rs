@@ -11,6 +11,7 @@ mod guard;
 mod input;
 mod problem;
 mod sessions;
+mod stats;
 mod view;
 
 pub use app::{App, Shelf};

@@ -30,7 +30,7 @@ const EDGES: [(&str, &[&str]); 17] = [
         ],
     ),
     ("lockgate-admin", &["core", "store"]),
-    ("lockgate-bench", &[]),
+    ("lockgate-bench", &["core", "store", "store-sql"]),
     ("lockgate-config", &["core", "providers"]),
     ("lockgate-core", &[]),
     ("lockgate-engine", &["core", "providers", "recorder", "wire"]),

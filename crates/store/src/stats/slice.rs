@@ -64,15 +64,4 @@ impl Slice {
         self.to_us = Some(self.to_us.map_or(to_us, |to| to.min(to_us)));
         self
     }
-
-    /// The conditions as they stand in an address: `from_us`, `to_us`, and the words of dimensions. An empty value = the call says nothing of
-    /// it.
-    pub fn parameters(&self) -> Vec<(&'static str, String)> {
-        let times = [("from_us", self.from_us), ("to_us", self.to_us)];
-        let times = times.into_iter().filter_map(|(name, time)| Some((name, time?.to_string())));
-        let values = self.values.iter().map(|(dimension, value)| {
-            (dimension.as_str(), value.clone().unwrap_or_default())
-        });
-        times.chain(values).collect()
-    }
 }

@@ -154,5 +154,6 @@ fn names_in_csv_are_fields_and_never_formulas() {
     let expected = "user,key,calls,cost_nano,cost_per_call_nano,unpriced\r\n'=SUM(A1),k,3,9,3,0\r\n\"a \"\"b\"\", c\",,1,5,5,0\r\n";
     assert_eq!(table.csv(), expected);
     assert_eq!(table.total.cells[..2], [Cell::Whole(4), Cell::Whole(14)]);
-    assert_eq!(table.rows[1].slice.parameters(), [("key", String::new()), ("user", "a \"b\", c".to_owned())]);
+    let slice = Slice::default().with(Dimension::Key, None).with(Dimension::User, Some("a \"b\", c"));
+    assert_eq!(table.rows[1].slice, slice);
 }
