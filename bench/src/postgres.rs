@@ -31,7 +31,14 @@ impl Server {
         }
         let data = folder.path().join("data");
         let made = command("initdb")?
-            .args(["--no-sync", "--encoding=UTF8", "--locale=C", "--username=lockgate", "--auth=trust", "--pgdata"])
+            .args([
+                "--no-sync",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--username=lockgate",
+                "--auth=trust",
+                "--pgdata",
+            ])
             .arg(&data)
             .current_dir(folder.path())
             .output()?;
@@ -50,7 +57,12 @@ impl Server {
             .spawn()?;
         let server = Self { child, folder };
         let end = Instant::now() + Duration::from_mins(1);
-        while !command("pg_isready")?.args(["-q", "-t", "5", "-p", PORT, "-h"]).arg(server.folder.path()).status()?.success() {
+        while !command("pg_isready")?
+            .args(["-q", "-t", "5", "-p", PORT, "-h"])
+            .arg(server.folder.path())
+            .status()?
+            .success()
+        {
             if Instant::now() > end {
                 return Err(io::Error::other("PostgreSQL did not start"));
             }
@@ -93,7 +105,8 @@ fn owner() -> io::Result<Option<(u32, u32)>> {
         return Ok(None);
     }
     let users = fs::read_to_string("/etc/passwd")?;
-    let fields: Vec<_> = users.lines().find(|line| line.starts_with("postgres:")).unwrap_or_default().split(':').collect();
+    let fields: Vec<_> =
+        users.lines().find(|line| line.starts_with("postgres:")).unwrap_or_default().split(':').collect();
     let number = |at: usize| fields.get(at).and_then(|field| field.parse().ok());
     match (number(2), number(3)) {
         (Some(user), Some(group)) => Ok(Some((user, group))),

@@ -105,7 +105,8 @@ fn conversation(numbers: &mut Numbers, session: u64, calls: u64) -> Vec<Record> 
     let person = numbers.below(50);
     // Nine in ten begin between eight and twenty o'clock.
     let hour = if numbers.below(10) == 0 { numbers.below(24) } else { 8 + numbers.below(12) };
-    let begun = END_US - numbers.int(DAYS) * DAY_US - (20 - i64::try_from(hour).unwrap_or(0)) * 3_600 * SECOND_US;
+    let begun =
+        END_US - numbers.int(DAYS) * DAY_US - (20 - i64::try_from(hour).unwrap_or(0)) * 3_600 * SECOND_US;
     let mut at_us = (begun - numbers.int(3_600) * SECOND_US).min(END_US - 3_600 * SECOND_US);
     let (provider, client, models): (&str, &str, &[&str]) = match numbers.below(10) {
         0..=5 => ("anthropic", "claude-code", &["opus-5", "sonnet-5", "haiku-5"]),
@@ -135,7 +136,12 @@ fn conversation(numbers: &mut Numbers, session: u64, calls: u64) -> Vec<Record> 
         .collect()
 }
 
-fn call(numbers: &mut Numbers, at_us: i64, (provider, client, model): (&str, &str, &str), turn: u64) -> Record {
+fn call(
+    numbers: &mut Numbers,
+    at_us: i64,
+    (provider, client, model): (&str, &str, &str),
+    turn: u64,
+) -> Record {
     let text = |text: &str| Some(text.to_owned());
     let outcome = match numbers.below(100) {
         0 | 1 => Outcome::Failed,
@@ -157,7 +163,8 @@ fn call(numbers: &mut Numbers, at_us: i64, (provider, client, model): (&str, &st
         usage: if failed { Usage::default() } else { usage },
         client: Client { name: text(client), user_agent: text("agent/1.0 (external)"), version: text("1.0") },
         cost_nano: (provider != "local" && !failed).then(|| 2_000_000 + numbers.int(30_000_000)),
-        error: failed.then(|| CallError { kind: kind.to_owned(), message: "the provider is busy".to_owned() }),
+        error: failed
+            .then(|| CallError { kind: kind.to_owned(), message: "the provider is busy".to_owned() }),
         id: numbers.id(at_us),
         intervened: numbers.below(200) == 0,
         lineage: Lineage::default(),
@@ -176,7 +183,8 @@ fn call(numbers: &mut Numbers, at_us: i64, (provider, client, model): (&str, &st
             ..Route::default()
         },
         status: Some(if failed { 529 } else { 200 }),
-        stop_reason: (!failed).then(|| if numbers.below(5) == 0 { "end_turn" } else { "tool_use" }.to_owned()),
+        stop_reason: (!failed)
+            .then(|| if numbers.below(5) == 0 { "end_turn" } else { "tool_use" }.to_owned()),
         timing: Timing {
             queue_us: Some(numbers.int(400)),
             started_us: at_us,
@@ -191,7 +199,11 @@ fn call(numbers: &mut Numbers, at_us: i64, (provider, client, model): (&str, &st
         details: Details::default(),
         pieces: Vec::new(),
         session: SessionFacts::default(),
-        texts: if turn.is_multiple_of(10) { vec![Text { side: Side::User, text: words }] } else { Vec::new() },
+        texts: if turn.is_multiple_of(10) {
+            vec![Text { side: Side::User, text: words }]
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -238,11 +250,7 @@ fn queries() -> Result<Vec<(String, Query)>, lockgate_store::stats::NoZone> {
     for metric in Metric::ALL {
         let plain = Query::of(*metric);
         let name = metric.as_str();
-        let day = Query {
-            bucket: Some(Bucket::Day),
-            zone: Zone::of("Europe/Berlin")?,
-            ..plain.clone()
-        };
+        let day = Query { bucket: Some(Bucket::Day), zone: Zone::of("Europe/Berlin")?, ..plain.clone() };
         let hour = Query {
             bucket: Some(Bucket::Hour),
             slice: Slice::default().within(END_US - 7 * DAY_US, END_US),
@@ -256,11 +264,19 @@ fn queries() -> Result<Vec<(String, Query)>, lockgate_store::stats::NoZone> {
         queries.push((format!("{name} by hour of a week, Asia/Kolkata"), hour));
         queries.push((format!("{name} of a user by day"), of_user));
     }
-    for dimension in [Dimension::Client, Dimension::Key, Dimension::Model, Dimension::Project, Dimension::Provider, Dimension::User] {
+    for dimension in [
+        Dimension::Client,
+        Dimension::Key,
+        Dimension::Model,
+        Dimension::Project,
+        Dimension::Provider,
+        Dimension::User,
+    ] {
         let query = Query { by: vec![dimension], ..Query::of(Metric::Cost) };
         queries.push((format!("cost by {}", dimension.as_str()), query));
     }
-    let by_model = Query { bucket: Some(Bucket::Day), by: vec![Dimension::Model], ..Query::of(Metric::Latency) };
+    let by_model =
+        Query { bucket: Some(Bucket::Day), by: vec![Dimension::Model], ..Query::of(Metric::Latency) };
     queries.push(("latency by model and day".to_owned(), by_model));
     let session = Slice::default().with(Dimension::Session, Some("session-77"));
     queries.push(("summary of a session".to_owned(), Query { slice: session, ..Query::of(Metric::Summary) }));
@@ -308,6 +324,9 @@ impl Numbers {
     /// An id as the gateway makes them: its time, then chance.
     fn id(&mut self, at_us: i64) -> Uuid {
         let millis = (at_us / 1_000) as u64;
-        Uuid::from_u64_pair((millis << 16) | 0x7000 | self.below(0x1000), (2 << 62) | (self.next() << 18) | self.below(1 << 18))
+        Uuid::from_u64_pair(
+            (millis << 16) | 0x7000 | self.below(0x1000),
+            (2 << 62) | (self.next() << 18) | self.below(1 << 18),
+        )
     }
 }

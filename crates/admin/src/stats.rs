@@ -128,7 +128,10 @@ impl StatsQuery {
         let invalid = |error: &dyn std::fmt::Display| Problem::invalid(error.to_string());
         let metric = self.metric.as_deref().unwrap_or_default();
         let metric = metric.parse::<Metric>().map_err(|error| invalid(&error))?;
-        let bucket = self.bucket.as_deref().map(|word| word_of("bucket", word, Bucket::of, Bucket::ALL.iter().map(|one| one.as_str())));
+        let bucket = self
+            .bucket
+            .as_deref()
+            .map(|word| word_of("bucket", word, Bucket::of, Bucket::ALL.iter().map(|one| one.as_str())));
         let zone = self.zone.as_deref().map(Zone::of).transpose().map_err(|error| invalid(&error))?;
         let by = self.by.as_deref().map_or_else(
             || Ok(metric.split().to_vec()),
@@ -154,7 +157,10 @@ fn word_of<T>(
     known: impl Iterator<Item = &'static str>,
 ) -> Result<T, Problem> {
     of(word).ok_or_else(|| {
-        Problem::invalid(format!("`{name}`: there is no `{word}`, but {}", known.collect::<Vec<_>>().join(", ")))
+        Problem::invalid(format!(
+            "`{name}`: there is no `{word}`, but {}",
+            known.collect::<Vec<_>>().join(", ")
+        ))
     })
 }
 
@@ -171,7 +177,9 @@ async fn show(
     let csv = match asked.format.as_deref() {
         None | Some("json") => false,
         Some("csv") => true,
-        Some(other) => return Err(Problem::invalid(format!("`format`: there is no `{other}`, but json, csv"))),
+        Some(other) => {
+            return Err(Problem::invalid(format!("`format`: there is no `{other}`, but json, csv")));
+        }
     };
     let table = app.store()?.query(&query).await?;
     if table.rows.len() > ROWS {
@@ -181,7 +189,8 @@ async fn show(
         )));
     }
     if csv {
-        let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+        let kind =
+            [(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
         return Ok((kind, table.csv()).into_response());
     }
     Ok(Json(Answer::from(&table)).into_response())
@@ -206,7 +215,11 @@ async fn list(
 async fn metrics() -> Json<Vec<Told>> {
     let told = |metric: &Metric| Told {
         by: metric.split().iter().map(|dimension| dimension.as_str()).collect(),
-        columns: metric.figures().into_iter().map(|figure| Column::from(lockgate_store::stats::Column::of(figure))).collect(),
+        columns: metric
+            .figures()
+            .into_iter()
+            .map(|figure| Column::from(lockgate_store::stats::Column::of(figure)))
+            .collect(),
         doc: metric.doc(),
         name: metric.as_str(),
     };
@@ -288,7 +301,12 @@ impl From<&Table> for Answer {
             from: line.span.map(|span| time(span.from_us)),
             to: line.span.map(|span| time(span.to_us)),
             group: table.by.iter().copied().zip(line.group.iter().cloned()).collect(),
-            values: table.columns.iter().map(|column| column.name.clone()).zip(line.cells.iter().map(number)).collect(),
+            values: table
+                .columns
+                .iter()
+                .map(|column| column.name.clone())
+                .zip(line.cells.iter().map(number))
+                .collect(),
             calls: address(&line.slice),
         };
         Self {
@@ -321,5 +339,9 @@ fn address(slice: &Slice) -> String {
         .chain(values)
         .map(|(name, value)| format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)))
         .collect();
-    if pairs.is_empty() { "/api/stats/calls".to_owned() } else { format!("/api/stats/calls?{}", pairs.join("&")) }
+    if pairs.is_empty() {
+        "/api/stats/calls".to_owned()
+    } else {
+        format!("/api/stats/calls?{}", pairs.join("&"))
+    }
 }

@@ -42,12 +42,15 @@ fn page() -> String {
     let mut page = BEGINNING.to_owned();
     page.push_str("## Metrics\n\n| metric | what it tells | usual split | columns |\n|---|---|---|---|\n");
     for metric in Metric::ALL {
-        let split: Vec<_> = metric.split().iter().map(|dimension| format!("`{}`", dimension.as_str())).collect();
+        let split: Vec<_> =
+            metric.split().iter().map(|dimension| format!("`{}`", dimension.as_str())).collect();
         let columns: Vec<_> = metric.figures().iter().map(|figure| format!("`{}`", figure.name())).collect();
         let (name, doc) = (metric.as_str(), metric.doc());
         let _ = writeln!(page, "| `{name}` | {doc} | {} | {} |", split.join(", "), columns.join(", "));
     }
-    page.push_str("\n## Columns\n\n| column | unit | adds up | only calls with | meaning |\n|---|---|---|---|---|\n");
+    page.push_str(
+        "\n## Columns\n\n| column | unit | adds up | only calls with | meaning |\n|---|---|---|---|---|\n",
+    );
     for figure in figures() {
         let adds = if figure.measure().is_some() { "yes" } else { "no" };
         let narrows = figure.narrows().map(|(dimension, value)| format!("`{}={value}`", dimension.as_str()));

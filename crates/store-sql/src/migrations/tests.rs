@@ -65,7 +65,10 @@ async fn an_older_file_is_copied_and_brought_up_to_date() {
     database.close().await;
     assert_eq!(texts(&path, "SELECT id || colour FROM sessions").await, ["sgreen"]);
     assert_eq!(texts(&backup, "SELECT id FROM sessions").await, ["s"]);
-    assert_eq!(texts(&backup, "SELECT CAST(max(version) AS TEXT) FROM schema_version").await, [KNOWN.to_string()]);
+    assert_eq!(
+        texts(&backup, "SELECT CAST(max(version) AS TEXT) FROM schema_version").await,
+        [KNOWN.to_string()]
+    );
     // The version before refuses what the later one made.
     let error = Database::open(&options(&path)).await.unwrap_err();
     assert!(

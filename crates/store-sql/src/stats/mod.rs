@@ -144,7 +144,8 @@ async fn one_moment(tx: &mut Tx) -> Result<(), Fault> {
 
 /// The range of time in which there are calls of the slice, if any. Marked or counted or not: calls are where they began.
 async fn range(tx: &mut Tx, slice: &Slice) -> Result<Option<Range<i64>>, Fault> {
-    let row = tx.row(Sql::new("SELECT (SELECT min(started_us) FROM calls), (SELECT max(started_us) FROM calls)"));
+    let row =
+        tx.row(Sql::new("SELECT (SELECT min(started_us) FROM calls), (SELECT max(started_us) FROM calls)"));
     let Some(row) = row.await? else { return Ok(None) };
     let mut from = row.reader();
     let (Some(first), Some(last)) = (from.int_or_none()?, from.int_or_none()?) else { return Ok(None) };

@@ -184,7 +184,8 @@ fn columns() -> Vec<String> {
     let mut columns: Vec<String> = ["slot", "stat_group", "session"].map(str::to_owned).to_vec();
     columns.extend(SUMS.iter().map(|(_, column)| (*column).to_owned()));
     for clock in Clock::ALL {
-        columns.extend(["sum", "least", "greatest", "sketch"].map(|part| format!("{}_{part}", clock.as_str())));
+        columns
+            .extend(["sum", "least", "greatest", "sketch"].map(|part| format!("{}_{part}", clock.as_str())));
     }
     columns
 }

@@ -229,7 +229,9 @@ impl Source {
     fn clock(&self, clock: Clock, flavour: Flavour) -> Vec<String> {
         let name = clock.as_str();
         match (self, flavour) {
-            (Self::Calls(_), Flavour::Postgres) => vec![format!("string_agg(CAST(c.{name}_us AS TEXT), ',')")],
+            (Self::Calls(_), Flavour::Postgres) => {
+                vec![format!("string_agg(CAST(c.{name}_us AS TEXT), ',')")]
+            }
             (Self::Calls(_), Flavour::Sqlite) => vec![format!("group_concat(c.{name}_us, ',')")],
             (Self::Slots(_), flavour) => {
                 let join = match flavour {

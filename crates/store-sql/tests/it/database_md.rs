@@ -347,7 +347,10 @@ async fn the_documentation_shows_the_schema_that_both_databases_have() {
     database.write(&[record]).await.unwrap();
     database.roll(i64::MAX, crate::stats::LONG).await.unwrap();
     database.write(&[plain(9_000)]).await.unwrap();
-    assert!(database.purge(&Selection::Calls(vec![id(9_000)]), Extent::Everything, false).await.unwrap().calls == 1);
+    assert!(
+        database.purge(&Selection::Calls(vec![id(9_000)]), Extent::Everything, false).await.unwrap().calls
+            == 1
+    );
     assert!(database.rename("session-1", "The login").await.unwrap());
     let path = folder.path().join("lockgate.db");
     let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();

@@ -28,7 +28,8 @@ pub(crate) fn record(numbers: &mut Numbers, nth: u64) -> Record {
     let session = numbers.below(12);
     let mut record = if session < 3 { plain(nth) } else { of(&format!("s{session}"), nth) };
     let call = &mut record.call;
-    call.timing.started_us = DAY + 36 * 86_400 * SECOND + numbers.int(21 * 86_400) * SECOND + numbers.int(SECOND as u64);
+    call.timing.started_us =
+        DAY + 36 * 86_400 * SECOND + numbers.int(21 * 86_400) * SECOND + numbers.int(SECOND as u64);
     call.timing.queue_us = (numbers.below(4) != 0).then(|| numbers.int(900));
     call.timing.ttft_us = (numbers.below(4) != 0).then(|| numbers.int(3_000_000));
     call.timing.total_us = (numbers.below(8) != 0).then(|| 1_000 + numbers.int(90_000_000));
@@ -144,9 +145,11 @@ pub(crate) fn expected(calls: &[Call], query: &Query) -> Table {
 /// Some question.
 fn question(numbers: &mut Numbers) -> Query {
     let mut query = Query::of(Metric::ALL[numbers.below(Metric::ALL.len() as u64) as usize]);
-    let dimension = |numbers: &mut Numbers| Dimension::ALL[numbers.below(Dimension::ALL.len() as u64) as usize];
+    let dimension =
+        |numbers: &mut Numbers| Dimension::ALL[numbers.below(Dimension::ALL.len() as u64) as usize];
     if numbers.below(2) == 0 {
-        query.by = (0..numbers.below(3)).map(|_| dimension(numbers)).collect::<BTreeSet<_>>().into_iter().collect();
+        query.by =
+            (0..numbers.below(3)).map(|_| dimension(numbers)).collect::<BTreeSet<_>>().into_iter().collect();
     }
     if numbers.below(2) == 0 {
         query.bucket = Some(Bucket::ALL[numbers.below(4) as usize]);
@@ -154,8 +157,12 @@ fn question(numbers: &mut Numbers) -> Query {
     query.zone = Zone::of(numbers.pick(&ZONES)).unwrap();
     let mut slice = Slice::default();
     for _ in 0..numbers.below(3) {
-        let at = |numbers: &mut Numbers| DAY + (34 + numbers.int(24)) * 86_400 * SECOND + numbers.int(80_000) * SECOND;
-        let maybe = |numbers: &mut Numbers, values: &[&str]| (numbers.below(4) != 0).then(|| numbers.pick(values).to_owned());
+        let at = |numbers: &mut Numbers| {
+            DAY + (34 + numbers.int(24)) * 86_400 * SECOND + numbers.int(80_000) * SECOND
+        };
+        let maybe = |numbers: &mut Numbers, values: &[&str]| {
+            (numbers.below(4) != 0).then(|| numbers.pick(values).to_owned())
+        };
         let (dimension, values): (_, &[&str]) = match numbers.below(10) {
             0 => {
                 slice.from_us = Some(at(numbers));
@@ -194,11 +201,19 @@ fn assert_same(found: &Table, expected: &Table, what: &str) {
 async fn agrees(store: &Database, calls: &[Call], numbers: &mut Numbers, state: &str) {
     for metric in Metric::ALL {
         let query = Query::of(*metric);
-        assert_same(&store.query(&query).await.unwrap(), &expected(calls, &query), &format!("{state}: {query:?}"));
+        assert_same(
+            &store.query(&query).await.unwrap(),
+            &expected(calls, &query),
+            &format!("{state}: {query:?}"),
+        );
     }
     for _ in 0..60 {
         let query = question(numbers);
-        assert_same(&store.query(&query).await.unwrap(), &expected(calls, &query), &format!("{state}: {query:?}"));
+        assert_same(
+            &store.query(&query).await.unwrap(),
+            &expected(calls, &query),
+            &format!("{state}: {query:?}"),
+        );
     }
 }
 

@@ -125,7 +125,11 @@ async fn a_call_that_is_committed_after_its_slot_was_counted_is_counted_again() 
     let copy = format!("INSERT INTO calls (id, {columns}) SELECT '{}', {columns} FROM calls", id(2));
     writer.execute(sqlx::AssertSqlSafe(copy)).await.unwrap();
     writer.execute("INSERT INTO stat_marks (slot) SELECT slot FROM stat_marks").await.unwrap();
-    assert_eq!(database.roll(i64::MAX, LONG).await.unwrap().slots, 1, "the round does not wait for the writer");
+    assert_eq!(
+        database.roll(i64::MAX, LONG).await.unwrap().slots,
+        1,
+        "the round does not wait for the writer"
+    );
     assert_eq!(calls(&database).await, 1);
     writer.execute("COMMIT").await.unwrap();
     assert_eq!(calls(&database).await, 2);

@@ -322,7 +322,9 @@ impl Figure {
             Self::Reasoning => "Output tokens that were thoughts.",
             Self::Sessions => "Sessions with a call in the row.",
             Self::SuccessRate => "`complete` of `complete`, `failed` and `interrupted`.",
-            Self::Unmetered => "Calls of which neither prompt nor output tokens are known; they count as 0 tokens.",
+            Self::Unmetered => {
+                "Calls of which neither prompt nor output tokens are known; they count as 0 tokens."
+            }
             Self::Unpriced => "Calls whose cost is not known; they count as 0 cost.",
             Self::SessionCost(part) => return format!("Known cost of a session: {}, exact.", part.doc()),
             Self::Time(clock, part) => {

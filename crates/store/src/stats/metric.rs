@@ -63,7 +63,8 @@ impl Metric {
     /// What it shows.
     pub fn figures(self) -> Vec<Figure> {
         use Figure as F;
-        let clock = |clock, parts: &[Part]| parts.iter().map(|part| F::Time(clock, *part)).collect::<Vec<_>>();
+        let clock =
+            |clock, parts: &[Part]| parts.iter().map(|part| F::Time(clock, *part)).collect::<Vec<_>>();
         let quick = [Part::P50, Part::P95, Part::P99];
         let tokens = [F::InputUncached, F::CacheRead, F::CacheWrite, F::Output, F::Reasoning];
         let mut figures = vec![F::Calls];

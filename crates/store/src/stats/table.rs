@@ -166,7 +166,8 @@ impl Table {
         lines.push_str("\r\n");
         for row in &self.rows {
             let mut fields = Vec::with_capacity(names.len());
-            fields.extend(row.span.iter().flat_map(|span| [span.from_us.to_string(), span.to_us.to_string()]));
+            fields
+                .extend(row.span.iter().flat_map(|span| [span.from_us.to_string(), span.to_us.to_string()]));
             fields.extend(row.group.iter().map(|value| quoted(value.as_deref().unwrap_or_default())));
             fields.extend(row.cells.iter().map(|cell| match cell {
                 Cell::Nothing => String::new(),
