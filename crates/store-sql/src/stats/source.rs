@@ -67,7 +67,7 @@ pub(super) fn statement(flavour: Flavour, source: &Source, ask: &Ask<'_>) -> Sql
     let clocks = ask.clocks.iter().flat_map(|clock| source.clock(*clock, flavour));
     let columns: Vec<_> = groups.iter().cloned().chain(sums).chain(clocks).collect();
     let mut sql = Sql::new("SELECT ");
-    sql.add(&columns.join(", ")).add(" FROM ").add(source.tables());
+    sql.add(&columns.join(", ")).add(" FROM ").add(source.tables(ask.slice));
     if ask.by.contains(&Dimension::Session) {
         sql.add(" LEFT JOIN sessions s ON s.seq = ").add(source.session());
     }
@@ -122,10 +122,16 @@ pub(super) fn found(row: &Row, source: &Source, ask: &Ask<'_>) -> Result<Found, 
 
 impl Source {
     /// The tables, with the short names that everything here uses.
-    const fn tables(&self) -> &'static str {
+    ///
+    /// SQLite joins in the order in which tables stand about a `CROSS JOIN`: the slots of the range one after the other, or, where only some groups
+    /// are wanted, the slots of each of them by the index.
+    fn tables(&self, slice: &Slice) -> &'static str {
         match self {
             Self::Calls(_) => "calls c",
-            Self::Slots(_) => "stat_slots h JOIN stat_groups g ON g.seq = h.stat_group",
+            Self::Slots(_) if slice.values.keys().any(|dimension| *dimension != Dimension::Session) => {
+                "stat_groups g CROSS JOIN stat_slots h"
+            }
+            Self::Slots(_) => "stat_slots h CROSS JOIN stat_groups g",
         }
     }
 
@@ -136,6 +142,9 @@ impl Source {
         };
         sql.add(" WHERE ").add(column).add(" >= ").arg(range.start);
         sql.add(" AND ").add(column).add(" < ").arg(range.end);
+        if matches!(self, Self::Slots(_)) {
+            sql.add(" AND g.seq = h.stat_group");
+        }
     }
 
     const fn slot(&self) -> &'static str {
