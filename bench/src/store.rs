@@ -15,6 +15,7 @@ use lockgate_store::{
     Recording, Records, Route, SessionFacts, SessionOrder, SessionRef, Sessions, Side, Text, Timing,
 };
 use lockgate_store_sql::{Database, Options, Place};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use uuid::Uuid;
 
 use crate::postgres::Server;
@@ -72,7 +73,7 @@ pub(crate) async fn main(args: StoreArgs) -> io::Result<ExitCode> {
     writeln!(out, "{} calls in {:?}:", args.calls, args.database)?;
     writeln!(out, "stored in {:.1} s ({:.0} µs each),", filled.as_secs_f64(), each(filled))?;
     writeln!(out, "counted beforehand in {:.1} s ({:.0} µs each).\n", counted.as_secs_f64(), each(counted))?;
-    writeln!(out, "| query | ms | rows |\n|---|---|---|")?;
+    writeln!(out, "| query | ms | CPU ms here | rows |\n|---|---|---|---|")?;
     let slow = time_all(&database).await?;
     writeln!(out, "\n{slow} queries took longer than {} ms.", BOUND.as_millis())?;
     database.close().await;
@@ -232,17 +233,24 @@ async fn time_all(database: &Database) -> io::Result<usize> {
 async fn timed(name: &str, run: impl AsyncFn() -> Result<usize, lockgate_store::Error>) -> io::Result<bool> {
     let mut times = Vec::with_capacity(REPETITIONS);
     let mut rows = run().await.map_err(io::Error::other)?;
+    let cpu = clock_gettime(ClockId::ProcessCPUTime);
     for _ in 0..REPETITIONS {
         let begun = Instant::now();
         rows = run().await.map_err(io::Error::other)?;
         times.push(begun.elapsed());
     }
+    let cpu = milliseconds(clock_gettime(ClockId::ProcessCPUTime)) - milliseconds(cpu);
     times.sort_unstable();
     let median = times[times.len() / 2];
     let slow = median > BOUND;
     let mark = if slow { " **slow**" } else { "" };
-    writeln!(io::stdout(), "| {name} | {:.1}{mark} | {rows} |", median.as_secs_f64() * 1e3)?;
+    let (elapsed, cpu) = (median.as_secs_f64() * 1e3, cpu / REPETITIONS as f64);
+    writeln!(io::stdout(), "| {name} | {elapsed:.1}{mark} | {cpu:.1} | {rows} |")?;
     Ok(slow)
+}
+
+fn milliseconds(time: Timespec) -> f64 {
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
 fn queries() -> Result<Vec<(String, Query)>, lockgate_store::stats::NoZone> {

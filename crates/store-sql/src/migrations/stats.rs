@@ -52,6 +52,35 @@ CREATE TABLE stat_slots (
 ) {clustered};
 CREATE INDEX stat_slots_group ON stat_slots (stat_group, slot);
 
+CREATE TABLE stat_hours (
+  hour {number} NOT NULL,
+  stat_group {number} NOT NULL,
+  cache_read {number} NOT NULL,
+  cache_write {number} NOT NULL,
+  calls {number} NOT NULL,
+  cost_nano {number} NOT NULL,
+  estimated {number} NOT NULL,
+  input_uncached {number} NOT NULL,
+  intervened {number} NOT NULL,
+  output {number} NOT NULL,
+  reasoning {number} NOT NULL,
+  unmetered {number} NOT NULL,
+  queue_sum {number} NOT NULL,
+  queue_least {number},
+  queue_greatest {number},
+  queue_sketch TEXT,
+  total_sum {number} NOT NULL,
+  total_least {number},
+  total_greatest {number},
+  total_sketch TEXT,
+  ttft_sum {number} NOT NULL,
+  ttft_least {number},
+  ttft_greatest {number},
+  ttft_sketch TEXT,
+  PRIMARY KEY (hour, stat_group)
+) {clustered};
+CREATE INDEX stat_hours_group ON stat_hours (stat_group);
+
 CREATE TABLE stat_marks (
   seq {counter},
   slot {number} NOT NULL

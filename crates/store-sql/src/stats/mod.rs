@@ -4,6 +4,9 @@
 //! ever added, so writers never wait for each other. A round of counting (`roll`) deletes the marks of some slots, *then* counts the
 //! calls of these slots anew, in one transaction; a lock keeps a second round away.
 //!
+//! Numbers that do not tell people apart are kept once more for each hour (`stat_hours`): a fraction of the rows. An hour is written whenever one of its
+//! slots is, from all calls of the hour, and read only where none of its slots has a mark.
+//!
 //! **Why nothing gets lost.** On PostgreSQL each statement of the round sees what was committed before it began. A mark that the round deletes was
 //! committed before that statement, so its calls were, and the later statement counts them. Calls that are committed between the two may be
 //! counted already, but their mark stays, and the slot is counted again. That would not hold if a writer left out a mark because there is one: the
@@ -30,7 +33,7 @@ use crate::Database;
 use crate::columns::{call_of, select_calls};
 use crate::driver::{Flavour, Sql, Tx};
 use crate::fault::Fault;
-use crate::stats::source::{Ask, Cut, Source, conditions, found, statement, whole_slots};
+use crate::stats::source::{Ask, Cut, Source, coarse, conditions, found, is_coarse, statement, whole_slots};
 use crate::walk::Walk;
 
 /// Parts of a range that are read from the calls, at most.
@@ -72,6 +75,8 @@ impl Database {
             sessions,
             slice: &about,
         };
+        let sources: Vec<_> =
+            if is_coarse(&ask) { sources.into_iter().flat_map(coarse).collect() } else { sources };
         let mut gathered = Gathered::new(axis.as_ref());
         for source in &sources {
             for row in tx.rows(statement(tx.flavour(), source, &ask)).await? {

@@ -1,23 +1,21 @@
 //! Counts calls beforehand: for each marked slot, what its calls add up to, by everything that calls are told apart by.
 //!
-//! A slot is always counted anew, from its calls; what it was counted as before goes. Short transactions, so that nobody waits long for the
-//! writer of SQLite.
+//! An hour is always counted anew, slot by slot, from its calls; what it was counted as before goes. A transaction for each hour, so that nobody waits
+//! long for the writer of SQLite.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use lockgate_store::stats::zone::{SLOT_US, slot_of};
 use lockgate_store::stats::{Clock, Dimension, Measure, Rolled, Slice, Sums};
 
-use super::source::{Ask, Cut, Found, Source, found, statement};
+use super::source::{Ask, Cut, Found, HOUR, Source, found, is_personal, statement};
 use crate::Database;
 use crate::columns::json;
 use crate::driver::{Flavour, Sql, Tx, Value};
 use crate::fault::Fault;
 use crate::insert::{Into, insert};
-
-/// Slots that one transaction counts: neighbours, so that one range of calls is read.
-const SLOTS: i64 = 4;
 
 /// Groups that one statement asks for.
 const GROUPS: usize = 400;
@@ -63,13 +61,12 @@ impl Database {
             if !alone(&mut tx).await? {
                 return Ok(rolled);
             }
-            let slots = marked(&mut tx, slot_of(until_us)).await?;
-            if slots.is_empty() {
+            let until = slot_of(until_us);
+            let Some(hour) = marked(&mut tx, until).await? else {
                 return Ok(Rolled { more: false, ..rolled });
-            }
-            count(&mut tx, &slots).await?;
+            };
+            rolled.slots += count(&mut tx, hour, until).await?;
             tx.commit().await?;
-            rolled.slots += slots.len() as u64;
             rolled.more = true;
             if begun.elapsed() >= budget {
                 return Ok(rolled);
@@ -88,41 +85,47 @@ async fn alone(tx: &mut Tx) -> Result<bool, Fault> {
     tx.row(sql).await?.map_or(Ok(false), |row| row.reader().is())
 }
 
-/// The latest marked slots before one, at most [`SLOTS`] apart.
-async fn marked(tx: &mut Tx, until: i64) -> Result<BTreeSet<i64>, Fault> {
+/// The latest hour that has a marked slot before `until`.
+async fn marked(tx: &mut Tx, until: i64) -> Result<Option<i64>, Fault> {
     let mut sql = Sql::new("SELECT max(slot) FROM stat_marks WHERE slot < ");
     let row = tx.row(sql.arg(until).take()).await?;
-    let Some(last) = row.map_or(Ok(None), |row| row.reader().int_or_none())? else {
-        return Ok(BTreeSet::new());
-    };
-    let mut sql = Sql::new("SELECT DISTINCT slot FROM stat_marks WHERE slot > ");
-    sql.arg(last - SLOTS).add(" AND slot <= ").arg(last);
-    tx.rows(sql).await?.iter().map(|row| row.reader().int()).collect()
+    let last = row.map_or(Ok(None), |row| row.reader().int_or_none())?;
+    Ok(last.map(|slot| slot.div_euclid(HOUR)))
 }
 
-async fn count(tx: &mut Tx, slots: &BTreeSet<i64>) -> Result<(), Fault> {
+/// Counts an hour; how many of its slots were marked. A slot from `until` on keeps its mark.
+async fn count(tx: &mut Tx, hour: i64, until: i64) -> Result<u64, Fault> {
+    let slots = hour * HOUR..(hour + 1) * HOUR;
     // First the marks, then the calls: see the head of `stats`.
-    let mut sql = Sql::new("DELETE FROM stat_marks WHERE slot IN (");
-    tx.run(sql.args(slots.iter().copied()).add(")").take()).await?;
-    let mut rows = Vec::new();
-    for slot in slots {
-        rows.extend(calls_of_slot(tx, *slot).await?);
+    let mut sql = Sql::new("DELETE FROM stat_marks WHERE slot >= ");
+    sql.arg(slots.start).add(" AND slot < ").arg(slots.end.min(until)).add(" RETURNING slot");
+    let marks = tx.rows(sql).await?;
+    let marks = marks.iter().map(|row| row.reader().int()).collect::<Result<BTreeSet<_>, _>>()?;
+    let rows = calls_of(tx, slots.clone()).await?;
+    let coarse = without_people(&rows, hour);
+    let groups = groups(tx, rows.iter().chain(&coarse)).await?;
+    let mut before = clear(tx, "stat_slots", "slot", slots).await?;
+    before.extend(clear(tx, "stat_hours", "hour", hour..hour + 1).await?);
+    for (table, key, rows) in [
+        ("stat_slots", &["slot", "stat_group", "session"][..], &rows),
+        ("stat_hours", &["hour", "stat_group"], &coarse),
+    ] {
+        let mut values = Vec::with_capacity(rows.len());
+        for row in rows {
+            let keys = [row.number, groups[&name(row)?], row.session];
+            values.push(values_of(&keys[..key.len()], &row.sums)?);
+        }
+        let columns = columns(key);
+        let columns: Vec<_> = columns.iter().map(String::as_str).collect();
+        insert(tx, &Into { columns: &columns, shapes: &[], table, then: "" }, values).await?;
     }
-    let groups = groups(tx, &rows).await?;
-    let before = clear(tx, slots).await?;
-    let mut values = Vec::with_capacity(rows.len());
-    for row in &rows {
-        values.push(slot_row(row, groups[&name(row)?])?);
-    }
-    let columns = columns();
-    let columns: Vec<_> = columns.iter().map(String::as_str).collect();
-    insert(tx, &Into { columns: &columns, shapes: &[], table: "stat_slots", then: "" }, values).await?;
     let now: BTreeSet<_> = groups.into_values().collect();
-    sweep(tx, &before.difference(&now).copied().collect::<Vec<_>>()).await
+    sweep(tx, &before.difference(&now).copied().collect::<Vec<_>>()).await?;
+    Ok(marks.len() as u64)
 }
 
-async fn calls_of_slot(tx: &mut Tx, slot: i64) -> Result<Vec<Found>, Fault> {
-    let source = Source::Calls(slot * SLOT_US..(slot + 1) * SLOT_US);
+async fn calls_of(tx: &mut Tx, slots: Range<i64>) -> Result<Vec<Found>, Fault> {
+    let source = Source::Calls(slots.start * SLOT_US..slots.end * SLOT_US);
     let measures: Vec<_> = SUMS.iter().map(|(measure, _)| *measure).collect();
     let slice = Slice::default();
     let ask = Ask {
@@ -137,11 +140,23 @@ async fn calls_of_slot(tx: &mut Tx, slot: i64) -> Result<Vec<Found>, Fault> {
     rows.iter().map(|row| found(row, &source, &ask)).collect()
 }
 
-/// Deletes what slots were counted as; the groups that they were counted in.
-async fn clear(tx: &mut Tx, slots: &BTreeSet<i64>) -> Result<BTreeSet<i64>, Fault> {
-    let mut sql = Sql::new("DELETE FROM stat_slots WHERE slot IN (");
-    let rows = tx.rows(sql.args(slots.iter().copied()).add(") RETURNING stat_group").take()).await?;
-    rows.iter().map(|row| row.reader().int()).collect()
+/// The rows of an hour, with nothing said of people.
+fn without_people(rows: &[Found], hour: i64) -> Vec<Found> {
+    let mut coarse: BTreeMap<Vec<Option<String>>, Sums> = BTreeMap::new();
+    for row in rows {
+        let known =
+            |(value, (dimension, _)): (&Option<String>, _)| value.clone().filter(|_| !is_personal(dimension));
+        coarse.entry(row.group.iter().zip(GROUP).map(known).collect()).or_default().merge(&row.sums);
+    }
+    coarse.into_iter().map(|(group, sums)| Found { group, number: hour, session: 0, sums }).collect()
+}
+
+/// Deletes what was counted; the groups that it was counted in.
+async fn clear(tx: &mut Tx, table: &str, column: &str, range: Range<i64>) -> Result<BTreeSet<i64>, Fault> {
+    let mut sql = Sql::new("DELETE FROM ");
+    sql.add(table).add(" WHERE ").add(column).add(" >= ").arg(range.start);
+    sql.add(" AND ").add(column).add(" < ").arg(range.end).add(" RETURNING stat_group");
+    tx.rows(sql).await?.iter().map(|row| row.reader().int()).collect()
 }
 
 /// A group as text: the values in the order of [`GROUP`].
@@ -150,7 +165,7 @@ fn name(row: &Found) -> Result<String, Fault> {
 }
 
 /// The numbers of groups, by their text. New ones are made.
-async fn groups(tx: &mut Tx, rows: &[Found]) -> Result<BTreeMap<String, i64>, Fault> {
+async fn groups(tx: &mut Tx, rows: impl Iterator<Item = &Found>) -> Result<BTreeMap<String, i64>, Fault> {
     let mut wanted = BTreeMap::new();
     for row in rows {
         wanted.insert(name(row)?, &row.group);
@@ -179,9 +194,9 @@ async fn groups(tx: &mut Tx, rows: &[Found]) -> Result<BTreeMap<String, i64>, Fa
     Ok(known)
 }
 
-/// The columns of `stat_slots`, in the order of [`slot_row`].
-fn columns() -> Vec<String> {
-    let mut columns: Vec<String> = ["slot", "stat_group", "session"].map(str::to_owned).to_vec();
+/// The columns, in the order of [`values_of`].
+fn columns(key: &[&str]) -> Vec<String> {
+    let mut columns: Vec<String> = key.iter().map(|column| (*column).to_owned()).collect();
     columns.extend(SUMS.iter().map(|(_, column)| (*column).to_owned()));
     for clock in Clock::ALL {
         columns
@@ -190,12 +205,11 @@ fn columns() -> Vec<String> {
     columns
 }
 
-fn slot_row(row: &Found, group: i64) -> Result<Vec<Value>, Fault> {
+fn values_of(key: &[i64], sums: &Sums) -> Result<Vec<Value>, Fault> {
     let number = |number: u64| {
         i64::try_from(number).map_err(|_| Fault::damaged("a time is larger than can be stored"))
     };
-    let sums: &Sums = &row.sums;
-    let mut values: Vec<Value> = vec![row.number.into(), group.into(), row.session.into()];
+    let mut values: Vec<Value> = key.iter().map(|number| Value::from(*number)).collect();
     values.extend(SUMS.iter().map(|(measure, _)| Value::from(sums.of(*measure))));
     for clock in Clock::ALL {
         let sketch = sums.clock(*clock);
@@ -214,6 +228,7 @@ async fn sweep(tx: &mut Tx, groups: &[i64]) -> Result<(), Fault> {
         let mut sql = Sql::new("DELETE FROM stat_groups WHERE seq IN (");
         sql.args(some.iter().copied());
         sql.add(") AND NOT EXISTS (SELECT 1 FROM stat_slots h WHERE h.stat_group = stat_groups.seq)");
+        sql.add(" AND NOT EXISTS (SELECT 1 FROM stat_hours h WHERE h.stat_group = stat_groups.seq)");
         tx.run(sql).await?;
     }
     Ok(())

@@ -16,6 +16,8 @@ use crate::fault::Fault;
 pub(super) enum Source {
     /// Calls that began in a range, µs since 1970.
     Calls(Range<i64>),
+    /// Hours since 1970 (UTC), which know neither people nor sessions ([`is_personal`]).
+    Hours(Range<i64>),
     /// Slots.
     Slots(Range<i64>),
 }
@@ -87,7 +89,7 @@ pub(super) fn conditions(sql: &mut Sql, source: &Source, slice: &Slice) {
             (Dimension::Session, Some(id)) => {
                 let column = match source {
                     Source::Calls(_) => "c.session",
-                    Source::Slots(_) => "h.session",
+                    Source::Hours(_) | Source::Slots(_) => "h.session",
                 };
                 sql.add(" AND ").add(column).add(" = (SELECT seq FROM sessions WHERE id = ");
                 sql.arg(id).add(")");
@@ -128,6 +130,7 @@ impl Source {
     fn tables(&self, slice: &Slice) -> &'static str {
         match self {
             Self::Calls(_) => "calls c",
+            Self::Hours(_) => "stat_hours h CROSS JOIN stat_groups g",
             Self::Slots(_) if slice.values.keys().any(|dimension| *dimension != Dimension::Session) => {
                 "stat_groups g CROSS JOIN stat_slots h"
             }
@@ -138,11 +141,12 @@ impl Source {
     pub(super) fn within(&self, sql: &mut Sql) {
         let (column, range) = match self {
             Self::Calls(range) => ("c.started_us", range),
+            Self::Hours(range) => ("h.hour", range),
             Self::Slots(range) => ("h.slot", range),
         };
         sql.add(" WHERE ").add(column).add(" >= ").arg(range.start);
         sql.add(" AND ").add(column).add(" < ").arg(range.end);
-        if matches!(self, Self::Slots(_)) {
+        if matches!(self, Self::Hours(_) | Self::Slots(_)) {
             sql.add(" AND g.seq = h.stat_group");
         }
     }
@@ -150,6 +154,7 @@ impl Source {
     const fn slot(&self) -> &'static str {
         match self {
             Self::Calls(_) => "c.started_us / 900000000",
+            Self::Hours(_) => "h.hour * 4",
             Self::Slots(_) => "h.slot",
         }
     }
@@ -157,6 +162,7 @@ impl Source {
     const fn session(&self) -> &'static str {
         match self {
             Self::Calls(_) => "COALESCE(c.session, 0)",
+            Self::Hours(_) => "0",
             Self::Slots(_) => "h.session",
         }
     }
@@ -164,6 +170,7 @@ impl Source {
     const fn sessionless(&self) -> &'static str {
         match self {
             Self::Calls(_) => "c.session IS NULL",
+            Self::Hours(_) => "0 = 0",
             Self::Slots(_) => "h.session = 0",
         }
     }
@@ -186,7 +193,7 @@ impl Source {
         };
         match self {
             Self::Calls(_) => call,
-            Self::Slots(_) => group,
+            Self::Hours(_) | Self::Slots(_) => group,
         }
     }
 
@@ -230,7 +237,7 @@ impl Source {
         };
         match self {
             Self::Calls(_) => call,
-            Self::Slots(_) => slot,
+            Self::Hours(_) | Self::Slots(_) => slot,
         }
     }
 
@@ -242,7 +249,7 @@ impl Source {
                 vec![format!("string_agg(CAST(c.{name}_us AS TEXT), ',')")]
             }
             (Self::Calls(_), Flavour::Sqlite) => vec![format!("group_concat(c.{name}_us, ',')")],
-            (Self::Slots(_), flavour) => {
+            (Self::Hours(_) | Self::Slots(_), flavour) => {
                 let join = match flavour {
                     Flavour::Postgres => "string_agg",
                     Flavour::Sqlite => "group_concat",
@@ -266,7 +273,7 @@ impl Source {
                     sketch.add(time.parse().map_err(|_| Fault::damaged("a time is no number"))?);
                 }
             }
-            Self::Slots(_) => {
+            Self::Hours(_) | Self::Slots(_) => {
                 let (sum, least) = (from.count()?, from.count_or_none()?);
                 let (greatest, text) = (from.count_or_none()?, from.text_or_none()?);
                 if let (Some(least), Some(greatest), Some(text)) = (least, greatest, text) {
@@ -302,6 +309,51 @@ fn number(axis: &Axis, slot: &str) -> String {
         Grain::Hour => format!("({slot} + {offset}) / 4 * 4 - ({offset})"),
     }
 }
+
+/// Whether hours do not know a dimension: people and their programs, of which there are many.
+pub(super) const fn is_personal(dimension: Dimension) -> bool {
+    match dimension {
+        Dimension::Client | Dimension::Key | Dimension::Project | Dimension::Session | Dimension::User => {
+            true
+        }
+        Dimension::Error
+        | Dimension::Model
+        | Dimension::Outcome
+        | Dimension::Priced
+        | Dimension::Provider
+        | Dimension::Status
+        | Dimension::Stop => false,
+    }
+}
+
+/// Whether a question can be answered from hours.
+pub(super) fn is_coarse(ask: &Ask<'_>) -> bool {
+    let whole_hours = match ask.cut {
+        Cut::Axis(axis) => {
+            let changes = &axis.segments()[1..];
+            axis.segments().iter().all(|segment| segment.offset % HOUR == 0)
+                && changes.iter().all(|segment| segment.from % HOUR == 0)
+        }
+        Cut::Slot => false,
+        Cut::Whole => true,
+    };
+    whole_hours && !ask.sessions && !ask.by.iter().chain(ask.slice.values.keys()).any(|one| is_personal(*one))
+}
+
+/// The source with hours in place of the slots that make them up.
+pub(super) fn coarse(source: Source) -> Vec<Source> {
+    let Source::Slots(slots) = source else { return vec![source] };
+    let (first, end) = ((slots.start + HOUR - 1).div_euclid(HOUR), slots.end.div_euclid(HOUR));
+    if first >= end {
+        return vec![Source::Slots(slots)];
+    }
+    let before = Some(Source::Slots(slots.start..first * HOUR)).filter(|_| slots.start < first * HOUR);
+    let after = Some(Source::Slots(end * HOUR..slots.end)).filter(|_| end * HOUR < slots.end);
+    before.into_iter().chain([Source::Hours(first..end)]).chain(after).collect()
+}
+
+/// Slots of an hour.
+pub(super) const HOUR: i64 = 4;
 
 /// The slots of a range of time that lie in it whole.
 pub(super) const fn whole_slots(from_us: i64, to_us: i64) -> Range<i64> {

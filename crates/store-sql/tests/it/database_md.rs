@@ -14,7 +14,7 @@ use crate::sample::{full, id, plain, saying, with_body};
 /// A table: its name, what it holds, its columns with what they mean.
 type Table = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const TABLES: [Table; 10] = [
+const TABLES: [Table; 11] = [
     ("schema_version", "The steps of the schema that were taken.", &[("version", "The number of the step.")]),
     (
         "sessions",
@@ -201,6 +201,36 @@ const TABLES: [Table; 10] = [
         ],
     ),
     (
+        "stat_hours",
+        "The same for an hour, for groups of which client, key, project and user are left out.",
+        &[
+            ("hour", "The hour: `slot / 4`."),
+            ("stat_group", "`stat_groups.seq`."),
+            ("cache_read", "As in `stat_slots`."),
+            ("cache_write", "As in `stat_slots`."),
+            ("calls", "As in `stat_slots`."),
+            ("cost_nano", "As in `stat_slots`."),
+            ("estimated", "As in `stat_slots`."),
+            ("input_uncached", "As in `stat_slots`."),
+            ("intervened", "As in `stat_slots`."),
+            ("output", "As in `stat_slots`."),
+            ("reasoning", "As in `stat_slots`."),
+            ("unmetered", "As in `stat_slots`."),
+            ("queue_sum", "As in `stat_slots`."),
+            ("queue_least", "As in `stat_slots`."),
+            ("queue_greatest", "As in `stat_slots`."),
+            ("queue_sketch", "As in `stat_slots`."),
+            ("total_sum", "As in `stat_slots`."),
+            ("total_least", "As in `stat_slots`."),
+            ("total_greatest", "As in `stat_slots`."),
+            ("total_sketch", "As in `stat_slots`."),
+            ("ttft_sum", "As in `stat_slots`."),
+            ("ttft_least", "As in `stat_slots`."),
+            ("ttft_greatest", "As in `stat_slots`."),
+            ("ttft_sketch", "As in `stat_slots`."),
+        ],
+    ),
+    (
         "stat_marks",
         "Slots whose calls changed since they were counted; a row for each batch that was written or deleted. Statistics read such slots from the calls.",
         &[("seq", "Counted by the database."), ("slot", "The slot.")],
@@ -259,7 +289,7 @@ This page is made by a test from the schema of both databases and fails the buil
 - **Search**: a word is a run of letters and digits of any script in lower case; of scripts that do not set words apart, each two neighbouring signs. A call is found if
   one of its texts (one side of it) has every word of the query; a word of three or more letters also finds longer words that begin with it. Nothing in
   a query has a special meaning. Both databases find the same.
-- **Statistics** (`stat_…`) are counted from the calls and can always be made again: empty `stat_slots` and `stat_groups`, and put each distinct
+- **Statistics** (`stat_…`) are counted from the calls and can always be made again: empty `stat_slots`, `stat_hours` and `stat_groups`, and put each distinct
   `started_us / 900000000` of `calls` into `stat_marks`.
 - **SQLite** runs with a write-ahead log (`journal_mode=WAL`, `synchronous=NORMAL`): the file, `-wal` and `-shm` beside it belong together.
   The file is readable by its owner alone.
@@ -275,6 +305,7 @@ const RELATIONS: &str = "  sessions ||--o{ calls : \"seq = session\"
   sessions ||--o{ pieces : \"seq = scope\"
   pieces }o--o{ pieces : \"references in bytes\"
   stat_groups ||--o{ stat_slots : \"seq = stat_group\"
+  stat_groups ||--o{ stat_hours : \"seq = stat_group\"
   sessions |o--o{ stat_slots : \"seq = session\"
   stat_marks }o--o{ stat_slots : \"slot\"
 ";
