@@ -1,7 +1,7 @@
 //! Percentiles of durations without keeping them: counts in buckets whose width grows with the value.
 //!
 //! A value below 128 has a bucket of its own; above, each power of two has 64 buckets, so that the middle of a bucket is within 0.8 % of
-//! everything in it. This is what DDSketch does, with integers in place of logarithms, so that every machine finds the same bucket. The crate
+//! everything in it. This is what a `DDSketch` does, with integers in place of logarithms, so that every machine finds the same bucket. The crate
 //! `sketches-ddsketch` is well kept, but keeps its buckets to itself; ours are text that a database can put together with `string_agg`: the
 //! text of two sketches, one behind the other, is the text of both together. Count, sum, least and greatest are exact.
 
@@ -81,7 +81,9 @@ impl Sketch {
             text.push(char::from(SIGNS[bucket >> BITS]));
             text.push(char::from(SIGNS[bucket & 63]));
             if *count > 1 {
-                text.push_str(&format!("({count})"));
+                text.push('(');
+                text.push_str(&count.to_string());
+                text.push(')');
             }
         }
         text

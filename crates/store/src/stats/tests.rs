@@ -14,7 +14,9 @@ fn exact(values: &mut [u64], permille: usize) -> u64 {
 
 fn of(values: &[u64]) -> Sketch {
     let mut sketch = Sketch::default();
-    values.iter().for_each(|value| sketch.add(*value));
+    for value in values {
+        sketch.add(*value);
+    }
     sketch
 }
 

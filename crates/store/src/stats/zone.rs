@@ -204,6 +204,6 @@ impl Axis {
     fn hour(&self, number: i64) -> Range<i64> {
         let mut slots = (number..number + HOUR).filter(|slot| self.number(*slot) == number);
         let first = slots.next().unwrap_or(number);
-        first..slots.last().unwrap_or(first) + 1
+        first..slots.next_back().unwrap_or(first) + 1
     }
 }
