@@ -15,7 +15,7 @@ use utoipa_swagger_ui::{Config, serve};
 use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
-use crate::{audit, calls, import, keys, live, log, login, page, sessions, users};
+use crate::{audit, calls, import, keys, live, log, login, page, sessions, stats, users};
 
 /// Every route with its guard and description.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -33,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(keys::routes())
         .merge(users::routes())
         .merge(audit::routes())
+        .merge(stats::routes())
 }
 
 fn frame() -> OpenApi {

@@ -22,6 +22,7 @@ mod problem;
 mod reading;
 mod sessions;
 mod users;
+mod stats;
 mod view;
 
 pub use app::{App, Shelf};

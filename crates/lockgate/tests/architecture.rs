@@ -32,7 +32,7 @@ const EDGES: [(&str, &[&str]); 18] = [
         ],
     ),
     ("lockgate-admin", &["core", "history", "ledger", "store", "telemetry"]),
-    ("lockgate-bench", &[]),
+    ("lockgate-bench", &["core", "store", "store-sql"]),
     ("lockgate-config", &["core", "providers"]),
     ("lockgate-core", &[]),
     ("lockgate-engine", &["core", "ledger", "providers", "recorder", "wire"]),

@@ -16,11 +16,12 @@ use crate::filter::{Filter, Page, PageRequest};
 use crate::record::{Details, Record};
 use crate::rope::PieceHash;
 use crate::session::{Session, SessionOrder};
+use crate::stats::Stats;
 
 /// All of it at once, for those who look at and change what is stored.
-pub trait Store: Calls + Purge + Records + Sessions + Audit + Keys + Logins + Ring + Users {}
+pub trait Store: Calls + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users {}
 
-impl<T: Calls + Purge + Records + Sessions + Audit + Keys + Logins + Ring + Users> Store for T {}
+impl<T: Calls + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users> Store for T {}
 
 /// Writes calls.
 #[async_trait]

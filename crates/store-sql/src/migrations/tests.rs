@@ -32,6 +32,11 @@ const BROKEN: Migration = Migration {
     ..NEXT
 };
 
+/// Every step of this version, and one more.
+fn later(step: Migration) -> Vec<Migration> {
+    MIGRATIONS.iter().copied().chain([step]).collect()
+}
+
 fn options(path: &Path) -> Options {
     Options::at(Place::File(path.to_owned()))
 }

@@ -6,16 +6,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use lockgate_store::access::{Keys, Logins, Users};
-use lockgate_store::{Part, Records, Sessions, Side, Title, TitleSource};
+use lockgate_store::stats::Stats;
+use lockgate_store::{Extent, Part, Purge, Records, Selection, Sessions, Side, Title, TitleSource};
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
 use crate::access;
-use crate::sample::{full, saying, with_body};
+use crate::sample::{full, id, plain, saying, with_body};
 
 /// A table: its name, what it holds, its columns with what they mean.
 type Table = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const TABLES: [Table; 12] = [
+const TABLES: [Table; 16] = [
     ("schema_version", "The steps of the schema that were taken.", &[("version", "The number of the step.")]),
     (
         "sessions",
@@ -225,6 +226,94 @@ const TABLES: [Table; 12] = [
         "One row, by which gateways notice that keys or users have changed.",
         &[("one", "1."), ("version", "Grows with every change.")],
     ),
+    (
+        "stat_groups",
+        "What calls are told apart by in statistics: a row for each combination that is counted. NULL = the calls say nothing of it.",
+        &[
+            ("seq", "The number by which `stat_slots` refers to it. Counted by the database."),
+            ("name", "The other columns as a JSON array, to find the row by."),
+            ("client", "`calls.client_name`."),
+            ("error", "`calls.error_kind`."),
+            ("key_name", "`calls.key_name`."),
+            ("model", "`calls.resolved_model`."),
+            ("outcome", "`calls.outcome`."),
+            ("priced", "`yes` or `no`: whether the cost is known."),
+            ("project", "`calls.project`."),
+            ("provider", "`calls.provider`."),
+            ("status", "The class of `calls.status`, such as `2xx`."),
+            ("stop", "`calls.stop_reason`."),
+            ("user_name", "`calls.user_name`."),
+        ],
+    ),
+    (
+        "stat_slots",
+        "What the calls of a quarter of an hour add up to, for each group and session. Only true of slots without a row in `stat_marks`; can be made again from the calls.",
+        &[
+            ("slot", "The quarter of an hour in which the calls began: `started_us / 900000000`."),
+            ("stat_group", "`stat_groups.seq`."),
+            ("session", "`sessions.seq`; 0 = none."),
+            ("cache_read", "Sum of `calls.cache_read`; what is not known counts as 0 here and in all sums."),
+            ("cache_write", "Sum of `calls.cache_write_5m` and `calls.cache_write_1h`."),
+            ("calls", "Number of calls."),
+            ("cost_nano", "Sum of `calls.cost_nano`."),
+            ("estimated", "Sum of `calls.estimated`."),
+            ("input_uncached", "Sum of `calls.input_uncached`."),
+            ("intervened", "Sum of `calls.intervened`."),
+            ("output", "Sum of `calls.output`."),
+            ("reasoning", "Sum of `calls.output_reasoning`."),
+            ("unmetered", "Calls of which neither prompt nor output tokens are known."),
+            ("queue_sum", "Sum of `calls.queue_us`."),
+            ("queue_least", "The least of them."),
+            ("queue_greatest", "The greatest of them."),
+            (
+                "queue_sketch",
+                "How they are distributed: for each the two signs of its bucket, or the signs and a count in brackets. The text of two sketches is one behind the other.",
+            ),
+            ("total_sum", "Sum of `calls.total_us`."),
+            ("total_least", "The least of them."),
+            ("total_greatest", "The greatest of them."),
+            ("total_sketch", "How they are distributed."),
+            ("ttft_sum", "Sum of `calls.ttft_us`."),
+            ("ttft_least", "The least of them."),
+            ("ttft_greatest", "The greatest of them."),
+            ("ttft_sketch", "How they are distributed."),
+        ],
+    ),
+    (
+        "stat_hours",
+        "The same for an hour, for groups of which client, key, project and user are left out.",
+        &[
+            ("hour", "The hour: `slot / 4`."),
+            ("stat_group", "`stat_groups.seq`."),
+            ("cache_read", "As in `stat_slots`."),
+            ("cache_write", "As in `stat_slots`."),
+            ("calls", "As in `stat_slots`."),
+            ("cost_nano", "As in `stat_slots`."),
+            ("estimated", "As in `stat_slots`."),
+            ("input_uncached", "As in `stat_slots`."),
+            ("intervened", "As in `stat_slots`."),
+            ("output", "As in `stat_slots`."),
+            ("reasoning", "As in `stat_slots`."),
+            ("unmetered", "As in `stat_slots`."),
+            ("queue_sum", "As in `stat_slots`."),
+            ("queue_least", "As in `stat_slots`."),
+            ("queue_greatest", "As in `stat_slots`."),
+            ("queue_sketch", "As in `stat_slots`."),
+            ("total_sum", "As in `stat_slots`."),
+            ("total_least", "As in `stat_slots`."),
+            ("total_greatest", "As in `stat_slots`."),
+            ("total_sketch", "As in `stat_slots`."),
+            ("ttft_sum", "As in `stat_slots`."),
+            ("ttft_least", "As in `stat_slots`."),
+            ("ttft_greatest", "As in `stat_slots`."),
+            ("ttft_sketch", "As in `stat_slots`."),
+        ],
+    ),
+    (
+        "stat_marks",
+        "Slots whose calls changed since they were counted; a row for each batch that was written or deleted. Statistics read such slots from the calls.",
+        &[("seq", "Counted by the database."), ("slot", "The slot.")],
+    ),
 ];
 
 /// Column to type.
@@ -279,6 +368,8 @@ This page is made by a test from the schema of both databases and fails the buil
 - **Search**: a word is a run of letters and digits of any script in lower case; of scripts that do not set words apart, each two neighbouring signs. A call is found if
   one of its texts (one side of it) has every word of the query; a word of three or more letters also finds longer words that begin with it. Nothing in
   a query has a special meaning. Both databases find the same.
+- **Statistics** (`stat_…`) are counted from the calls and can always be made again: empty `stat_slots`, `stat_hours` and `stat_groups`, and put each distinct
+  `started_us / 900000000` of `calls` into `stat_marks`.
 - **SQLite** runs with a write-ahead log (`journal_mode=WAL`, `synchronous=NORMAL`): the file, `-wal` and `-shm` beside it belong together.
   The file is readable by its owner alone.
 
@@ -296,6 +387,10 @@ const RELATIONS: &str = "  sessions ||--o{ calls : \"seq = session\"
   users ||--o{ logins : \"name = user_name\"
   keys |o--o| keys : \"id = rotated_from\"
   keys |o--o{ calls : \"name = key_name\"
+  stat_groups ||--o{ stat_slots : \"seq = stat_group\"
+  stat_groups ||--o{ stat_hours : \"seq = stat_group\"
+  sessions |o--o{ stat_slots : \"seq = session\"
+  stat_marks }o--o{ stat_slots : \"slot\"
 ";
 
 fn diagram(columns: &Columns) -> String {
@@ -364,6 +459,12 @@ async fn the_documentation_shows_the_schema_that_both_databases_have() {
     let record = saying(record, Side::User, "Fix the login, please");
     let record = with_body(record, Part::ClientRequest, br#"{"model":"auto","messages":[]}"#);
     database.write(&[record]).await.unwrap();
+    database.roll(i64::MAX, crate::stats::LONG).await.unwrap();
+    database.write(&[plain(9_000)]).await.unwrap();
+    assert!(
+        database.purge(&Selection::Calls(vec![id(9_000)]), Extent::Everything, false).await.unwrap().calls
+            == 1
+    );
     assert!(database.rename("session-1", "The login").await.unwrap());
     database.create_user(&access::user("ann"), &access::entry(1, "create", "user:ann")).await.unwrap();
     database.create_key(&access::key(1), &access::entry(2, "create", "key:key-1")).await.unwrap();

@@ -9,7 +9,6 @@ words! {
     /// What somebody may do beside calling models, the least first.
     Role {
         /// See what belongs to oneself.
-        #[serde(rename = "self")]
         Own = "self",
         /// See everything.
         Viewer = "viewer",
