@@ -51,6 +51,7 @@ pub(crate) struct Scope {
     pub(crate) version: String,
 }
 
+#[expect(clippy::struct_field_names, reason = "the names of the protocol")]
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Span {
     #[prost(bytes = "vec", tag = "1")]

@@ -17,12 +17,16 @@ use crate::trace::Context;
 pub(crate) fn spans(begun: &Begun, ended: &Ended, cost: Option<i64>, context: &Context) -> Vec<Span> {
     let mut spans = Vec::with_capacity(1 + ended.attempts.len());
     spans.push(call(begun, ended, cost, context));
-    let last = ended.attempts.len();
+    let last = count(ended);
     spans.extend((1..).zip(&ended.attempts).map(|(number, one)| {
         let result = if number == last { Some(ended) } else { None };
-        attempt(begun, ended, (one, number as i64), result, context)
+        attempt(begun, ended, (one, number), result, context)
     }));
     spans
+}
+
+fn count(ended: &Ended) -> i64 {
+    i64::try_from(ended.attempts.len()).unwrap_or(i64::MAX)
 }
 
 fn call(begun: &Begun, ended: &Ended, cost: Option<i64>, context: &Context) -> Span {
@@ -38,7 +42,7 @@ fn call(begun: &Begun, ended: &Ended, cost: Option<i64>, context: &Context) -> S
     let mut number =
         |key: &str, value: Option<i64>| attributes.extend(value.map(|value| attribute(key, value)));
     number("http.response.status_code", ended.status.map(i64::from));
-    number("lockgate.attempts", Some(ended.attempts.len() as i64));
+    number("lockgate.attempts", Some(count(ended)));
     number("lockgate.cost.nanousd", cost);
     number("lockgate.time_to_first_byte.us", ended.ttft.map(|ttft| ttft.as_micros() as i64));
     attributes.push(attribute("lockgate.stream", begun.stream));

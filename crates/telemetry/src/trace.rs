@@ -43,9 +43,9 @@ impl Context {
 
 /// A new span's id.
 pub(crate) fn span_id() -> [u8; 8] {
-    let random = Uuid::new_v4();
-    let [a, b, c, d, .., e, f, g, h] = *random.as_bytes();
-    [a, b, c, d, e, f, g, h | 1]
+    // Version and variant of the UUID are between these two halves.
+    let (high, low) = Uuid::new_v4().as_u64_pair();
+    ((high & !0xFFFF_FFFF) | (low & 0xFFFF_FFFF) | 1).to_be_bytes()
 }
 
 /// Whether a trace with the id of a call is in the share. The last four bytes of such an id are random; before them it counts.

@@ -1,4 +1,4 @@
-//! Metrics as text: OpenMetrics 1.0 as the library writes it, or the older format of Prometheus, which names families otherwise.
+//! Metrics as text: `OpenMetrics` 1.0 as the library writes it, or the older format of Prometheus, which names families otherwise.
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
