@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use lockgate_store::Store;
 use lockgate_telemetry::{Feed, Levels};
 
 use crate::auth::{Door, DoorOptions};
 use crate::problem::Problem;
+use crate::retention::RetentionPolicy;
 
 /// Where the store will be: it opens behind the first calls, or later, when its database is back.
 pub type Shelf = Arc<OnceLock<Arc<dyn Store>>>;
@@ -17,6 +19,7 @@ pub struct App {
     door: Arc<Door>,
     pub(crate) feed: Option<Feed>,
     pub(crate) levels: Option<Levels>,
+    retention: Arc<ArcSwap<RetentionPolicy>>,
     shelf: Shelf,
 }
 
@@ -29,7 +32,13 @@ impl Default for App {
 impl App {
     /// Routes over a store that is, or will be, on this shelf.
     pub fn new(shelf: Shelf) -> Self {
-        Self { door: Arc::new(Door::new(DoorOptions::default())), feed: None, levels: None, shelf }
+        Self {
+            door: Arc::new(Door::new(DoorOptions::default())),
+            feed: None,
+            levels: None,
+            retention: Arc::default(),
+            shelf,
+        }
     }
 
     /// The same with a door that is kept so.
@@ -42,6 +51,17 @@ impl App {
     #[must_use]
     pub fn running(self, feed: Feed, levels: Levels) -> Self {
         Self { feed: Some(feed), levels: Some(levels), ..self }
+    }
+
+    /// With what is deleted by age; may be exchanged while it runs.
+    #[must_use]
+    pub fn with_retention(self, retention: Arc<ArcSwap<RetentionPolicy>>) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// What is deleted by age.
+    pub(crate) fn retention(&self) -> Arc<RetentionPolicy> {
+        self.retention.load_full()
     }
 
     /// Finds out who asks.

@@ -72,6 +72,7 @@ impl FilterQuery {
         });
         let filter = Filter {
             branch: self.branch,
+            contents: None,
             cost_from: self.min_cost_nano,
             cost_to: self.max_cost_nano,
             from_us: time("from", self.from)?,

@@ -1,5 +1,7 @@
 //! `/api/import`: takes back what was exported.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -11,8 +13,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::archive::plain;
+use crate::auth::Origin;
 use crate::guard::{Guard, Role, guarded};
 use crate::problem::Problem;
+use crate::reading::beside;
 
 /// The most bytes of a file. It is held in memory while it is read.
 const BYTES: usize = 512 << 20;
@@ -35,30 +40,60 @@ struct Imported {
 
 /// Takes back an export (JSON or JSONL). Calls that are here already are left as they are.
 #[utoipa::path(post, path = "/api/import", tag = "history",
-    request_body(content = String, content_type = "application/x-ndjson", description = "An export of at most 512 MiB."),
+    request_body(content = String, content_type = "application/x-ndjson", description = "An export or an archive, at most 512 MiB of text; may be compressed with zstd."),
     responses((status = 200, body = Imported), (status = 400, description = "No export, or damaged; names the line.")))]
-async fn import(State(app): State<App>, bytes: Bytes) -> Result<Json<Imported>, Problem> {
+async fn import(State(app): State<App>, origin: Origin, bytes: Bytes) -> Result<Json<Imported>, Problem> {
     let store = app.store()?;
-    match take(store, &bytes, false).await {
+    let bytes = beside(move || plain(&bytes, BYTES).map(Cow::into_owned)).await??;
+    let mut told = Imported::default();
+    let mut line = 0;
+    for document in documents(&bytes) {
+        let taken = one(store, document).await.map_err(|fault| fault.said(line))?;
+        told.calls += taken.calls;
+        told.repeated += taken.repeated;
+        line += document.iter().filter(|byte| **byte == b'\n').count();
+    }
+    store.note(&origin.entry("import", "calls", serde_json::json!({"calls": told.calls}))).await?;
+    Ok(Json(told))
+}
+
+/// The exports in a file: an archive holds several, each beginning with a line of its own.
+fn documents(bytes: &[u8]) -> Vec<&[u8]> {
+    const HEAD: &[u8] = b"\n{\"format\":\"lockgate-session/";
+    let mut starts = vec![0];
+    starts.extend(memchr::memmem::find_iter(bytes, HEAD).map(|at| at + 1));
+    let ends = starts.iter().skip(1).copied().chain([bytes.len()]);
+    starts.iter().zip(ends).map(|(start, end)| &bytes[*start..end]).collect()
+}
+
+async fn one(store: &dyn Store, bytes: &[u8]) -> Result<Imported, Fault> {
+    match take(store, bytes, false).await {
         // Its calls were here, and what they shared was not: once more, each with all of its pieces.
-        Err(Fault::Store(Error::Unwoven { .. })) => take(store, &bytes, true).await,
+        Err(Fault::Store(Error::Unwoven { .. })) => take(store, bytes, true).await,
         taken => taken,
     }
-    .map(Json)
-    .map_err(|fault| match fault {
-        Fault::File(error) => Problem::invalid(format!(
-            "{error}. What stands before it was taken; the same file can be imported again"
-        )),
-        Fault::Store(Error::Refused { call, reason }) => {
-            Problem::invalid(format!("call {call} cannot be stored: {reason}"))
-        }
-        Fault::Store(error) => error.into(),
-    })
 }
 
 enum Fault {
     File(ImportError),
     Store(Error),
+}
+
+impl Fault {
+    /// What is wrong, in which line of the whole file.
+    fn said(self, before: usize) -> Problem {
+        match self {
+            Self::File(error) => Problem::invalid(format!(
+                "line {}: {}. What stands before it was taken; the same file can be imported again",
+                before + error.line,
+                error.fault
+            )),
+            Self::Store(Error::Refused { call, reason }) => {
+                Problem::invalid(format!("call {call} cannot be stored: {reason}"))
+            }
+            Self::Store(error) => error.into(),
+        }
+    }
 }
 
 async fn take(store: &dyn Store, bytes: &[u8], whole: bool) -> Result<Imported, Fault> {

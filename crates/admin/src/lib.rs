@@ -4,6 +4,7 @@
 //! same router in its own process. Knows no database (it is handed a `store::Store`) and performs no call to a provider.
 
 mod app;
+mod archive;
 mod audit;
 mod auth;
 mod calls;
@@ -14,15 +15,17 @@ mod guard;
 mod import;
 mod input;
 mod keys;
-mod login;
-mod page;
 mod live;
 mod log;
+mod login;
+mod page;
 mod problem;
+mod purge;
 mod reading;
+mod retention;
 mod sessions;
-mod users;
 mod stats;
+mod users;
 mod view;
 
 pub use app::{App, Shelf};
@@ -33,6 +36,7 @@ pub use first::{NoFirstUser, first_start, write_secret};
 pub use guard::{Guard, Principal, Role};
 pub use login::{FIRST_USER, SECRET_FILE};
 pub use problem::Problem;
+pub use retention::{Deleted, Retained, RetentionPolicy};
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
 const OWNED: [&str; 16] = [

@@ -29,6 +29,23 @@ pub struct Record {
     /// Bytes that wait in memory while the disk does not take them. 64 MiB by default.
     #[schemars(range(min = 65_536))]
     pub ring_bytes: usize,
+    /// What is deleted by age. By default nothing is.
+    pub retention: Retention,
+}
+
+/// What is deleted by age, once an hour.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// After so many days the contents of a call (bodies, searchable words) are deleted; its row stays: who, which model, when, how much.
+    #[schemars(range(min = 1))]
+    pub contents_days: Option<u32>,
+    /// After so many days all of a call is deleted, with sessions that have no call left.
+    #[schemars(range(min = 1))]
+    pub calls_days: Option<u32>,
+    /// Folder that what is to be deleted is written to first, as a compressed export that `lockgate session import` takes back. If it
+    /// cannot be written, nothing is deleted. Default: nothing is archived.
+    pub archive: Option<PathBuf>,
 }
 
 impl Default for Record {
@@ -39,6 +56,7 @@ impl Default for Record {
             database: None,
             log_bytes: 1 << 30,
             ring_bytes: 64 << 20,
+            retention: Retention::default(),
         }
     }
 }

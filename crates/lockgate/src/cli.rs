@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::env::Env;
 use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, BAD, Screen, styled};
-use crate::{call, ccr, config, connect, doctor, key, run, serve, session, upstream, user};
+use crate::{call, ccr, config, connect, doctor, key, purge, run, serve, session, upstream, user};
 
 /// The lock between AI clients and model providers.
 #[derive(Debug, Parser)]
@@ -53,6 +53,8 @@ pub enum Command {
     /// Make and list keys for clients.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Delete recorded calls for good, by session, key, user or age; counts first.
+    Purge(purge::PurgeArgs),
     /// Launch a client that talks to Lockgate, without changing its settings.
     Run(run::RunArgs),
     /// Run the gateway (also what `lockgate` alone does).
@@ -232,6 +234,7 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Key(KeyCommand::Rotate(args)) => key::rotate(args, screen),
         Command::Key(KeyCommand::Set(args)) => key::set(args, screen),
         Command::Key(KeyCommand::Show(args)) => key::show(args, screen),
+        Command::Purge(args) => purge::main(args, screen),
         Command::Run(args) => run::main(args, env),
         Command::Serve(args) => serve::main(args, screen),
         Command::Session(SessionCommand::Cost(args)) => session::cost(args, screen),
@@ -275,6 +278,7 @@ fn wants_json(command: &Command) -> bool {
         Command::User(UserCommand::List(args)) => args.json,
         Command::User(UserCommand::Remove(args)) => args.json,
         Command::User(UserCommand::Set(args)) => args.json,
+        Command::Purge(args) => args.json,
         Command::Session(SessionCommand::Cost(args)) => args.json,
         Command::Session(SessionCommand::Import(args)) => args.json,
         Command::Session(SessionCommand::List(args)) => args.json,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::body::Body;
 use bytes::Bytes;
 use clap::Args;
@@ -22,6 +23,7 @@ use tower::ServiceExt as _;
 use crate::exit::{Exit, Failure};
 use crate::gateway::Secret;
 use crate::serve::record::place;
+use crate::serve::upkeep::policy;
 
 /// How long a gateway may take to answer.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -71,7 +73,12 @@ impl Office {
             Some(base) => {
                 Door::Gateway { base: base.trim_end_matches('/').to_owned(), token: args.token.clone() }
             }
-            None => Door::Here(lockgate_admin::router(App::new(runtime.block_on(shelf(args, create))?))),
+            None => {
+                let (settings, folder) = record(args)?;
+                let retention = ArcSwap::from_pointee(policy(&settings, Some(&folder)));
+                let shelf = runtime.block_on(shelf((settings, folder), create))?;
+                Door::Here(lockgate_admin::router(App::new(shelf).with_retention(Arc::new(retention))))
+            }
         };
         Ok(Self { door, runtime })
     }
@@ -149,8 +156,10 @@ pub(crate) fn folder(args: &OfficeArgs) -> Result<PathBuf, Failure> {
 }
 
 /// The database of the configuration.
-async fn shelf(args: &OfficeArgs, create: bool) -> Result<Shelf, Failure> {
-    let (settings, folder) = record(args)?;
+async fn shelf(
+    (settings, folder): (lockgate_config::Record, PathBuf),
+    create: bool,
+) -> Result<Shelf, Failure> {
     let place = place(&settings, &folder);
     if let Place::File(file) = &place
         && !create

@@ -12,6 +12,7 @@ pub(crate) mod record;
 mod signals;
 mod summary;
 mod tell;
+pub(crate) mod upkeep;
 
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;

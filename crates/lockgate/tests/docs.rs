@@ -16,8 +16,18 @@ use lockgate_config::{Environment, Inputs, render_text};
 use lockgate_testkit::Script;
 
 /// Top-level sections of a configuration.
-const SECTIONS: [&str; 10] =
-    ["admin", "conversion", "keys", "log", "metrics", "models", "providers", "server", "telemetry", "webhooks"];
+const SECTIONS: [&str; 10] = [
+    "admin",
+    "conversion",
+    "keys",
+    "log",
+    "metrics",
+    "models",
+    "providers",
+    "server",
+    "telemetry",
+    "webhooks",
+];
 
 /// A secret of the form that webhooks have.
 const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -60,6 +60,10 @@ fn row(sql: &mut Sql, filter: &Filter) {
         sql.add(" OR c.resolved_model = ").arg(model);
         sql.add(" OR c.answering_model = ").arg(model).add(")");
     }
+    if let Some(kept) = filter.contents {
+        sql.add(if kept { " AND EXISTS" } else { " AND NOT EXISTS" });
+        sql.add(" (SELECT 1 FROM bodies b WHERE b.call = c.seq)");
+    }
     if let Some(intervened) = filter.intervened {
         sql.add(" AND c.intervened = ").arg(intervened);
     }

@@ -17,6 +17,8 @@ use crate::call::Outcome;
 pub struct Filter {
     /// The branch that the session worked on.
     pub branch: Option<String>,
+    /// Whether anything of its contents is kept.
+    pub contents: Option<bool>,
     /// The least cost in nano-USD. Unknown costs are left out.
     pub cost_from: Option<i64>,
     /// The highest cost in nano-USD. Unknown costs are left out.

@@ -249,6 +249,7 @@ impl State {
         let query = filter.text.as_deref().and_then(Query::of);
         membership
             && row_matches(call, filter)
+            && filter.contents.is_none_or(|any| any != kept.record.bodies.is_empty())
             && is(filter.branch.as_ref(), session.and_then(|session| Some(&session.branch.as_ref()?.value)))
             && is(filter.repo.as_ref(), session.and_then(|session| Some(&session.repo.as_ref()?.value)))
             && query.is_none_or(|query| kept.words.values().any(|words| query.matches(words)))

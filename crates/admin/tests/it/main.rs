@@ -7,4 +7,6 @@ mod guards;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod support;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use lockgate_admin::{App, Principal, Role, Shelf};
+use lockgate_admin::{App, Principal, RetentionPolicy, Role, Shelf};
 use lockgate_store::{
     Call, Client, Details, Lineage, Outcome, Record, Recording, Records as _, Route, SessionFacts,
     SessionRef, Side, Text, Timing, Title, TitleSource,
@@ -32,6 +33,10 @@ pub(crate) struct Told {
 
 impl Api {
     pub(crate) async fn new(calls: &[Record]) -> Self {
+        Self::with_retention(calls, RetentionPolicy::default()).await
+    }
+
+    pub(crate) async fn with_retention(calls: &[Record], policy: RetentionPolicy) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::File(folder.path().join("lockgate.db"));
         let database = Arc::new(Database::open(&Options::at(place)).await.unwrap());
@@ -40,7 +45,8 @@ impl Api {
         }
         let shelf = Shelf::default();
         assert!(shelf.set(database).is_ok());
-        Self { _folder: folder, router: lockgate_admin::router(App::new(shelf)) }
+        let policy = Arc::new(ArcSwap::from_pointee(policy));
+        Self { _folder: folder, router: lockgate_admin::router(App::new(shelf).with_retention(policy)) }
     }
 
     /// A request of somebody.
@@ -51,7 +57,7 @@ impl Api {
         path: &str,
         body: Option<Value>,
     ) -> Told {
-        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+        let mut request = Request::builder().method(method).uri(path);
         if let Some(who) = who {
             request = request.extension(who);
         }
@@ -62,14 +68,30 @@ impl Api {
             }
             None => String::new(),
         };
-        let answered = self.router.clone().oneshot(request.body(Body::from(bytes)).unwrap()).await.unwrap();
+        self.told(request, bytes.into()).await.0
+    }
+
+    /// A file, by the command line.
+    pub(crate) async fn send(&self, path: &str, kind: &str, bytes: Vec<u8>) -> Told {
+        let request = Request::post(path).header("content-type", kind).extension(Principal::command_line());
+        self.told(request, bytes.into()).await.0
+    }
+
+    /// The text at a path, for the command line.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let (told, bytes) =
+            self.told(Request::get(path).extension(Principal::command_line()), Body::empty()).await;
+        assert_eq!(told.status, StatusCode::OK, "{path}");
+        String::from_utf8(bytes).unwrap()
+    }
+
+    async fn told(&self, request: http::request::Builder, body: Body) -> (Told, Vec<u8>) {
+        let request = request.header("host", "localhost").body(body).unwrap();
+        let answered = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = answered.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        Told {
-            headers: head.headers,
-            json: serde_json::from_slice(&bytes).unwrap_or_default(),
-            status: head.status,
-        }
+        let bytes = body.collect().await.unwrap().to_bytes().to_vec();
+        let json = serde_json::from_slice(&bytes).unwrap_or_default();
+        (Told { headers: head.headers, json, status: head.status }, bytes)
     }
 
     /// What the command line gets.

@@ -36,6 +36,7 @@ impl Admin {
     /// Over what is recorded, if anything is, and what is told.
     pub(super) fn new(recording: Option<&Recording>, door: DoorOptions, telling: Arc<Telling>) -> Self {
         let app = App::new(recording.map(Recording::shelf).unwrap_or_default())
+            .with_retention(recording.map(Recording::retention).unwrap_or_default())
             .with_door(door)
             .running(telling.telemetry.feed().clone(), telling.levels.clone());
         Self { router: lockgate_admin::router(app), telling }

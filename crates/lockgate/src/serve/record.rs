@@ -3,12 +3,13 @@
 //! Whatever goes wrong here costs the record and never a call: it is said once, and the gateway goes on.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use lockgate_admin::Shelf;
+use arc_swap::ArcSwap;
+use lockgate_admin::{RetentionPolicy, Shelf};
 use lockgate_config::{Environment, RecordMode, Snapshot};
 use lockgate_ledger::Catalogue;
 use lockgate_recorder::{Bounds, Key, Log, Progress, Scribe, Transcriber};
@@ -16,6 +17,8 @@ use lockgate_redact::{Known, Level, Redactor};
 use lockgate_server::{Part, Vitals};
 use lockgate_store_sql::{Database, Options, Place};
 use tokio::task::JoinHandle;
+
+use super::upkeep;
 
 /// How long a database that cannot be opened is left alone.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -33,10 +36,12 @@ pub(crate) struct Recording {
 }
 
 struct Parts {
+    folder: PathBuf,
     /// Whether the database could not be opened yet.
     held: AtomicBool,
     log: Log,
     masks: Masks,
+    retention: Arc<ArcSwap<RetentionPolicy>>,
     /// There once the database is open.
     scribe: OnceLock<Scribe>,
     shelf: Shelf,
@@ -91,8 +96,17 @@ impl Recording {
             redactor: OnceLock::new(),
         };
         let shelf = Shelf::default();
+        let retention = Arc::new(ArcSwap::from_pointee(upkeep::policy(settings, Some(folder.as_path()))));
         let held = AtomicBool::new(false);
-        let parts = Arc::new(Parts { held, log, masks, scribe: OnceLock::new(), shelf });
+        let parts = Arc::new(Parts {
+            folder: folder.clone(),
+            held,
+            log,
+            masks,
+            retention,
+            scribe: OnceLock::new(),
+            shelf,
+        });
         let opening = tokio::spawn(begin(place, parts.clone()));
         Some(Self { opening: Mutex::new(Some(opening)), parts })
     }
@@ -100,6 +114,11 @@ impl Recording {
     /// Where calls are noted.
     pub(crate) fn log(&self) -> Log {
         self.parts.log.clone()
+    }
+
+    /// What is deleted by age.
+    pub(crate) fn retention(&self) -> Arc<ArcSwap<RetentionPolicy>> {
+        self.parts.retention.clone()
     }
 
     /// Where the database is once it is open.
@@ -114,6 +133,8 @@ impl Recording {
         if let Some(redactor) = self.parts.masks.redactor.get() {
             redactor.replace_known(&kept);
         }
+        let folder = self.parts.folder.as_path();
+        self.parts.retention.store(Arc::new(upkeep::policy(&snapshot.config().record, Some(folder))));
     }
 
     /// Stores what can be stored, and closes.
@@ -228,6 +249,7 @@ async fn begin(place: Place, parts: Arc<Parts>) {
     let runtime = tokio::runtime::Handle::current();
     let database = Arc::new(database);
     let _ = parts.shelf.set(database.clone());
+    tokio::spawn(upkeep::keep(database.clone(), parts.retention.clone()));
     match Scribe::start(parts.log.clone(), database, transcriber, runtime) {
         Ok(started) => {
             let _ = parts.scribe.set(started);

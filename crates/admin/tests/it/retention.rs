@@ -1,0 +1,149 @@
+//! What is deleted, by name and by age, and what is written down before.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::{Method, StatusCode};
+use lockgate_admin::{Principal, RetentionPolicy, Role};
+use lockgate_store::{Body, BodyKind, Offsets, Part, Record, Weaver};
+use serde_json::{Value, json};
+
+use crate::support::{Api, Told, call, somebody};
+
+/// A call with a request.
+fn with_request(minutes: i64, session: Option<&str>, words: &str) -> Record {
+    let mut record = call(minutes, session, words);
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": words}]}).to_string();
+    let woven = Weaver::weave(body.as_bytes(), &mut |_| false);
+    record.pieces = woven.pieces;
+    record.bodies = vec![Body {
+        head: woven.head,
+        kind: BodyKind::Json,
+        offsets: Offsets::default(),
+        part: Part::ClientRequest,
+        size: body.len() as u64,
+    }];
+    record
+}
+
+async fn post(api: &Api, path: &str, body: Value) -> Told {
+    api.ask(Some(Principal::command_line()), Method::POST, path, Some(body)).await
+}
+
+async fn left(api: &Api) -> usize {
+    api.get("/api/calls").await.json["items"].as_array().unwrap().len()
+}
+
+/// Purging by session, user and age, counted first; each noted in the audit.
+#[tokio::test]
+async fn what_is_named_is_deleted_and_nothing_else_and_the_audit_says_so() {
+    let records = [
+        with_request(0, Some("s1"), "one"),
+        with_request(1, Some("s1"), "two"),
+        with_request(2, Some("s2"), "three"),
+        with_request(3, None, "four"),
+    ];
+    let api = Api::new(&records).await;
+    let counted = post(&api, "/api/purge", json!({"session": "s1", "dry_run": true})).await;
+    assert_eq!(counted.json, json!({"archive": null, "calls": 2, "sessions": 1}));
+    assert_eq!(left(&api).await, 4, "counting deletes nothing");
+    let done = post(&api, "/api/purge", json!({"session": "s1"})).await;
+    assert_eq!(done.json, json!({"archive": null, "calls": 2, "sessions": 1}));
+    assert_eq!(left(&api).await, 2);
+    assert_eq!(api.get("/api/sessions/s1").await.status, StatusCode::NOT_FOUND);
+
+    let path = format!("/api/calls/{}/bodies/client_request", records[3].call.id);
+    assert_eq!(api.get(&path).await.status, StatusCode::OK);
+    let done =
+        post(&api, "/api/purge", json!({"older_than": "2026-11-20T12:04:00Z", "contents_only": true})).await;
+    assert_eq!(done.json["calls"], 2);
+    assert_eq!((left(&api).await, api.get(&path).await.status), (2, StatusCode::NOT_FOUND));
+    assert_eq!(post(&api, "/api/purge", json!({"user": "ada"})).await.json["calls"], 2);
+    assert_eq!(left(&api).await, 0);
+
+    let audit = api.get("/api/audit?verb=purge").await.json;
+    let objects: Vec<_> = audit["items"].as_array().unwrap().iter().map(|entry| &entry["object"]).collect();
+    assert_eq!(objects, ["user:ada", "calls", "session:s1"], "{audit}");
+    for wrong in
+        [json!({}), json!({"session": "a", "key": "b"}), json!({"older_than": "soon"}), json!({"all": true})]
+    {
+        assert_eq!(post(&api, "/api/purge", wrong.clone()).await.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+}
+
+/// O3: what is too old is written to the archive, and only then deleted; the archive can be taken back.
+#[tokio::test]
+async fn what_is_deleted_by_age_comes_back_from_the_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64;
+    let aged = |nth: i64, session: Option<&str>, days: i64| {
+        let mut record = with_request(nth, session, "words");
+        record.call.timing.started_us = now - days * 86_400_000_000 + nth;
+        record
+    };
+    let records = [
+        aged(0, Some("s1"), 3),
+        aged(1, None, 3),
+        aged(2, Some("s2"), 2),
+        aged(3, Some("s1"), 3),
+        aged(4, None, 0),
+    ];
+    let policy = RetentionPolicy {
+        archive: Some(folder.path().join("archive")),
+        calls_days: Some(1),
+        contents_days: None,
+    };
+    let api = Api::with_retention(&records, policy.clone()).await;
+    let before = exports(&api).await;
+    let counted = post(&api, "/api/retention", json!({"dry_run": true})).await.json;
+    assert_eq!((&counted["calls"]["calls"], left(&api).await), (&json!(4), 5));
+    let done = post(&api, "/api/retention", json!({})).await.json["calls"].clone();
+    assert_eq!((&done["calls"], &done["sessions"]), (&json!(4), &json!(2)), "{done}");
+    assert_eq!(left(&api).await, 1, "what is young stays");
+    let file = fs::read(done["archive"].as_str().unwrap()).unwrap();
+    let taken = api.send("/api/import", "application/x-ndjson", file).await;
+    assert_eq!(taken.json, json!({"calls": 4, "repeated": 0}));
+    assert!(exports(&api).await == before, "it came back changed");
+    assert_eq!(
+        fs::read_dir(folder.path().join("archive")).unwrap().count(),
+        1,
+        "nothing half written is left"
+    );
+}
+
+async fn exports(api: &Api) -> Vec<String> {
+    let mut all = Vec::new();
+    for id in ["s1", "s2"] {
+        all.push(api.text(&format!("/api/sessions/{id}/export?format=jsonl")).await);
+    }
+    all
+}
+
+/// An archive that cannot be written keeps the rows.
+#[tokio::test]
+async fn without_its_archive_nothing_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocked = folder.path().join("file");
+    fs::write(&blocked, "no folder").unwrap();
+    let policy = RetentionPolicy { archive: Some(blocked), calls_days: None, contents_days: None };
+    let api = Api::with_retention(&[with_request(0, Some("s1"), "x")], policy).await;
+    let refused = post(&api, "/api/purge", json!({"session": "s1"})).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        refused.json["error"]["message"].as_str().unwrap().contains("nothing is deleted"),
+        "{}",
+        refused.json
+    );
+    assert_eq!(left(&api).await, 1);
+    assert_eq!(post(&api, "/api/purge", json!({"session": "s1", "archive": false})).await.json["calls"], 1);
+}
+
+#[tokio::test]
+async fn only_an_admin_deletes_and_a_viewer_sees_the_rules() {
+    let api = Api::new(&[]).await;
+    let purge =
+        api.ask(Some(somebody(Role::Operator)), Method::POST, "/api/purge", Some(json!({"key": "k"}))).await;
+    assert_eq!(purge.status, StatusCode::FORBIDDEN);
+    let rules = api.ask(Some(somebody(Role::Viewer)), Method::GET, "/api/retention", None).await;
+    assert_eq!(rules.json, json!({"archive": null, "calls_days": null, "contents_days": null}));
+}

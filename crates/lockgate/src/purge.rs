@@ -1,0 +1,101 @@
+//! `lockgate purge`: deletes recorded calls for good, by name or by age.
+
+use clap::Args;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::call::text;
+use crate::exit::{Exit, Failure};
+use crate::office::{Office, OfficeArgs};
+use crate::screen::{Screen, count};
+use crate::session::find;
+
+/// Arguments of `lockgate purge`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["session", "key", "user", "older_than", "expired"])))]
+pub struct PurgeArgs {
+    #[command(flatten)]
+    office: OfficeArgs,
+    /// The session with this id, its beginning, or `latest`.
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// The calls of the key with this name.
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+    /// The calls of this user.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Calls that began before: 2026-11-21, or how long ago (90d).
+    #[arg(long, value_name = "TIME")]
+    older_than: Option<String>,
+    /// What `record.retention` says is too old; a running gateway does this once an hour.
+    #[arg(long, conflicts_with_all = ["contents_only", "no_archive"])]
+    expired: bool,
+    /// Only bodies and searchable words; who, which model, when and how much stay.
+    #[arg(long)]
+    contents_only: bool,
+    /// Do not write it to the folder `record.retention.archive` before.
+    #[arg(long)]
+    no_archive: bool,
+    /// Delete. Without it nothing is deleted, only counted.
+    #[arg(long)]
+    yes: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Deletes, or says what would be deleted.
+pub fn main(args: &PurgeArgs, screen: &mut Screen) -> Result<Exit, Failure> {
+    let office = Office::open(&args.office)?;
+    let done = if args.expired {
+        office.ask(Method::POST, "/api/retention", Some(&json!({"dry_run": !args.yes})))?
+    } else {
+        office.ask(Method::POST, "/api/purge", Some(&wish(args, &office)?))?
+    };
+    if args.json {
+        screen.json(&done)?;
+    } else if args.expired {
+        tell("calls", &done["calls"], args.yes, screen)?;
+        tell("contents of calls", &done["contents"], args.yes, screen)?;
+    } else {
+        tell(if args.contents_only { "contents of calls" } else { "calls" }, &done, args.yes, screen)?;
+    }
+    if !args.yes && !args.json {
+        screen.line("Nothing is deleted yet; --yes does it.")?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn wish(args: &PurgeArgs, office: &Office) -> Result<Value, Failure> {
+    let session = args.session.as_ref().map(|id| find(office, id)).transpose()?;
+    let mut wish = json!({"contents_only": args.contents_only, "dry_run": !args.yes});
+    for (name, value) in [
+        ("session", session.map(|session| text(&session["id"]))),
+        ("key", args.key.clone()),
+        ("user", args.user.clone()),
+        ("older_than", args.older_than.clone()),
+    ] {
+        if let Some(value) = value {
+            wish[name] = value.into();
+        }
+    }
+    if args.no_archive {
+        wish["archive"] = false.into();
+    }
+    Ok(wish)
+}
+
+fn tell(what: &str, done: &Value, deleted: bool, screen: &mut Screen) -> Result<(), Failure> {
+    let number = |name: &str| usize::try_from(done[name].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
+    let verb = if deleted { "deleted" } else { "would be deleted" };
+    let mut words = format!("{} {verb}: {}", what, number("calls"));
+    if number("sessions") > 0 {
+        words = format!("{words}, with {}", count(number("sessions"), "session"));
+    }
+    screen.line(&words)?;
+    match done["archive"].as_str() {
+        Some(file) => screen.line(&format!("archived before in {file}")),
+        None => Ok(()),
+    }
+}
