@@ -4,6 +4,7 @@
 //! first answer. Reloads on SIGHUP and when the file changes; a bad file keeps the last good configuration. SIGTERM
 //! and Ctrl-C let answers finish, a second one does not.
 
+pub(crate) mod mask;
 mod pages;
 pub(crate) mod plan;
 pub(crate) mod record;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::doctor::is_lockgate;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, count};
+use mask::Masks;
 use record::Recording;
 use signals::Stop;
 pub(crate) use summary::{bare, place};
@@ -103,7 +105,8 @@ fn raise_descriptor_limit() {
 
 async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let snapshot = store.current();
-    start_log(&snapshot);
+    let masks = Masks::new(&snapshot);
+    start_log(&snapshot, &masks);
     let no_signals = |error| Failure::unavailable(format!("signals cannot be received: {error}"));
     let mut told = Stop::register().map_err(no_signals)?;
     let hangup = signals::hangup().map_err(no_signals)?;
@@ -111,14 +114,17 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let listener = listen(wanted).await?;
     let address = listener.local_addr().unwrap_or(wanted);
     let (engine, unopened) = Engine::new(plan::options(&snapshot), Arc::new(LogCalls));
-    let recording = Recording::open(&snapshot, &store.inputs().environment).map(Arc::new);
+    let recording = Recording::open(&snapshot, &store.inputs().environment, &masks).map(Arc::new);
     let engine = Arc::new(match &recording {
         Some(recording) => engine.recording(recording.log()),
         None => engine,
     });
     left_out(&unopened);
     let (access, bounds) = plan::front(&snapshot);
-    let vitals = recording.clone().map(|recording| -> Arc<dyn Vitals> { recording });
+    let vitals = match recording.clone() {
+        Some(recording) => Some(recording as Arc<dyn Vitals>),
+        None => record::is_wanted(&snapshot).then(|| Arc::new(record::Unrecorded) as Arc<dyn Vitals>),
+    };
     let server = Arc::new(
         Server::new(engine.clone(), access, bounds)
             .with_vitals(vitals)
@@ -130,8 +136,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let served = server.clone();
     summary::started(screen, address, &store)?;
 
-    let reloads =
-        Reloads { engine: engine.clone(), recording: recording.clone(), server, store: store.clone() };
+    let reloads = Reloads { engine: engine.clone(), masks, server, store: store.clone() };
     let changes = Arc::new(tokio::sync::Notify::new());
     let _watcher = watch(&store, &changes);
     let background = tokio::spawn(background(reloads, changes, hangup));
@@ -183,12 +188,13 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     Err(Failure::unavailable(format!("cannot listen on {address}: {error}")).hint(hint))
 }
 
-fn start_log(snapshot: &Snapshot) {
+fn start_log(snapshot: &Snapshot, masks: &Masks) {
     use lockgate_config::LogFormat;
     let log = &snapshot.config().log;
     let filter = tracing_subscriber::EnvFilter::try_from_env("LOCKGATE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(log.level.name()));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(masks.clone());
+    masks.tell_panics();
     // A second start in one process (tests) keeps the first log.
     let _ = match log.format {
         LogFormat::Json => builder.json().try_init(),
@@ -265,7 +271,7 @@ fn replace(engine: &Engine, store: &Store, plan: impl Fn(&Snapshot) -> Options) 
 /// What a reload touches.
 struct Reloads {
     engine: Arc<Engine>,
-    recording: Option<Arc<Recording>>,
+    masks: Masks,
     server: Arc<Server>,
     store: Arc<Store>,
 }
@@ -285,9 +291,7 @@ impl Reloads {
                 left_out(&self.engine.replace(plan::options(&snapshot)));
                 let (access, bounds) = plan::front(&snapshot);
                 self.server.replace(access, bounds);
-                if let Some(recording) = &self.recording {
-                    recording.reload(&snapshot);
-                }
+                self.masks.reload(&snapshot);
                 for path in changed.needs_restart() {
                     tracing::warn!("{path} has changed and needs a restart");
                 }

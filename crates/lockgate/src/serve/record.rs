@@ -12,10 +12,11 @@ use lockgate_admin::Shelf;
 use lockgate_config::{Environment, RecordMode, Snapshot};
 use lockgate_ledger::Catalogue;
 use lockgate_recorder::{Bounds, Key, Log, Progress, Scribe, Transcriber};
-use lockgate_redact::{Known, Level, Redactor};
 use lockgate_server::{Part, Vitals};
 use lockgate_store_sql::{Database, Options, Place};
 use tokio::task::JoinHandle;
+
+use super::mask::Masks;
 
 /// How long a database that cannot be opened is left alone.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -42,33 +43,11 @@ struct Parts {
     shelf: Shelf,
 }
 
-/// What masks secrets, and which ones the configuration has.
-struct Masks {
-    key: [u8; 32],
-    known: Mutex<Vec<Known>>,
-    redactor: OnceLock<Redactor>,
-}
-
-impl Masks {
-    /// Takes some milliseconds the first time.
-    fn redactor(&self) -> Redactor {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || {
-            Redactor::new(lockgate_redact::Options {
-                known: known.clone(),
-                key: self.key,
-                level: Level::Record,
-            })
-        };
-        self.redactor.get_or_init(make).clone()
-    }
-}
-
 impl Recording {
     /// Opens the log, and the database behind it; `None` if nothing can be recorded.
-    pub(crate) fn open(snapshot: &Snapshot, environment: &Environment) -> Option<Self> {
-        let (settings, keys) = (&snapshot.config().record, &snapshot.config().keys);
-        if settings.mode == RecordMode::Off && keys.iter().all(|key| key.record.is_none()) {
+    pub(crate) fn open(snapshot: &Snapshot, environment: &Environment, masks: &Masks) -> Option<Self> {
+        let settings = &snapshot.config().record;
+        if !is_wanted(snapshot) {
             return None;
         }
         let Some(folder) = settings.folder(environment) else {
@@ -85,14 +64,10 @@ impl Recording {
             }
         };
         let place = place(settings, &folder);
-        let masks = Masks {
-            key: key.derive("lockgate 2026 masks of secrets"),
-            known: Mutex::new(known(snapshot)),
-            redactor: OnceLock::new(),
-        };
+        masks.rekey(key.derive("lockgate 2026 masks of secrets"));
         let shelf = Shelf::default();
         let held = AtomicBool::new(false);
-        let parts = Arc::new(Parts { held, log, masks, scribe: OnceLock::new(), shelf });
+        let parts = Arc::new(Parts { held, log, masks: masks.clone(), scribe: OnceLock::new(), shelf });
         let opening = tokio::spawn(begin(place, parts.clone()));
         Some(Self { opening: Mutex::new(Some(opening)), parts })
     }
@@ -105,15 +80,6 @@ impl Recording {
     /// Where the database is once it is open.
     pub(crate) fn shelf(&self) -> Shelf {
         self.parts.shelf.clone()
-    }
-
-    /// Takes over the secrets of a new configuration.
-    pub(crate) fn reload(&self, snapshot: &Snapshot) {
-        let mut kept = self.parts.masks.known.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = known(snapshot);
-        if let Some(redactor) = self.parts.masks.redactor.get() {
-            redactor.replace_known(&kept);
-        }
     }
 
     /// Stores what can be stored, and closes.
@@ -162,19 +128,36 @@ impl Vitals for Recording {
                 if self.parts.held.load(Ordering::Relaxed) {
                     troubles.push("the database cannot be opened; the log keeps the calls");
                 }
-                Progress::default()
+                Progress { waiting: self.parts.log.ended() as usize, ..Progress::default() }
             }
         };
         let numbers = vec![
             ("stored", progress.stored),
             ("waiting", progress.waiting as u64),
             ("quarantined", progress.quarantined),
+            ("damaged", progress.damaged),
             ("lost", log.lost),
             ("log_bytes", log.files),
             ("ring_bytes", log.waiting as u64),
         ];
         vec![Part { name: "record", numbers, troubles }]
     }
+}
+
+/// In place of a record that could not be opened: says so.
+pub(crate) struct Unrecorded;
+
+impl Vitals for Unrecorded {
+    fn parts(&self) -> Vec<Part> {
+        let troubles = vec!["calls are not recorded: the folder of the record cannot be used"];
+        vec![Part { name: "record", numbers: Vec::new(), troubles }]
+    }
+}
+
+/// Whether any call is to be recorded.
+pub(crate) fn is_wanted(snapshot: &Snapshot) -> bool {
+    let config = snapshot.config();
+    config.record.mode != RecordMode::Off || config.keys.iter().any(|key| key.record.is_some())
 }
 
 /// Where the database is that belongs to a folder.
@@ -234,26 +217,4 @@ async fn begin(place: Place, parts: Arc<Parts>) {
         }
         Err(error) => tracing::error!(%error, "calls are not stored: no thread can be started"),
     }
-}
-
-/// Every secret of the configuration, by what it belongs to.
-fn known(snapshot: &Snapshot) -> Vec<Known> {
-    let config = snapshot.config();
-    let mut known = Vec::new();
-    for provider in snapshot.providers() {
-        let settings = &provider.settings;
-        let more = settings.headers.values().chain(settings.query.values());
-        for secret in settings.api_key.iter().chain(more) {
-            known.push(Known { name: provider.id.clone(), secret: secret.clone() });
-        }
-    }
-    for key in &config.keys {
-        for (provider, secret) in &key.credentials {
-            known.push(Known { name: provider.clone(), secret: secret.clone() });
-        }
-    }
-    if let Some(database) = &config.record.database {
-        known.push(Known { name: "database".to_owned(), secret: database.clone() });
-    }
-    known
 }
