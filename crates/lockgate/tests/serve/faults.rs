@@ -2,6 +2,7 @@
 //!
 //! Each test has clients that go on calling through the fault. What a client saw whole is what must be in the database.
 
+mod canary;
 mod clock;
 mod crowd;
 mod damage;
