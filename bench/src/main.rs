@@ -1,6 +1,6 @@
 //! `lockgate-bench`: Lockgate beside nginx, a bare hyper proxy and no proxy at all. Never part of the product.
 //!
-//! `compare` starts everything and prints the table; `upstream` and `proxy` are what it starts, and can be used alone.
+//! `compare` starts everything and prints the table; `upstream` and `proxy` are what it starts, and can be used alone. `store` measures a database.
 //! How it is measured and how to read it is in docs/PERFORMANCE.md.
 
 mod answer;
@@ -8,6 +8,7 @@ mod compare;
 mod dialect;
 mod http;
 mod load;
+mod postgres;
 mod process;
 mod proxy;
 mod report;
@@ -15,6 +16,7 @@ mod request;
 mod rest;
 mod scenario;
 mod stats;
+mod store;
 mod targets;
 mod upstream;
 
@@ -48,6 +50,8 @@ enum Command {
         #[arg(long)]
         upstream: SocketAddr,
     },
+    /// Fill a database with calls, and time statistics, lists and searches.
+    Store(store::StoreArgs),
     /// A model server for measuring; the model's name says how it answers.
     Upstream {
         /// Where it listens.
@@ -64,7 +68,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// All three are one thread: one core is what each of them has.
+/// All are one thread: one core is what each of them has.
 fn run(command: Command) -> io::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match command {
@@ -73,6 +77,7 @@ fn run(command: Command) -> io::Result<ExitCode> {
             process::raise_files();
             runtime.block_on(proxy::serve(listen, upstream)).map(|()| ExitCode::SUCCESS)
         }
+        Command::Store(args) => runtime.block_on(store::main(args)),
         Command::Upstream { listen } => {
             process::raise_files();
             runtime.block_on(upstream::serve(listen)).map(|()| ExitCode::SUCCESS)

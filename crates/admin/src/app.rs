@@ -1,24 +1,52 @@
-//! What the routes share: the store, once it is open.
+//! What the routes share: the store, once it is open, the door, and what a running gateway has.
 
 use std::sync::{Arc, OnceLock};
 
 use lockgate_store::Store;
+use lockgate_telemetry::{Feed, Levels};
 
+use crate::auth::{Door, DoorOptions};
 use crate::problem::Problem;
 
 /// Where the store will be: it opens behind the first calls, or later, when its database is back.
 pub type Shelf = Arc<OnceLock<Arc<dyn Store>>>;
 
 /// What the routes share. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct App {
+    door: Arc<Door>,
+    pub(crate) feed: Option<Feed>,
+    pub(crate) levels: Option<Levels>,
     shelf: Shelf,
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new(Shelf::default())
+    }
 }
 
 impl App {
     /// Routes over a store that is, or will be, on this shelf.
-    pub const fn new(shelf: Shelf) -> Self {
-        Self { shelf }
+    pub fn new(shelf: Shelf) -> Self {
+        Self { door: Arc::new(Door::new(DoorOptions::default())), feed: None, levels: None, shelf }
+    }
+
+    /// The same with a door that is kept so.
+    #[must_use]
+    pub fn with_door(self, options: DoorOptions) -> Self {
+        Self { door: Arc::new(Door::new(options)), ..self }
+    }
+
+    /// With what only a running gateway has: live activity and a log.
+    #[must_use]
+    pub fn running(self, feed: Feed, levels: Levels) -> Self {
+        Self { feed: Some(feed), levels: Some(levels), ..self }
+    }
+
+    /// Finds out who asks.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
     }
 
     /// The store, or why there is none.

@@ -15,7 +15,7 @@ use utoipa_swagger_ui::{Config, serve};
 use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
-use crate::{calls, import, sessions};
+use crate::{audit, calls, import, keys, live, log, login, page, sessions, stats, users};
 
 /// Every route with its guard and description.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -25,7 +25,15 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(guarded(Guard::Anyone, routes!(page)))
         .merge(calls::routes())
         .merge(import::routes())
+        .merge(live::routes())
+        .merge(log::routes())
         .merge(sessions::routes())
+        .merge(login::routes())
+        .merge(page::routes())
+        .merge(keys::routes())
+        .merge(users::routes())
+        .merge(audit::routes())
+        .merge(stats::routes())
 }
 
 fn frame() -> OpenApi {

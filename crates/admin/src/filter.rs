@@ -115,7 +115,7 @@ pub(crate) fn moment(name: &str, text: &str, now: Timestamp) -> Result<i64, Prob
 }
 
 /// `90m`, `24h`, `7d`, `2w`.
-fn ago(text: &str) -> Option<SignedDuration> {
+pub(crate) fn ago(text: &str) -> Option<SignedDuration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let number: i64 = number.parse().ok().filter(|number| *number >= 0)?;
     let seconds = match unit {

@@ -6,7 +6,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use lockgate_store::{Call, Filter};
+use lockgate_store::{Call, Filter, access};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -41,6 +41,28 @@ impl Role {
             Self::Viewer => "viewer",
             Self::Operator => "operator",
             Self::Admin => "admin",
+        }
+    }
+}
+
+impl From<access::Role> for Role {
+    fn from(role: access::Role) -> Self {
+        match role {
+            access::Role::Own => Self::Own,
+            access::Role::Viewer => Self::Viewer,
+            access::Role::Operator => Self::Operator,
+            access::Role::Admin => Self::Admin,
+        }
+    }
+}
+
+impl From<Role> for access::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Own => Self::Own,
+            Role::Viewer => Self::Viewer,
+            Role::Operator => Self::Operator,
+            Role::Admin => Self::Admin,
         }
     }
 }

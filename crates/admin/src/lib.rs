@@ -4,19 +4,34 @@
 //! same router in its own process. Knows no database (it is handed a `store::Store`) and performs no call to a provider.
 
 mod app;
+mod audit;
+mod auth;
 mod calls;
 mod document;
 mod filter;
+mod first;
 mod guard;
 mod import;
 mod input;
+mod keys;
+mod login;
+mod page;
+mod live;
+mod log;
 mod problem;
 mod reading;
 mod sessions;
+mod users;
+mod stats;
 mod view;
 
 pub use app::{App, Shelf};
+pub use auth::key::{from_seed, hash, is_mistyped};
+pub use auth::token::{NoRandom, secret, seed};
+pub use auth::{DoorOptions, Holder, Holders};
+pub use first::{NoFirstUser, first_start, write_secret};
 pub use guard::{Guard, Principal, Role};
+pub use login::{FIRST_USER, SECRET_FILE};
 pub use problem::Problem;
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
@@ -41,6 +56,9 @@ const OWNED: [&str; 16] = [
 
 /// Whether a path is answered here.
 pub fn owns(path: &str) -> bool {
+    if path == "/login" {
+        return true;
+    }
     let rest = path.strip_prefix("/api/").unwrap_or_default();
     let first = rest.split('/').next().unwrap_or_default();
     OWNED.contains(&first)
@@ -49,7 +67,11 @@ pub fn owns(path: &str) -> bool {
 /// Answers what [`owns`] says.
 pub fn router(app: App) -> axum::Router {
     let (router, _) = document::routes().split_for_parts();
-    router.fallback(problem::no_such_path).method_not_allowed_fallback(problem::wrong_method).with_state(app)
+    router
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), auth::identify))
+        .with_state(app)
 }
 
 /// The description of the API (OpenAPI 3.1).

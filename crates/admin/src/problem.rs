@@ -20,8 +20,13 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), retry_after: None, status }
+    }
+
+    /// 409: what is there already stands against it.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", message)
     }
 
     /// 403: known, and not allowed to.
@@ -42,6 +47,11 @@ impl Problem {
     /// 404. Also for what exists and belongs to somebody else.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// 429: again in so many seconds.
+    pub fn too_many(message: impl Into<String>, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", message) }
     }
 
     /// 401: nobody we know.
@@ -68,9 +78,13 @@ impl From<Error> for Problem {
                 | Error::Refused { .. }
                 | Error::Rope(_)
                 | Error::Schema { .. }
+                | Error::Taken { .. }
                 | Error::Unavailable(_)
                 | Error::Unwoven { .. } => "the database does not answer; `/health` says what is wrong",
             });
+        }
+        if let Error::Taken { .. } = error {
+            return Self::conflict(error.to_string());
         }
         tracing::error!(%error, "the admin API cannot read the database");
         Self::internal("what is stored cannot be read; the reason is in the gateway's log")

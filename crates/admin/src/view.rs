@@ -384,6 +384,11 @@ pub(crate) struct Listed<T> {
 }
 
 impl<T> Listed<T> {
+    /// A list that is one page.
+    pub(crate) const fn whole(items: Vec<T>) -> Self {
+        Self { items, next: None }
+    }
+
     /// A page of the store as the API shows it.
     pub(crate) fn of<S: Into<T>>(page: Page<S>) -> Self {
         Self {

@@ -25,6 +25,7 @@ mod source;
 mod starter;
 mod store;
 mod suggest;
+mod telemetry;
 mod tree;
 mod watch;
 mod yaml;
@@ -37,12 +38,15 @@ pub use record::{Record, RecordMode};
 pub use reference::reference;
 pub use schema::schema;
 pub use sections::{
-    Config, Conversion, Key, KeyHash, KeyHashError, Limits, Log, LogFormat, LogLevel, Models, Server, Slots,
-    SlowClient,
+    Admin, Config, Conversion, Expiry, ExpiryError, Key, KeyHash, KeyHashError, KeyLimits, Limits, Log,
+    LogFormat, LogLevel, Models, Server, Slots, SlowClient,
 };
 pub use show::{Setting, render_settings_json, render_settings_text};
 pub use snapshot::{Inputs, Presence, Provider, Snapshot};
 pub use source::Source;
 pub use starter::{Profile, starter};
 pub use store::{Changed, Store};
+pub use telemetry::{
+    CallEnd, Metrics, Network, NetworkError, Otlp, Telemetry, TraceContext, Webhook, WebhookFilter,
+};
 pub use watch::{Change, WatchError, Watcher};

@@ -95,10 +95,11 @@ fn type_name(schema: Schema<'_>) -> String {
         Type::String => schema
             .format()
             .map_or("text", |format| match format {
-                "uri" => "URL",
+                "uri" | "webhook-url" => "URL",
                 "socket-address" => "address:port",
                 "model-pattern" => "pattern",
                 "key-hash" => "hash",
+                "network" => "network",
                 _ => "text",
             })
             .into(),

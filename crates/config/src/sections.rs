@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Record, RecordMode};
+use crate::telemetry::{Metrics, Telemetry, Webhook};
 
 /// The configuration of a Lockgate gateway.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -18,8 +19,10 @@ use crate::record::{Record, RecordMode};
 pub struct Config {
     /// Where and how the gateway listens.
     pub server: Server,
-    /// Who may call. Without any key everybody who reaches the address may, so that address must be a loopback one.
+    /// Who may call, beside the keys of the database (`lockgate key new`). Without any key programs on this machine may.
     pub keys: Vec<Key>,
+    /// How the admin API and its pages are reached, and how long people stay logged in.
+    pub admin: Admin,
     /// Where calls may go: provider id to settings. Providers found in the environment are added to these.
     pub providers: BTreeMap<String, Settings>,
     /// Names for models and choices among them.
@@ -28,6 +31,12 @@ pub struct Config {
     pub conversion: Conversion,
     /// What is recorded of calls, and where.
     pub record: Record,
+    /// What the gateway counts.
+    pub metrics: Metrics,
+    /// What the gateway tells other programs of its calls.
+    pub telemetry: Telemetry,
+    /// Who gets a POST for each call that is over.
+    pub webhooks: Vec<Webhook>,
     /// What the gateway writes about itself.
     pub log: Log,
 }
@@ -36,10 +45,13 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
-    /// Address and port. An address that others can reach is an error as long as there are no `keys`. Changing it needs a
-    /// restart.
+    /// Address and port. An address that others can reach is an error as long as there are no `keys`, unless
+    /// `require_key` is set. Changing it needs a restart.
     #[schemars(with = "String", extend("format" = "socket-address"))]
     pub listen: SocketAddr,
+    /// True lets nobody call without a key, not even programs on this machine. Then the address may be one that others can reach without any
+    /// `keys` here: those of the database (`lockgate key new`) count.
+    pub require_key: bool,
     /// Silence after which a streaming client gets a keep-alive, in milliseconds. Clients and proxies between give up
     /// after 10 to 60 seconds of silence; five seconds is far from all of them and costs a few bytes.
     #[schemars(range(min = 100, max = 600_000))]
@@ -60,6 +72,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8484)),
+            require_key: false,
             keepalive_ms: 5_000,
             drain_ms: 30_000,
             cors_origins: Vec::new(),
@@ -128,6 +141,27 @@ impl Default for SlowClient {
     }
 }
 
+/// How the admin API and its pages are reached, and how long people stay logged in. Changes need a restart.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Names that the gateway is reached by, such as `gate.example.org`, beside `localhost` and addresses in numbers. Under any other name the
+    /// admin API answers nothing, so that no web page can give itself a name that leads here.
+    pub hosts: Vec<String>,
+    /// Minutes after which a login ends that nothing is heard of.
+    #[schemars(range(min = 1, max = 525_600))]
+    pub idle_minutes: u64,
+    /// Hours after which a login ends.
+    #[schemars(range(min = 1, max = 8_760))]
+    pub login_hours: u64,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { hosts: Vec::new(), idle_minutes: 720, login_hours: 168 }
+    }
+}
+
 /// Somebody who may call.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -144,9 +178,80 @@ pub struct Key {
     /// The only models this key may use, as patterns; empty allows all.
     #[serde(default)]
     pub models: Vec<ModelGlob>,
+    /// The only providers this key may use, by id; empty allows all.
+    #[serde(default)]
+    pub providers: Vec<String>,
+    /// How much this key may use. Counted by each gateway for itself, and from nothing after a start.
+    #[serde(default)]
+    pub limits: KeyLimits,
+    /// When this key ceases, such as `2026-12-31` (the beginning of that day, UTC) or `2026-12-31T18:00:00+01:00`. Never by default.
+    #[serde(default)]
+    pub expires: Option<Expiry>,
+    /// Who the key belongs to. Calls are recorded with it.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// What the key is used for. Calls are recorded with it.
+    #[serde(default)]
+    pub project: Option<String>,
     /// How much of this key's calls is recorded, in place of `record.mode`.
     #[serde(default)]
     pub record: Option<RecordMode>,
+}
+
+/// How much a key may use. What is left out is not limited. A call beyond a limit is refused (429) before it goes anywhere, with the limit's
+/// name and `Retry-After`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeyLimits {
+    /// Calls in any 60 seconds. Lists of models do not count.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub requests_per_minute: Option<u32>,
+    /// Tokens in any 60 seconds: prompts, read from a cache or not, and answers. They count when a call is over, so calls at the same time
+    /// may go beyond it.
+    #[schemars(range(min = 1, max = 1_000_000_000_000_i64))]
+    pub tokens_per_minute: Option<u64>,
+    /// Calls at the same time; a stream is one until its last byte.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub concurrency: Option<u32>,
+    /// US dollars in a day (UTC), by the price list. They count when a call is over; a call whose price is not known does not count.
+    #[schemars(range(min = 0.000_001, max = 1_000_000_000))]
+    pub cost_per_day_usd: Option<f64>,
+}
+
+/// A time at which something ceases.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("format" = "time"))]
+pub struct Expiry(i64);
+
+impl Expiry {
+    /// Reads a time (RFC 3339), or a date, which means its beginning in UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time = || text.parse::<jiff::Timestamp>().ok();
+        let date = || {
+            let date = text.parse::<jiff::civil::Date>().ok()?;
+            Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+        };
+        time().or_else(date).map(|at| Self(at.as_microsecond()))
+    }
+
+    /// Microseconds since 1970.
+    pub fn at_us(self) -> i64 {
+        self.0
+    }
+}
+
+/// The text says no time.
+#[derive(Debug, thiserror::Error)]
+#[error("not a time such as 2026-12-31 or 2026-12-31T18:00:00Z")]
+pub struct ExpiryError;
+
+impl TryFrom<String> for Expiry {
+    type Error = ExpiryError;
+
+    fn try_from(text: String) -> Result<Self, ExpiryError> {
+        Self::parse(&text).ok_or(ExpiryError)
+    }
 }
 
 /// The BLAKE3 hash of a key.
@@ -271,7 +376,7 @@ pub struct Conversion {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// The least important message that is still written.
+    /// The least important message that is still written. A change is in force at once; the variable `LOCKGATE_LOG` goes before.
     pub level: LogLevel,
     /// How messages look.
     pub format: LogFormat,

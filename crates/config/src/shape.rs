@@ -219,10 +219,39 @@ fn format(format: Option<&str>, text: &str) -> Result<(), (Code, String)> {
             Code::KeyHash,
             "must be `blake3:` and 64 hexadecimal digits; never the key itself".to_owned(),
         )),
+        Some("network") if crate::Network::parse(text).is_none() => {
+            bad("must be a network such as `10.0.0.0/8`, or an address")
+        }
+        Some("webhook-url") if !Url::parse(text).is_ok_and(|url| is_receiver(&url)) => {
+            bad("must be an address such as `https://example.org/hook`, without a user or password")
+        }
+        Some("webhook-secret") if !is_webhook_secret(text) => {
+            bad("must be `whsec_` and 24 to 64 bytes in base64")
+        }
         Some("proxy") => text.parse::<Proxy>().map(drop).map_err(|error| (Code::BadValue, error.to_string())),
+        Some("time") if crate::Expiry::parse(text).is_none() => {
+            bad("must be a date or time such as `2026-12-31` or `2026-12-31T18:00:00Z`")
+        }
         Some("model-pattern") if text.is_empty() => bad("an empty pattern matches nothing"),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether a POST can be sent there.
+fn is_receiver(url: &Url) -> bool {
+    let login = !url.username().is_empty() || url.password().is_some();
+    matches!(url.scheme(), "http" | "https") && url.has_host() && !login
+}
+
+/// Whether the text has the form that the Standard Webhooks specification asks for.
+fn is_webhook_secret(text: &str) -> bool {
+    let Some(encoded) = text.strip_prefix("whsec_") else { return false };
+    let digits = encoded.trim_end_matches('=');
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    encoded.len() % 4 == 0
+        && encoded.len() - digits.len() <= 2
+        && digits.bytes().all(known)
+        && (24..=64).contains(&(digits.len() * 3 / 4))
 }
 
 impl Content {

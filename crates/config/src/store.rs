@@ -32,6 +32,9 @@ impl Changed {
     /// The changed values that take effect only after a restart.
     pub fn needs_restart(&self) -> impl Iterator<Item = &Path> {
         let fixed = [
+            Path::of(["admin", "hosts"]),
+            Path::of(["admin", "idle_minutes"]),
+            Path::of(["admin", "login_hours"]),
             Path::of(["server", "listen"]),
             Path::of(["record", "database"]),
             Path::of(["record", "directory"]),

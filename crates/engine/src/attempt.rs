@@ -4,6 +4,7 @@
 //! long as the client has not seen a byte; `Retry-After` decides when, and whether at all. One request in, one out,
 //! unless the settings allow more. Knows nothing of the answer's content beyond its first frame.
 
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use lockgate_wire::{Mode, ToolNames};
 use tokio::time::{Instant, timeout_at};
 
 use crate::body::UpstreamBody;
+use crate::caller::Grant;
+use crate::follow::Follower;
 use crate::hint::Lists;
 use crate::pipe::{Pipe, PipeSpec, mode_of};
 use crate::resolve::Target;
@@ -33,12 +36,12 @@ pub(crate) struct Plan {
     pub(crate) body: Bytes,
     /// Whether it is not the one that the client sent.
     pub(crate) changed: bool,
-    /// The name of the caller's key.
-    pub(crate) caller: Option<String>,
     /// What encoders must know.
     pub(crate) context: lockgate_wire::AnswerContext,
     /// The credential for this provider.
     pub(crate) credential: Credential,
+    /// Who follows the call.
+    pub(crate) follower: Option<Arc<dyn Follower>>,
     /// The client's dialect.
     pub(crate) front: lockgate_wire::Format,
     /// How the client gets the answer.
@@ -82,6 +85,11 @@ pub(crate) struct Course {
 }
 
 impl Plan {
+    /// What the caller's key allows.
+    pub(crate) fn grant(&self) -> Option<&Arc<Grant>> {
+        self.lists.caller.grant.as_ref()
+    }
+
     /// What stays while the answer comes.
     pub(crate) fn course(&self) -> Course {
         Course {
@@ -136,15 +144,18 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened, Refused> {
             Ok(opened) => return Ok(opened),
             Err(refused) => refused,
         };
-        let Some(wait) = wait_before_retry(&refused.failure, Duration::from_millis(retry.max_wait_ms)) else {
-            return Err(refused);
-        };
-        if left == 0 || plan.target.upstream.provider.is_final(&refused.failure) {
-            return Err(refused);
+        let longest = Duration::from_millis(retry.max_wait_ms);
+        let again = wait_before_retry(&refused.failure, longest)
+            .filter(|_| left > 0 && !plan.target.upstream.provider.is_final(&refused.failure));
+        if let Some(follower) = &plan.follower {
+            follower.failed(&refused.failure, again);
         }
+        let Some(wait) = again else { return Err(refused) };
         left -= 1;
         number += 1;
-        tracing::info!(provider = plan.target.upstream.id, error = %refused.failure, wait_ms = wait.as_millis() as u64, "trying again");
+        let id = &plan.target.upstream.id;
+        let call = uuid::Uuid::parse_str(&plan.context.id).unwrap_or_default();
+        tracing::info!(call.id = %call, provider = id, error = %refused.failure, wait_ms = wait.as_millis() as u64, "call {call}: trying again");
         tokio::time::sleep(wait).await;
     }
 }
@@ -177,6 +188,9 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
     let ask = ask_of(plan);
     let endpoint = plan.target.upstream.provider.endpoint(&ask)?;
     note(plan, number);
+    if let Some(follower) = &plan.follower {
+        follower.trying(number);
+    }
     let patience = Duration::from_millis(plan.timeouts.first_byte_ms.min(plan.timeouts.total_ms));
     let deadline = Instant::now() + patience;
     let of_program = matches!(endpoint, Endpoint::Process(_));
@@ -300,6 +314,9 @@ async fn request(
     upstream.provider.sign(&credential, ask, &mut headers)?;
     for (name, value) in &upstream.headers {
         headers.insert(name, value.clone());
+    }
+    if let Some(follower) = &plan.follower {
+        follower.trace_context().apply(&mut headers);
     }
     let mut request = Request::new(Full::new(plan.body.clone()));
     *request.method_mut() = method;

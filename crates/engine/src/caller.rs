@@ -9,6 +9,7 @@ use std::sync::Arc;
 use lockgate_core::{ErrorKind, Failure, Secret};
 use lockgate_providers::{AuthScheme, Credential, Credentials, Kind, ModelGlob};
 
+use crate::meter::{Meter, Permit};
 use crate::upstream::Upstream;
 
 /// The code of an error that only whoever runs the gateway can mend. Its status is 400: every client shows the words of
@@ -20,12 +21,20 @@ pub(crate) const NOT_CONFIGURED: &str = "provider_not_configured";
 pub struct Grant {
     /// Credentials used instead of a provider's own, by provider id.
     pub credentials: BTreeMap<String, Secret>,
+    /// Counts what the key uses; `None` = it has no limits.
+    pub meter: Option<Arc<Meter>>,
     /// The only models allowed; empty = all.
     pub models: Vec<ModelGlob>,
     /// The key's name.
     pub name: String,
+    /// What the key is used for.
+    pub project: Option<String>,
+    /// The only providers allowed, by id; empty = all.
+    pub providers: Vec<String>,
     /// How much of its calls is recorded; `None` = as of everybody's.
     pub recording: Option<lockgate_recorder::Mode>,
+    /// Who the key belongs to.
+    pub user: Option<String>,
 }
 
 /// Who calls.
@@ -52,6 +61,27 @@ impl Caller {
         self.own.is_some() || self.own_anthropic.is_some()
     }
 
+    /// Begins a call within the limits of the caller's key.
+    pub(crate) fn admit(&self) -> Result<Option<Permit>, Failure> {
+        self.grant.as_ref().and_then(|grant| grant.meter.as_ref()).map(Meter::admit).transpose()
+    }
+
+    /// Whether the caller may call this provider.
+    pub fn may_reach(&self, provider: &str) -> bool {
+        self.grant.as_ref().is_none_or(|grant| {
+            grant.providers.is_empty() || grant.providers.iter().any(|allowed| allowed == provider)
+        })
+    }
+
+    /// Refuses a provider that the caller may not call.
+    pub(crate) fn reach(&self, provider: &str) -> Result<(), Failure> {
+        if self.may_reach(provider) {
+            return Ok(());
+        }
+        let words = format!("this key may not use the provider `{provider}`");
+        Err(Failure { param: Some("model".into()), ..Failure::new(ErrorKind::Forbidden, words) })
+    }
+
     /// Whether the caller may call this model.
     pub fn may_use(&self, model: &str) -> bool {
         self.grant.as_ref().is_none_or(|grant| {
@@ -62,6 +92,7 @@ impl Caller {
     /// The credential for a provider. `native`: the call came in a dialect of this provider's vendor, so that a
     /// credential the client brought is meant for it.
     pub fn credential_for(&self, upstream: &Upstream, native: bool) -> Result<Credential, Failure> {
+        self.reach(&upstream.id)?;
         let key = |secret: &Secret| match upstream.settings.auth_scheme {
             AuthScheme::Bearer => Credential::Bearer(secret.clone()),
             AuthScheme::Native => Credential::Key(secret.clone()),

@@ -22,9 +22,11 @@ use crate::attempt::{self, Plan, Refused};
 use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
+use crate::follow::{CallStart, Destination, Follower, Observer};
 use crate::hint::Lists;
+use crate::meter::Permit;
 use crate::relay::{AnswerBody, Relay, is_stream};
-use crate::report::{CallReport, Observer, Outcome, Report};
+use crate::report::{CallReport, Outcome, Report};
 use crate::request::CallRequest;
 use crate::resolve::{Target, owners_of};
 use crate::state::{Options, State};
@@ -37,7 +39,7 @@ pub struct Engine {
     continuity: Arc<Continuity>,
     /// Where calls are noted; `None` = nowhere.
     log: Option<Log>,
-    observer: Arc<dyn Observer>,
+    pub(crate) observer: Arc<dyn Observer>,
     pub(crate) probes: ArcSwap<crate::discover::Probes>,
     pub(crate) state: ArcSwap<State>,
 }
@@ -112,23 +114,64 @@ impl Engine {
             && let Some((body, names)) =
                 lockgate_wire::without_duplicate_tools(&request.body, format.envelope.tools)
         {
-            tracing::info!(tools = names.join(", "), "tools that were offered twice were taken out");
+            tracing::info!(call.id = %id, tools = names.join(", "), "tools that were offered twice were taken out");
             request.body = body.into();
         }
         if let Some(body) = self.with_items(&request) {
             request.body = body.into();
         }
-        match self.prepared(&request, id) {
-            Ok((plan, facts)) => {
+        let prepared = self.prepared(&request, id);
+        // What cannot be called is no call, and counts against no limit.
+        match prepared.and_then(|(plan, facts)| Ok((plan, facts, request.caller.admit()?))) {
+            Ok((plan, facts, permit)) => {
                 let changed = plan.body.as_ptr() != asked.as_ptr() || plan.body.len() != asked.len();
-                self.run(Plan { changed, tape, ..plan }, facts).await
+                let follower = self.follower(&request, (id, Operation::Generate), Some(&plan));
+                self.run(Plan { changed, follower, tape, ..plan }, facts, permit).await
             }
             Err(failure) => {
+                self.never_sent(&request, id, &failure);
                 let response = answer::error(&format, &failure, id);
                 tap::close(&tape, tap::refusal(&failure), &response);
                 response
             }
         }
+    }
+
+    /// Whoever wants to follow a call from its start.
+    pub(crate) fn follower(
+        &self,
+        request: &CallRequest,
+        (id, operation): (Uuid, Operation),
+        plan: Option<&Plan>,
+    ) -> Option<Arc<dyn Follower>> {
+        let to = plan.map(|plan| {
+            let upstream = &plan.target.upstream;
+            Destination { kind: upstream.kind.name(), model: &plan.target.model, provider: &upstream.id }
+        });
+        self.observer.started(&CallStart {
+            caller: &request.caller,
+            dialect: request.format.dialect,
+            headers: &request.headers,
+            id,
+            operation,
+            stream: plan.is_some_and(|plan| is_stream(plan.front_mode)),
+            to,
+        })
+    }
+
+    /// Tells of a call that no provider was asked for.
+    fn never_sent(&self, request: &CallRequest, id: Uuid, failure: &Failure) {
+        let follower = self.follower(request, (id, Operation::Generate), None);
+        let report = CallReport {
+            caller: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
+            outcome: Outcome::Failed(failure.clone()),
+            status: failure.status(),
+            ..CallReport::new(&id.to_string(), request.format.dialect, Operation::Generate)
+        };
+        if let Some(follower) = follower {
+            follower.finished(&report);
+        }
+        self.observer.finished(report);
     }
 
     /// The body with the items that it refers to, as far as they were made here; `None` if it does not.
@@ -171,9 +214,9 @@ impl Engine {
         let plan = Plan {
             body: outgoing.body,
             changed: false,
-            caller: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
             context,
             credential,
+            follower: None,
             front: request.format,
             front_mode: mode,
             hidden: outgoing.hidden,
@@ -204,6 +247,7 @@ impl Engine {
         let name = request.model.as_deref().or(in_body).unwrap_or_default();
         let (catalogue, probes, caller) = (self.catalogue.load(), self.probes.load(), &request.caller);
         let target = state.names(&catalogue, &probes, caller, request.format.dialect).resolve(name)?;
+        caller.reach(&target.upstream.id)?;
         let full = format!("{}:{}", target.upstream.id, target.model);
         if caller.may_use(name) || caller.may_use(&target.model) || caller.may_use(&full) {
             return Ok(target);
@@ -337,10 +381,10 @@ impl Engine {
         Ok(Outgoing::of(body.into(), loss, upstream))
     }
 
-    async fn run(&self, plan: Plan, mut facts: Facts) -> Response<AnswerBody> {
+    async fn run(&self, plan: Plan, mut facts: Facts, permit: Option<Permit>) -> Response<AnswerBody> {
         let plan = Arc::new(plan);
         let keepalive = self.state.load().options.keepalive;
-        let mut report = self.report(&plan, &facts);
+        let mut report = Report { permit, ..self.report(&plan, &facts) };
         let shared = plan.clone();
         let mut opening: crate::relay::Opening = Box::pin(async move { attempt::open(&shared).await });
         let total = Duration::from_millis(plan.timeouts.total_ms);
@@ -354,6 +398,7 @@ impl Engine {
                     let body = AnswerBody::relay(Relay::opened(opened, plan.course(), keepalive, report));
                     return answer::answered(&facts, status, &upstream, plan.front_mode, body);
                 }
+                report.began();
                 report.learn(&mut opened.pipe);
                 report.end(Outcome::Complete);
                 facts.loss.extend(&opened.pipe.loss());
@@ -362,6 +407,7 @@ impl Engine {
             }
             Ok(Err(refused)) => {
                 report.told(&refused.headers);
+                report.status = refused.failure.status();
                 report.end(Outcome::Failed(refused.failure.clone()));
                 report.answered(answer::refused(&facts, &plan.front, refused))
             }
@@ -374,6 +420,7 @@ impl Engine {
             Err(_) => {
                 let words = format!("the call took longer than {} ms (timeouts.total_ms)", total.as_millis());
                 let failure = Failure::new(ErrorKind::Timeout, words);
+                report.status = failure.status();
                 report.end(Outcome::Failed(failure.clone()));
                 report.answered(answer::refused(&facts, &plan.front, Refused::from(failure)))
             }
@@ -382,24 +429,22 @@ impl Engine {
 
     fn report(&self, plan: &Plan, facts: &Facts) -> Report {
         let report = CallReport {
-            caller: plan.caller.clone(),
-            dialect: facts.dialect,
-            duration: Duration::ZERO,
-            id: facts.task.clone(),
-            model: None,
-            outcome: Outcome::Aborted,
-            provider: facts.provider.clone(),
-            request_id: None,
-            requested: facts.model.clone(),
-            stop: None,
-            usage: None,
+            caller: plan.grant().map(|grant| grant.name.clone()),
+            grant: plan.grant().cloned(),
+            kind: Some(plan.target.upstream.kind),
+            provider: Some(facts.provider.clone()),
+            requested: Some(facts.model.clone()),
+            stream: is_stream(plan.front_mode),
+            ..CallReport::new(&facts.task, facts.dialect, Operation::Generate)
         };
         Report {
             continuity: self.continuity.clone(),
             ending: None,
+            follower: plan.follower.clone(),
             issuer: issuer_of(&plan.target),
             loss: facts.loss.clone(),
             observer: self.observer.clone(),
+            permit: None,
             call: Some(report),
             started: plan.started,
             status: 200,

@@ -39,9 +39,7 @@ impl AnswerBody {
     }
 
     /// A body that somebody else makes, of what is no call.
-    pub fn stream(
-        body: impl Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static,
-    ) -> Self {
+    pub fn stream(body: impl Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static) -> Self {
         Self(Inner::Stream(Box::pin(body)))
     }
 
@@ -163,6 +161,7 @@ impl Relay {
     fn begin(&mut self, opened: Opened) {
         let Opened { body, first, headers, pipe, .. } = opened;
         self.report.told(&headers);
+        self.report.began();
         self.deliver(first);
         self.pipe = Some(pipe);
         match body {

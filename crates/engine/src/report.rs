@@ -1,18 +1,22 @@
 //! What a call came to: handed over once, when its answer is over, whichever way it ended.
 //!
-//! The call's path only fills it in. Whoever listens ([`Observer`]) must not block.
+//! The call's path only fills it in. Who listens is in `follow`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Response};
 use lockgate_core::{Dialect, Failure, StopReason, Usage};
-use lockgate_recorder::{Closed, Tape};
+use lockgate_providers::Kind;
+use lockgate_recorder::{Closed, Operation, Tape};
 use lockgate_wire::Loss;
 use tokio::time::Instant;
 
+use crate::caller::Grant;
 use crate::continuity::{Continuity, Issuer};
+use crate::follow::{Follower, Observer};
 use crate::headers;
+use crate::meter::Permit;
 use crate::pipe::Pipe;
 use crate::relay::AnswerBody;
 use crate::tap;
@@ -37,37 +41,72 @@ pub struct CallReport {
     pub dialect: Dialect,
     /// From the request's last byte to the answer's.
     pub duration: Duration,
+    /// What the caller's key allows, with its meter.
+    pub grant: Option<Arc<Grant>>,
     /// The call's id.
     pub id: String,
+    /// The kind of the provider; `None` if it never got as far as one.
+    pub kind: Option<Kind>,
     /// The model that answered, as it says itself.
     pub model: Option<String>,
+    /// What was asked for.
+    pub operation: Operation,
     /// How it ended.
     pub outcome: Outcome,
-    /// The provider's id.
-    pub provider: String,
+    /// The provider's id; `None` if it never got as far as one.
+    pub provider: Option<String>,
     /// The provider's own id of the exchange, where it tells one.
     pub request_id: Option<String>,
-    /// The model as the provider was asked.
-    pub requested: String,
+    /// The model as the provider was asked; `None` if it never got as far as that.
+    pub requested: Option<String>,
+    /// The status that the client got.
+    pub status: u16,
     /// Why the model stopped.
     pub stop: Option<StopReason>,
+    /// Whether the client got the answer piece by piece.
+    pub stream: bool,
+    /// From the request's last byte to the first of the answer that the client got.
+    pub ttft: Option<Duration>,
     /// What it used, as the provider told.
     pub usage: Option<Usage>,
 }
 
-/// Listens to finished calls. Must return at once.
-pub trait Observer: Send + Sync {
-    /// A call is over.
-    fn finished(&self, report: CallReport);
+impl CallReport {
+    /// A call of which nothing more is known yet.
+    pub(crate) fn new(id: &str, dialect: Dialect, operation: Operation) -> Self {
+        Self {
+            caller: None,
+            dialect,
+            duration: Duration::ZERO,
+            grant: None,
+            id: id.to_owned(),
+            kind: None,
+            model: None,
+            operation,
+            outcome: Outcome::Aborted,
+            provider: None,
+            request_id: None,
+            requested: None,
+            status: 200,
+            stop: None,
+            stream: false,
+            ttft: None,
+            usage: None,
+        }
+    }
 }
 
 /// A report in the making.
 pub(crate) struct Report {
     pub(crate) continuity: Arc<Continuity>,
+    /// Who follows it.
+    pub(crate) follower: Option<Arc<dyn Follower>>,
     pub(crate) issuer: Issuer,
     /// What the conversion of the request lost.
     pub(crate) loss: Loss,
     pub(crate) observer: Arc<dyn Observer>,
+    /// Counts the call as running until it is over.
+    pub(crate) permit: Option<Permit>,
     pub(crate) call: Option<CallReport>,
     /// What the tape is to say at the end; there once the call is over.
     pub(crate) ending: Option<Closed>,
@@ -78,6 +117,16 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// The client gets the first bytes of the answer.
+    pub(crate) fn began(&mut self) {
+        if let Some(report) = &mut self.call {
+            report.ttft = Some(self.started.elapsed());
+            if let Some(follower) = &self.follower {
+                follower.first_byte();
+            }
+        }
+    }
+
     /// Takes over what an answer's way has seen, and keeps its seals and items for the next turn.
     pub(crate) fn learn(&mut self, pipe: &mut Pipe) {
         let now = Instant::now().into_std();
@@ -111,11 +160,17 @@ impl Report {
     pub(crate) fn end(&mut self, outcome: Outcome) {
         if let Some(mut report) = self.call.take() {
             report.duration = self.started.elapsed();
+            report.status = self.status;
             if !matches!(report.outcome, Outcome::Failed(_)) {
                 report.outcome = outcome;
             }
             self.ending = (!self.tape.is_blank()).then(|| tap::ending(&report));
+            if let Some(follower) = self.follower.take() {
+                follower.finished(&report);
+            }
             self.observer.finished(report);
+            // Only now: what was used counts before the next call may begin.
+            self.permit = None;
         }
     }
 

@@ -218,7 +218,12 @@ impl Names<'_> {
 
     /// Names like this one; strangers are not told what there is.
     fn similar(&self, name: &str) -> Vec<String> {
-        if self.caller.is_trusted() { self.catalogue.nearest(name, 5) } else { Vec::new() }
+        if !self.caller.is_trusted() {
+            return Vec::new();
+        }
+        let mut near = self.catalogue.nearest(name, 5);
+        near.retain(|name| name.split(':').next().is_some_and(|provider| self.caller.may_reach(provider)));
+        near
     }
 
     /// A provider that is configured but out of service, if the name is explicit about one: the call was meant for

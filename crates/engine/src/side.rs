@@ -11,8 +11,9 @@ use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use lockgate_core::{Dialect, ErrorKind, Failure, ModelCard};
 use lockgate_providers::{Ask, Credential, Endpoint, Operation};
-use lockgate_recorder::{Closed, Operation as Noted};
+use lockgate_recorder::Operation as Noted;
 use lockgate_wire::{Envelope, Format, Loss, ModelsPage, Target as WriteTarget, ToolNames, format};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::answer::{self, Facts};
@@ -23,6 +24,7 @@ use crate::estimate::estimate;
 use crate::headers;
 use crate::pipe::unreadable;
 use crate::relay::AnswerBody;
+use crate::report::{CallReport, Outcome};
 use crate::request::CallRequest;
 use crate::resolve::{AUTO, Target, owners_of};
 use crate::state::State;
@@ -50,10 +52,26 @@ impl Engine {
     {
         let (format, id) = (request.format, Uuid::now_v7());
         let tape = self.tape(id, &request, operation);
-        let (response, ending) = match answer(request).await {
-            Ok(response) => (response, Closed::default()),
-            Err(failure) => (answer::error(&format, &failure, id), tap::refusal(&failure)),
+        let follower = self.follower(&request, (id, operation), None);
+        let (started, caller) = (Instant::now(), request.caller.grant.clone());
+        let answered = match request.caller.admit() {
+            Ok(_running) => answer(request).await,
+            Err(limited) => Err(limited),
         };
+        let (response, failure) = match answered {
+            Ok(response) => (response, None),
+            Err(failure) => (answer::error(&format, &failure, id), Some(failure)),
+        };
+        let report = CallReport {
+            caller: caller.map(|grant| grant.name.clone()),
+            duration: started.elapsed(),
+            ..side_report((id, format.dialect, operation), &response, failure.as_ref())
+        };
+        if let Some(follower) = follower {
+            follower.finished(&report);
+        }
+        self.observer.finished(report);
+        let ending = failure.as_ref().map(tap::refusal).unwrap_or_default();
         tap::close(&tape, ending, &response);
         response
     }
@@ -183,7 +201,8 @@ impl Engine {
         let state = self.state.load_full();
         let caller = &request.caller;
         let mut cards = if caller.is_trusted() {
-            let mut cards = self.catalogue.load().listed(|name| caller.may_use(name));
+            let may = |provider: &str, name: &str| caller.may_reach(provider) && caller.may_use(name);
+            let mut cards = self.catalogue.load().listed(may);
             // A provider that only the caller has a credential for is asked with that.
             for owner in
                 owners(&state, &request).filter(|owner| self.catalogue.load().of(&owner.id).is_empty())
@@ -475,6 +494,29 @@ fn facts(dialect: Dialect, upstream: &Upstream, model: &str) -> Facts {
 pub(crate) fn blank(dialect: Dialect) -> Facts {
     let task = uuid::Uuid::now_v7().to_string();
     Facts { dialect, loss: Loss::default(), model: String::new(), provider: String::new(), same: false, task }
+}
+
+/// What there is to say of a call whose answer is whole.
+fn side_report(
+    (id, dialect, operation): (Uuid, Dialect, Noted),
+    response: &Response<AnswerBody>,
+    failure: Option<&Failure>,
+) -> CallReport {
+    let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+    let status = response.status().as_u16();
+    // A provider's error is passed as it is, without being read.
+    let failure = failure.cloned().or_else(|| {
+        let kind = ErrorKind::of_upstream_status(status);
+        let failure = || Failure::new(kind, format!("the provider answered with status {status}"));
+        (status >= 400).then(|| Failure { status: Some(status), ..failure() })
+    });
+    CallReport {
+        outcome: failure.map_or(Outcome::Complete, Outcome::Failed),
+        provider: header("x-provider"),
+        requested: header("x-model"),
+        status,
+        ..CallReport::new(&id.to_string(), dialect, operation)
+    }
 }
 
 fn no_such(format: &Format, what: &str) -> Failure {

@@ -38,6 +38,8 @@ pub(crate) fn open(to: (&Log, Mode), id: Uuid, request: &CallRequest, operation:
         mode,
         operation,
         path: request.path_and_query.clone(),
+        project: grant.and_then(|grant| grant.project.clone()),
+        user: grant.and_then(|grant| grant.user.clone()),
     };
     Tape::open(log, id, &opened, &request.body)
 }
@@ -54,8 +56,8 @@ pub(crate) fn ending(report: &CallReport) -> Closed {
         losses: Vec::new(),
         message: failure.map(|failure| failure.message.clone()),
         model: report.model.clone(),
-        provider: Some(report.provider.clone()),
-        requested: Some(report.requested.clone()),
+        provider: report.provider.clone(),
+        requested: report.requested.clone(),
         status: None,
         stop: report.stop.clone(),
         stream: false,

@@ -1,8 +1,8 @@
 //! What calls cost: usage, a catalogue of prices, integer nano-USD. Pure: reads no clock, no file, no network.
 //!
 //! A call's provider, model and time give a [`Quote`] out of a [`Catalogue`]; a quote and the call's usage give a
-//! [`Cost`]. What is not known stays unknown with a reason ([`Unknown`]) and never becomes 0. Nothing here counts
-//! tokens, keeps budgets or talks to a provider.
+//! [`Cost`]. What is not known stays unknown with a reason ([`Unknown`]) and never becomes 0. How much a key may use is counted
+//! by a [`Gauge`]. Nothing here counts tokens, keeps budgets or talks to a provider.
 
 mod catalogue;
 mod cost;
@@ -13,6 +13,7 @@ mod nano;
 pub mod openrouter;
 mod overrides;
 mod price;
+mod rate;
 mod told;
 
 pub use catalogue::{Catalogue, DataError, Quote};
@@ -22,4 +23,5 @@ pub use moment::{Date, Hours, Moment, NotADate, NotHours};
 pub use nano::Nano;
 pub use overrides::{Override, OverrideError};
 pub use price::{Long, Model, Per, Price, Rates, Tier, ToolPrice, Window};
+pub use rate::{Exceeded, Gauge, Limit, Limits};
 pub use told::told;

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::env::Env;
 use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, BAD, Screen, styled};
-use crate::{call, ccr, config, connect, doctor, key, run, serve, session, upstream};
+use crate::{call, ccr, config, connect, doctor, key, run, serve, session, upstream, user};
 
 /// The lock between AI clients and model providers.
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Help the administrator in.
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Look at recorded calls.
     #[command(subcommand)]
     Call(CallCommand),
@@ -54,6 +57,9 @@ pub enum Command {
     Run(run::RunArgs),
     /// Run the gateway (also what `lockgate` alone does).
     Serve(serve::ServeArgs),
+    /// Make, list and change the users of the admin API.
+    #[command(subcommand)]
+    User(UserCommand),
     /// Look at recorded sessions, name them, take them along.
     #[command(subcommand)]
     Session(SessionCommand),
@@ -103,13 +109,41 @@ pub enum ImportCommand {
     Ccr(ccr::ImportArgs),
 }
 
+/// The commands below `lockgate admin`.
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Give the user `admin` a new password, written to a file that only its owner can read.
+    ResetSecret(user::ResetArgs),
+}
+
 /// The commands below `lockgate key`.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Print the keys of the configuration: name, models allowed, where the entry is. Deleting that entry revokes the key.
+    /// Print the keys of the configuration and of the database: what each may do, whether it is in use.
     List(key::ListArgs),
-    /// Print a new key and the hash that goes into the configuration.
+    /// Make a key: in the database where there is one, else print what goes into the configuration.
     New(key::NewArgs),
+    /// End a key of the database for good, within a second.
+    Revoke(key::OneArgs),
+    /// Put a new key in the place of one of the database; the old one works a while longer.
+    Rotate(key::RotateArgs),
+    /// Change what a key of the database may do.
+    Set(key::SetArgs),
+    /// Print one key of the database.
+    Show(key::OneArgs),
+}
+
+/// The commands below `lockgate user`.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a user; prints a generated password.
+    Add(user::AddArgs),
+    /// Print the users.
+    List(user::ListArgs),
+    /// Remove a user, and revoke the user's keys.
+    Remove(user::RemoveArgs),
+    /// Change a user's role or password, close or open the account.
+    Set(user::SetArgs),
 }
 
 /// The commands below `lockgate session`.
@@ -174,6 +208,7 @@ pub fn main(cli: &Cli) -> ExitCode {
 
 fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, Failure> {
     match command {
+        Command::Admin(AdminCommand::ResetSecret(args)) => user::reset_secret(args, screen),
         Command::Call(CallCommand::List(args)) => call::list(args, screen),
         Command::Call(CallCommand::Show(args)) => call::show(args, screen),
         Command::Completions { shell } => {
@@ -193,6 +228,10 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Doctor(args) => doctor::main(args, env, screen),
         Command::Key(KeyCommand::List(args)) => key::list(args, screen),
         Command::Key(KeyCommand::New(args)) => key::new(args, screen),
+        Command::Key(KeyCommand::Revoke(args)) => key::revoke(args, screen),
+        Command::Key(KeyCommand::Rotate(args)) => key::rotate(args, screen),
+        Command::Key(KeyCommand::Set(args)) => key::set(args, screen),
+        Command::Key(KeyCommand::Show(args)) => key::show(args, screen),
         Command::Run(args) => run::main(args, env),
         Command::Serve(args) => serve::main(args, screen),
         Command::Session(SessionCommand::Cost(args)) => session::cost(args, screen),
@@ -203,11 +242,16 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Session(SessionCommand::Resume(args)) => session::resume(args, screen),
         Command::Session(SessionCommand::Show(args)) => session::show(args, screen),
         Command::Upstream(args) => upstream::main(args, screen),
+        Command::User(UserCommand::Add(args)) => user::add(args, screen),
+        Command::User(UserCommand::List(args)) => user::list(args, screen),
+        Command::User(UserCommand::Remove(args)) => user::remove(args, screen),
+        Command::User(UserCommand::Set(args)) => user::set(args, screen),
     }
 }
 
 fn wants_json(command: &Command) -> bool {
     match command {
+        Command::Admin(AdminCommand::ResetSecret(args)) => args.json,
         Command::Completions { .. }
         | Command::Config(ConfigCommand::Init(_) | ConfigCommand::Schema)
         | Command::Run(_)
@@ -224,6 +268,13 @@ fn wants_json(command: &Command) -> bool {
         Command::Doctor(args) => args.json,
         Command::Key(KeyCommand::List(args)) => args.json,
         Command::Key(KeyCommand::New(args)) => args.json,
+        Command::Key(KeyCommand::Revoke(args) | KeyCommand::Show(args)) => args.json,
+        Command::Key(KeyCommand::Rotate(args)) => args.one.json,
+        Command::Key(KeyCommand::Set(args)) => args.one.json,
+        Command::User(UserCommand::Add(args)) => args.json,
+        Command::User(UserCommand::List(args)) => args.json,
+        Command::User(UserCommand::Remove(args)) => args.json,
+        Command::User(UserCommand::Set(args)) => args.json,
         Command::Session(SessionCommand::Cost(args)) => args.json,
         Command::Session(SessionCommand::Import(args)) => args.json,
         Command::Session(SessionCommand::List(args)) => args.json,

@@ -1,224 +1,295 @@
-//! Lockgate's own keys: how they are made, listed, recognised and hashed.
+//! `lockgate key`: keys of the gateway, in its database where there is one, else as entries of the configuration.
 //!
-//! `lg-` + 43 characters of base62 (32 random bytes) + 6 characters of checksum, so that a secret scanner finds them
-//! with one expression (`lg-[0-9A-Za-z]{49}`) and a mistyped key is caught before it travels. Only the hash is ever stored.
+//! What a key may be and who may change it is the admin API's; here are arguments and how answers look.
 
-use std::path::PathBuf;
+mod configured;
+mod wish;
 
 use clap::Args;
-use lockgate_config::{Environment, Inputs, Key, locate, render_text};
+use http::Method;
+pub use lockgate_admin::{from_seed, hash, is_mistyped};
+use lockgate_config::{Environment, Inputs, RecordMode, Snapshot, locate, render_text};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
+use crate::office::{Office, OfficeArgs};
 use crate::screen::{STRONG, Screen, styled};
-
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const BODY: usize = 43;
-const CHECK: usize = 6;
+use wish::WishArgs;
 
 /// Arguments of `lockgate key new`.
 #[derive(Debug, Args)]
 pub struct NewArgs {
-    /// Name under which the key appears in the configuration and in reports.
+    /// Name under which calls with the key are recorded.
     #[arg(long, default_value = "default")]
     pub name: String,
+    /// Put the key into no database: print the entry for the configuration.
+    #[arg(long, conflicts_with_all = ["gateway", "data_class", "tag", "role"])]
+    pub offline: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// What the key may do.
+    #[command(flatten)]
+    pub wish: WishArgs,
+    /// Where the database is.
+    #[command(flatten)]
+    pub office: OfficeArgs,
 }
 
-/// Makes a key and prints it together with the lines the configuration needs.
+/// Makes a key: in the database, else as an entry of the configuration.
 pub fn new(args: &NewArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     if args.name.is_empty() || args.name.contains(|c: char| c.is_control()) {
         return Err(Failure::usage("the key's name is empty or contains control characters"));
     }
-    let mut seed = [0_u8; 32];
-    getrandom::fill(&mut seed)
-        .map_err(|error| Failure::unavailable(format!("the system gives no random bytes: {error}")))?;
-    let key = from_seed(&seed);
-    let hash = hash(&key);
+    let office = match reachable(args) {
+        Ok(office) => office,
+        Err(why) => return entry(args, why.as_deref(), screen),
+    };
+    let mut wish = args.wish.json()?;
+    wish["name"] = args.name.clone().into();
+    let made = office.ask(Method::POST, "/api/keys", Some(&wish))?;
+    if args.json {
+        screen.json(&made)?;
+        return Ok(Exit::Ok);
+    }
+    screen.line(made["key"].as_str().unwrap_or_default())?;
+    screen.line("")?;
+    screen.paragraph("", "Shown once: the database keeps only its hash. It works within a second; `lockgate key revoke` ends it.")?;
+    Ok(Exit::Ok)
+}
+
+/// The office, or why the key has to go into the configuration.
+fn reachable(args: &NewArgs) -> Result<Office, Option<String>> {
+    if args.offline {
+        return Err(None);
+    }
+    if args.office.gateway.is_none() && keeps_nothing(&args.office) {
+        return Err(Some("with `record.mode: off` a gateway opens no database".to_owned()));
+    }
+    Office::open(&args.office).map_err(|failure| Some(failure.message))
+}
+
+/// Whether the configuration lets the gateway open no database.
+fn keeps_nothing(office: &OfficeArgs) -> bool {
+    snapshot(office).is_ok_and(|snapshot| {
+        let config = snapshot.config();
+        config.record.mode == RecordMode::Off && config.keys.iter().all(|key| key.record.is_none())
+    })
+}
+
+fn snapshot(office: &OfficeArgs) -> Result<Snapshot, Failure> {
+    let environment = Environment::process();
+    let file = locate(office.config.as_deref(), &environment);
+    let inputs = Inputs { file, environment, flags: Vec::new(), detect: true };
+    inputs.load().map_err(|problems| {
+        Failure::usage(format!("the configuration cannot be used\n{}", render_text(&problems.0).trim_end()))
+    })
+}
+
+/// Prints a key together with the lines that the configuration needs.
+fn entry(args: &NewArgs, why: Option<&str>, screen: &mut Screen) -> Result<Exit, Failure> {
+    if args.office.gateway.is_some() {
+        return Err(Failure::unavailable(why.unwrap_or("the gateway cannot be asked")));
+    }
+    let lines = args.wish.entry()?;
+    let seed = lockgate_admin::seed().map_err(|error| Failure::unavailable(error.to_string()))?;
+    let key = lockgate_admin::from_seed(&seed);
+    let hash = lockgate_admin::hash(&key);
     if args.json {
         screen.json(&json!({"name": args.name, "key": key, "hash": hash}))?;
         return Ok(Exit::Ok);
     }
-    let name = serde_json::Value::from(args.name.as_str());
+    let name = Value::from(args.name.as_str());
     screen.line(&key)?;
     screen.line("")?;
+    if let Some(why) = why {
+        screen.paragraph("", &format!("It is in no database: {why}."))?;
+    }
     screen.paragraph("", "Shown once: Lockgate keeps only the hash. Put it into lockgate.yaml:")?;
-    screen.line(&format!("\nkeys:\n  - name: {name}\n    hash: \"{hash}\""))?;
+    screen.line(&format!("\nkeys:\n  - name: {name}\n    hash: \"{hash}\"{lines}"))?;
     Ok(Exit::Ok)
 }
 
 /// Arguments of `lockgate key list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// The configuration file. Default: the one that `lockgate serve` would read.
-    #[arg(long, short, value_name = "FILE")]
-    pub config: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Where the database is.
+    #[command(flatten)]
+    pub office: OfficeArgs,
 }
 
-/// Digits of a hash that are shown: enough to tell keys apart, of no use to anybody else.
-const SHOWN: usize = 8;
-
-/// Prints the keys that the configuration knows, what each may do, and where its entry stands.
+/// Prints the keys of the configuration and those of the database.
 pub fn list(args: &ListArgs, screen: &mut Screen) -> Result<Exit, Failure> {
-    let environment = Environment::process();
-    let file = locate(args.config.as_deref(), &environment);
-    let inputs = Inputs { file, environment, flags: Vec::new(), detect: true };
-    let snapshot = inputs.load().map_err(|problems| {
-        Failure::usage(format!("the configuration cannot be used\n{}", render_text(&problems.0).trim_end()))
-    })?;
-    let place = |index: usize| {
-        let path = format!("keys[{index}].name");
-        let setting = snapshot.settings().iter().find(|setting| setting.path.to_string() == path);
-        let source = setting.map_or_else(String::new, |setting| setting.source.to_string());
-        source.strip_prefix("file ").unwrap_or(&source).to_owned()
+    let configured = match args.office.gateway {
+        Some(_) => None,
+        None => Some(snapshot(&args.office)?),
     };
-    let keys: Vec<Listed<'_>> = snapshot
-        .config()
-        .keys
-        .iter()
-        .enumerate()
-        .map(|(index, key)| Listed { key, place: place(index) })
-        .collect();
+    let stored = match Office::open(&args.office) {
+        Ok(office) => office.get("/api/keys")?,
+        // Without a database there are none in it.
+        Err(_) if configured.is_some() => Value::Null,
+        Err(failure) => return Err(failure),
+    };
+    let stored = stored["items"].as_array().cloned().unwrap_or_default();
+    let listed = configured.as_ref().map(configured::listed).unwrap_or_default();
     if args.json {
-        screen.json(&json!({"keys": keys.iter().map(Listed::json).collect::<Vec<_>>()}))?;
+        let keys: Vec<_> = listed.iter().map(configured::Listed::json).collect();
+        screen.json(&json!({"keys": keys, "stored": stored}))?;
         return Ok(Exit::Ok);
     }
-    if keys.is_empty() {
+    if listed.is_empty() && stored.is_empty() {
         screen.paragraph("", "No keys: programs on this machine call without one, nobody else does (`lockgate key new` makes keys).")?;
         return Ok(Exit::Ok);
     }
-    for listed in &keys {
-        screen.line(&styled(STRONG, &listed.key.name))?;
-        for (label, words) in listed.rows() {
-            screen.paragraph(&format!("  {label:<12}"), &words)?;
-        }
+    configured::print(&listed, screen)?;
+    if !listed.is_empty() && !stored.is_empty() {
+        screen.line("")?;
     }
-    screen.line("")?;
-    screen.paragraph(
-        "",
-        "To revoke a key, delete its entry: a running gateway refuses it as soon as the file is saved. Without the last one, \
-         programs on this machine need no key.",
-    )?;
+    for key in &stored {
+        print(key, screen)?;
+    }
     Ok(Exit::Ok)
 }
 
-/// A key as it is shown, and where its entry stands.
-struct Listed<'k> {
-    key: &'k Key,
-    place: String,
+/// Arguments of commands about one key.
+#[derive(Debug, Args)]
+pub struct OneArgs {
+    /// The key's name or id.
+    pub key: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Where the database is.
+    #[command(flatten)]
+    pub office: OfficeArgs,
 }
 
-impl Listed<'_> {
-    fn hash(&self) -> String {
-        let whole = self.key.hash.to_string();
-        whole.chars().take("blake3:".len() + SHOWN).collect()
-    }
+/// Shows a key of the database.
+pub fn show(args: &OneArgs, screen: &mut Screen) -> Result<Exit, Failure> {
+    let key = Office::open(&args.office)?.get(&path(&args.key, ""))?;
+    told(&key, args.json, screen)
+}
 
-    fn models(&self) -> Vec<String> {
-        self.key.models.iter().map(ToString::to_string).collect()
-    }
+/// Revokes a key of the database.
+pub fn revoke(args: &OneArgs, screen: &mut Screen) -> Result<Exit, Failure> {
+    let key = Office::open(&args.office)?.ask(Method::POST, &path(&args.key, "/revoke"), None)?;
+    told(&key, args.json, screen)
+}
 
-    /// Providers that it has credentials of its own for.
-    fn credentials(&self) -> Vec<&str> {
-        self.key.credentials.keys().map(String::as_str).collect()
-    }
+/// Arguments of `lockgate key rotate`.
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    /// The key.
+    #[command(flatten)]
+    pub one: OneArgs,
+    /// How long the old key still works (`30s`, `10m`, `24h`, `7d`).
+    #[arg(long, default_value = "24h", value_name = "TIME")]
+    pub overlap: String,
+}
 
-    fn rows(&self) -> Vec<(&'static str, String)> {
-        let models = self.models();
-        let models = if models.is_empty() { "all".to_owned() } else { models.join(", ") };
-        let mut rows = vec![("models", models)];
-        let own = self.credentials();
-        if !own.is_empty() {
-            rows.push(("credentials", format!("its own for {}", own.join(", "))));
+/// Puts a new key in the place of one.
+pub fn rotate(args: &RotateArgs, screen: &mut Screen) -> Result<Exit, Failure> {
+    let body = json!({"overlap": args.overlap});
+    let office = Office::open(&args.one.office)?;
+    let made = office.ask(Method::POST, &path(&args.one.key, "/rotate"), Some(&body))?;
+    if args.one.json {
+        screen.json(&made)?;
+        return Ok(Exit::Ok);
+    }
+    screen.line(made["key"].as_str().unwrap_or_default())?;
+    screen.line("")?;
+    let words = format!("Shown once. The old key works for {} more.", args.overlap);
+    screen.paragraph("", &words)?;
+    Ok(Exit::Ok)
+}
+
+/// Arguments of `lockgate key set`.
+#[derive(Debug, Args)]
+pub struct SetArgs {
+    /// The key.
+    #[command(flatten)]
+    pub one: OneArgs,
+    /// The new name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What the key may do from now on; what is not given stays. `none` takes an owner, a project, an expiry or a limit away.
+    #[command(flatten)]
+    pub wish: WishArgs,
+}
+
+/// Changes a key of the database.
+pub fn set(args: &SetArgs, screen: &mut Screen) -> Result<Exit, Failure> {
+    let office = Office::open(&args.one.office)?;
+    let before = office.get(&path(&args.one.key, ""))?;
+    let mut change = args.wish.change(&before["limits"])?;
+    if let Some(name) = &args.name {
+        change["name"] = name.clone().into();
+    }
+    let key = office.ask(Method::PATCH, &path(&args.one.key, ""), Some(&change))?;
+    told(&key, args.one.json, screen)
+}
+
+fn path(key: &str, then: &str) -> String {
+    format!("/api/keys/{}{then}", utf8_percent_encode(key, NON_ALPHANUMERIC))
+}
+
+fn told(key: &Value, json: bool, screen: &mut Screen) -> Result<Exit, Failure> {
+    if json {
+        screen.json(key)?;
+    } else {
+        print(key, screen)?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// A key of the database.
+fn print(key: &Value, screen: &mut Screen) -> Result<(), Failure> {
+    screen.line(&styled(STRONG, key["name"].as_str().unwrap_or_default()))?;
+    let text = |name: &str| key[name].as_str().map(str::to_owned);
+    let list = |name: &str| {
+        let words: Vec<_> = key[name].as_array()?.iter().filter_map(Value::as_str).collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    };
+    let rows = [
+        ("state", text("state")),
+        ("key", text("prefix").map(|prefix| format!("{prefix}…"))),
+        ("id", text("id")),
+        ("owner", text("owner")),
+        ("project", text("project")),
+        ("tags", list("tags")),
+        ("role", text("role").filter(|role| role != "self")),
+        ("models", list("models").or_else(|| Some("all".to_owned()))),
+        ("providers", list("providers")),
+        ("data class", text("data_class").map(|class| format!("{class} (not enforced yet)"))),
+        ("recording", text("recording")),
+        ("limits", limits(&key["limits"])),
+        ("created", text("created")),
+        ("expires", text("expires")),
+        ("retires", text("retires")),
+        ("revoked", text("revoked")),
+        ("last used", text("used")),
+    ];
+    for (label, words) in rows {
+        if let Some(words) = words {
+            screen.paragraph(&format!("  {label:<12}"), &words)?;
         }
-        rows.push(("hash", format!("{}…", self.hash())));
-        rows.push(("entry", self.place.clone()));
-        rows
     }
-
-    fn json(&self) -> Value {
-        json!({
-            "name": self.key.name,
-            "hash_prefix": self.hash(),
-            "models": self.models(),
-            "credentials": self.credentials(),
-            "entry": self.place,
-        })
-    }
+    Ok(())
 }
 
-/// The key that belongs to these random bytes.
-pub fn from_seed(seed: &[u8; 32]) -> String {
-    let body = base62(seed, BODY);
-    let check = checksum(&body);
-    format!("lg-{body}{check}")
-}
-
-/// What the configuration stores instead of the key.
-pub fn hash(key: &str) -> String {
-    format!("blake3:{}", blake3::hash(key.as_bytes()).to_hex())
-}
-
-/// Whether this has the look of a Lockgate key but not its checksum.
-pub fn is_mistyped(key: &str) -> bool {
-    let Some(rest) = key.strip_prefix("lg-") else { return false };
-    match rest.split_at_checked(BODY) {
-        Some((body, check)) => checksum(body) != check,
-        None => true,
-    }
-}
-
-fn checksum(body: &str) -> String {
-    let digest = blake3::derive_key("lockgate 2026-11 key checksum", body.as_bytes());
-    base62(&digest[..4], CHECK)
-}
-
-/// Big-endian bytes as a base62 number of fixed width.
-fn base62(bytes: &[u8], width: usize) -> String {
-    let mut number = bytes.to_vec();
-    let mut digits = vec![b'0'; width];
-    for digit in digits.iter_mut().rev() {
-        let mut remainder = 0_u32;
-        for byte in &mut number {
-            let value = remainder * 256 + u32::from(*byte);
-            *byte = (value / 62) as u8;
-            remainder = value % 62;
-        }
-        *digit = ALPHABET[remainder as usize];
-    }
-    digits.into_iter().map(char::from).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn different_seeds_give_different_keys_of_one_shape() {
-        let zeros = from_seed(&[0; 32]);
-        let ones = from_seed(&[255; 32]);
-        assert_ne!(zeros, ones);
-        for key in [&zeros, &ones] {
-            assert_eq!(key.len(), 3 + BODY + CHECK);
-            assert!(key[3..].bytes().all(|b| b.is_ascii_alphanumeric()), "{key}");
-            assert!(!is_mistyped(key));
-        }
-        // 2^256 - 1 in base62, computed apart from this code.
-        assert!(ones.starts_with("lg-yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1"), "{ones}");
-    }
-
-    #[test]
-    fn a_changed_or_cut_key_is_noticed_and_foreign_keys_are_left_alone() {
-        let key = from_seed(&[7; 32]);
-        let swapped = format!("{}{}", &key[..10], key[10..].chars().rev().collect::<String>());
-        assert!(is_mistyped(&swapped));
-        assert!(is_mistyped(&key[..40]));
-        assert!(is_mistyped("lg-ä"));
-        assert!(!is_mistyped("sk-anything"));
-    }
+fn limits(limits: &Value) -> Option<String> {
+    let number = |name: &str, words: &str| limits[name].as_u64().map(|number| format!("{number} {words}"));
+    let cost = limits["cost_per_day_nano"].as_u64().map(|nano| format!("{} USD a day", nano as f64 / 1e9));
+    let all = [
+        number("requests_per_minute", "calls a minute"),
+        number("tokens_per_minute", "tokens a minute"),
+        number("concurrency", "at a time"),
+        cost,
+    ];
+    let all: Vec<_> = all.into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }

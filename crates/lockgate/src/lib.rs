@@ -23,3 +23,4 @@ pub mod serve;
 pub mod session;
 mod table;
 pub mod upstream;
+pub mod user;

@@ -128,19 +128,30 @@ impl Office {
     }
 }
 
-/// The database of the configuration.
-async fn shelf(args: &OfficeArgs, create: bool) -> Result<Shelf, Failure> {
+/// What the configuration says of the record, and the record's folder.
+fn record(args: &OfficeArgs) -> Result<(lockgate_config::Record, PathBuf), Failure> {
     let environment = Environment::process();
     let file = locate(args.config.as_deref(), &environment);
     let inputs = Inputs { file, environment, flags: Vec::new(), detect: false };
     let snapshot = inputs.load().map_err(|problems| {
         Failure::usage(format!("the configuration cannot be used\n{}", render_text(&problems.0).trim_end()))
     })?;
-    let settings = &snapshot.config().record;
+    let settings = snapshot.config().record.clone();
     let folder = settings.folder(&inputs.environment).ok_or_else(|| {
         Failure::unavailable("there is no HOME, so no database").hint("name a folder as `record.directory`")
     })?;
-    let place = place(settings, &folder);
+    Ok((settings, folder))
+}
+
+/// The folder of the record.
+pub(crate) fn folder(args: &OfficeArgs) -> Result<PathBuf, Failure> {
+    record(args).map(|(_, folder)| folder)
+}
+
+/// The database of the configuration.
+async fn shelf(args: &OfficeArgs, create: bool) -> Result<Shelf, Failure> {
+    let (settings, folder) = record(args)?;
+    let place = place(&settings, &folder);
     if let Place::File(file) = &place
         && !create
         && !file.exists()

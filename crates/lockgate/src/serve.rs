@@ -4,12 +4,15 @@
 //! first answer. Reloads on SIGHUP and when the file changes; a bad file keeps the last good configuration. SIGTERM
 //! and Ctrl-C let answers finish, a second one does not.
 
+mod charge;
+mod keys;
 pub(crate) mod mask;
 mod pages;
 pub(crate) mod plan;
 pub(crate) mod record;
 mod signals;
 mod summary;
+mod tell;
 
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
@@ -19,9 +22,9 @@ use std::time::Duration;
 
 use clap::Args;
 use lockgate_config::{Change, Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
-use lockgate_engine::{CallReport, Engine, Observer, Options, Outcome};
+use lockgate_engine::{Engine, Options};
 use lockgate_providers::OpenError;
-use lockgate_server::{Server, Vitals};
+use lockgate_server::{Part, Server, Vitals};
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
@@ -29,10 +32,13 @@ use tokio_util::sync::CancellationToken;
 use crate::doctor::is_lockgate;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, count};
+use charge::Charging;
+use keys::Keys;
 use mask::Masks;
 use record::Recording;
 use signals::Stop;
 pub(crate) use summary::{bare, place};
+use tell::{Listeners, Telling};
 
 /// Arguments of `lockgate serve`.
 #[derive(Debug, Default, Args)]
@@ -106,37 +112,58 @@ fn raise_descriptor_limit() {
 async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let snapshot = store.current();
     let masks = Masks::new(&snapshot);
-    start_log(&snapshot, &masks);
+    let levels = tell::start_log(&snapshot, coloured(), &masks);
     let no_signals = |error| Failure::unavailable(format!("signals cannot be received: {error}"));
     let mut told = Stop::register().map_err(no_signals)?;
     let hangup = signals::hangup().map_err(no_signals)?;
     let wanted = snapshot.config().server.listen;
     let listener = listen(wanted).await?;
     let address = listener.local_addr().unwrap_or(wanted);
-    let (engine, unopened) = Engine::new(plan::options(&snapshot), Arc::new(LogCalls));
     let recording = Recording::open(&snapshot, &store.inputs().environment, &masks).map(Arc::new);
+    let folder = snapshot.config().record.folder(&store.inputs().environment);
+    let keys = Arc::new(Keys::open(folder.as_deref().filter(|_| recording.is_some())));
+    let telling = Telling::start(store.clone(), levels, masks.clone(), recording.clone());
+    let listeners = Listeners(telling.telemetry.clone());
+    let observer = Arc::new(Charging { keys: keys.clone(), next: listeners });
+    let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
     let engine = Arc::new(match &recording {
         Some(recording) => engine.recording(recording.log()),
         None => engine,
     });
     left_out(&unopened);
-    let (access, bounds) = plan::front(&snapshot);
-    let vitals = match recording.clone() {
-        Some(recording) => Some(recording as Arc<dyn Vitals>),
+    let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
+    let record: Option<Arc<dyn Vitals>> = match recording.clone() {
+        Some(recording) => Some(recording),
         None => record::is_wanted(&snapshot).then(|| Arc::new(record::Unrecorded) as Arc<dyn Vitals>),
     };
+    let vitals =
+        record.map(|record| -> Arc<dyn Vitals> { Arc::new(Health { keys: keys.clone(), record }) });
+    let door = pages::door(&snapshot, keys.clone());
     let server = Arc::new(
         Server::new(engine.clone(), access, bounds)
             .with_vitals(vitals)
-            .with_pages(Some(Arc::new(pages::Admin::new(recording.as_deref())))),
+            .with_pages(Some(Arc::new(pages::Admin::new(recording.as_deref(), door, telling.clone())))),
     );
+    if let Some(recording) = &recording {
+        tokio::spawn(keys.clone().follow(recording.clone(), server.clone(), store.clone()));
+        if let Some(folder) = folder {
+            tokio::spawn(pages::first_user(recording.clone(), folder));
+        }
+    }
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));
     let served = server.clone();
     summary::started(screen, address, &store)?;
 
-    let reloads = Reloads { engine: engine.clone(), masks, server, store: store.clone() };
+    let reloads = Reloads {
+        engine: engine.clone(),
+        keys,
+        masks,
+        server,
+        store: store.clone(),
+        telling: telling.clone(),
+    };
     let changes = Arc::new(tokio::sync::Notify::new());
     let _watcher = watch(&store, &changes);
     let background = tokio::spawn(background(reloads, changes, hangup));
@@ -154,6 +181,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     background.abort();
     stop.cancel();
     let ended = finish(serving, &served, drain, &mut told, screen).await;
+    telling.finish().await;
     if let Some(recording) = recording {
         recording.finish().await;
     }
@@ -188,51 +216,9 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     Err(Failure::unavailable(format!("cannot listen on {address}: {error}")).hint(hint))
 }
 
-fn start_log(snapshot: &Snapshot, masks: &Masks) {
-    use lockgate_config::LogFormat;
-    let log = &snapshot.config().log;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LOCKGATE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(log.level.name()));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(masks.clone());
-    masks.tell_panics();
-    // A second start in one process (tests) keeps the first log.
-    let _ = match log.format {
-        LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text => builder.with_target(false).with_ansi(coloured()).try_init(),
-    };
-}
-
 /// Colours only for somebody who sees them and has not declined.
 fn coloured() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// Writes a line for each finished call, for those who look for a fault.
-struct LogCalls;
-
-impl Observer for LogCalls {
-    fn finished(&self, report: CallReport) {
-        let outcome = match &report.outcome {
-            Outcome::Aborted => "aborted",
-            Outcome::Complete => "complete",
-            Outcome::Failed(failure) => failure.kind.as_str(),
-        };
-        let usage = report.usage.unwrap_or_default();
-        tracing::debug!(
-            call.id = report.id,
-            call.caller = report.caller,
-            call.dialect = %report.dialect,
-            call.provider = report.provider,
-            call.model = report.model.unwrap_or(report.requested),
-            call.outcome = outcome,
-            call.request_id = report.request_id,
-            call.ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
-            call.prompt_tokens = usage.prompt(),
-            call.output_tokens = usage.output,
-            "call {} {outcome}",
-            report.id,
-        );
-    }
 }
 
 /// Asks every provider for its models, and local runtimes that do not answer at their other address as well.
@@ -268,12 +254,28 @@ fn replace(engine: &Engine, store: &Store, plan: impl Fn(&Snapshot) -> Options) 
     }
 }
 
+/// How the parts of the gateway are that may be in trouble.
+struct Health {
+    keys: Arc<Keys>,
+    record: Arc<dyn Vitals>,
+}
+
+impl Vitals for Health {
+    fn parts(&self) -> Vec<Part> {
+        let mut parts = self.record.parts();
+        parts.push(self.keys.part());
+        parts
+    }
+}
+
 /// What a reload touches.
 struct Reloads {
     engine: Arc<Engine>,
+    keys: Arc<Keys>,
     masks: Masks,
     server: Arc<Server>,
     store: Arc<Store>,
+    telling: Arc<Telling>,
 }
 
 impl Reloads {
@@ -289,9 +291,9 @@ impl Reloads {
             Ok(changed) => {
                 let snapshot = self.store.current();
                 left_out(&self.engine.replace(plan::options(&snapshot)));
-                let (access, bounds) = plan::front(&snapshot);
-                self.server.replace(access, bounds);
+                self.keys.apply(&self.server, &self.store);
                 self.masks.reload(&snapshot);
+                self.telling.reload(&snapshot);
                 for path in changed.needs_restart() {
                     tracing::warn!("{path} has changed and needs a restart");
                 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// The crates of ours that a crate may use. A new edge needs an ADR (docs/adr/0001-crates-and-edges.md).
-const EDGES: [(&str, &[&str]); 17] = [
+const EDGES: [(&str, &[&str]); 18] = [
     (
         "lockgate",
         &[
@@ -26,15 +26,16 @@ const EDGES: [(&str, &[&str]); 17] = [
             "session",
             "store",
             "store-sql",
+            "telemetry",
             "testkit",
             "wire",
         ],
     ),
-    ("lockgate-admin", &["core", "history", "ledger", "store"]),
-    ("lockgate-bench", &[]),
+    ("lockgate-admin", &["core", "history", "ledger", "store", "telemetry"]),
+    ("lockgate-bench", &["core", "store", "store-sql"]),
     ("lockgate-config", &["core", "providers"]),
     ("lockgate-core", &[]),
-    ("lockgate-engine", &["core", "providers", "recorder", "wire"]),
+    ("lockgate-engine", &["core", "ledger", "providers", "recorder", "wire"]),
     ("lockgate-fuzz", &["config", "core", "providers", "wire"]),
     ("lockgate-history", &["core", "ledger", "session", "store", "wire"]),
     ("lockgate-ledger", &["core"]),
@@ -45,6 +46,7 @@ const EDGES: [(&str, &[&str]); 17] = [
     ("lockgate-session", &["core"]),
     ("lockgate-store", &["core"]),
     ("lockgate-store-sql", &["core", "store"]),
+    ("lockgate-telemetry", &["core", "engine", "ledger", "session"]),
     ("lockgate-testkit", &[]),
     ("lockgate-wire", &["core"]),
 ];

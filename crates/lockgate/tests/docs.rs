@@ -16,7 +16,11 @@ use lockgate_config::{Environment, Inputs, render_text};
 use lockgate_testkit::Script;
 
 /// Top-level sections of a configuration.
-const SECTIONS: [&str; 6] = ["conversion", "keys", "log", "models", "providers", "server"];
+const SECTIONS: [&str; 10] =
+    ["admin", "conversion", "keys", "log", "metrics", "models", "providers", "server", "telemetry", "webhooks"];
+
+/// A secret of the form that webhooks have.
+const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -205,7 +209,8 @@ fn check_config(text: &str) -> Result<(), String> {
     let file = folder.path().join("lockgate.yaml");
     fs::write(&file, text).unwrap();
     let variables = text.split("${").skip(1).filter_map(|rest| rest.split(['}', ':']).next());
-    let environment: Environment = variables.map(|name| (name, "set")).collect();
+    let value = |name| if name == "WEBHOOK_SECRET" { WEBHOOK_SECRET } else { "set" };
+    let environment: Environment = variables.map(|name| (name, value(name))).collect();
     let inputs = Inputs { file: Some(file), environment, flags: Vec::new(), detect: true };
     let problems: Vec<_> = inputs.check().into_iter().filter(lockgate_config::Problem::is_error).collect();
     if problems.is_empty() { Ok(()) } else { Err(render_text(&problems)) }

@@ -54,6 +54,12 @@ pub struct Opened {
     pub operation: Operation,
     /// Path and query.
     pub path: String,
+    /// What the key is used for.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Who the key belongs to.
+    #[serde(default)]
+    pub user: Option<String>,
 }
 
 /// A try went out to a provider.

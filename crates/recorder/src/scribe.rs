@@ -264,6 +264,7 @@ impl Work {
             | Error::Rope(_)
             | Error::Schema { .. }
             | Error::Slow(_)
+            | Error::Taken { .. }
             | Error::Unavailable(_) => return Fate::Held(error.to_string()),
         };
         match self.quarantine(refused, &error.to_string()) {

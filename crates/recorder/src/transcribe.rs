@@ -176,7 +176,8 @@ impl Transcriber {
             price_version: cost.map(|_| self.prices.version()),
             principal: Principal {
                 key: opened.and_then(|opened| opened.key.clone()),
-                ..Principal::default()
+                project: opened.and_then(|opened| opened.project.clone()),
+                user: opened.and_then(|opened| opened.user.clone()),
             },
             recording: match opened.map_or(Mode::default(), |opened| opened.mode) {
                 Mode::Full => Recording::Full,

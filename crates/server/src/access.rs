@@ -4,23 +4,24 @@
 //! call, but no web page may: requests that a browser makes for another origin, or under a foreign host name, are
 //! refused. Chooses no provider.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, header};
 use lockgate_core::{ErrorKind, Failure, Secret};
-use lockgate_engine::{Caller, Grant};
+use lockgate_engine::Caller;
 use lockgate_providers::Credential;
 
-/// The keys of this gateway, by their hash.
-pub type KeyRing = HashMap<[u8; 32], Arc<Grant>>;
+use crate::ring::{KeyRing, KnownKey};
 
 /// Who may call.
 #[derive(Debug, Default)]
 pub struct Access {
     keys: KeyRing,
     origins: Vec<String>,
+    /// Whether there may be keys that are not known here yet.
+    pending: bool,
+    required: bool,
 }
 
 /// What clients send that have no credential: words from the documentation of servers that need none, in lower case
@@ -53,7 +54,14 @@ const PLACEHOLDERS: [&str; 22] = [
 impl Access {
     /// Access by these keys; without any, from this machine only.
     pub fn new(keys: KeyRing) -> Self {
-        Self { keys, origins: Vec::new() }
+        Self { keys, ..Self::default() }
+    }
+
+    /// The same, and with `required` nobody without a key; with `pending` there may be keys that are not known yet, so that an unknown one
+    /// is not called wrong.
+    #[must_use]
+    pub fn with_keys_elsewhere(self, required: bool, pending: bool) -> Self {
+        Self { pending, required, ..self }
     }
 
     /// The same for pages of these origins as well, as far as browsers are concerned: they need a key like everybody.
@@ -77,18 +85,22 @@ impl Access {
         headers: &HeaderMap,
         query_key: Option<&str>,
     ) -> Result<Caller, Failure> {
-        let keyless = self.keys.is_empty();
+        let keyless = self.keys.is_empty() && !self.required;
         if keyless {
             from_this_machine(peer, headers)?;
         }
         let mut caller = Caller { grant: None, keyless, own: None, own_anthropic: None };
-        let mut unknown = false;
+        let mut wrong = None;
         for shown in shown(headers, query_key) {
-            match self.keys.get(blake3::hash(shown.text.as_bytes()).as_bytes()) {
-                Some(known) => caller.grant = Some(known.clone()),
+            match self.keys.get(blake3::hash(shown.text.as_bytes()).as_bytes()).map(KnownKey::grant) {
+                Some(Ok(grant)) => caller.grant = Some(grant),
                 // Nobody but this gateway can have made it: it is wrong here, and nobody else's business.
-                None if shown.place == Place::Ours && !keyless => return Err(unknown_key()),
-                None if shown.place == Place::Ours || shown.text.starts_with("lg-") => unknown = true,
+                Some(Err(over)) if shown.place == Place::Ours => return Err(over),
+                Some(Err(over)) => wrong = Some(over),
+                None if shown.place == Place::Ours && !keyless => return Err(self.unknown_key()),
+                None if shown.place == Place::Ours || shown.text.starts_with("lg-") => {
+                    wrong = wrong.or_else(|| Some(self.unknown_key()));
+                }
                 None if is_placeholder(shown.text) => {}
                 None if shown.place == Place::Anthropic => caller.own_anthropic = Some(shown.credential()),
                 None if caller.own.is_none() => caller.own = Some(shown.credential()),
@@ -96,8 +108,8 @@ impl Access {
             }
         }
         let empty_override = headers.get("x-anthropic-api-key").is_some_and(http::HeaderValue::is_empty);
-        if unknown && !keyless && caller.grant.is_none() {
-            return Err(unknown_key());
+        if let Some(failure) = wrong.filter(|_| !keyless && caller.grant.is_none()) {
+            return Err(failure);
         }
         if empty_override || !(caller.is_trusted() || caller.has_own()) {
             return Err(Failure::new(
@@ -107,14 +119,22 @@ impl Access {
         }
         Ok(caller)
     }
-}
 
-fn unknown_key() -> Failure {
-    Failure::new(
-        ErrorKind::Unauthenticated,
-        "this key of the gateway is not known here: it was mistyped, or taken out of the configuration; \
-         `lockgate key new` makes another",
-    )
+    fn unknown_key(&self) -> Failure {
+        if self.pending {
+            // Clients give up on a 401; this is not their fault, and passes.
+            let words = "the keys in the database are not known here yet: it cannot be reached; try again in a moment";
+            return Failure {
+                retry_after: Some(Duration::from_secs(1)),
+                ..Failure::new(ErrorKind::Overloaded, words)
+            };
+        }
+        Failure::new(
+            ErrorKind::Unauthenticated,
+            "this key of the gateway is not known here: it was mistyped, or taken out of the configuration; \
+             `lockgate key new` makes another",
+        )
+    }
 }
 
 /// Where a client showed a credential.
@@ -204,8 +224,13 @@ fn is_local_host(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
     use http::{HeaderName, HeaderValue};
+    use lockgate_engine::Grant;
+
+    use super::*;
+    use crate::ring::{Ending, Why};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
@@ -214,9 +239,14 @@ mod tests {
             .collect()
     }
 
-    fn ring(key: &str) -> Access {
+    fn known(key: &str, ends: Option<Ending>) -> KeyRing {
         let grant = Arc::new(Grant { name: "alice".into(), ..Grant::default() });
-        Access::new(HashMap::from([(*blake3::hash(key.as_bytes()).as_bytes(), grant)]))
+        let known = KnownKey { ends, ..KnownKey::from(grant) };
+        KeyRing::from([(*blake3::hash(key.as_bytes()).as_bytes(), known)])
+    }
+
+    fn ring(key: &str) -> Access {
+        Access::new(known(key, None))
     }
 
     const HERE: &str = "127.0.0.1:9";
@@ -266,6 +296,43 @@ mod tests {
             .caller(HERE.parse().unwrap(), &headers(&[("x-lockgate-key", "anything at all")]), None)
             .unwrap();
         assert!(caller.keyless && !caller.has_own(), "{caller:?}");
+    }
+
+    /// A key that is over is refused with the reason, and never taken for somebody else's credential.
+    #[test]
+    fn a_key_that_is_over_is_refused_and_the_words_say_why() {
+        let long_ago = 1_700_000_000_000_000;
+        for (why, words) in [
+            (Why::Closed, "is closed"),
+            (Why::Expired, "expired at 2023-11-14T22:13:20Z"),
+            (Why::Replaced, "was replaced"),
+            (Why::Revoked, "was revoked at 2023-11-14T22:13:20Z"),
+        ] {
+            let access = Access::new(known("lg-one", Some(Ending { at_us: long_ago, why })));
+            for pairs in [
+                &[("x-api-key", "lg-one")][..],
+                &[("x-lockgate-key", "lg-one"), ("authorization", "Bearer sk-own")],
+                &[("x-api-key", "lg-one"), ("authorization", "Bearer sk-own")],
+            ] {
+                let refused = access.caller(HERE.parse().unwrap(), &headers(pairs), None).unwrap_err();
+                assert_eq!(refused.kind, ErrorKind::Unauthenticated);
+                assert!(refused.message.contains(words), "{}", refused.message);
+            }
+        }
+        let ahead = Access::new(known("lg-one", Some(Ending { at_us: i64::MAX, why: Why::Expired })));
+        assert!(ahead.caller(HERE.parse().unwrap(), &headers(&[("x-api-key", "lg-one")]), None).is_ok());
+    }
+
+    /// Database trouble is never a 401.
+    #[test]
+    fn a_key_that_may_be_in_a_database_that_is_away_is_asked_to_come_again() {
+        let access = ring("lg-one").with_keys_elsewhere(false, true);
+        let refused =
+            access.caller(AWAY.parse().unwrap(), &headers(&[("x-api-key", "lg-two")]), None).unwrap_err();
+        assert_eq!((refused.status(), refused.retry_after.is_some()), (503, true));
+        let required = Access::default().with_keys_elsewhere(true, false);
+        let refused = required.caller(HERE.parse().unwrap(), &headers(&[]), None).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Unauthenticated);
     }
 
     #[test]

@@ -8,13 +8,15 @@ mod access;
 mod collect;
 mod cors;
 mod health;
+mod ring;
 mod route;
 mod serve;
 mod service;
 mod stall;
 
-pub use access::{Access, KeyRing};
+pub use access::Access;
 pub use health::{Part, Vitals};
+pub use ring::{Ending, KeyRing, KnownKey, Why};
 pub use route::{Action, Route, route};
 pub use serve::serve;
 pub use service::{Bounds, PageAnswer, Pages, Server};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::bound::id;
 use crate::client::ClientKind;
 use crate::derive::derived;
-use crate::facts::Facts;
+use crate::facts::{Facts, HeaderLookup};
 use crate::history::History;
 
 /// A session, and how it is known.
@@ -59,6 +59,12 @@ const HEADERS: [&str; 8] = [
     "conversation-id",
     "conversation_id",
 ];
+
+/// The session that the headers of a call name; most calls say it there, and the rest takes a look at the body.
+pub fn named(headers: &dyn HeaderLookup) -> Option<String> {
+    let explicit = headers.header("x-session-id").and_then(id);
+    explicit.or_else(|| HEADERS.iter().find_map(|name| headers.header(name).and_then(id)))
+}
 
 pub(crate) fn session(facts: &Facts<'_>, client: ClientKind, history: Option<&History<'_>>) -> SessionId {
     if let Some(value) = facts.headers.header("x-session-id").and_then(id) {

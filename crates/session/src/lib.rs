@@ -29,7 +29,7 @@ pub use facts::{Facts, HeaderLookup, Members};
 pub use history::TurnKind;
 pub use housekeeping::Housekeeping;
 pub use identity::{Identity, identify};
-pub use ids::{SessionId, SessionSource};
+pub use ids::{SessionId, SessionSource, named};
 pub use lineage::{Lineage, Step};
 pub use messages::Messages;
 pub use title::title;

@@ -1,9 +1,10 @@
 //! SQLite and PostgreSQL behind the traits of `store`. The only crate that knows SQL.
 //!
-//! [`Database::open`] connects, brings the schema up to date and gives an object that implements `Records`, `Calls`, `Sessions` and
-//! `Purge`. Statements are written once for both databases (`driver`); what differs stands where it is used. Writers and
-//! readers have pools of their own, so that a long search never delays a batch.
+//! [`Database::open`] connects, brings the schema up to date and gives an object that implements `Records`, `Calls`, `Sessions`,
+//! `Purge`, `Stats` and the traits of `store::access`. Statements are written once for both databases (`driver`); what differs stands
+//! where it is used. Writers and readers have pools of their own, so that a long search never delays a batch.
 
+mod access;
 mod calls;
 mod columns;
 mod conditions;
@@ -16,6 +17,7 @@ mod options;
 mod purge;
 mod sessions;
 mod squeeze;
+mod stats;
 mod walk;
 mod write;
 

@@ -6,12 +6,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
+use lockgate_store::stats::zone::slot_of;
 use lockgate_store::{Error, Extent, PieceHash, Purge, Purged, Selection, rope};
 
 use crate::Database;
 use crate::driver::{Flavour, Sql, Tx, Value};
 use crate::fault::Fault;
 use crate::squeeze::unsqueeze;
+use crate::stats::mark;
 use crate::write::hash_of;
 
 /// Calls that one transaction deletes.
@@ -63,15 +65,16 @@ impl Database {
     /// One transaction: the first calls of the selection.
     async fn delete_some(&self, what: &Selection, extent: Extent) -> Result<(u64, u64), Fault> {
         let mut tx = self.writers.write().await?;
-        let mut sql = Sql::new("SELECT c.seq, c.session FROM calls c WHERE ");
+        let mut sql = Sql::new("SELECT c.seq, c.session, c.started_us FROM calls c WHERE ");
         selected(&mut sql, what, extent);
         let rows = tx.rows(sql.add(" ORDER BY c.seq LIMIT ").arg(CALLS).take()).await?;
         let mut calls = Vec::with_capacity(rows.len());
-        let mut sessions = BTreeSet::new();
+        let (mut sessions, mut slots) = (BTreeSet::new(), BTreeSet::new());
         for row in &rows {
             let mut from = row.reader();
             calls.push(from.int()?);
             sessions.extend(from.int_or_none()?);
+            slots.insert(slot_of(from.int()?));
         }
         if calls.is_empty() {
             return Ok((0, 0));
@@ -82,6 +85,7 @@ impl Database {
         if extent == Extent::Everything {
             delete_in(&mut tx, "call_details", "call", calls.iter().copied()).await?;
             delete_in(&mut tx, "calls", "seq", calls.iter().copied()).await?;
+            mark(&mut tx, &slots).await?;
         }
         for session in sessions {
             emptied += delete_if_empty(&mut tx, session, extent).await?;

@@ -154,11 +154,17 @@ fn having_calls(sql: &mut Sql, flavour: Flavour, filter: &Filter) {
 }
 
 fn exists(sql: &mut Sql, flavour: Flavour, filter: &Filter) {
-    if *filter != Filter::default() {
-        sql.add(" AND EXISTS (SELECT 1 FROM calls c WHERE c.session = s.seq");
-        conditions::add(sql, flavour, filter);
-        sql.add(")");
+    if *filter == Filter::default() {
+        return;
     }
+    // An index leads to the few calls of a key or a user; anything else is looked for in the calls of each session.
+    if filter.key.is_some() || filter.user.is_some() {
+        sql.add(" AND s.seq IN (SELECT c.session FROM calls c WHERE c.session IS NOT NULL");
+    } else {
+        sql.add(" AND EXISTS (SELECT 1 FROM calls c WHERE c.session = s.seq");
+    }
+    conditions::add(sql, flavour, filter);
+    sql.add(")");
 }
 
 fn session_of(row: &Row) -> Result<(i64, Session), Fault> {

@@ -15,6 +15,7 @@ use crate::driver::{Flavour, Row, Sql, Tx, Value};
 use crate::fault::Fault;
 use crate::insert::{Into, insert};
 use crate::squeeze::squeeze;
+use crate::stats::{mark, slot_of_record};
 
 /// Pieces that one statement looks for.
 const NEEDED: usize = 64;
@@ -120,6 +121,7 @@ async fn write(tx: &mut Tx, batch: &[Record]) -> Result<Written, Fault> {
     insert_pieces(tx, &fresh).await?;
     check_pieces(tx, &fresh).await?;
     insert_texts(tx, &fresh).await?;
+    mark(tx, &fresh.iter().map(|one| slot_of_record(one.record)).collect()).await?;
     Ok(Written { calls: fresh.len(), repeated: batch.len() - fresh.len() })
 }
 

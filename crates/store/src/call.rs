@@ -167,11 +167,10 @@ pub struct CallError {
 
 /// Declares an enum that is stored as a word.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[doc = $text:literal])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+        pub enum $name { $($(#[doc = $text])* #[serde(rename = $word)] $variant),+ }
 
         impl $name {
             /// Every one.
@@ -180,6 +179,11 @@ macro_rules! words {
             /// The word that is stored.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
+            }
+
+            /// What it means: the sentences that stand beside it in the code.
+            pub fn doc(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($text),*).trim_start()),+ }
             }
 
             /// The one that a stored word stands for.

@@ -40,6 +40,14 @@ pub enum Error {
     /// It took too long.
     #[error("the database took too long: {0}")]
     Slow(String),
+    /// Something of this name is there already.
+    #[error("there is another {what} `{name}` already")]
+    Taken {
+        /// The name.
+        name: String,
+        /// What has it.
+        what: &'static str,
+    },
     /// The database cannot be reached or failed.
     #[error("the database is not available: {0}")]
     Unavailable(String),
@@ -63,6 +71,7 @@ impl Error {
             | Self::Refused { .. }
             | Self::Rope(_)
             | Self::Schema { .. }
+            | Self::Taken { .. }
             | Self::Unwoven { .. } => false,
         }
     }
@@ -76,6 +85,7 @@ impl Error {
             Self::Refused { .. } => "refused",
             Self::Schema { .. } => "schema",
             Self::Slow(_) => "slow",
+            Self::Taken { .. } => "taken",
             Self::Unavailable(_) => "unavailable",
             Self::Unwoven { .. } => "unwoven",
         }

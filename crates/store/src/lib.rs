@@ -1,9 +1,10 @@
 //! What is recorded, and the traits by which it is written and read. Knows no database.
 //!
 //! A call becomes a [`Record`]: its row ([`Call`]), details, bodies as ropes over shared pieces ([`rope`]), texts for
-//! search ([`words`]). [`Records`] takes it; [`Calls`] and [`Sessions`] give it back; [`Purge`] deletes. `store-sql` implements
-//! them for databases, [`memory`] for tests.
+//! search ([`words`]). [`Records`] takes it; [`Calls`] and [`Sessions`] give it back; [`Purge`] deletes; [`stats`] counts. `store-sql` implements
+//! them for databases, [`memory`] for tests. Who may do what is in [`access`].
 
+pub mod access;
 pub mod body;
 mod call;
 mod encoded;
@@ -13,6 +14,7 @@ pub mod memory;
 mod record;
 pub mod rope;
 mod session;
+pub mod stats;
 mod traits;
 pub mod words;
 

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use crate::access::{Audit, Keys, Logins, Ring, Users};
 use crate::body::Body;
 use crate::call::{Call, Scope};
 use crate::error::Error;
@@ -15,11 +16,12 @@ use crate::filter::{Filter, Page, PageRequest};
 use crate::record::{Details, Record};
 use crate::rope::PieceHash;
 use crate::session::{Session, SessionOrder};
+use crate::stats::Stats;
 
 /// All of it at once, for those who look at and change what is stored.
-pub trait Store: Calls + Purge + Records + Sessions {}
+pub trait Store: Calls + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users {}
 
-impl<T: Calls + Purge + Records + Sessions> Store for T {}
+impl<T: Calls + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users> Store for T {}
 
 /// Writes calls.
 #[async_trait]

@@ -51,7 +51,7 @@ impl Api {
         path: &str,
         body: Option<Value>,
     ) -> Told {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
         if let Some(who) = who {
             request = request.extension(who);
         }

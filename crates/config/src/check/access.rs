@@ -18,9 +18,10 @@ impl Checker<'_> {
         let listen = Path::of(["server", "listen"]);
         let keyless = self.tree.child("keys").is_none_or(|keys| keys.items().is_empty());
         let address = self.config.server.listen;
+        let keyless = keyless && !self.config.server.require_key;
         if keyless && !address.ip().is_loopback() && !self.is_malformed(&Path::of(["keys"])) {
             let message = format!(
-                "`{address}` can be reached from outside, but there are no `keys`; add one or listen on 127.0.0.1"
+                "`{address}` can be reached from outside, but there are no `keys`; add one, set `server.require_key`, or listen on 127.0.0.1"
             );
             self.report(Code::PublicBind, &listen, message);
         }
@@ -40,6 +41,7 @@ impl Checker<'_> {
                     self.report(Code::DuplicateCaller, &path.key(field), message);
                 }
             }
+            self.key_providers(key, &path);
             for entry in key.child("credentials").map_or(&[][..], Node::entries) {
                 if self.tree.child("providers").and_then(|all| all.child(&entry.key)).is_none() {
                     let suggestion = suggest::nearest(&entry.key, self.provider_ids()).map(str::to_owned);
@@ -48,6 +50,21 @@ impl Checker<'_> {
                     self.report_key(Code::KeyCredential, &path, message).suggestion = suggestion;
                 }
             }
+        }
+    }
+
+    /// Providers that keys may use. One that is neither here nor known at all is a slip.
+    fn key_providers(&mut self, key: &Node, path: &Path) {
+        for (index, allowed) in key.child("providers").map_or(&[][..], Node::items).iter().enumerate() {
+            let Some(id) = allowed.text() else { continue };
+            let known = lockgate_providers::known_ids().any(|known| known == id);
+            if known || self.provider_ids().contains(&id) {
+                continue;
+            }
+            let suggestion = suggest::nearest(id, self.provider_ids()).map(str::to_owned);
+            let message = format!("there is no provider `{id}`");
+            self.report(Code::AbsentProvider, &path.key("providers").index(index), message).suggestion =
+                suggestion;
         }
     }
 

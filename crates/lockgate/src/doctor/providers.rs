@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lockgate_config::{Presence, Provider, Store};
 use lockgate_core::ErrorKind;
-use lockgate_engine::{CallReport, Engine, Observer, ProviderStatus};
+use lockgate_engine::{Engine, Observer, ProviderStatus};
 
 use super::PATIENCE;
 use super::finding::{Area, Check, Level};
@@ -16,9 +16,7 @@ const CLOCK_S: u64 = 60;
 
 struct Nobody;
 
-impl Observer for Nobody {
-    fn finished(&self, _report: CallReport) {}
-}
+impl Observer for Nobody {}
 
 /// Asks everybody, side by side.
 pub(super) async fn check(store: &Store) -> Vec<Check> {

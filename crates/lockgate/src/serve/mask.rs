@@ -2,13 +2,13 @@
 //!
 //! Knows the secrets of the configuration in force. Made when it is needed first, since that takes milliseconds.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockgate_config::Snapshot;
 use lockgate_core::Secret;
 use lockgate_redact::{Known, Level, Options, Redactor};
-use tracing_subscriber::fmt::MakeWriter;
 
 /// What masks secrets. Clones share everything.
 #[derive(Clone)]
@@ -57,13 +57,21 @@ impl Masks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Standard error, behind the masks.
+    pub(crate) fn stderr(&self) -> Masked {
+        Masked(self.redactor())
+    }
+
     /// Panics are told like everything else: masked, in the log.
     pub(crate) fn tell_panics(&self) {
         let masks = self.clone();
         std::panic::set_hook(Box::new(move |panic| {
-            let words = format!("a fault of Lockgate: {panic}\n");
-            let _ = masks.make_writer().write_all(words.as_bytes());
+            let _ = io::stderr().write_all(&masks.told(panic));
         }));
+    }
+
+    fn told(&self, panic: &impl Display) -> Vec<u8> {
+        self.redactor().redact_bytes(format!("a fault of Lockgate: {panic}\n").as_bytes()).into_owned()
     }
 }
 
@@ -79,14 +87,6 @@ impl Write for Masked {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
-    }
-}
-
-impl<'w> MakeWriter<'w> for Masks {
-    type Writer = Masked;
-
-    fn make_writer(&'w self) -> Masked {
-        Masked(self.redactor())
     }
 }
 
@@ -106,6 +106,12 @@ fn known(snapshot: &Snapshot) -> Vec<Known> {
             known.push(Known { name: provider.clone(), secret: secret.clone() });
         }
     }
+    for secret in config.telemetry.otlp.headers.values() {
+        known.push(Known { name: "collector".to_owned(), secret: secret.clone() });
+    }
+    for webhook in &config.webhooks {
+        known.push(Known { name: "webhook".to_owned(), secret: webhook.secret.clone() });
+    }
     if let Some(database) = &config.record.database {
         let url = url::Url::parse(database.expose()).ok();
         let password =
@@ -115,4 +121,25 @@ fn known(snapshot: &Snapshot) -> Vec<Known> {
         }
     }
     known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 003-5.
+    #[test]
+    fn a_panic_is_told_without_the_secret_in_its_message() {
+        let masks = Masks(Arc::new(Mutex::new(State { key: [1; 32], known: Vec::new(), redactor: None })));
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let (own, kept) = (masks, told.clone());
+        std::panic::set_hook(Box::new(move |panic| kept.lock().unwrap().extend(own.told(panic))));
+        let secret = format!("ghp_{}", "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3z0A");
+        let words = secret.clone();
+        let ended = std::panic::catch_unwind(move || panic!("there is no place for {words}"));
+        let _ = std::panic::take_hook();
+        let told = String::from_utf8(told.lock().unwrap().clone()).unwrap();
+        assert!(ended.is_err() && told.contains("there is no place for «redacted:github-token:"), "{told}");
+        assert!(!told.contains(&secret), "{told}");
+    }
 }

@@ -1,36 +1,90 @@
-//! Puts the admin API behind the server's door: hands requests to its router and its answers back.
+//! Puts the admin API and `/metrics` behind the server's door: hands requests over and answers back.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http::Request;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use lockgate_admin::App;
+use lockgate_admin::{App, DoorOptions, FIRST_USER, NoFirstUser, SECRET_FILE};
+use lockgate_config::Snapshot;
 use lockgate_engine::AnswerBody;
 use lockgate_server::{PageAnswer, Pages};
 use tower::ServiceExt as _;
 
+use super::keys::Keys;
 use super::record::Recording;
+use super::tell::Telling;
+
+/// Where metrics are.
+const METRICS: &str = "/metrics";
 
 /// The admin API of this gateway.
-pub(super) struct Admin(axum::Router);
+pub(super) struct Admin {
+    router: axum::Router,
+    telling: Arc<Telling>,
+}
 
 impl Admin {
-    /// Over what is recorded, if anything is.
-    pub(super) fn new(recording: Option<&Recording>) -> Self {
-        let shelf = recording.map(Recording::shelf).unwrap_or_default();
-        Self(lockgate_admin::router(App::new(shelf)))
+    /// Over what is recorded, if anything is, and what is told.
+    pub(super) fn new(recording: Option<&Recording>, door: DoorOptions, telling: Arc<Telling>) -> Self {
+        let app = App::new(recording.map(Recording::shelf).unwrap_or_default())
+            .with_door(door)
+            .running(telling.telemetry.feed().clone(), telling.levels.clone());
+        Self { router: lockgate_admin::router(app), telling }
     }
 }
 
+/// Who is let in, by the configuration and the keys that are known.
+pub(super) fn door(snapshot: &Snapshot, keys: Arc<Keys>) -> DoorOptions {
+    let admin = &snapshot.config().admin;
+    DoorOptions {
+        holders: Some(keys),
+        hosts: admin.hosts.clone(),
+        idle: Duration::from_mins(admin.idle_minutes),
+        lifetime: Duration::from_hours(admin.login_hours),
+    }
+}
+
+/// Makes the first user once the database is open.
+pub(super) async fn first_user(recording: Arc<Recording>, folder: PathBuf) {
+    let shelf = recording.shelf();
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        let Some(store) = shelf.get() else { continue };
+        match lockgate_admin::first_start(store.as_ref(), &folder).await {
+            Ok(true) => {
+                let file = folder.join(SECRET_FILE);
+                tracing::info!(file = %file.display(), "the user `{FIRST_USER}` was made; its password is in this file");
+                return;
+            }
+            Ok(false) => return,
+            Err(error @ NoFirstUser::Store(_)) => tracing::debug!(%error, "the first user has to wait"),
+            Err(error) => {
+                return tracing::error!(%error, "there is no first user; `lockgate admin reset-secret` makes one");
+            }
+        }
+    }
+}
+
+/// Between two looks whether the database is open.
+const LOOK: Duration = Duration::from_millis(250);
+
 impl Pages for Admin {
     fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> PageAnswer {
-        let router = self.0.clone();
+        if request.uri().path() == METRICS {
+            let answer = self.telling.metrics(peer, request.method(), request.headers());
+            return Box::pin(std::future::ready(answer));
+        }
+        let router = self.router.clone();
         Box::pin(async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
@@ -40,7 +94,7 @@ impl Pages for Admin {
     }
 
     fn owns(&self, path: &str) -> bool {
-        lockgate_admin::owns(path)
+        path == METRICS || lockgate_admin::owns(path)
     }
 }
 

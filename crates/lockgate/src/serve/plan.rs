@@ -1,14 +1,13 @@
 //! From the configuration to what engine and server are told. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_config::{Presence, RecordMode, Snapshot};
-use lockgate_engine::{Engine, Grant, Options};
+use lockgate_engine::{Engine, Options};
 use lockgate_providers::Settings;
 use lockgate_recorder::Mode;
-use lockgate_server::{Access, Bounds, KeyRing};
+use lockgate_server::Bounds;
 use lockgate_wire::EnvelopeLimits;
 
 /// What the engine is told.
@@ -53,7 +52,7 @@ pub(crate) fn options(snapshot: &Snapshot) -> Options {
     }
 }
 
-fn recording(mode: RecordMode) -> Mode {
+pub(crate) fn recording(mode: RecordMode) -> Mode {
     match mode {
         RecordMode::Full => Mode::Full,
         RecordMode::Metadata => Mode::Metadata,
@@ -82,27 +81,16 @@ pub(crate) fn moved(engine: &Engine, snapshot: &Snapshot) -> Option<Options> {
     any.then_some(options)
 }
 
-/// What the server is told.
-pub(crate) fn front(snapshot: &Snapshot) -> (Access, Bounds) {
+/// The bounds on requests.
+pub(crate) fn bounds(snapshot: &Snapshot) -> Bounds {
     let config = snapshot.config();
-    let mut ring = KeyRing::new();
-    for key in &config.keys {
-        let grant = Grant {
-            credentials: key.credentials.clone(),
-            models: key.models.clone(),
-            name: key.name.clone(),
-            recording: key.record.map(recording),
-        };
-        ring.insert(*key.hash.bytes(), Arc::new(grant));
-    }
     let (limits, slow) = (&config.server.limits, &config.server.slow_client);
-    let bounds = Bounds {
+    Bounds {
         body: limits.body_bytes,
         body_idle: Duration::from_millis(slow.body_idle_ms),
         head: Duration::from_millis(slow.head_ms),
         header_bytes: limits.header_bytes,
         headers: limits.headers,
         write_idle: Duration::from_millis(slow.write_idle_ms),
-    };
-    (Access::new(ring).with_origins(config.server.cors_origins.clone()), bounds)
+    }
 }

@@ -52,6 +52,11 @@ impl Stream {
         Self::post_with(address, path, body, "")
     }
 
+    /// With a key of the gateway.
+    pub(crate) fn post_as(key: &str, address: SocketAddr, path: &str, body: &Value) -> Self {
+        Self::post_with(address, path, body, &format!("authorization: Bearer {key}\r\n")).unwrap()
+    }
+
     /// The same with more header lines, each with its end.
     pub(crate) fn post_with(address: SocketAddr, path: &str, body: &Value, more: &str) -> io::Result<Self> {
         let body = body.to_string();
@@ -64,10 +69,10 @@ impl Stream {
     }
 
     /// Sends a request as it is.
-    pub(crate) fn send(address: SocketAddr, request: &[u8]) -> io::Result<Self> {
+    pub(crate) fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> io::Result<Self> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        stream.write_all(request)?;
+        stream.write_all(request.as_ref())?;
         Ok(Self { stream, read: Vec::new() })
     }
 
@@ -103,4 +108,38 @@ pub(crate) fn post_as(key: &str, address: SocketAddr, path: &str, body: &Value) 
 
 pub(crate) fn post(address: SocketAddr, path: &str, body: &Value) -> Answer {
     Stream::post(address, path, body).unwrap().end().unwrap()
+}
+
+/// Any request, with these header lines.
+pub(crate) fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    lines: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+    if !lines.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        head.push_str(&format!("host: {address}\r\n"));
+    }
+    for (name, value) in lines {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !lines.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) && !body.is_empty() {
+        head.push_str("content-type: application/json\r\n");
+    }
+    Stream::send(address, &format!("{head}content-length: {}\r\n\r\n{body}", body.len()))
+        .unwrap()
+        .end()
+        .unwrap()
+}
+
+impl Answer {
+    /// The JSON of the body, sent whole or in chunks.
+    pub(crate) fn json(&self) -> Value {
+        let body = self.text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let (from, to) = (body.find('{'), body.rfind('}'));
+        let json = from.zip(to).map_or("null", |(from, to)| &body[from..=to]);
+        serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
 }

@@ -21,6 +21,12 @@ mod held;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod login;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 #[expect(dead_code, reason = "the server of the storage tests, of which these tests need less")]
@@ -33,8 +39,12 @@ mod record;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod start;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod telemetry;

@@ -64,6 +64,8 @@ fn opened() -> Opened {
         mode: Mode::Redacted,
         operation: Operation::Generate,
         path: "/v1/chat/completions".into(),
+        project: None,
+        user: None,
     }
 }
 

@@ -51,6 +51,8 @@ impl Desk {
             mode: Mode::Redacted,
             operation: Operation::Generate,
             path: "/v1/chat/completions".into(),
+            project: None,
+            user: None,
         };
         let request = format!(
             r#"{{"model":"m","messages":[{{"role":"user","content":"{}"}}]}}"#,

@@ -53,6 +53,8 @@ fn opened(headers: &[(&str, &str)]) -> Entry {
         mode: Mode::Redacted,
         operation: Operation::Generate,
         path: "/v1/messages".into(),
+        project: Some("gate".to_owned()),
+        user: Some("ann".to_owned()),
     })
 }
 
@@ -112,6 +114,10 @@ fn a_call_is_stored_with_who_what_when_and_how_much() {
     let row = &record.call;
     assert_eq!(row.id, raw.id);
     assert_eq!(row.principal.key.as_deref(), Some("alice"));
+    assert_eq!(
+        (row.principal.project.as_deref(), row.principal.user.as_deref()),
+        (Some("gate"), Some("ann"))
+    );
     assert_eq!(row.client.name.as_deref(), Some("curl"));
     assert_eq!(row.lineage.session.as_ref().map(|session| session.id.as_str()), Some("s-1"));
     assert_eq!((row.lineage.turn, row.lineage.turn_kind.as_deref()), (Some(1), Some("human")));

@@ -15,13 +15,13 @@ use crate::front::{Front, Layout};
 /// Access by one key.
 pub(crate) fn keyed(key: &str, grant: Grant) -> Access {
     let mut ring = KeyRing::new();
-    ring.insert(*blake3::hash(key.as_bytes()).as_bytes(), Arc::new(grant));
+    ring.insert(*blake3::hash(key.as_bytes()).as_bytes(), Arc::new(grant).into());
     Access::new(ring)
 }
 
 /// Access by several keys, each named like itself.
 pub(crate) fn keyed_all(keys: &[&str]) -> Access {
-    let grant = |key: &&str| Arc::new(Grant { name: (*key).to_owned(), ..Grant::default() });
+    let grant = |key: &&str| Arc::new(Grant { name: (*key).to_owned(), ..Grant::default() }).into();
     Access::new(keys.iter().map(|key| (*blake3::hash(key.as_bytes()).as_bytes(), grant(key))).collect())
 }
 
@@ -57,7 +57,7 @@ async fn a_key_has_its_own_credential_and_only_its_models() {
         credentials: BTreeMap::from([("openai".to_owned(), Secret::new("sk-of-team"))]),
         models: vec![ModelGlob::new("gpt-*"), ModelGlob::new("claude-a")],
         name: "team".into(),
-        recording: None,
+        ..Grant::default()
     };
     let app = App::with("rules: []", |setup| setup.access = keyed("lg-team", grant)).await;
     for (header, value) in [

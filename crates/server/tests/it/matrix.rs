@@ -183,7 +183,8 @@ async fn run(scenario: &'static Scenario, whole: bool) -> Vec<String> {
             problems.push(format!("{} {cell:?}: {got}\n    {} {shown}", scenario.name, reply.status));
         }
         // What the record says of the call is what the client got.
-        let outcome = app.reported().into_iter().find(|report| report.requested == cell.model);
+        let outcome =
+            app.reported().into_iter().find(|report| report.requested.as_ref() == Some(&cell.model));
         let agrees = match (&got, outcome.as_ref().map(|report| &report.outcome)) {
             (Ok(Got::Answer(_)), Some(outcome)) => *outcome == Outcome::Complete,
             (Ok(Got::Failed { .. } | Got::Refused { .. }), Some(outcome)) => {

@@ -10,12 +10,20 @@ use crate::driver::Sql;
 use crate::fault::Fault;
 use crate::{Database, Options, Place};
 
+/// The schema of this version.
+const LATEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].version;
+
+/// Every step, and one more.
+fn and(step: Migration) -> Vec<Migration> {
+    MIGRATIONS.into_iter().chain([step]).collect()
+}
+
 /// A step that a later version may have.
 const NEXT: Migration = Migration {
     both: "ALTER TABLE sessions ADD COLUMN colour TEXT; UPDATE sessions SET colour = 'green';",
     postgres: "",
     sqlite: "",
-    version: 2,
+    version: LATEST + 1,
 };
 
 /// The same, with a fault behind its first statements.
@@ -24,11 +32,16 @@ const BROKEN: Migration = Migration {
     ..NEXT
 };
 
+/// Every step of this version, and one more.
+fn later(step: Migration) -> Vec<Migration> {
+    MIGRATIONS.iter().copied().chain([step]).collect()
+}
+
 fn options(path: &Path) -> Options {
     Options::at(Place::File(path.to_owned()))
 }
 
-async fn first_version(path: &Path) {
+async fn this_version(path: &Path) {
     let database = Database::open(&options(path)).await.unwrap();
     let mut tx = database.writers.write().await.unwrap();
     let sql = "INSERT INTO sessions (id, source, title_rank, title_words, first_us, last_us) VALUES ('s', 'header', 0, '', 1, 2)";
@@ -47,20 +60,26 @@ async fn texts(path: &Path, sql: &'static str) -> Vec<String> {
 async fn an_older_file_is_copied_and_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l.db");
-    first_version(&path).await;
-    let backup = folder.path().join("l.db.schema-1.backup");
+    this_version(&path).await;
+    let backup = folder.path().join(format!("l.db.schema-{LATEST}.backup"));
     let database = Database::open_with(&options(&path), &MIGRATIONS).await.unwrap();
     assert!(!backup.exists(), "nothing to bring up to date");
     database.close().await;
-    let database = Database::open_with(&options(&path), &[MIGRATIONS[0], NEXT]).await.unwrap();
-    assert_eq!(database.schema().await.unwrap(), 2);
+    let database = Database::open_with(&options(&path), &and(NEXT)).await.unwrap();
+    assert_eq!(database.schema().await.unwrap(), LATEST + 1);
     database.close().await;
     assert_eq!(texts(&path, "SELECT id || colour FROM sessions").await, ["sgreen"]);
     assert_eq!(texts(&backup, "SELECT id FROM sessions").await, ["s"]);
-    assert_eq!(texts(&backup, "SELECT CAST(max(version) AS TEXT) FROM schema_version").await, ["1"]);
+    assert_eq!(
+        texts(&backup, "SELECT CAST(max(version) AS TEXT) FROM schema_version").await,
+        [LATEST.to_string()]
+    );
     // The version before refuses what the later one made.
     let error = Database::open(&options(&path)).await.unwrap_err();
-    assert!(matches!(error, Error::Schema { found: 2, known: 1 }), "{error}");
+    assert!(
+        matches!(error, Error::Schema { found, known } if found == LATEST + 1 && known == LATEST),
+        "{error}"
+    );
 }
 
 /// 004-2: a step that fails or is cut off leaves nothing behind, and the next start tries again.
@@ -68,14 +87,14 @@ async fn an_older_file_is_copied_and_brought_up_to_date() {
 async fn a_step_that_fails_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l.db");
-    first_version(&path).await;
-    let failed = Database::open_with(&options(&path), &[MIGRATIONS[0], BROKEN]).await;
+    this_version(&path).await;
+    let failed = Database::open_with(&options(&path), &and(BROKEN)).await;
     assert!(matches!(failed, Err(Fault::Other(Error::Unavailable(_)))), "{failed:?}");
     assert_eq!(texts(&path, "SELECT id FROM sessions").await, ["s"]);
     assert_eq!(
         texts(&path, "SELECT name FROM pragma_table_info('sessions') WHERE name = 'colour'").await,
         [""; 0]
     );
-    let database = Database::open_with(&options(&path), &[MIGRATIONS[0], NEXT]).await.unwrap();
-    assert_eq!(database.schema().await.unwrap(), 2);
+    let database = Database::open_with(&options(&path), &and(NEXT)).await.unwrap();
+    assert_eq!(database.schema().await.unwrap(), LATEST + 1);
 }

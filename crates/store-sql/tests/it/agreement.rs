@@ -11,24 +11,24 @@ use crate::sample::{DAY, SECOND, of, plain, saying};
 use crate::search::found;
 
 /// Numbers that look random and are the same each time.
-struct Numbers(u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end
     }
 
-    fn int(&mut self, end: u64) -> i64 {
+    pub(crate) fn int(&mut self, end: u64) -> i64 {
         i64::try_from(self.below(end)).unwrap()
     }
 
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.below(from.len() as u64) as usize]
     }
 
     /// One of them in a third of all cases.
-    fn maybe(&mut self, from: &[&str]) -> Option<String> {
+    pub(crate) fn maybe(&mut self, from: &[&str]) -> Option<String> {
         (self.below(3) == 0).then(|| self.pick(from).to_owned())
     }
 }

@@ -5,15 +5,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use lockgate_store::{Part, Records, Sessions, Side, Title, TitleSource};
+use lockgate_store::access::{Keys, Logins, Users};
+use lockgate_store::stats::Stats;
+use lockgate_store::{Extent, Part, Purge, Records, Selection, Sessions, Side, Title, TitleSource};
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
-use crate::sample::{full, saying, with_body};
+use crate::access;
+use crate::sample::{full, id, plain, saying, with_body};
 
 /// A table: its name, what it holds, its columns with what they mean.
 type Table = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 16] = [
     ("schema_version", "The steps of the schema that were taken.", &[("version", "The number of the step.")]),
     (
         "sessions",
@@ -146,6 +149,171 @@ const TABLES: [Table; 7] = [
             ("words", "The distinct words of the texts of this side that were new in the call."),
         ],
     ),
+    (
+        "keys",
+        "The keys of the gateway that were made at run time. The key itself is nowhere. NULL in a list = all.",
+        &[
+            ("seq", "The order in which they were made. Counted by the database."),
+            ("id", "The id of the key (UUIDv7, text)."),
+            ("name", "Its name, under which calls are recorded. Unique among keys in use."),
+            ("hash", "The BLAKE3 hash of the key, 32 bytes."),
+            ("prefix", "The first signs of the key."),
+            ("owner", "`users.name`, or any other name: who it belongs to."),
+            ("project", "What it is used for."),
+            ("tags", "Words to find it by, JSON list."),
+            ("role", "What it may do beside calling models: `self`, `viewer`, `operator` or `admin`."),
+            ("models", "The only models that it may call, JSON list of patterns."),
+            ("providers", "The only providers that it may call, JSON list."),
+            ("data_class", "The most confidential data that its calls may carry; nothing enforces it yet."),
+            ("recording", "How much of its calls is kept; NULL = as of everybody's."),
+            ("limit_requests", "Calls in a minute."),
+            ("limit_tokens", "Tokens in a minute."),
+            ("limit_concurrency", "Calls at the same time."),
+            ("limit_cost_nano", "Nano-USD in a day (UTC)."),
+            ("created_us", "When it was made, µs since 1970."),
+            ("expires_us", "When it ceases, µs since 1970."),
+            ("retires_us", "When it ceases because another has taken its place, µs since 1970."),
+            ("revoked_us", "When it was revoked, µs since 1970."),
+            ("rotated_from", "`keys.id` of the key whose place it took."),
+            ("used_us", "When it was used last, µs since 1970, to the minute."),
+        ],
+    ),
+    (
+        "users",
+        "Who can log in.",
+        &[
+            ("seq", "Counted by the database."),
+            ("id", "The id of the user (UUIDv7, text)."),
+            ("name", "The name; never changed."),
+            ("password", "The password's argon2id hash with its parameters and salt."),
+            ("role", "What the user may do: `self`, `viewer`, `operator` or `admin`."),
+            ("disabled", "1 = the account is closed."),
+            ("created_us", "When it was made, µs since 1970."),
+        ],
+    ),
+    (
+        "logins",
+        "Where users are logged in.",
+        &[
+            ("seq", "Counted by the database."),
+            ("id", "The id of the login (UUIDv7, text)."),
+            ("hash", "The BLAKE3 hash of its token."),
+            ("user_name", "`users.name`."),
+            ("address", "The address that it came from."),
+            ("created_us", "When it began, µs since 1970."),
+            ("used_us", "When it was heard of last, µs since 1970."),
+            ("idle_us", "When it ends if nothing is heard of it, µs since 1970."),
+            ("ends_us", "When it ends, µs since 1970."),
+        ],
+    ),
+    (
+        "audit",
+        "What was changed by whom. Rows are added and never changed.",
+        &[
+            ("seq", "Counted by the database."),
+            ("id", "The id of the entry (UUIDv7, text)."),
+            ("at_us", "When, µs since 1970."),
+            ("actor_kind", "`cli`, `key`, `nobody`, `system` or `user`."),
+            ("actor", "The actor's name."),
+            ("address", "The address that it came from."),
+            ("verb", "What was done."),
+            ("object", "Of what: a kind, a colon and a name."),
+            ("detail", "What it was, JSON without secrets."),
+        ],
+    ),
+    (
+        "access_version",
+        "One row, by which gateways notice that keys or users have changed.",
+        &[("one", "1."), ("version", "Grows with every change.")],
+    ),
+    (
+        "stat_groups",
+        "What calls are told apart by in statistics: a row for each combination that is counted. NULL = the calls say nothing of it.",
+        &[
+            ("seq", "The number by which `stat_slots` refers to it. Counted by the database."),
+            ("name", "The other columns as a JSON array, to find the row by."),
+            ("client", "`calls.client_name`."),
+            ("error", "`calls.error_kind`."),
+            ("key_name", "`calls.key_name`."),
+            ("model", "`calls.resolved_model`."),
+            ("outcome", "`calls.outcome`."),
+            ("priced", "`yes` or `no`: whether the cost is known."),
+            ("project", "`calls.project`."),
+            ("provider", "`calls.provider`."),
+            ("status", "The class of `calls.status`, such as `2xx`."),
+            ("stop", "`calls.stop_reason`."),
+            ("user_name", "`calls.user_name`."),
+        ],
+    ),
+    (
+        "stat_slots",
+        "What the calls of a quarter of an hour add up to, for each group and session. Only true of slots without a row in `stat_marks`; can be made again from the calls.",
+        &[
+            ("slot", "The quarter of an hour in which the calls began: `started_us / 900000000`."),
+            ("stat_group", "`stat_groups.seq`."),
+            ("session", "`sessions.seq`; 0 = none."),
+            ("cache_read", "Sum of `calls.cache_read`; what is not known counts as 0 here and in all sums."),
+            ("cache_write", "Sum of `calls.cache_write_5m` and `calls.cache_write_1h`."),
+            ("calls", "Number of calls."),
+            ("cost_nano", "Sum of `calls.cost_nano`."),
+            ("estimated", "Sum of `calls.estimated`."),
+            ("input_uncached", "Sum of `calls.input_uncached`."),
+            ("intervened", "Sum of `calls.intervened`."),
+            ("output", "Sum of `calls.output`."),
+            ("reasoning", "Sum of `calls.output_reasoning`."),
+            ("unmetered", "Calls of which neither prompt nor output tokens are known."),
+            ("queue_sum", "Sum of `calls.queue_us`."),
+            ("queue_least", "The least of them."),
+            ("queue_greatest", "The greatest of them."),
+            (
+                "queue_sketch",
+                "How they are distributed: for each the two signs of its bucket, or the signs and a count in brackets. The text of two sketches is one behind the other.",
+            ),
+            ("total_sum", "Sum of `calls.total_us`."),
+            ("total_least", "The least of them."),
+            ("total_greatest", "The greatest of them."),
+            ("total_sketch", "How they are distributed."),
+            ("ttft_sum", "Sum of `calls.ttft_us`."),
+            ("ttft_least", "The least of them."),
+            ("ttft_greatest", "The greatest of them."),
+            ("ttft_sketch", "How they are distributed."),
+        ],
+    ),
+    (
+        "stat_hours",
+        "The same for an hour, for groups of which client, key, project and user are left out.",
+        &[
+            ("hour", "The hour: `slot / 4`."),
+            ("stat_group", "`stat_groups.seq`."),
+            ("cache_read", "As in `stat_slots`."),
+            ("cache_write", "As in `stat_slots`."),
+            ("calls", "As in `stat_slots`."),
+            ("cost_nano", "As in `stat_slots`."),
+            ("estimated", "As in `stat_slots`."),
+            ("input_uncached", "As in `stat_slots`."),
+            ("intervened", "As in `stat_slots`."),
+            ("output", "As in `stat_slots`."),
+            ("reasoning", "As in `stat_slots`."),
+            ("unmetered", "As in `stat_slots`."),
+            ("queue_sum", "As in `stat_slots`."),
+            ("queue_least", "As in `stat_slots`."),
+            ("queue_greatest", "As in `stat_slots`."),
+            ("queue_sketch", "As in `stat_slots`."),
+            ("total_sum", "As in `stat_slots`."),
+            ("total_least", "As in `stat_slots`."),
+            ("total_greatest", "As in `stat_slots`."),
+            ("total_sketch", "As in `stat_slots`."),
+            ("ttft_sum", "As in `stat_slots`."),
+            ("ttft_least", "As in `stat_slots`."),
+            ("ttft_greatest", "As in `stat_slots`."),
+            ("ttft_sketch", "As in `stat_slots`."),
+        ],
+    ),
+    (
+        "stat_marks",
+        "Slots whose calls changed since they were counted; a row for each batch that was written or deleted. Statistics read such slots from the calls.",
+        &[("seq", "Counted by the database."), ("slot", "The slot.")],
+    ),
 ];
 
 /// Column to type.
@@ -200,6 +368,8 @@ This page is made by a test from the schema of both databases and fails the buil
 - **Search**: a word is a run of letters and digits of any script in lower case; of scripts that do not set words apart, each two neighbouring signs. A call is found if
   one of its texts (one side of it) has every word of the query; a word of three or more letters also finds longer words that begin with it. Nothing in
   a query has a special meaning. Both databases find the same.
+- **Statistics** (`stat_…`) are counted from the calls and can always be made again: empty `stat_slots`, `stat_hours` and `stat_groups`, and put each distinct
+  `started_us / 900000000` of `calls` into `stat_marks`.
 - **SQLite** runs with a write-ahead log (`journal_mode=WAL`, `synchronous=NORMAL`): the file, `-wal` and `-shm` beside it belong together.
   The file is readable by its owner alone.
 
@@ -213,6 +383,14 @@ const RELATIONS: &str = "  sessions ||--o{ calls : \"seq = session\"
   bodies }o--|| pieces : \"head = hash\"
   sessions ||--o{ pieces : \"seq = scope\"
   pieces }o--o{ pieces : \"references in bytes\"
+  users |o--o{ keys : \"name = owner\"
+  users ||--o{ logins : \"name = user_name\"
+  keys |o--o| keys : \"id = rotated_from\"
+  keys |o--o{ calls : \"name = key_name\"
+  stat_groups ||--o{ stat_slots : \"seq = stat_group\"
+  stat_groups ||--o{ stat_hours : \"seq = stat_group\"
+  sessions |o--o{ stat_slots : \"seq = session\"
+  stat_marks }o--o{ stat_slots : \"slot\"
 ";
 
 fn diagram(columns: &Columns) -> String {
@@ -249,7 +427,7 @@ fn described(sqlite: &Columns, postgres: &Columns) -> String {
 /// Every row that is there, in SQLite's own notation.
 async fn samples(connection: &mut SqliteConnection, columns: &Columns) -> String {
     let mut text =
-        "## Sample rows\n\nOne call with one body, as SQLite shows it. Texts are cut after 60 signs.\n\n"
+        "## Sample rows\n\nOne call with one body, a key and its owner, as SQLite shows it. Texts are cut after 60 signs.\n\n"
             .to_owned();
     for (table, ..) in TABLES.iter().filter(|table| table.0 != "texts") {
         let shown = columns[*table].iter().map(|(name, _)| format!("substr(quote({name}), 1, 60)"));
@@ -281,7 +459,16 @@ async fn the_documentation_shows_the_schema_that_both_databases_have() {
     let record = saying(record, Side::User, "Fix the login, please");
     let record = with_body(record, Part::ClientRequest, br#"{"model":"auto","messages":[]}"#);
     database.write(&[record]).await.unwrap();
+    database.roll(i64::MAX, crate::stats::LONG).await.unwrap();
+    database.write(&[plain(9_000)]).await.unwrap();
+    assert!(
+        database.purge(&Selection::Calls(vec![id(9_000)]), Extent::Everything, false).await.unwrap().calls
+            == 1
+    );
     assert!(database.rename("session-1", "The login").await.unwrap());
+    database.create_user(&access::user("ann"), &access::entry(1, "create", "user:ann")).await.unwrap();
+    database.create_key(&access::key(1), &access::entry(2, "create", "key:key-1")).await.unwrap();
+    database.open_login(&access::login(1, "ann"), &access::entry(3, "login", "user:ann")).await.unwrap();
     let path = folder.path().join("lockgate.db");
     let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     let sqlite = sqlite_columns(&mut file).await;

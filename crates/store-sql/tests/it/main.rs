@@ -1,6 +1,7 @@
 //! One suite for every store: the fake, SQLite, and a PostgreSQL that is really started. Then what only databases have.
 #![cfg(test)]
 
+mod access;
 mod agreement;
 mod database_md;
 mod faults;
@@ -10,6 +11,8 @@ mod purging;
 mod sample;
 mod search;
 mod sessions;
+mod stats;
+mod stats_races;
 mod suite;
 
 use lockgate_store::memory::Memory;
@@ -92,5 +95,37 @@ mod every {
         a_dry_run_counts_what_the_purge_then_deletes,
         what_is_purged_cannot_be_found_or_read_and_the_rest_can,
         contents_can_go_while_the_rows_stay,
+    );
+}
+
+/// Makes of each function a test on both databases, each in a fresh one.
+macro_rules! on_both_databases {
+    ($theme:ident: $($name:ident),+ $(,)?) => {
+        mod $theme {
+            mod sqlite {
+                $(#[tokio::test] async fn $name() {
+                    let (database, _folder) = crate::sqlite().await;
+                    crate::$theme::$name(&database).await;
+                })+
+            }
+            #[tokio::test]
+            async fn on_postgresql() {
+                let server = crate::Server::start();
+                $(
+                    println!(stringify!($name));
+                    let database = crate::open(&server.url_of(stringify!($name))).await;
+                    crate::$theme::$name(&database).await;
+                    database.close().await;
+                )+
+            }
+        }
+    };
+}
+
+mod both {
+    on_both_databases!(stats:
+        answers_are_those_of_the_calls_whatever_was_counted_beforehand,
+        percentiles_are_within_one_percent,
+        rows_add_up_and_lead_to_their_calls,
     );
 }

@@ -13,8 +13,10 @@ use lockgate_store_sql::Place;
 use serde_json::Value;
 
 use super::is_well;
+use crate::http;
 use crate::record::{all, database, reading_at};
 use crate::support::{Gateway, Home, Scripted, until};
+use crate::telemetry::Sink;
 
 /// What secrets are made of here.
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -130,32 +132,81 @@ fn ask_all(home: &Home, sinks: &mut Sinks) {
     sinks.command(home, &["config", "show"]);
 }
 
-/// 003-5: no planted secret is in the database, the log of calls, the log of the gateway at its most talkative, `/health`, an
-/// answer of the admin API or an export, while the upstream gets what it was sent; numbers stay as they are.
+/// A gateway that was told all secrets.
+struct Scene {
+    asked: usize,
+    collector: Sink,
+    gateway: Gateway,
+    home: Home,
+    planted: Planted,
+    receiver: Sink,
+    upstream: Scripted,
+}
+
+impl Scene {
+    /// `mode`: how much is recorded.
+    fn play(mode: &str) -> Self {
+        let mut planted = Planted::default();
+        let upstream = Scripted::start(&places::script(&mut planted));
+        let (collector, receiver) = (Sink::start(|_| 200), Sink::start(|_| 204));
+        let home = Home::new();
+        let outside = [upstream.seen.url(), collector.address.to_string(), receiver.address.to_string()];
+        let settings = places::configure(&mut planted, &home, mode, &outside);
+        let variables: Vec<_> =
+            settings.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let gateway = Gateway::start_with(&home, &variables);
+        let asked = places::ask(&mut planted, &gateway, &settings);
+        assert!(planted.secrets.len() >= 60, "{} are planted", planted.secrets.len());
+        Self { asked, collector, gateway, home, planted, receiver, upstream }
+    }
+
+    fn place(&self) -> Place {
+        Place::File(database(&self.home))
+    }
+
+    fn until_stored(&self) {
+        until("all is stored", || is_well(&self.gateway) && all(&self.place()).len() >= self.asked);
+    }
+
+    /// What clients sent and what they got, as it is recorded.
+    fn bodies(&self) -> Vec<u8> {
+        let calls = all(&self.place());
+        reading_at(&self.place(), async |database| {
+            let mut bodies = Vec::new();
+            for call in &calls {
+                for part in
+                    [Part::ClientRequest, Part::UpstreamRequest, Part::UpstreamAnswer, Part::ClientAnswer]
+                {
+                    bodies.extend(database.body(call.id, part).await.unwrap().unwrap_or_default());
+                }
+            }
+            bodies
+        })
+    }
+}
+
+/// 003-5: no planted secret is in the database, the log of calls, the log of the gateway at its most talkative, metrics, traces,
+/// webhooks, `/health`, an answer of the admin API or an export, while the upstream gets what it was sent; numbers stay.
 #[test]
 fn sixty_planted_secrets_are_in_nothing_that_is_kept_or_shown() {
-    let mut planted = Planted::default();
-    let script = places::script(&mut planted);
-    let upstream = Scripted::start(&script);
-    let home = Home::new();
-    let settings = places::configure(&mut planted, &home, &upstream);
-    let variables: Vec<_> = settings.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut gateway = Gateway::start_with(&home, &variables);
-    let asked = places::ask(&mut planted, &gateway, &settings);
-    assert!(planted.secrets.len() >= 60, "{} are planted", planted.secrets.len());
-
+    let mut scene = Scene::play("redacted");
+    let (home, planted) = (&scene.home, &scene.planted);
     let mut sinks = Sinks::default();
     let folder = home.path(".local/share/lockgate");
     sinks.files("at once", &folder);
-    until("all is stored", || is_well(&gateway) && all(&Place::File(database(&home))).len() >= asked);
-    sinks.add("health", gateway.health().to_string());
+    scene.until_stored();
+    sinks.add("health", scene.gateway.health().to_string());
+    sinks.add("metrics", http::get(scene.gateway.address, "/metrics").unwrap().text);
+    until("much is told", || scene.receiver.got().len() > 40);
     sinks.files("behind the calls", &folder);
-    ask_all(&home, &mut sinks);
-    gateway.signal("TERM");
-    assert_eq!(gateway.ended(), 0);
+    ask_all(home, &mut sinks);
+    scene.gateway.signal("TERM");
+    assert_eq!(scene.gateway.ended(), 0);
     sinks.files("at rest", &folder);
-    sinks.add("standard output", gateway.out());
-    sinks.add("standard error", gateway.log());
+    sinks.add("traces", scene.collector.got().concat());
+    sinks.add("webhooks", scene.receiver.got().concat());
+    sinks.add("standard output", scene.gateway.out());
+    sinks.add("standard error", scene.gateway.log());
 
     let mut found: Vec<String> = Vec::new();
     for (name, bytes) in &sinks.0 {
@@ -163,31 +214,36 @@ fn sixty_planted_secrets_are_in_nothing_that_is_kept_or_shown() {
     }
     assert!(found.is_empty(), "{} hits in {} sinks:\n{}", found.len(), sinks.0.len(), found.join("\n"));
 
-    assert!(gateway.log().contains("TRACE") || gateway.log().contains("DEBUG"), "the log is talkative");
-    let sent: Vec<u8> = upstream.seen.requests().into_iter().flat_map(|seen| seen.body).collect();
+    assert!(scene.gateway.log().contains("TRACE"), "the log is talkative");
+    let sent: Vec<u8> = scene.upstream.seen.requests().into_iter().flat_map(|seen| seen.body).collect();
     assert!(planted.seen_in(&sent).len() > 25, "calls themselves keep their secrets");
-    assert_numbers(&home);
+    assert_numbers(&scene);
+}
+
+/// What the test above would find if nothing were masked; the log and what is told are masked all the same.
+#[test]
+fn planted_secrets_are_found_where_all_is_kept_as_it_was_and_only_there() {
+    let mut scene = Scene::play("full");
+    scene.until_stored();
+    scene.gateway.signal("TERM");
+    assert_eq!(scene.gateway.ended(), 0);
+    let found = scene.planted.seen_in(&scene.bodies()).len();
+    assert!(found > 50, "{found} of {}", scene.planted.secrets.len());
+    let told =
+        [scene.collector.got().concat(), scene.receiver.got().concat(), scene.gateway.log().into_bytes()];
+    assert_eq!(scene.planted.seen_in(&told.concat()), Vec::<&str>::new());
 }
 
 /// Numbers and counts of tokens are as they were sent, and what is around a secret is kept.
-fn assert_numbers(home: &Home) {
-    let place = Place::File(database(home));
-    let calls = all(&place);
-    let counted = calls
-        .iter()
-        .filter(|call| (call.usage.input_uncached, call.usage.output) == (Some(1_234), Some(5_678)));
-    assert!(counted.count() > 3, "{calls:#?}");
-    let asked: String = reading_at(&place, async |database| {
-        let mut asked = String::new();
-        for call in &calls {
-            let body = database.body(call.id, Part::ClientRequest).await.unwrap().unwrap_or_default();
-            asked.push_str(&String::from_utf8_lossy(&body));
-        }
-        asked
-    });
+fn assert_numbers(scene: &Scene) {
+    let calls = all(&scene.place());
+    let counts = calls.iter().map(|call| (call.usage.input_uncached, call.usage.output));
+    let counted = counts.filter(|counts| *counts == (Some(1_234), Some(5_678))).count();
+    assert!(counted > 3, "{calls:#?}");
+    let kept = String::from_utf8_lossy(&scene.bodies()).into_owned();
     for words in
         ["\"seed\":1234567890123456789", "\"max_tokens\":65536", "the token is «redacted:github-token:"]
     {
-        assert!(asked.contains(words), "{words} in {asked}");
+        assert!(kept.contains(words), "{words} in {kept}");
     }
 }

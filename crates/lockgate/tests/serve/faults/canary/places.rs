@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Planted;
 use crate::http;
-use crate::support::{Gateway, Home, Scripted};
+use crate::support::{Gateway, Home};
 
 /// What the gateway was started with.
 pub(super) struct Settings {
@@ -56,21 +56,33 @@ pub(super) fn script(planted: &mut Planted) -> String {
 }
 
 /// Writes the configuration.
-pub(super) fn configure(planted: &mut Planted, home: &Home, upstream: &Scripted) -> Settings {
+pub(super) fn configure(
+    planted: &mut Planted,
+    home: &Home,
+    mode: &str,
+    [upstream, collector, receiver]: &[String; 3],
+) -> Settings {
     let made = home.run(&["key", "new", "--name", "me", "--json"]).json();
     let key = made["key"].as_str().unwrap().to_owned();
     planted.secrets.push(("key of the gateway".to_owned(), key.clone()));
     let known = planted.password("credential of a provider, from the environment");
     let provider = json!({
         "kind": "openai-compatible",
-        "base_url": format!("{}/v1", upstream.seen.url()),
+        "base_url": format!("{upstream}/v1"),
         "api_key": "${UP_KEY}",
         "headers": {"x-tenant": planted.password("header of a provider")},
         "query": {"team": planted.password("query of a provider")},
     });
     let own = planted.password("credential of a key");
     let mine = json!({"name": "me", "hash": made["hash"], "credentials": {"up": own}});
-    home.write("lockgate.yaml", &json!({"providers": {"up": provider}, "keys": [mine]}).to_string());
+    let config = json!({
+        "providers": {"up": provider},
+        "keys": [mine],
+        "record": {"mode": mode},
+        "telemetry": {"otlp": {"endpoint": format!("http://{collector}")}},
+        "webhooks": [{"url": format!("http://{receiver}/in"), "secret": planted.plant("secret of a webhook", "whsec_*", 32)}],
+    });
+    home.write("lockgate.yaml", &config.to_string());
     let variables = vec![
         ("LOCKGATE_LOG", "trace".to_owned()),
         ("UP_KEY", known.clone()),

@@ -1,0 +1,46 @@
+//! Counts what a finished call has used against the limits of its key. A call of a key without limits costs one look.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lockgate_engine::{CallReport, CallStart, Follower, Observer};
+use lockgate_ledger::{Catalogue, Moment, Nano, Terms};
+use lockgate_providers::Kind;
+
+use super::keys::Keys;
+
+/// Charges, and hands the report on.
+pub(crate) struct Charging<O> {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) next: O,
+}
+
+impl<O: Observer> Observer for Charging<O> {
+    fn finished(&self, report: CallReport) {
+        if let Some(meter) = report.grant.as_ref().and_then(|grant| grant.meter.as_ref()) {
+            let cost = self.keys.prices().and_then(|prices| cost(prices, &report));
+            meter.charge(tokens(&report), cost);
+        }
+        self.next.finished(report);
+    }
+
+    fn started(&self, call: &CallStart<'_>) -> Option<Arc<dyn Follower>> {
+        self.next.started(call)
+    }
+}
+
+fn tokens(report: &CallReport) -> u64 {
+    let Some(usage) = &report.usage else { return 0 };
+    usage.prompt().unwrap_or(0).saturating_add(usage.output.unwrap_or(0))
+}
+
+fn cost(prices: &Catalogue, report: &CallReport) -> Option<Nano> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let at = Moment::from_unix(i64::try_from(now.as_secs()).ok()?)?;
+    let kind = report.kind.map(Kind::name);
+    let providers: Vec<&str> = report.provider.as_deref().into_iter().chain(kind).collect();
+    let quote = prices.first(&providers, report.requested.as_deref()?, at);
+    lockgate_ledger::cost(report.usage.as_ref()?, quote.as_ref(), &Terms::default())
+        .ok()
+        .map(|cost| cost.total)
+}

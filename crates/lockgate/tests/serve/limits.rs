@@ -1,0 +1,128 @@
+//! Limits of keys: refused before anything goes upstream, in the caller's dialect, with when to come again.
+
+use serde_json::{Value, json};
+
+use crate::http::{self, Answer, Stream};
+use crate::support::{Gateway, Home, Scripted, until};
+
+const KEY: &str = "lg-of-the-test";
+
+/// A gateway with one key that has these limits.
+fn gateway(upstream: &Scripted, limits: &str) -> (Home, Gateway) {
+    let home = Home::new();
+    let hash = lockgate::key::hash(KEY);
+    let key = format!("keys: [{{name: k, hash: '{hash}', limits: {{{limits}}}}}]\n");
+    home.write("lockgate.yaml", &format!("providers:\n{}{key}", upstream.entry("up", "")));
+    let gateway = Gateway::start(&home);
+    (home, gateway)
+}
+
+fn words() -> Value {
+    json!([{"role": "user", "content": "hello"}])
+}
+
+fn chat(gateway: &Gateway) -> Answer {
+    http::post_as(
+        KEY,
+        gateway.address,
+        "/v1/chat/completions",
+        &json!({"model": "up:m", "messages": words()}),
+    )
+}
+
+const SCRIPT: &str = "rules: [{answer: {blocks: [{text: Yes}], usage: {input: 12, output: 34}}}]";
+
+/// Limits with Retry-After, in three dialects.
+#[test]
+fn the_call_beyond_a_limit_is_429_in_the_callers_dialect_and_goes_nowhere() {
+    let upstream = Scripted::start(SCRIPT);
+    let (_home, gateway) = gateway(&upstream, "requests_per_minute: 2");
+    assert_eq!((chat(&gateway).status, chat(&gateway).status), (200, 200));
+    let before = upstream.seen.requests().len();
+    let anthropic = json!({"model": "up:m", "max_tokens": 9, "messages": words()});
+    let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "hello"}]}]});
+    let messages = http::post_as(KEY, gateway.address, "/v1/messages", &anthropic);
+    let contents = http::post_as(KEY, gateway.address, "/v1beta/models/up:m:generateContent", &gemini);
+    let completions = chat(&gateway);
+    for answer in [&messages, &contents, &completions] {
+        assert_eq!(answer.status, 429, "{}", answer.text);
+        assert!(answer.text.contains("2 calls in a minute (requests_per_minute)"), "{}", answer.text);
+        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&wait), "{wait}");
+    }
+    assert_eq!(messages.json()["error"]["type"], "rate_limit_error");
+    assert_eq!(contents.json()["error"]["status"], "RESOURCE_EXHAUSTED");
+    assert_eq!(completions.json()["error"]["type"], "rate_limit_error");
+    assert_eq!(upstream.seen.requests().len(), before, "nothing went upstream");
+    let models =
+        http::ask(gateway.address, "GET", "/v1/models", &[("authorization", &format!("Bearer {KEY}"))], "");
+    assert_eq!(models.status, 200, "a list of models is no call");
+}
+
+#[test]
+fn tokens_and_money_count_when_the_call_is_over() {
+    let upstream = Scripted::start(SCRIPT);
+    let (_home, gateway) = gateway(&upstream, "tokens_per_minute: 46");
+    assert_eq!(chat(&gateway).status, 200);
+    let refused = chat(&gateway);
+    assert!(
+        refused.status == 429 && refused.text.contains("46 tokens in a minute (tokens_per_minute)"),
+        "{}",
+        refused.text
+    );
+}
+
+#[test]
+fn money_of_a_day_is_counted_by_the_price_list() {
+    let upstream = Scripted::start(
+        "rules: [{answer: {blocks: [{text: Yes}], usage: {input: 1000000, output: 1000000}}}]",
+    );
+    let home = Home::new();
+    let (hash, url) = (lockgate::key::hash(KEY), upstream.seen.url());
+    home.write(
+        "lockgate.yaml",
+        &format!(
+            "providers:\n  openai: {{kind: openai, base_url: '{url}/v1', api_key: sk-x}}\n\
+             keys: [{{name: k, hash: '{hash}', limits: {{cost_per_day_usd: 1}}}}]\n"
+        ),
+    );
+    let gateway = Gateway::start(&home);
+    let ask = || {
+        let body = json!({"model": "openai:gpt-4o", "messages": words()});
+        http::post_as(KEY, gateway.address, "/v1/chat/completions", &body)
+    };
+    assert_eq!(ask().status, 200);
+    let refused = ask();
+    assert!(
+        refused.status == 429 && refused.text.contains("1.00 USD in a day (UTC) (cost_per_day)"),
+        "{}",
+        refused.text
+    );
+    assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() <= 86_400);
+}
+
+/// A stream is running until its last byte, or until its client goes.
+#[test]
+fn a_call_counts_as_running_until_its_stream_ends_or_is_left() {
+    let upstream = Scripted::start(
+        "rules: [{answer: {blocks: [{text: Slow words}]}, chaos: {stall_after_events: 1, stall_ms: 60000}}]",
+    );
+    let (_home, gateway) = gateway(&upstream, "concurrency: 1");
+    let body = json!({"model": "up:m", "stream": true, "messages": words()});
+    let stream = Stream::post_as(KEY, gateway.address, "/v1/chat/completions", &body);
+    until("it is upstream", || upstream.seen.requests().len() == 1);
+    let refused = chat(&gateway);
+    assert!(
+        refused.status == 429 && refused.text.contains("1 calls at the same time (concurrency)"),
+        "{}",
+        refused.text
+    );
+    assert_eq!(refused.header("retry-after").as_deref(), Some("1"));
+    drop(stream);
+    until("there is room again", || {
+        let again = Stream::post_as(KEY, gateway.address, "/v1/chat/completions", &body);
+        let came = upstream.seen.requests().len() >= 2;
+        drop(again);
+        came
+    });
+}

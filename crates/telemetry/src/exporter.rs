@@ -1,0 +1,248 @@
+//! Sends spans to an OTLP collector over HTTP, in batches, off everybody's path.
+//!
+//! A bounded queue and one task. A collector that is slow, broken or away costs its spans, which are counted, and nothing else: no
+//! call and no shutdown waits for it longer than it is told to.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::{StatusCode, Uri};
+use lockgate_core::Secret;
+use prost::Message as _;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::post::Post;
+use crate::proto::{
+    ExportRequest, ExportResponse, Resource, ResourceSpans, Scope, ScopeSpans, Span, attribute,
+};
+
+/// Spans that wait at most.
+const BOUND: usize = 8_192;
+
+/// Spans that are sent in one go.
+const BATCH: usize = 512;
+
+/// How long spans are gathered.
+const GATHER: Duration = Duration::from_secs(1);
+
+/// How long the collector has for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a batch is sent at most, and how long is waited before the second time; each wait is twice the one before.
+const TRIES: u32 = 4;
+const WAIT: Duration = Duration::from_millis(500);
+
+/// The longest wait that a collector may ask for.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Where spans go.
+#[derive(Clone, Debug)]
+pub struct Otlp {
+    /// The address of the collector; `/v1/traces` is added.
+    pub endpoint: String,
+    /// Headers that it wants, such as a key.
+    pub headers: Vec<(String, Secret)>,
+}
+
+impl Otlp {
+    fn target(&self) -> Result<(Uri, HeaderMap), String> {
+        let address = format!("{}/v1/traces", self.endpoint.trim_end_matches('/'));
+        let uri: Uri = address.parse().map_err(|error| format!("the endpoint is no address: {error}"))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let parsed = (name.parse::<HeaderName>(), HeaderValue::from_str(value.expose()));
+            let (Ok(name), Ok(mut value)) = parsed else {
+                return Err(format!("the header `{name}` cannot be sent"));
+            };
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        let agent = HeaderValue::from_static(concat!("lockgate/", env!("CARGO_PKG_VERSION")));
+        headers.entry(USER_AGENT).or_insert(agent);
+        Ok((uri, headers))
+    }
+}
+
+/// Sends spans.
+pub struct Traces {
+    shared: Arc<Shared>,
+    task: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    awake: Notify,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+    sent: AtomicU64,
+    spans: Mutex<VecDeque<Span>>,
+    /// The gateway ends.
+    stop: CancellationToken,
+}
+
+impl Shared {
+    fn spans(&self) -> MutexGuard<'_, VecDeque<Span>> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Traces {
+    /// Begins to send. The error says what is wrong with the settings.
+    pub fn start(to: &Otlp) -> Result<Self, String> {
+        let (uri, headers) = to.target()?;
+        let shared = Arc::new(Shared::default());
+        let task = tokio::spawn(run(shared.clone(), Line { headers, post: Post::default(), uri }));
+        Ok(Self { shared, task: Some(task) })
+    }
+
+    pub(crate) fn offer(&self, new: Vec<Span>) {
+        let mut spans = self.shared.spans();
+        if spans.len() + new.len() > BOUND {
+            self.shared.dropped.fetch_add(new.len() as u64, Ordering::Relaxed);
+            return;
+        }
+        spans.extend(new);
+        drop(spans);
+        self.shared.awake.notify_one();
+    }
+
+    /// What became of spans so far.
+    pub(crate) fn numbers(&self) -> [(&'static str, u64); 3] {
+        let Shared { dropped, failed, sent, .. } = &*self.shared;
+        [("sent", sent), ("dropped", dropped), ("failed", failed)]
+            .map(|(result, number)| (result, number.load(Ordering::Relaxed)))
+    }
+
+    /// Sends what is there, as long as that takes no longer than `patience`.
+    pub(crate) async fn finish(mut self, patience: Duration) {
+        self.shared.stop.cancel();
+        if let Some(mut task) = self.task.take()
+            && tokio::time::timeout(patience, &mut task).await.is_err()
+        {
+            task.abort();
+            tracing::warn!("the collector did not take the last spans in time");
+        }
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// The way to the collector.
+struct Line {
+    headers: HeaderMap,
+    post: Post,
+    uri: Uri,
+}
+
+async fn run(shared: Arc<Shared>, line: Line) {
+    let mut trouble = false;
+    loop {
+        let waiting = shared.spans().len();
+        if waiting == 0 {
+            if shared.stop.is_cancelled() {
+                return;
+            }
+            tokio::select! {
+                () = shared.awake.notified() => {}
+                () = shared.stop.cancelled() => {}
+            }
+        }
+        gather(&shared).await;
+        let batch: Vec<Span> = {
+            let mut spans = shared.spans();
+            let count = spans.len().min(BATCH);
+            spans.drain(..count).collect()
+        };
+        if batch.is_empty() {
+            continue;
+        }
+        let count = batch.len() as u64;
+        match deliver(&shared, &line, batch).await {
+            Ok(rejected) => {
+                let rejected = rejected.min(count);
+                shared.sent.fetch_add(count - rejected, Ordering::Relaxed);
+                shared.failed.fetch_add(rejected, Ordering::Relaxed);
+                if std::mem::take(&mut trouble) {
+                    tracing::info!("the collector takes spans again");
+                }
+            }
+            Err(reason) => {
+                shared.failed.fetch_add(count, Ordering::Relaxed);
+                if !std::mem::replace(&mut trouble, true) {
+                    tracing::warn!(reason, "the collector does not take spans; they are counted as failed");
+                }
+            }
+        }
+    }
+}
+
+/// Waits until there is a whole batch, or for as long as is gathered.
+async fn gather(shared: &Shared) {
+    let full = async {
+        while shared.spans().len() < BATCH {
+            shared.awake.notified().await;
+        }
+    };
+    tokio::select! {
+        _ = tokio::time::timeout(GATHER, full) => {}
+        () = shared.stop.cancelled() => {}
+    }
+}
+
+/// Sends a batch, more than once if need be; how many spans the collector did not want.
+async fn deliver(shared: &Shared, line: &Line, batch: Vec<Span>) -> Result<u64, String> {
+    let body = bytes::Bytes::from(request(batch).encode_to_vec());
+    let mut wait = WAIT;
+    for tries in 1.. {
+        let answer = line.post.send(&line.uri, line.headers.clone(), body.clone(), PATIENCE).await;
+        let (reason, asked) = match answer {
+            Ok(answer) if answer.status.is_success() => {
+                let told = ExportResponse::decode(answer.body).unwrap_or_default();
+                let rejected = told.partial_success.map_or(0, |partial| partial.rejected_spans);
+                return Ok(u64::try_from(rejected).unwrap_or_default());
+            }
+            Ok(answer) => {
+                let reason = format!("status {}", answer.status.as_u16());
+                if !may_succeed_later(answer.status) {
+                    return Err(reason);
+                }
+                (reason, answer.retry_after)
+            }
+            Err(reason) => (reason, None),
+        };
+        if tries == TRIES || shared.stop.is_cancelled() {
+            return Err(reason);
+        }
+        let pause = asked.unwrap_or(wait).min(LONGEST);
+        let _ = tokio::time::timeout(pause, shared.stop.cancelled()).await;
+        wait *= 2;
+    }
+    Ok(0)
+}
+
+/// As the protocol says.
+fn may_succeed_later(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 429 | 502 | 503 | 504)
+}
+
+fn request(spans: Vec<Span>) -> ExportRequest {
+    let version = env!("CARGO_PKG_VERSION");
+    let resource = Resource {
+        attributes: vec![attribute("service.name", "lockgate"), attribute("service.version", version)],
+    };
+    let scope = Scope { name: "lockgate".to_owned(), version: version.to_owned() };
+    let scope_spans = vec![ScopeSpans { scope: Some(scope), spans }];
+    ExportRequest { resource_spans: vec![ResourceSpans { resource: Some(resource), scope_spans }] }
+}

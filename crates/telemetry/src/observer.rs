@@ -1,0 +1,332 @@
+//! Listens to the engine: what a call costs for being told of is here, everything else is the worker's.
+//!
+//! A call that nobody wants to hear of costs one look at what is asked for. The others get a follower, which notes times and
+//! attempts and leaves notes in a queue. Nothing here waits, and nothing of a call is changed but its trace context, where the
+//! configuration says so.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use lockgate_core::Failure;
+use lockgate_engine::{CallReport, CallStart, Follower, Observer, Outcome as Came, TraceContext};
+
+use crate::call::{Attempt, Begun, Ended, Outcome, Shared};
+use crate::feed::Feed;
+use crate::metrics::{Exposition, Outside, RecordNumbers};
+use crate::queue::{Note, Queue};
+use crate::time::now_us;
+use crate::trace::{Context, span_id};
+use crate::worker::{Mask, Prices, Sinks};
+use crate::{Hooks, Traces};
+
+/// What becomes of the trace context that a client sent.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Propagation {
+    /// The provider does not get it.
+    Drop,
+    /// The provider gets one that names the span of its attempt as the parent.
+    Own,
+    /// It travels like every other header.
+    #[default]
+    Untouched,
+}
+
+/// What somebody wants to hear of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asks {
+    hooks: bool,
+    metrics: bool,
+    propagation: Propagation,
+    /// The share of traces that is kept, if any.
+    share: Option<f64>,
+}
+
+/// Whoever asks for the record's numbers gets them from this.
+pub(crate) type RecordSource = Box<dyn Fn() -> RecordNumbers + Send + Sync>;
+
+/// What a running gateway tells of its calls.
+#[derive(Clone)]
+pub struct Telemetry(Arc<Inner>);
+
+pub(crate) struct Inner {
+    asks: ArcSwap<Asks>,
+    pub(crate) feed: Feed,
+    in_flight: AtomicU64,
+    pub(crate) queue: Queue,
+    record: Option<RecordSource>,
+    pub(crate) sinks: Mutex<Sinks>,
+    streams: AtomicU64,
+}
+
+impl Telemetry {
+    /// Telemetry that is asked for nothing yet. `prices` is called once, off the path of calls, when a cost is wanted first.
+    pub fn new(prices: Prices) -> Self {
+        Self(Arc::new(Inner {
+            asks: ArcSwap::default(),
+            feed: Feed::default(),
+            in_flight: AtomicU64::new(0),
+            queue: Queue::default(),
+            record: None,
+            sinks: Mutex::new(Sinks::new(prices)),
+            streams: AtomicU64::new(0),
+        }))
+    }
+
+    /// With the numbers of the record among the metrics.
+    #[must_use]
+    pub fn with_record(self, numbers: impl Fn() -> RecordNumbers + Send + Sync + 'static) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner { record: Some(Box::new(numbers)), ..inner })),
+            // Somebody holds it already: then it is in use, and stays as it is.
+            Err(shared) => Self(shared),
+        }
+    }
+
+    /// From now on nothing is told before it went through this.
+    pub fn mask(&self, mask: Mask) {
+        self.0.sinks().mask = Some(mask);
+    }
+
+    /// Counts calls, or stops to; what was counted is lost then.
+    pub fn count(&self, on: bool) {
+        self.0.sinks().count(on);
+        self.ask(|asks| Asks { metrics: on, ..asks });
+    }
+
+    /// Sends spans to a collector, or to none; those of before are given up. `share`: of traces that begin here.
+    pub fn trace(&self, traces: Option<Traces>, share: f64, propagation: Propagation) {
+        let share = traces.is_some().then_some(share);
+        self.0.sinks().traces = traces;
+        self.ask(|asks| Asks { propagation, share, ..asks });
+    }
+
+    /// Sends webhooks; what waits for those of before is given up.
+    pub fn hook(&self, hooks: Hooks) {
+        let any = !hooks.is_empty();
+        self.0.sinks().hooks = hooks;
+        self.ask(|asks| Asks { hooks: any, ..asks });
+    }
+
+    fn ask(&self, change: impl Fn(Asks) -> Asks) {
+        self.0.asks.rcu(|asks| change(**asks));
+    }
+
+    /// Live activity.
+    pub fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
+    /// Works off what calls leave behind, until the runtime ends.
+    pub fn start(&self) {
+        crate::worker::start(&self.0);
+    }
+
+    /// Works off what calls have left behind until now, as the worker does by itself.
+    pub fn work(&self) {
+        self.0.sinks().work(&self.0.queue, &self.0.feed);
+    }
+
+    /// Everything that was counted; `None` if nothing is. Calls that have been reported are in it. `accept`: the header of
+    /// whoever asks.
+    pub fn exposition(&self, accept: Option<&str>) -> Option<Exposition> {
+        let inner = &self.0;
+        let mut sinks = inner.sinks();
+        sinks.work(&inner.queue, &inner.feed);
+        let outside = Outside {
+            dropped: inner.queue.dropped(),
+            in_flight: inner.in_flight.load(Ordering::Relaxed),
+            live: inner.feed.subscribers() as u64,
+            record: inner.record.as_ref().map(|numbers| numbers()).unwrap_or_default(),
+            spans: sinks.traces.as_ref().map(Traces::numbers).unwrap_or_default(),
+            streams: inner.streams.load(Ordering::Relaxed),
+            webhooks: sinks.hooks.numbers().named(),
+        };
+        let openmetrics = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
+        sinks.metrics.as_ref().map(|metrics| metrics.expose(&outside, openmetrics))
+    }
+
+    /// Sends what can be sent within `patience`, and gives up the rest.
+    pub async fn finish(&self, patience: Duration) {
+        let (traces, hooks) = {
+            let mut sinks = self.0.sinks();
+            sinks.work(&self.0.queue, &self.0.feed);
+            (sinks.traces.take(), std::mem::take(&mut sinks.hooks))
+        };
+        let traces = async {
+            if let Some(traces) = traces {
+                traces.finish(patience).await;
+            }
+        };
+        tokio::join!(traces, hooks.finish(patience));
+    }
+}
+
+impl Inner {
+    pub(crate) fn sinks(&self) -> std::sync::MutexGuard<'_, Sinks> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Telemetry {
+    fn started(&self, call: &CallStart<'_>) -> Option<Arc<dyn Follower>> {
+        let asks = **self.0.asks.load();
+        let live = self.0.feed.is_wanted();
+        let context = asks.share.is_some() || asks.propagation == Propagation::Own;
+        if !(asks.metrics || asks.hooks || live || context || asks.propagation == Propagation::Drop) {
+            return None;
+        }
+        let grant = call.caller.grant.as_ref();
+        let begun = Begun {
+            at_us: now_us(),
+            dialect: call.dialect.as_str(),
+            id: call.id.to_string(),
+            key: grant.map(|grant| grant.name.clone()),
+            kind: call.to.map(|to| to.kind),
+            model: call.to.map(|to| to.model.to_owned()),
+            operation: call.operation,
+            project: None,
+            provider: call.to.map(|to| to.provider.to_owned()),
+            session: lockgate_session::named(call.headers),
+            stream: call.stream,
+            user: None,
+        };
+        let context = context.then(|| Context::of(call.headers, call.id, asks.share.unwrap_or_default()));
+        let inner = self.0.clone();
+        inner.in_flight.fetch_add(1, Ordering::Relaxed);
+        if call.stream {
+            inner.streams.fetch_add(1, Ordering::Relaxed);
+        }
+        let begun = Arc::new(begun);
+        if live {
+            inner.queue.push(Note::Started(begun.clone()));
+        }
+        Some(Arc::new(Watch {
+            begun,
+            context,
+            inner,
+            live,
+            over: AtomicBool::new(false),
+            propagation: asks.propagation,
+            seen: Mutex::default(),
+            started: Instant::now(),
+        }))
+    }
+}
+
+/// Follows one call.
+struct Watch {
+    begun: Shared,
+    context: Option<Context>,
+    inner: Arc<Inner>,
+    live: bool,
+    over: AtomicBool,
+    propagation: Propagation,
+    seen: Mutex<Seen>,
+    started: Instant,
+}
+
+/// What has been seen of a call.
+#[derive(Default)]
+struct Seen {
+    attempts: Vec<Attempt>,
+    ttft: Option<Duration>,
+}
+
+impl Watch {
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, ended: impl FnOnce(Seen) -> Ended) {
+        if self.over.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.inner.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.begun.stream {
+            self.inner.streams.fetch_sub(1, Ordering::Relaxed);
+        }
+        let ended = Box::new(ended(std::mem::take(&mut *self.seen())));
+        let context = self.context.clone().filter(|context| context.sampled);
+        self.inner.queue.push(Note::Ended(self.begun.clone(), ended, context));
+    }
+}
+
+impl Follower for Watch {
+    fn failed(&self, failure: &Failure, _again: Option<Duration>) {
+        let at = self.started.elapsed();
+        if let Some(attempt) = self.seen().attempts.last_mut() {
+            attempt.failed = Some((at, failure.kind.as_str(), failure.status));
+        }
+    }
+
+    fn finished(&self, report: &CallReport) {
+        let (outcome, error) = match &report.outcome {
+            Came::Aborted => (Outcome::Aborted, None),
+            Came::Complete => (Outcome::Complete, None),
+            Came::Failed(failure) => (Outcome::Failed, Some(failure.kind.as_str())),
+        };
+        self.end(|seen| Ended {
+            answered_by: report.model.clone(),
+            attempts: seen.attempts,
+            duration: report.duration,
+            error,
+            model: report.requested.clone(),
+            outcome,
+            provider: report.provider.clone(),
+            request_id: report.request_id.clone(),
+            status: Some(report.status),
+            stop: report.stop.clone(),
+            ttft: report.ttft,
+            usage: report.usage.clone(),
+        });
+    }
+
+    fn first_byte(&self) {
+        let ttft = self.started.elapsed();
+        self.seen().ttft = Some(ttft);
+        if self.live {
+            self.inner.queue.push(Note::FirstByte(self.begun.clone(), ttft));
+        }
+    }
+
+    fn trace_context(&self) -> TraceContext {
+        match self.propagation {
+            Propagation::Drop => TraceContext::Drop,
+            Propagation::Own => {
+                let span = self.seen().attempts.last().map(|attempt| attempt.span);
+                let header = self.context.as_ref().zip(span).and_then(|(context, span)| context.header(span));
+                header.map_or(TraceContext::Keep, TraceContext::Set)
+            }
+            Propagation::Untouched => TraceContext::Keep,
+        }
+    }
+
+    fn trying(&self, _attempt: u32) {
+        let span = if self.context.is_some() { span_id() } else { [0; 8] };
+        let attempt = Attempt { after: self.started.elapsed(), failed: None, span };
+        self.seen().attempts.push(attempt);
+    }
+}
+
+impl Drop for Watch {
+    /// A client that is gone before there was an answer.
+    fn drop(&mut self) {
+        let (duration, begun) = (self.started.elapsed(), self.begun.clone());
+        self.end(|seen| Ended {
+            answered_by: None,
+            attempts: seen.attempts,
+            duration,
+            error: None,
+            model: begun.model.clone(),
+            outcome: Outcome::Aborted,
+            provider: begun.provider.clone(),
+            request_id: None,
+            status: None,
+            stop: None,
+            ttft: seen.ttft,
+            usage: None,
+        });
+    }
+}
