@@ -87,10 +87,10 @@ fn metrics_count_calls_and_the_record_and_are_not_told_through_a_proxy() {
     home.write("lockgate.yaml", &format!("providers:\n{}", upstream.entry("work", "")));
     let gateway = Gateway::start(&home);
     assert_eq!(gateway.ask("work:m").status, 200);
-    assert_eq!(gateway.ask("anthropic:made-up").status, 404);
+    assert_eq!(gateway.ask("anthropic:made-up").status, 400);
     let told = metrics(&gateway);
     let calls = r#"lockgate_calls_total{dialect="chat",operation="generate",provider="work",model="m",outcome="complete"} 1"#;
-    assert!(told.contains(calls) && told.contains(r#"model="none",outcome="not_found"} 1"#), "{told}");
+    assert!(told.contains(calls) && told.contains(r#"model="none",outcome="invalid_request"} 1"#), "{told}");
     assert!(told.contains("text/plain; version=0.0.4") && !told.contains("made-up"), "{told}");
     until("it is stored", || metrics(&gateway).contains("lockgate_record_stored_total 2"));
     let through = http::Stream::send(
