@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// The crates of ours that a crate may use. A new edge needs an ADR (docs/adr/0001-crates-and-edges.md).
-const EDGES: [(&str, &[&str]); 18] = [
+const EDGES: [(&str, &[&str]); 19] = [
     (
         "lockgate",
         &[
@@ -52,7 +52,8 @@ const EDGES: [(&str, &[&str]); 18] = [
 ];
 
 /// Crates of ours that only a crate's tests use.
-const TEST_EDGES: [(&str, &str); 1] = [("lockgate-session", "lockgate-wire")];
+const TEST_EDGES: [(&str, &str); 2] =
+    [("lockgate-admin", "lockgate-store-sql"), ("lockgate-session", "lockgate-wire")];
 
 /// Crates that do no I/O over a network.
 const PURE: [&str; 9] = [
