@@ -34,7 +34,7 @@ check:
 
 # Writes what tests compare with the code: schema, reference and tables of providers; then the snapshots, to be read in the diff.
 generated:
-	UPDATE_GENERATED=1 cargo nextest run -p lockgate-config -p lockgate-providers --no-fail-fast
+	UPDATE_GENERATED=1 cargo nextest run -p lockgate-admin -p lockgate-config -p lockgate-providers -p lockgate-telemetry --no-fail-fast
 	INSTA_UPDATE=always cargo nextest run -p lockgate-wire --no-fail-fast
 
 bench:

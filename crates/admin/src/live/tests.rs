@@ -18,7 +18,7 @@ struct Gateway {
 
 fn gateway() -> Gateway {
     let feed = Feed::default();
-    let levels = Levels::start(Level::Info, None, Format::Text { colours: false });
+    let levels = Levels::start(Level::Info, None, Format::Text { colours: false }, std::io::sink);
     Gateway { router: router(App::new(Shelf::default()).running(feed.clone(), levels)), feed }
 }
 

@@ -26,7 +26,7 @@ async fn ask(router: &axum::Router, role: Role, change: Option<Value>) -> (Statu
 
 #[tokio::test]
 async fn an_operator_changes_the_level_for_a_while_and_puts_it_back() {
-    let levels = Levels::start(Level::Info, None, Format::Text { colours: false });
+    let levels = Levels::start(Level::Info, None, Format::Text { colours: false }, std::io::sink);
     let router = router(App::new(Shelf::default()).running(Feed::default(), levels));
     let told = json!({"configured": "info", "level": "info", "until": null});
     assert_eq!(ask(&router, Role::Operator, None).await, (StatusCode::OK, told.clone()));

@@ -15,7 +15,7 @@ fn with_request(minutes: i64, session: Option<&str>, words: &str) -> Record {
     let mut record = call(minutes, session, words);
     let body = json!({"model": "m", "messages": [{"role": "user", "content": words}]}).to_string();
     let woven = Weaver::weave(body.as_bytes(), &mut |_| false);
-    record.pieces = woven.pieces;
+    record.pieces = woven.new_pieces;
     record.bodies = vec![Body {
         head: woven.head,
         kind: BodyKind::Json,

@@ -31,12 +31,6 @@ const BROKEN: Migration = Migration {
     both: "ALTER TABLE sessions ADD COLUMN colour TEXT; DELETE FROM sessions; INSERT INTO nowhere VALUES (1);",
     ..NEXT
 };
-
-/// Every step of this version, and one more.
-fn later(step: Migration) -> Vec<Migration> {
-    MIGRATIONS.iter().copied().chain([step]).collect()
-}
-
 fn options(path: &Path) -> Options {
     Options::at(Place::File(path.to_owned()))
 }
