@@ -129,7 +129,8 @@ mod tests {
         for now in 0..5_000 {
             longest = longest.max(throttle.begin(&format!("name-{now}"), HERE, at(now)).as_secs());
         }
-        assert_eq!(longest, 900);
+        // A try that is let through is followed by the next a second later.
+        assert_eq!(longest, 899);
     }
 
     #[test]

@@ -11,8 +11,9 @@ use crate::{App, Principal, Role, Shelf, router};
 
 async fn ask(router: &axum::Router, role: Role, change: Option<Value>) -> (StatusCode, Value) {
     let request = match change {
-        None => Request::get("/api/log").body(Body::empty()),
+        None => Request::get("/api/log").header("host", "localhost").body(Body::empty()),
         Some(change) => Request::put("/api/log")
+            .header("host", "localhost")
             .header("content-type", "application/json")
             .body(Body::from(change.to_string())),
     };
