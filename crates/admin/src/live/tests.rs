@@ -28,7 +28,7 @@ fn principal(role: Role, user: Option<&str>) -> Principal {
 
 impl Gateway {
     async fn get(&self, path: &str, who: Option<Principal>, last: Option<u64>) -> axum::response::Response {
-        let mut request = Request::get(path).body(Body::empty()).unwrap();
+        let mut request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
         if let Some(last) = last {
             request.headers_mut().insert("last-event-id", last.into());
         }
