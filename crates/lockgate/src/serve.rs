@@ -6,6 +6,7 @@
 
 mod charge;
 mod keys;
+pub(crate) mod mask;
 mod pages;
 pub(crate) mod plan;
 pub(crate) mod record;
@@ -34,6 +35,7 @@ use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, count};
 use charge::Charging;
 use keys::Keys;
+use mask::Masks;
 use record::Recording;
 use signals::Stop;
 pub(crate) use summary::{bare, place};
@@ -110,7 +112,8 @@ fn raise_descriptor_limit() {
 
 async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let snapshot = store.current();
-    let levels = tell::start_log(&snapshot, coloured());
+    let masks = Masks::new(&snapshot);
+    let levels = tell::start_log(&snapshot, coloured(), &masks);
     let no_signals = |error| Failure::unavailable(format!("signals cannot be received: {error}"));
     let mut told = Stop::register().map_err(no_signals)?;
     let hangup = signals::hangup().map_err(no_signals)?;
@@ -119,10 +122,10 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let address = listener.local_addr().unwrap_or(wanted);
     let folder = snapshot.config().record.folder(&store.inputs().environment);
     let filled = folder.as_deref().is_some_and(|folder| record::may_exist(&snapshot.config().record, folder));
-    let recording = Recording::open(&snapshot, &store.inputs().environment).map(Arc::new);
+    let recording = Recording::open(&snapshot, &store.inputs().environment, &masks).map(Arc::new);
     let recorded = folder.as_deref().filter(|_| recording.is_some());
     let keys = Arc::new(Keys::open(recorded, filled && recording.is_some()));
-    let telling = Telling::start(store.clone(), levels, recording.clone());
+    let telling = Telling::start(store.clone(), levels, masks.clone(), recording.clone());
     let listeners = Listeners(telling.telemetry.clone());
     let observer = Arc::new(Charging { keys: keys.clone(), next: listeners });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
@@ -132,9 +135,11 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     });
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
-    let vitals = recording
-        .clone()
-        .map(|recording| -> Arc<dyn Vitals> { Arc::new(Health { keys: keys.clone(), recording }) });
+    let record: Option<Arc<dyn Vitals>> = match recording.clone() {
+        Some(recording) => Some(recording),
+        None => record::is_wanted(&snapshot).then(|| Arc::new(record::Unrecorded) as Arc<dyn Vitals>),
+    };
+    let vitals = record.map(|record| -> Arc<dyn Vitals> { Arc::new(Health { keys: keys.clone(), record }) });
     let door = pages::door(&snapshot, keys.clone());
     let server = Arc::new(
         Server::new(engine.clone(), access, bounds)
@@ -156,6 +161,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let reloads = Reloads {
         engine: engine.clone(),
         keys,
+        masks,
         recording: recording.clone(),
         server,
         store: store.clone(),
@@ -254,12 +260,12 @@ fn replace(engine: &Engine, store: &Store, plan: impl Fn(&Snapshot) -> Options) 
 /// How the parts of the gateway are that may be in trouble.
 struct Health {
     keys: Arc<Keys>,
-    recording: Arc<Recording>,
+    record: Arc<dyn Vitals>,
 }
 
 impl Vitals for Health {
     fn parts(&self) -> Vec<Part> {
-        let mut parts = self.recording.parts();
+        let mut parts = self.record.parts();
         parts.push(self.keys.part());
         parts
     }
@@ -269,6 +275,7 @@ impl Vitals for Health {
 struct Reloads {
     engine: Arc<Engine>,
     keys: Arc<Keys>,
+    masks: Masks,
     recording: Option<Arc<Recording>>,
     server: Arc<Server>,
     store: Arc<Store>,
@@ -289,6 +296,7 @@ impl Reloads {
                 let snapshot = self.store.current();
                 left_out(&self.engine.replace(plan::options(&snapshot)));
                 self.keys.apply(&self.server, &self.store);
+                self.masks.reload(&snapshot);
                 if let Some(recording) = &self.recording {
                     recording.reload(&snapshot);
                 }

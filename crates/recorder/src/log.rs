@@ -30,6 +30,9 @@ const SYNC: Duration = Duration::from_secs(1);
 /// A file that nothing was written to for so many syncs is done with.
 const IDLE: u32 = 10;
 
+/// Calls whose end was lost that are remembered until the reader asks for them.
+const TORN: usize = 100_000;
+
 /// Bounds of the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -98,6 +101,8 @@ struct Shared {
     news: News,
     next: AtomicU64,
     ring: Mutex<Ring>,
+    /// Calls whose end was lost, with its number in the call.
+    torn: Mutex<Vec<(Uuid, u32)>>,
     wake: Condvar,
 }
 
@@ -171,6 +176,7 @@ impl Log {
             news: News::default(),
             next: AtomicU64::new(0),
             ring: Mutex::default(),
+            torn: Mutex::default(),
             wake: Condvar::new(),
         });
         let keeper = shared.clone();
@@ -190,8 +196,13 @@ impl Log {
     }
 
     /// Calls that were noted to their end since the start.
-    pub(crate) fn ended(&self) -> u64 {
+    pub fn ended(&self) -> u64 {
         self.0.shared.ended.load(Ordering::Relaxed)
+    }
+
+    /// Calls whose end was lost since this was asked the last time. What is left of them would wait for it for ever.
+    pub(crate) fn torn(&self) -> Vec<(Uuid, u32)> {
+        std::mem::take(&mut *locked(&self.0.shared.torn))
     }
 
     /// How it is doing.
@@ -386,6 +397,10 @@ impl Shared {
         if ring.bytes + frame.bytes.len() > self.bounds.ring {
             self.lost.fetch_add(1, Ordering::Relaxed);
             self.ended.fetch_sub(u64::from(frame.last), Ordering::Relaxed);
+            let mut torn = locked(&self.torn);
+            if frame.last && frame.sequence > 0 && torn.len() < TORN {
+                torn.push((frame.call, frame.sequence));
+            }
             return;
         }
         ring.bytes += frame.bytes.len();

@@ -46,6 +46,8 @@ pub struct Scanner {
     ended: u64,
     files: BTreeMap<Arc<Path>, File>,
     log: Log,
+    /// Calls whose end was lost, with its number and when that was learnt.
+    torn: HashMap<Uuid, (u32, Instant)>,
 }
 
 struct File {
@@ -61,6 +63,8 @@ struct Places {
     /// How many frames it has, once the last was seen, and when that was.
     ended: Option<(u32, Instant)>,
     frames: Vec<(Arc<Path>, Head, u64)>,
+    /// Whether its damaged frames were counted.
+    counted: bool,
     /// Whether any of it is of this process, so that more may come.
     ours: bool,
     /// Handed out and not done with.
@@ -70,7 +74,14 @@ struct Places {
 impl Scanner {
     /// Reads a log from its oldest file.
     pub fn new(log: Log) -> Self {
-        Self { calls: HashMap::new(), damaged: 0, ended: 0, files: BTreeMap::new(), log }
+        Self {
+            calls: HashMap::new(),
+            damaged: 0,
+            ended: 0,
+            files: BTreeMap::new(),
+            log,
+            torn: HashMap::new(),
+        }
     }
 
     /// Bytes that could not be read, so far.
@@ -95,6 +106,7 @@ impl Scanner {
         for path in paths {
             self.read(&path)?;
         }
+        self.tear();
         let now = Instant::now();
         let ready = |places: &Places| match places.ended {
             _ if places.taken => false,
@@ -108,6 +120,21 @@ impl Scanner {
         // Ids begin with their time, so calls are stored in the order in which they came.
         ready.sort();
         Ok(ready)
+    }
+
+    /// Ends calls whose end was lost.
+    fn tear(&mut self) {
+        let now = Instant::now();
+        self.torn.extend(self.log.torn().into_iter().map(|(call, end)| (call, (end, now))));
+        let calls = &mut self.calls;
+        self.torn.retain(|call, (end, since)| match calls.get_mut(call) {
+            Some(places) => {
+                places.ended.get_or_insert((*end + 1, now));
+                false
+            }
+            // Its beginning may still wait in memory; or all of it is lost.
+            None => now - *since < STRAGGLERS,
+        });
     }
 
     fn read(&mut self, path: &Arc<Path>) -> io::Result<()> {
@@ -162,7 +189,7 @@ impl Scanner {
         places.taken = true;
         places.frames.sort_by_key(|(_, head, _)| head.sequence);
         let mut entries = Vec::new();
-        let mut read = 0;
+        let (mut read, mut damaged) = (0, 0);
         for (path, head, at) in &places.frames {
             let reader = self.files.get(path).and_then(|file| file.reader.as_ref());
             let content = reader.map(|reader| reader.read(head, *at)).transpose()?.flatten();
@@ -170,9 +197,16 @@ impl Scanner {
             match whole {
                 Some(Ok(())) => read += 1,
                 Some(Err(error)) => tracing::warn!(%call, %error, "a part of the record cannot be read"),
-                None => tracing::warn!(%call, "a part of the record is damaged"),
+                None if places.counted => {}
+                None => {
+                    damaged += head.span();
+                    let (path, bytes) = (path.display(), head.span());
+                    tracing::warn!(%call, %path, bytes, "a part of the record is damaged");
+                }
             }
         }
+        places.counted = true;
+        self.damaged += damaged;
         let frames = places.ended.map_or(places.frames.len() as u32, |(frames, _)| frames);
         let missing = frames.saturating_sub(read);
         Ok(Some(RawCall { ended: places.ended.is_some(), entries, id: call, missing }))

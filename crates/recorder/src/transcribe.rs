@@ -19,16 +19,17 @@ use lockgate_core::{Conversation, StopReason};
 use lockgate_ledger::{Catalogue, Cost, Moment, Nano, Terms};
 use lockgate_redact::Redactor;
 use lockgate_session::{
-    Facts, Identity, Lineage, Members, Messages, SessionSource, Step, TurnKind, Work, identify,
+    Facts, Identity, Lineage, Members, Messages, SessionSource, Step, TurnKind, Work, identify, title,
 };
 use lockgate_store::{
-    Attempt as StoredAttempt, Body, BodyKind, Call, CallError, Client, Details, Error, Lineage as Place,
-    Offsets, Outcome, Part, Piece, PieceHash, Principal, Record, Recording, Route, Scope, SessionFacts,
-    SessionRef, Timing, Title, TitleSource, Weaver,
+    Attempt as StoredAttempt, Body, BodyKind, Call, CallError, Client, Decision, Details, Error,
+    Lineage as Place, Offsets, Outcome, Part, Piece, PieceHash, Principal, Record, Recording, Route, Scope,
+    SessionFacts, SessionRef, Timing, Title, TitleSource, Weaver,
 };
 use lockgate_wire::format;
 use lru::LruCache;
 use memchr::memmem;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::entry::{Closed, Mode, Opened, Operation, Sent};
@@ -76,13 +77,17 @@ impl Transcriber {
         let closed = reel.closed.as_ref().map(|(_, closed)| closed.clone()).unwrap_or_default();
         let mode = reel.opened.as_ref().map_or(Mode::default(), |opened| opened.mode);
         let conversation = reel.opened.as_ref().and_then(|opened| conversation(opened, &reel.request));
-        let identity =
+        let mut identity =
             reel.opened.as_ref().map(|opened| identity(opened, &reel.request, conversation.as_ref()));
-        let call = self.call(raw, &reel, &closed, identity.as_ref());
+        if let Some(identity) = identity.as_mut().filter(|_| mode != Mode::Full) {
+            self.mask_title(identity);
+        }
+        let mut call = self.call(raw, &reel, &closed, identity.as_ref());
+        self.mask_row(mode, &mut call);
         let scope = call.scope();
         let mut record = Record {
             bodies: Vec::new(),
-            details: details(&reel, &closed),
+            details: details(&reel, &closed, raw.missing),
             pieces: Vec::new(),
             session: identity.as_ref().map_or_else(SessionFacts::default, session_facts),
             texts: Vec::new(),
@@ -167,7 +172,7 @@ impl Transcriber {
             id: raw.id,
             intervened: false,
             lineage: identity.map_or_else(Place::default, place),
-            outcome: outcome(raw, closed),
+            outcome: outcome(reel, closed),
             price_version: cost.map(|_| self.prices.version()),
             principal: Principal {
                 key: opened.and_then(|opened| opened.key.clone()),
@@ -210,25 +215,53 @@ impl Transcriber {
         lockgate_ledger::cost(closed.usage.as_ref()?, quote.as_ref(), &terms).ok()
     }
 
-    /// Words that came from outside and are neither body nor text.
-    fn mask_details(&self, mode: Mode, record: &mut Record) {
+    /// What of the row came from outside. Comes first: the session's id says where pieces belong.
+    fn mask_row(&self, mode: Mode, call: &mut Call) {
         if mode == Mode::Full {
             return;
         }
+        let Call { client, error, lineage, route, stop_reason, .. } = call;
         let words = [
-            record.call.error.as_mut().map(|error| &mut error.message),
-            record.call.client.user_agent.as_mut(),
-            record.session.title.as_mut().map(|title| &mut title.text),
-            record.session.cwd.as_mut(),
-            record.session.branch.as_mut(),
-            record.session.repo.as_mut(),
+            client.user_agent.as_mut(),
+            client.version.as_mut(),
+            error.as_mut().map(|error| &mut error.message),
+            lineage.agent.as_mut(),
+            lineage.parent_agent.as_mut(),
+            lineage.session.as_mut().map(|session| &mut session.id),
+            route.answering_model.as_mut(),
+            Some(&mut route.operation),
+            route.provider_request_id.as_mut(),
+            route.requested_model.as_mut(),
+            route.resolved_model.as_mut(),
+            stop_reason.as_mut(),
         ];
         for text in words.into_iter().flatten() {
             self.cleaner.text(text);
         }
+    }
+
+    /// Before it is shortened: a part of a secret looks like none.
+    fn mask_title(&self, identity: &mut Identity) {
+        if let Some(opening) = &mut identity.opening {
+            self.cleaner.text(opening);
+            identity.title = title(opening);
+        }
+    }
+
+    /// Words that came from outside and are neither row nor body nor text.
+    fn mask_details(&self, mode: Mode, record: &mut Record) {
+        if mode == Mode::Full {
+            return;
+        }
+        let words =
+            [record.session.cwd.as_mut(), record.session.branch.as_mut(), record.session.repo.as_mut()];
+        for text in words.into_iter().flatten() {
+            self.cleaner.text(text);
+        }
         for attempt in &mut record.details.attempts {
-            if let Some(error) = &mut attempt.error {
-                self.cleaner.text(error);
+            let words = [attempt.error.as_mut(), attempt.request_id.as_mut(), Some(&mut attempt.model)];
+            for text in words.into_iter().flatten() {
+                self.cleaner.text(text);
             }
         }
     }
@@ -370,7 +403,7 @@ fn session_facts(identity: &Identity) -> SessionFacts {
     }
 }
 
-fn details(reel: &Reel, closed: &Closed) -> Details {
+fn details(reel: &Reel, closed: &Closed, missing: u32) -> Details {
     let ended = reel.closed.as_ref().map(|(at, _)| *at);
     let attempts = reel.attempts.iter().enumerate().map(|(place, attempt)| {
         let end = reel.attempts.get(place + 1).map(|next| next.sent_at_us).or(ended);
@@ -398,11 +431,22 @@ fn details(reel: &Reel, closed: &Closed) -> Details {
                 .map(|(_, at)| at.saturating_sub(attempt.sent_at_us).cast_signed()),
         }
     });
-    Details { attempts: attempts.collect(), losses: closed.losses.clone(), ..Details::default() }
+    let gaps = (missing > 0).then(|| Decision {
+        json: json!({"missing_parts": missing}),
+        kind: "record".to_owned(),
+        version: 1,
+    });
+    Details {
+        attempts: attempts.collect(),
+        decisions: gaps.into_iter().collect(),
+        losses: closed.losses.clone(),
+        ..Details::default()
+    }
 }
 
-fn outcome(raw: &RawCall, closed: &Closed) -> Outcome {
-    if !raw.ended {
+fn outcome(reel: &Reel, closed: &Closed) -> Outcome {
+    // That a last part is there does not say that it could be read.
+    if reel.closed.is_none() {
         Outcome::Interrupted
     } else if closed.error.is_some() {
         Outcome::Failed

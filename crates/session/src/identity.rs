@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::history::{History, Last, TurnKind};
 use crate::housekeeping::{Housekeeping, housekeeping};
 use crate::ids::{SessionId, session};
-use crate::title::title;
+use crate::title::{opening, title};
 use crate::work::Work;
 
 /// What one request tells of itself.
@@ -26,6 +26,8 @@ pub struct Identity {
     pub human_turn: u32,
     /// Why the call was made.
     pub kind: TurnKind,
+    /// What [`Self::title`] is made of, not shortened to it: for those who mask secrets before.
+    pub opening: Option<String>,
     /// The session it belongs to.
     pub session: SessionId,
     /// What the user said first, on one line of at most 80 bytes; for a sub-agent, its task. None for housekeeping, but for
@@ -45,14 +47,16 @@ pub fn identify(facts: &Facts<'_>) -> Identity {
     let agent = agent(facts, client.kind, &session, history);
     let kind = kind(facts, &client, &agent, history);
     let first = history.and_then(|history| history.first).filter(|_| has_title(kind));
+    let opening = first.and_then(opening);
     Identity {
         compaction: facts.conversation.and_then(compaction),
         human_turn: history.filter(|_| agent == Agent::Main).map_or(0, |history| history.human),
-        title: first.and_then(title),
+        title: opening.as_deref().and_then(title),
         work: Work::of(facts),
         agent,
         client,
         kind,
+        opening,
         session,
     }
 }

@@ -32,4 +32,5 @@ pub use identity::{Identity, identify};
 pub use ids::{SessionId, SessionSource, named};
 pub use lineage::{Lineage, Step};
 pub use messages::Messages;
+pub use title::title;
 pub use work::Work;

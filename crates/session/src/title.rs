@@ -5,13 +5,22 @@ use crate::history::Said;
 /// Bytes of a title at most, the ellipsis included.
 pub(crate) const TITLE: usize = 80;
 
-/// What the user said as a title; `None` where there are no words.
-pub(crate) fn title(said: Said<'_>) -> Option<String> {
-    let line = match said {
-        Said::Command(name, args) => one_line(&format!("{name} {}", crate::bound::head(args, 4 * TITLE))),
-        Said::Media => return None,
-        Said::Words(words) => one_line(unquoted(words)),
-    };
+/// Bytes of what a title is made of.
+const OPENING: usize = 2048;
+
+/// What a title is made of; `None` where there are no words. Long enough that a secret at the place where the title is cut is
+/// there whole: of a part nobody can tell that it is one.
+pub(crate) fn opening(said: Said<'_>) -> Option<String> {
+    match said {
+        Said::Command(name, args) => Some(format!("{name} {}", crate::bound::head(args, OPENING))),
+        Said::Media => None,
+        Said::Words(words) => Some(crate::bound::head(unquoted(words), OPENING).to_owned()),
+    }
+}
+
+/// An opening as a title.
+pub fn title(opening: &str) -> Option<String> {
+    let line = one_line(opening);
     (!line.is_empty()).then_some(line)
 }
 
@@ -56,7 +65,7 @@ mod tests {
     /// Requirement M4.
     #[test]
     fn a_title_is_one_line_of_at_most_eighty_bytes_cut_between_words() {
-        let title = |words: &str| title(Said::Words(words));
+        let title = |words: &str| opening(Said::Words(words)).and_then(|words| title(&words));
         assert_eq!(title("Fix the\n\n  parser\tbug").as_deref(), Some("Fix the parser bug"));
         assert_eq!(title("\"Fix the parser bug\"").as_deref(), Some("Fix the parser bug"));
         assert_eq!(title("\"a\" or \"b\"").as_deref(), Some("\"a\" or \"b\""));
@@ -70,6 +79,7 @@ mod tests {
 
     #[test]
     fn a_command_is_titled_by_its_name_and_arguments() {
+        let title = |said: Said<'_>| opening(said).and_then(|words| title(&words));
         assert_eq!(title(Said::Command("/init", "please")).as_deref(), Some("/init please"));
         assert_eq!(title(Said::Command("/review", "")).as_deref(), Some("/review"));
         assert_eq!(title(Said::Media), None);

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use lockgate_store::Error;
+use sqlx::Connection as _;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -96,7 +97,16 @@ fn file_pools(options: &Options, path: &Path) -> Result<(Pool, Pool), Fault> {
             .acquire_timeout(options.acquire_timeout)
             .test_before_acquire(false)
     };
-    let writers = pool(1).connect_lazy_with(connect.clone());
+    // A disk that is full, or fails, ends a transaction by itself. The driver does not notice, and would refuse to begin another one on
+    // that connection for ever. Asking the connection lets what was still to be undone on it come first.
+    let writers = pool(1)
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+        .connect_lazy_with(connect.clone());
     let readers = pool(options.readers.max(1)).connect_lazy_with(connect.pragma("query_only", "on"));
     Ok((Pool::Sqlite(writers), Pool::Sqlite(readers)))
 }

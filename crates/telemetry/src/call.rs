@@ -137,7 +137,7 @@ impl Outcome {
 }
 
 /// What is known of a call from its start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Begun {
     pub(crate) at_us: i64,
     pub(crate) dialect: &'static str,

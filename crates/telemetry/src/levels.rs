@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// Importance of messages.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -82,12 +83,17 @@ struct State {
 }
 
 impl Levels {
-    /// Starts the log of this process on standard error. `pinned`: a filter of the environment, which goes before the configured
+    /// Starts the log of this process, which goes to `writer`. `pinned`: a filter of the environment, which goes before the configured
     /// level. A second start in one process keeps the first log.
-    pub fn start(configured: Level, pinned: Option<String>, format: Format) -> Self {
+    pub fn start(
+        configured: Level,
+        pinned: Option<String>,
+        format: Format,
+        writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    ) -> Self {
         let pinned = pinned.filter(|text| EnvFilter::try_new(text).is_ok());
         let filter = EnvFilter::new(pinned.as_deref().unwrap_or(configured.as_str()));
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
         let apply: Apply = match format {
             Format::Json => {
                 let builder = builder.json().with_filter_reloading();

@@ -18,7 +18,7 @@ use crate::metrics::{Exposition, Outside, RecordNumbers};
 use crate::queue::{Note, Queue};
 use crate::time::now_us;
 use crate::trace::{Context, span_id};
-use crate::worker::{Prices, Sinks};
+use crate::worker::{Mask, Prices, Sinks};
 use crate::{Hooks, Traces};
 
 /// What becomes of the trace context that a client sent.
@@ -82,6 +82,11 @@ impl Telemetry {
             // Somebody holds it already: then it is in use, and stays as it is.
             Err(shared) => Self(shared),
         }
+    }
+
+    /// From now on nothing is told before it went through this.
+    pub fn mask(&self, mask: Mask) {
+        self.0.sinks().mask = Some(mask);
     }
 
     /// Counts calls, or stops to; what was counted is lost then.

@@ -120,14 +120,14 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// What is scraped, in the older format: the value of each sample by its name and labels.
-fn scraped(telemetry: &Telemetry) -> HashMap<String, f64> {
+fn scraped(telemetry: &Telemetry) -> HashMap<String, String> {
     let told = telemetry.exposition(None).unwrap();
     assert_eq!(told.content_type, "text/plain; version=0.0.4; charset=utf-8");
     let lines = told.text.lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| {
             let (name, value) = line.rsplit_once(' ').unwrap();
-            (name.to_owned(), value.parse().unwrap())
+            (name.to_owned(), value.to_owned())
         })
         .collect()
 }
@@ -150,34 +150,34 @@ async fn a_call_is_counted_with_its_tokens_cost_attempts_and_key() {
     telemetry.count(true);
     let told = begin(&telemetry, "claude-sonnet-4-6", &HeaderMap::new());
     let under_way = scraped(&telemetry);
-    assert_eq!((under_way["lockgate_calls_in_flight"], under_way["lockgate_open_streams"]), (1.0, 1.0));
+    assert_eq!((&*under_way["lockgate_calls_in_flight"], &*under_way["lockgate_open_streams"]), ("1", "1"));
     told.fails(1);
     told.answers();
     let after = scraped(&telemetry);
     let place = r#"provider="anthropic",model="claude-sonnet-4-6""#;
     for (name, value) in [
-        ("lockgate_calls_in_flight".to_owned(), 0.0),
-        ("lockgate_open_streams".to_owned(), 0.0),
+        ("lockgate_calls_in_flight".to_owned(), "0"),
+        ("lockgate_open_streams".to_owned(), "0"),
         (
             format!(
                 r#"lockgate_calls_total{{dialect="anthropic",operation="generate",{place},outcome="complete"}}"#
             ),
-            1.0,
+            "1",
         ),
-        (format!(r#"lockgate_tokens_total{{{place},bucket="input"}}"#), 1000.0),
-        (format!(r#"lockgate_tokens_total{{{place},bucket="cache_read"}}"#), 500.0),
-        (format!(r#"lockgate_tokens_total{{{place},bucket="output"}}"#), 100.0),
+        (format!(r#"lockgate_tokens_total{{{place},bucket="input"}}"#), "1000"),
+        (format!(r#"lockgate_tokens_total{{{place},bucket="cache_read"}}"#), "500"),
+        (format!(r#"lockgate_tokens_total{{{place},bucket="output"}}"#), "100"),
         // 1000 at 3 USD, 500 at 0.30, 100 at 15 for a million.
-        (format!("lockgate_cost_nanousd_total{{{place}}}"), 4_650_000.0),
-        (r#"lockgate_key_cost_nanousd_total{key="alice"}"#.to_owned(), 4_650_000.0),
-        (r#"lockgate_key_calls_total{key="alice",outcome="complete"}"#.to_owned(), 1.0),
-        (r#"lockgate_upstream_errors_total{provider="anthropic",error="overloaded"}"#.to_owned(), 1.0),
-        (r#"lockgate_retries_total{provider="anthropic"}"#.to_owned(), 1.0),
-        (format!(r#"lockgate_call_duration_seconds_bucket{{le="1.0",{place},stream="true"}}"#), 0.0),
-        (format!(r#"lockgate_call_duration_seconds_bucket{{le="2.0",{place},stream="true"}}"#), 1.0),
-        (format!("lockgate_time_to_first_byte_seconds_sum{{{place}}}"), 0.3),
+        (format!("lockgate_cost_nanousd_total{{{place}}}"), "4650000"),
+        (r#"lockgate_key_cost_nanousd_total{key="alice"}"#.to_owned(), "4650000"),
+        (r#"lockgate_key_calls_total{key="alice",outcome="complete"}"#.to_owned(), "1"),
+        (r#"lockgate_upstream_errors_total{provider="anthropic",error="overloaded"}"#.to_owned(), "1"),
+        (r#"lockgate_retries_total{provider="anthropic"}"#.to_owned(), "1"),
+        (format!(r#"lockgate_call_duration_seconds_bucket{{le="1.0",{place},stream="true"}}"#), "0"),
+        (format!(r#"lockgate_call_duration_seconds_bucket{{le="2.0",{place},stream="true"}}"#), "1"),
+        (format!("lockgate_time_to_first_byte_seconds_sum{{{place}}}"), "0.3"),
     ] {
-        assert_eq!(after.get(&name), Some(&value), "{name} in {after:#?}");
+        assert_eq!(after.get(&name).map(String::as_str), Some(value), "{name} in {after:#?}");
     }
 }
 
@@ -188,10 +188,10 @@ async fn a_client_that_leaves_before_the_answer_is_counted_and_nothing_stays_in_
     telemetry.count(true);
     drop(begin(&telemetry, "claude-sonnet-4-6", &HeaderMap::new()));
     let after = scraped(&telemetry);
-    assert_eq!(after["lockgate_calls_in_flight"], 0.0);
+    assert_eq!(after["lockgate_calls_in_flight"], "0");
     let aborted =
         after.iter().find(|(name, _)| name.contains(r#"outcome="aborted""#) && name.contains("calls_total"));
-    assert_eq!(aborted.map(|(_, value)| *value), Some(1.0), "{after:#?}");
+    assert_eq!(aborted.map(|(_, value)| value.as_str()), Some("1"), "{after:#?}");
 }
 
 #[tokio::test]
@@ -219,5 +219,5 @@ async fn what_a_full_queue_drops_is_counted() {
     for _ in 0..crate::queue::BOUND + 10 {
         begin(&telemetry, "claude-sonnet-4-6", &HeaderMap::new()).answers();
     }
-    assert_eq!(scraped(&telemetry)["lockgate_telemetry_dropped_total"], 10.0);
+    assert_eq!(scraped(&telemetry)["lockgate_telemetry_dropped_total"], "10");
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockgate_core::StopReason;
 use lockgate_ledger::{Catalogue, Moment, Terms};
 
-use crate::call::{Begun, Ended};
+use crate::call::{Begun, Ended, Shared};
 use crate::feed::{Feed, What};
 use crate::observer::Inner;
 use crate::queue::{Note, Queue};
@@ -14,12 +15,16 @@ use crate::{Hooks, Metrics, Traces, span};
 /// Where prices come from; called once. `None`: nothing is known of costs.
 pub type Prices = Box<dyn FnOnce() -> Option<Arc<Catalogue>> + Send>;
 
+/// Masks secrets in a text; `None`: there are none.
+pub type Mask = Box<dyn Fn(&str) -> Option<String> + Send>;
+
 /// How long notes are gathered before they are worked off: many calls are one wake-up.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// Everybody who wants to hear of calls.
 pub(crate) struct Sinks {
     pub(crate) hooks: Hooks,
+    pub(crate) mask: Option<Mask>,
     pub(crate) metrics: Option<Metrics>,
     prices: Option<Arc<Catalogue>>,
     unread: Option<Prices>,
@@ -28,7 +33,14 @@ pub(crate) struct Sinks {
 
 impl Sinks {
     pub(crate) fn new(prices: Prices) -> Self {
-        Self { hooks: Hooks::default(), metrics: None, prices: None, unread: Some(prices), traces: None }
+        Self {
+            hooks: Hooks::default(),
+            mask: None,
+            metrics: None,
+            prices: None,
+            unread: Some(prices),
+            traces: None,
+        }
     }
 
     pub(crate) fn count(&mut self, on: bool) {
@@ -42,7 +54,7 @@ impl Sinks {
     /// Works off all that waits.
     pub(crate) fn work(&mut self, queue: &Queue, feed: &Feed) {
         for note in queue.take() {
-            match note {
+            match self.masked(note) {
                 Note::Ended(begun, ended, context) => {
                     let cost = self.cost(&begun, &ended);
                     if let Some(metrics) = &mut self.metrics {
@@ -63,6 +75,41 @@ impl Sinks {
                 }
                 Note::Started(begun) => feed.tell(What::Started, begun.call()),
             }
+        }
+    }
+
+    /// What came from outside, without secrets: a client may name a model or a session as it likes, a provider itself.
+    fn masked(&self, note: Note) -> Note {
+        let Some(mask) = &self.mask else { return note };
+        let clean = |text: &mut Option<String>| {
+            if let Some(masked) = text.as_deref().and_then(mask) {
+                *text = Some(masked);
+            }
+        };
+        let begins = |begun: Shared| {
+            let mut masked = Begun::clone(&begun);
+            clean(&mut masked.model);
+            clean(&mut masked.session);
+            if masked.model == begun.model && masked.session == begun.session {
+                begun
+            } else {
+                Arc::new(masked)
+            }
+        };
+        match note {
+            Note::Ended(begun, mut ended, context) => {
+                clean(&mut ended.answered_by);
+                clean(&mut ended.model);
+                clean(&mut ended.request_id);
+                if let Some(StopReason::Other(word)) = &mut ended.stop
+                    && let Some(masked) = mask(word)
+                {
+                    *word = masked;
+                }
+                Note::Ended(begins(begun), ended, context)
+            }
+            Note::FirstByte(begun, ttft) => Note::FirstByte(begins(begun), ttft),
+            Note::Started(begun) => Note::Started(begins(begun)),
         }
     }
 

@@ -13,11 +13,11 @@ use lockgate_admin::{RetentionPolicy, Shelf};
 use lockgate_config::{Environment, RecordMode, Snapshot};
 use lockgate_ledger::Catalogue;
 use lockgate_recorder::{Bounds, Key, Log, Progress, Scribe, Transcriber};
-use lockgate_redact::{Known, Level, Redactor};
 use lockgate_server::{Part, Vitals};
 use lockgate_store_sql::{Database, Options, Place};
 use tokio::task::JoinHandle;
 
+use super::mask::Masks;
 use super::upkeep;
 
 /// How long a database that cannot be opened is left alone.
@@ -47,33 +47,11 @@ struct Parts {
     shelf: Shelf,
 }
 
-/// What masks secrets, and which ones the configuration has.
-struct Masks {
-    key: [u8; 32],
-    known: Mutex<Vec<Known>>,
-    redactor: OnceLock<Redactor>,
-}
-
-impl Masks {
-    /// Takes some milliseconds the first time.
-    fn redactor(&self) -> Redactor {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || {
-            Redactor::new(lockgate_redact::Options {
-                known: known.clone(),
-                key: self.key,
-                level: Level::Record,
-            })
-        };
-        self.redactor.get_or_init(make).clone()
-    }
-}
-
 impl Recording {
     /// Opens the log, and the database behind it; `None` if nothing can be recorded.
-    pub(crate) fn open(snapshot: &Snapshot, environment: &Environment) -> Option<Self> {
-        let (settings, keys) = (&snapshot.config().record, &snapshot.config().keys);
-        if settings.mode == RecordMode::Off && keys.iter().all(|key| key.record.is_none()) {
+    pub(crate) fn open(snapshot: &Snapshot, environment: &Environment, masks: &Masks) -> Option<Self> {
+        let settings = &snapshot.config().record;
+        if !is_wanted(snapshot) {
             return None;
         }
         let Some(folder) = settings.folder(environment) else {
@@ -90,11 +68,7 @@ impl Recording {
             }
         };
         let place = place(settings, &folder);
-        let masks = Masks {
-            key: key.derive("lockgate 2026 masks of secrets"),
-            known: Mutex::new(known(snapshot)),
-            redactor: OnceLock::new(),
-        };
+        masks.rekey(key.derive("lockgate 2026 masks of secrets"));
         let shelf = Shelf::default();
         let retention = Arc::new(ArcSwap::from_pointee(upkeep::policy(settings, Some(folder.as_path()))));
         let held = AtomicBool::new(false);
@@ -102,7 +76,7 @@ impl Recording {
             folder: folder.clone(),
             held,
             log,
-            masks,
+            masks: masks.clone(),
             retention,
             scribe: OnceLock::new(),
             shelf,
@@ -126,13 +100,8 @@ impl Recording {
         self.parts.shelf.clone()
     }
 
-    /// Takes over the secrets of a new configuration.
+    /// Takes over what a new configuration says of retention.
     pub(crate) fn reload(&self, snapshot: &Snapshot) {
-        let mut kept = self.parts.masks.known.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = known(snapshot);
-        if let Some(redactor) = self.parts.masks.redactor.get() {
-            redactor.replace_known(&kept);
-        }
         let folder = self.parts.folder.as_path();
         self.parts.retention.store(Arc::new(upkeep::policy(&snapshot.config().record, Some(folder))));
     }
@@ -183,19 +152,36 @@ impl Vitals for Recording {
                 if self.parts.held.load(Ordering::Relaxed) {
                     troubles.push("the database cannot be opened; the log keeps the calls");
                 }
-                Progress::default()
+                Progress { waiting: self.parts.log.ended() as usize, ..Progress::default() }
             }
         };
         let numbers = vec![
             ("stored", progress.stored),
             ("waiting", progress.waiting as u64),
             ("quarantined", progress.quarantined),
+            ("damaged", progress.damaged),
             ("lost", log.lost),
             ("log_bytes", log.files),
             ("ring_bytes", log.waiting as u64),
         ];
         vec![Part { name: "record", numbers, troubles }]
     }
+}
+
+/// In place of a record that could not be opened: says so.
+pub(crate) struct Unrecorded;
+
+impl Vitals for Unrecorded {
+    fn parts(&self) -> Vec<Part> {
+        let troubles = vec!["calls are not recorded: the folder of the record cannot be used"];
+        vec![Part { name: "record", numbers: Vec::new(), troubles }]
+    }
+}
+
+/// Whether any call is to be recorded.
+pub(crate) fn is_wanted(snapshot: &Snapshot) -> bool {
+    let config = snapshot.config();
+    config.record.mode != RecordMode::Off || config.keys.iter().any(|key| key.record.is_some())
 }
 
 /// Where the database is that belongs to a folder.
@@ -265,32 +251,4 @@ async fn begin(place: Place, parts: Arc<Parts>) {
         }
         Err(error) => tracing::error!(%error, "calls are not stored: no thread can be started"),
     }
-}
-
-/// Every secret of the configuration, by what it belongs to.
-fn known(snapshot: &Snapshot) -> Vec<Known> {
-    let config = snapshot.config();
-    let mut known = Vec::new();
-    for provider in snapshot.providers() {
-        let settings = &provider.settings;
-        let more = settings.headers.values().chain(settings.query.values());
-        for secret in settings.api_key.iter().chain(more) {
-            known.push(Known { name: provider.id.clone(), secret: secret.clone() });
-        }
-    }
-    for key in &config.keys {
-        for (provider, secret) in &key.credentials {
-            known.push(Known { name: provider.clone(), secret: secret.clone() });
-        }
-    }
-    for secret in config.telemetry.otlp.headers.values() {
-        known.push(Known { name: "collector".to_owned(), secret: secret.clone() });
-    }
-    for webhook in &config.webhooks {
-        known.push(Known { name: "webhook".to_owned(), secret: webhook.secret.clone() });
-    }
-    if let Some(database) = &config.record.database {
-        known.push(Known { name: "database".to_owned(), secret: database.clone() });
-    }
-    known
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here can fail a start or a call: what cannot be set up is said in the log and left out.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use lockgate_telemetry::{
     Filter, Format, Hook, Hooks, Level, Levels, Otlp, Propagation, RecordNumbers, Retry, Telemetry, Traces,
 };
 
+use super::mask::Masks;
 use super::record::Recording;
 
 /// How long the end waits for a collector and for receivers of webhooks.
@@ -39,12 +41,21 @@ struct Kept {
 
 impl Telling {
     /// Begins to listen; in a runtime.
-    pub(super) fn start(store: Arc<Store>, levels: Levels, recording: Option<Arc<Recording>>) -> Arc<Self> {
+    pub(super) fn start(
+        store: Arc<Store>,
+        levels: Levels,
+        masks: Masks,
+        recording: Option<Arc<Recording>>,
+    ) -> Arc<Self> {
         let telemetry = Telemetry::new(Box::new(prices));
         let telemetry = match recording {
             Some(recording) => telemetry.with_record(move || numbers(&recording)),
             None => telemetry,
         };
+        telemetry.mask(Box::new(move |text| match masks.redactor().redact(text) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked),
+        }));
         telemetry.start();
         let telling = Self { kept: Mutex::default(), levels, store, telemetry };
         telling.reload(&telling.store.current());
@@ -143,13 +154,15 @@ fn is_here(host: &str) -> bool {
 }
 
 /// The log, as the configuration and the environment want it.
-pub(super) fn start_log(snapshot: &Snapshot, colours: bool) -> Levels {
+pub(super) fn start_log(snapshot: &Snapshot, colours: bool, masks: &Masks) -> Levels {
+    masks.tell_panics();
+    let masks = masks.clone();
     let log = &snapshot.config().log;
     let format = match log.format {
         LogFormat::Json => Format::Json,
         LogFormat::Text => Format::Text { colours },
     };
-    Levels::start(level(log.level), std::env::var("LOCKGATE_LOG").ok(), format)
+    Levels::start(level(log.level), std::env::var("LOCKGATE_LOG").ok(), format, move || masks.stderr())
 }
 
 const fn level(level: LogLevel) -> Level {

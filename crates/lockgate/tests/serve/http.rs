@@ -21,6 +21,24 @@ impl Answer {
         let mut fields = head.lines().filter_map(|line| line.split_once(": "));
         fields.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
     }
+
+    /// The body without chunk sizes; `None` if its end did not come.
+    pub(crate) fn body(&self) -> Option<String> {
+        let (_, mut rest) = self.text.split_once("\r\n\r\n")?;
+        if let Some(length) = self.header("content-length") {
+            return (rest.len() == length.parse::<usize>().ok()?).then(|| rest.to_owned());
+        }
+        let mut body = String::new();
+        loop {
+            let (size, after) = rest.split_once("\r\n")?;
+            let size = usize::from_str_radix(size, 16).ok()?;
+            if size == 0 {
+                return after.starts_with("\r\n").then_some(body);
+            }
+            body.push_str(after.get(..size)?);
+            rest = after.get(size + 2..)?;
+        }
+    }
 }
 
 /// An answer on its way.
@@ -47,13 +65,14 @@ impl Stream {
              {more}content-length: {}\r\n\r\n",
             body.len()
         );
-        Self::send(address, &(head + &body))
+        Self::send(address, (head + &body).as_bytes())
     }
 
-    pub(crate) fn send(address: SocketAddr, request: &str) -> io::Result<Self> {
+    /// Sends a request as it is.
+    pub(crate) fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> io::Result<Self> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        stream.write_all(request.as_bytes())?;
+        stream.write_all(request.as_ref())?;
         Ok(Self { stream, read: Vec::new() })
     }
 
@@ -77,8 +96,8 @@ impl Stream {
 }
 
 pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
-    Stream::send(address, &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"))?
-        .end()
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    Stream::send(address, request.as_bytes())?.end()
 }
 
 /// With a key of the gateway.

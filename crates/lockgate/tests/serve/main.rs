@@ -13,6 +13,8 @@ mod curl;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod held;
@@ -26,6 +28,10 @@ mod limits;
 mod login;
 #[cfg(test)]
 mod outside;
+#[cfg(test)]
+#[expect(dead_code, reason = "the server of the storage tests, of which these tests need less")]
+#[path = "../../../store-sql/tests/it/postgres.rs"]
+mod postgres;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]

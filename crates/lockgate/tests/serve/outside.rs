@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Gateway, Home, Scripted, until};
 
-/// Builds the shim (`make test` has a C compiler: Rust links with it).
-fn shim(home: &Home) -> PathBuf {
-    let (source, built) = (home.path("outside.c"), home.path("outside.so"));
-    fs::write(&source, include_str!("outside.c")).unwrap();
+/// Builds a shim (`make test` has a C compiler: Rust links with it).
+pub(crate) fn built(home: &Home, name: &str, text: &str) -> PathBuf {
+    let source = home.write(name, text);
+    let built = source.with_extension("so");
     let mut cc = Command::new("cc");
     cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&built).arg(&source).arg("-ldl");
     let ran = cc.output().unwrap();
@@ -22,7 +22,7 @@ fn shim(home: &Home) -> PathBuf {
 
 /// A gateway whose every question to the outside is noted, and the notes once it has asked all providers.
 fn noted(home: &Home) -> (Gateway, Vec<String>) {
-    let (shim, notes) = (shim(home), home.path("notes.txt"));
+    let (shim, notes) = (built(home, "outside.c", include_str!("outside.c")), home.path("notes.txt"));
     let variables = [("LD_PRELOAD", shim.to_str().unwrap()), ("NOTED_CONNECTIONS", notes.to_str().unwrap())];
     let gateway = Gateway::start_with(home, &variables);
     until("the summary is complete", || gateway.out().contains("Providers"));

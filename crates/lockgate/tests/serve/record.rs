@@ -19,32 +19,48 @@ fn home(upstream: &Scripted, more: &str) -> Home {
 }
 
 /// What is stored, the latest first.
-fn stored(place: &Path) -> Vec<Call> {
-    reading(place, async |database| {
-        database
-            .list(&Filter::default(), &PageRequest { after: None, limit: Limit::of(500) })
-            .await
-            .unwrap()
-            .items
+fn stored(file: &Path) -> Vec<Call> {
+    all(&Place::File(file.to_owned()))
+}
+
+/// All calls of a database, the latest first.
+pub(crate) fn all(place: &Place) -> Vec<Call> {
+    reading_at(place, async |database| {
+        let (mut calls, mut after) = (Vec::new(), None);
+        loop {
+            let page = PageRequest { after, limit: Limit::of(500) };
+            let page = database.list(&Filter::default(), &page).await.unwrap();
+            calls.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return calls;
+            }
+        }
     })
 }
 
-fn reading<T>(place: &Path, read: impl AsyncFnOnce(&Database) -> T) -> T {
+fn reading<T>(file: &Path, read: impl AsyncFnOnce(&Database) -> T) -> T {
+    reading_at(&Place::File(file.to_owned()), read)
+}
+
+/// What is found by asking the database itself.
+pub(crate) fn reading_at<T>(place: &Place, read: impl AsyncFnOnce(&Database) -> T) -> T {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let database = Database::open(&Options::at(Place::File(place.to_owned()))).await.unwrap();
+        let database = Database::open(&Options::at(place.clone())).await.unwrap();
         let found = read(&database).await;
         database.close().await;
         found
     })
 }
 
-fn database(home: &Home) -> std::path::PathBuf {
+/// Where the database is by default.
+pub(crate) fn database(home: &Home) -> std::path::PathBuf {
     home.path(".local/share/lockgate/lockgate.db")
 }
 
 /// Every file below a folder that holds these bytes.
-fn holding(folder: &Path, bytes: &str) -> Vec<String> {
+pub(crate) fn holding(folder: &Path, bytes: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -108,9 +108,14 @@ impl Gateway {
     }
 
     pub(crate) fn start_with(home: &Home, variables: &[(&str, &str)]) -> Self {
-        let (out, err) = (home.path("out.txt"), home.path("err.txt"));
         let mut command = home.lockgate(&["--listen", "127.0.0.1:0"]);
         command.envs(variables.iter().copied());
+        Self::spawn(home, command)
+    }
+
+    /// With a command that becomes the gateway.
+    pub(crate) fn spawn(home: &Home, mut command: Command) -> Self {
+        let (out, err) = (home.path("out.txt"), home.path("err.txt"));
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let mut child = command.spawn().unwrap();
         let mut address = None;
@@ -123,6 +128,18 @@ impl Gateway {
                 .is_some_and(|address| http::get(address, "/health").is_ok_and(|answer| answer.status == 200))
         });
         Self { address: address.unwrap(), child, err, out }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What `/health` says, which always answers.
+    pub(crate) fn health(&self) -> Value {
+        let answer = http::get(self.address, "/health").unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_str(&answer.body().unwrap()).unwrap()
     }
 
     /// Standard output so far.

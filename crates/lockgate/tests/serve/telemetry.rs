@@ -14,13 +14,13 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// A server that keeps what it is sent and answers with a status; 0: never.
-struct Sink {
-    address: SocketAddr,
+pub(crate) struct Sink {
+    pub(crate) address: SocketAddr,
     got: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Sink {
-    fn start(status: impl Fn(usize) -> u16 + Send + 'static) -> Self {
+    pub(crate) fn start(status: impl Fn(usize) -> u16 + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let sink = Self { address: listener.local_addr().unwrap(), got: Arc::default() };
         let got = sink.got.clone();
@@ -47,7 +47,7 @@ impl Sink {
         sink
     }
 
-    fn got(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn got(&self) -> Vec<Vec<u8>> {
         self.got.lock().unwrap().clone()
     }
 }
@@ -87,10 +87,10 @@ fn metrics_count_calls_and_the_record_and_are_not_told_through_a_proxy() {
     home.write("lockgate.yaml", &format!("providers:\n{}", upstream.entry("work", "")));
     let gateway = Gateway::start(&home);
     assert_eq!(gateway.ask("work:m").status, 200);
-    assert_eq!(gateway.ask("anthropic:made-up").status, 404);
+    assert_eq!(gateway.ask("anthropic:made-up").status, 400);
     let told = metrics(&gateway);
     let calls = r#"lockgate_calls_total{dialect="chat",operation="generate",provider="work",model="m",outcome="complete"} 1"#;
-    assert!(told.contains(calls) && told.contains(r#"model="none",outcome="not_found"} 1"#), "{told}");
+    assert!(told.contains(calls) && told.contains(r#"model="none",outcome="invalid_request"} 1"#), "{told}");
     assert!(told.contains("text/plain; version=0.0.4") && !told.contains("made-up"), "{told}");
     until("it is stored", || metrics(&gateway).contains("lockgate_record_stored_total 2"));
     let through = http::Stream::send(

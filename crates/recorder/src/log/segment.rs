@@ -46,7 +46,7 @@ pub(crate) struct Head {
 
 impl Head {
     /// Bytes of the whole frame.
-    fn span(&self) -> u64 {
+    pub(crate) fn span(&self) -> u64 {
         HEAD as u64 + u64::from(self.len)
     }
 

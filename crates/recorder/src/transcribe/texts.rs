@@ -8,6 +8,9 @@ use lockgate_wire::{Decoded, Depth, Mode, format};
 /// The longest text that is searched; what is behind it is not found.
 const LONGEST: usize = 256 * 1024;
 
+/// The longest word at the end of such a text.
+const WORD: usize = 2048;
+
 /// Adds what is new in a request. `resumed`: its session was there before this process, which does not know its last request.
 pub(super) fn of_request(conversation: &Conversation, step: Step, resumed: bool, out: &mut Vec<Text>) {
     let turns = &conversation.turns;
@@ -109,6 +112,11 @@ fn push(side: Side, text: &str, out: &mut Vec<Text>) {
     if text.trim().is_empty() {
         return;
     }
-    let end = text.floor_char_boundary(LONGEST);
+    let mut end = text.floor_char_boundary(LONGEST);
+    if end < text.len() {
+        // Not within a word: a part of a secret looks like none.
+        let near = text.floor_char_boundary(LONGEST - WORD);
+        end = text[near..end].rfind(char::is_whitespace).map_or(near, |at| near + at);
+    }
     out.push(Text { side, text: text[..end].to_owned() });
 }

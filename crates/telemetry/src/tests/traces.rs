@@ -135,10 +135,10 @@ async fn spans_that_the_collector_refuses_are_counted_and_the_next_ones_are_sent
     let collector = Receiver::start(|number| Some(status(if number == 1 { 400 } else { 200 }))).await;
     let telemetry = tracing_to(&collector.address, Propagation::Untouched);
     begin(&telemetry, "m", &HeaderMap::new()).answers();
-    until("the first is refused", || scraped(&telemetry)[r#"lockgate_spans_total{result="failed"}"#] == 2.0)
+    until("the first is refused", || scraped(&telemetry)[r#"lockgate_spans_total{result="failed"}"#] == "2")
         .await;
     begin(&telemetry, "m", &HeaderMap::new()).answers();
-    until("the second is sent", || scraped(&telemetry)[r#"lockgate_spans_total{result="sent"}"#] == 2.0)
+    until("the second is sent", || scraped(&telemetry)[r#"lockgate_spans_total{result="sent"}"#] == "2")
         .await;
 }
 
@@ -147,7 +147,7 @@ async fn a_collector_that_is_busy_is_asked_again_for_the_same_spans() {
     let collector = Receiver::start(|number| Some(status(if number == 1 { 503 } else { 200 }))).await;
     let telemetry = tracing_to(&collector.address, Propagation::Untouched);
     begin(&telemetry, "m", &HeaderMap::new()).answers();
-    until("it is sent", || scraped(&telemetry)[r#"lockgate_spans_total{result="sent"}"#] == 2.0).await;
+    until("it is sent", || scraped(&telemetry)[r#"lockgate_spans_total{result="sent"}"#] == "2").await;
     let got = collector.got();
     assert!(got.len() == 2 && got[0].body == got[1].body);
 }
@@ -162,11 +162,14 @@ async fn a_collector_that_hangs_or_is_away_costs_its_spans_and_neither_calls_nor
             begin(&telemetry, "m", &HeaderMap::new()).answers();
         }
         let after = scraped(&telemetry);
-        let dropped = after[r#"lockgate_spans_total{result="dropped"}"#];
-        assert!(dropped >= 20_000.0 - 8_192.0 - 2.0 * 512.0, "{dropped}");
-        let calls: f64 =
-            after.iter().filter(|(name, _)| name.starts_with("lockgate_calls_total")).map(|(_, n)| n).sum();
-        assert_eq!(calls, 10_000.0);
+        let dropped: u64 = after[r#"lockgate_spans_total{result="dropped"}"#].parse().unwrap();
+        assert!(dropped >= 20_000 - 8_192 - 2 * 512, "{dropped}");
+        let calls: u64 = after
+            .iter()
+            .filter(|(name, _)| name.starts_with("lockgate_calls_total"))
+            .map(|(_, n)| n.parse::<u64>().unwrap())
+            .sum();
+        assert_eq!(calls, 10_000);
         let asked = Instant::now();
         telemetry.finish(Duration::from_millis(300)).await;
         assert!(asked.elapsed() < Duration::from_secs(5), "the end waits for nobody");
