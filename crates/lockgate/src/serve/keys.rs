@@ -114,7 +114,7 @@ impl Keys {
         let mut ring = KeyRing::new();
         let State { meters, roles, stored, used, .. } = &mut *state;
         roles.clear();
-        let mut known = HashMap::new();
+        let mut known: HashMap<String, Arc<Meter>> = HashMap::new();
         let mut meter = |name: &str, limits: Limits| {
             if !limits.any() {
                 return None;
@@ -122,7 +122,7 @@ impl Keys {
             if limits.cost_per_day.is_some() {
                 self.prices.get_or_init(|| Catalogue::embedded().ok().map(Arc::new));
             }
-            let meter = meters.get(name).cloned().unwrap_or_default();
+            let meter = known.get(name).or_else(|| meters.get(name)).cloned().unwrap_or_default();
             meter.limit(limits);
             known.insert(name.to_owned(), meter.clone());
             Some(meter)
