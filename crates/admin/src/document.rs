@@ -1,4 +1,4 @@
-//! The routes put together, and what describes them: the OpenAPI document and the page that shows it.
+//! The routes put together, and what describes them: the `OpenAPI` document and the page that shows it.
 
 use std::sync::{Arc, LazyLock};
 
@@ -39,8 +39,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 fn frame() -> OpenApi {
     let mut frame = OpenApi::default();
-    frame.info.title = "Lockgate".to_owned();
-    frame.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    "Lockgate".clone_into(&mut frame.info.title);
+    env!("CARGO_PKG_VERSION").clone_into(&mut frame.info.version);
     frame.info.description = Some(
         "What a gateway recorded, and who may do what. Each operation says by `x-lockgate-guard` which role it takes. Lists come in \
          pages: pass `next` of a page as `cursor`. Errors are `{\"error\": {\"code\", \"message\"}}`."

@@ -1,6 +1,6 @@
 //! The admin API: what people and programs ask of a gateway apart from calls to models, and what they may change.
 //!
-//! An axum router under `/api`, described by OpenAPI. Every operation declares who may ask ([`Guard`]). The command line calls the
+//! An axum router under `/api`, described by `OpenAPI`. Every operation declares who may ask ([`Guard`]). The command line calls the
 //! same router in its own process. Knows no database (it is handed a `store::Store`) and performs no call to a provider.
 
 mod app;
@@ -78,7 +78,7 @@ pub fn router(app: App) -> axum::Router {
         .with_state(app)
 }
 
-/// The description of the API (OpenAPI 3.1).
+/// The description of the API (`OpenAPI` 3.1).
 pub fn openapi() -> utoipa::openapi::OpenApi {
     document::routes().into_openapi()
 }

@@ -160,7 +160,9 @@ impl Deletion<'_> {
                 None => break,
             }
         }
-        found.values_mut().for_each(|calls| calls.sort_unstable());
+        for calls in found.values_mut() {
+            calls.sort_unstable();
+        }
         Ok(found)
     }
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A call as lists show it.
+#[expect(clippy::struct_field_names, reason = "the names are those of the API")]
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Call {
     /// Its id, which the client got as `x-task-id`.

@@ -159,7 +159,7 @@ impl Minute {
     fn turn(&mut self, now_us: i64) {
         let second = now_us.div_euclid(SECOND_US);
         let passed = second - self.latest;
-        if passed < 0 || passed >= SLOTS {
+        if !(0..SLOTS).contains(&passed) {
             *self = Self { latest: second, ..Self::default() };
             return;
         }

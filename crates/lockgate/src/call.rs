@@ -128,7 +128,7 @@ pub fn show(args: &ShowArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         let bytes = office.bytes(http::Method::GET, &format!("{path}/bodies/{}", segment(part)), None)?;
         match &args.output {
             Some(file) => {
-                std::fs::write(file, &bytes).map_err(|error| Failure::file("write", file, &error))?
+                std::fs::write(file, &bytes).map_err(|error| Failure::file("write", file, &error))?;
             }
             None => screen.raw(&bytes)?,
         }

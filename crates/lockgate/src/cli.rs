@@ -70,6 +70,7 @@ pub enum Command {
 }
 
 /// The commands below `lockgate call`.
+#[expect(clippy::large_enum_variant, reason = "one is made per process")]
 #[derive(Debug, Subcommand)]
 pub enum CallCommand {
     /// List calls, the latest first.
@@ -149,6 +150,7 @@ pub enum UserCommand {
 }
 
 /// The commands below `lockgate session`.
+#[expect(clippy::large_enum_variant, reason = "one is made per process")]
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
     /// Say what made a session expensive, and where the provider's prompt cache was lost.

@@ -2,6 +2,8 @@
 //!
 //! Control characters are taken out of what others wrote, so that a title cannot repaint a terminal.
 
+use std::fmt::Write as _;
+
 use crate::exit::Failure;
 use crate::screen::{FAINT, Screen, styled};
 
@@ -18,8 +20,8 @@ impl Table {
     }
 
     /// Adds a row, a cell for each heading.
-    pub(crate) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.iter().map(|cell| clean(cell)).collect());
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().map(|cell| clean(&cell)).collect());
     }
 
     /// Shows it. Columns that are empty in every row are left out.
@@ -33,7 +35,7 @@ impl Table {
             let mut out = String::new();
             for (cell, width) in cells.zip(&widths) {
                 if let Some(width) = width {
-                    out.push_str(&format!("{cell:width$}  "));
+                    let _ = write!(out, "{cell:width$}  ");
                 }
             }
             cut(out.trim_end(), screen.width())

@@ -52,7 +52,8 @@ const EDGES: [(&str, &[&str]); 19] = [
 ];
 
 /// Crates of ours that only a crate's tests use.
-const TEST_EDGES: [(&str, &str); 1] = [("lockgate-session", "lockgate-wire")];
+const TEST_EDGES: [(&str, &str); 2] =
+    [("lockgate-admin", "lockgate-store-sql"), ("lockgate-session", "lockgate-wire")];
 
 /// Crates that do no I/O over a network.
 const PURE: [&str; 9] = [

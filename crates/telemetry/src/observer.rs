@@ -186,11 +186,11 @@ impl Observer for Telemetry {
             kind: call.to.map(|to| to.kind),
             model: call.to.map(|to| to.model.to_owned()),
             operation: call.operation,
-            project: None,
+            project: grant.and_then(|grant| grant.project.clone()),
             provider: call.to.map(|to| to.provider.to_owned()),
             session: lockgate_session::named(call.headers),
             stream: call.stream,
-            user: None,
+            user: grant.and_then(|grant| grant.user.clone()),
         };
         let context = context.then(|| Context::of(call.headers, call.id, asks.share.unwrap_or_default()));
         let inner = self.0.clone();

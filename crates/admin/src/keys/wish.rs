@@ -129,6 +129,7 @@ impl NewKey {
 }
 
 /// What can be changed of a key. What is left out stays; `null` takes it away.
+#[expect(clippy::option_option, reason = "left out, taken away, and given are three things")]
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct KeyChange {
@@ -167,6 +168,7 @@ pub(crate) struct KeyChange {
 }
 
 /// A member that is there, be it null.
+#[expect(clippy::option_option, reason = "left out, taken away, and given are three things")]
 fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(from).map(Some)
 }

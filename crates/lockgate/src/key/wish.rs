@@ -126,7 +126,7 @@ impl WishArgs {
     /// As lines of an entry of the configuration.
     pub(super) fn entry(&self) -> Result<String, Failure> {
         let mut lines = String::new();
-        let mut line = |name: &str, value: Value| lines.push_str(&format!("\n    {name}: {value}"));
+        let mut line = |name: &str, value: Value| lines.extend(["\n    ", name, ": ", &value.to_string()]);
         for (name, list) in [("models", &self.models), ("providers", &self.providers)] {
             if !list.is_empty() {
                 line(name, json!(list));
