@@ -120,9 +120,11 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let wanted = snapshot.config().server.listen;
     let listener = listen(wanted).await?;
     let address = listener.local_addr().unwrap_or(wanted);
-    let recording = Recording::open(&snapshot, &store.inputs().environment, &masks).map(Arc::new);
     let folder = snapshot.config().record.folder(&store.inputs().environment);
-    let keys = Arc::new(Keys::open(folder.as_deref().filter(|_| recording.is_some())));
+    let filled = folder.as_deref().is_some_and(|folder| record::may_exist(&snapshot.config().record, folder));
+    let recording = Recording::open(&snapshot, &store.inputs().environment, &masks).map(Arc::new);
+    let recorded = folder.as_deref().filter(|_| recording.is_some());
+    let keys = Arc::new(Keys::open(recorded, filled && recording.is_some()));
     let telling = Telling::start(store.clone(), levels, masks.clone(), recording.clone());
     let listeners = Listeners(telling.telemetry.clone());
     let observer = Arc::new(Charging { keys: keys.clone(), next: listeners });

@@ -129,8 +129,7 @@ mod tests {
         for now in 0..5_000 {
             longest = longest.max(throttle.begin(&format!("name-{now}"), HERE, at(now)).as_secs());
         }
-        // A try that is let through is followed by the next a second later.
-        assert_eq!(longest, 899);
+        assert_eq!(longest, 899, "a second after the last try");
     }
 
     #[test]

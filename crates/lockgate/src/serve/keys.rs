@@ -26,11 +26,14 @@ use uuid::Uuid;
 use super::plan;
 use super::record::Recording;
 
-/// Between two looks at the database.
-const LOOK: Duration = Duration::from_millis(500);
+/// Between two looks whether there is something to do.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Looks between two questions to the database, once it has answered one.
+const QUESTIONS: u32 = 5;
 
 /// Looks between two notes of which keys were used.
-const NOTES: u32 = 40;
+const NOTES: u32 = 200;
 
 /// The file in the folder of the record.
 const CACHE: &str = "keys.json";
@@ -80,12 +83,12 @@ impl Holders for Keys {
 }
 
 impl Keys {
-    /// Begins with the keys that were known last. `folder` is that of the record, where there is one.
-    pub(crate) fn open(folder: Option<&Path>) -> Self {
+    /// Begins with the keys that were known last. `folder` is that of the record, where there is one; `expected` = its database may hold keys.
+    pub(crate) fn open(folder: Option<&Path>, expected: bool) -> Self {
         let cache = folder.map(|folder| folder.join(CACHE));
         let stored = cache.as_deref().and_then(read);
         let state = Mutex::new(State { stored, ..State::default() });
-        Self { cache, expected: folder.is_some(), prices: OnceLock::new(), state }
+        Self { cache, expected, prices: OnceLock::new(), state }
     }
 
     /// Prices, where a key has a limit of cost.
@@ -111,7 +114,7 @@ impl Keys {
         let mut ring = KeyRing::new();
         let State { meters, roles, stored, used, .. } = &mut *state;
         roles.clear();
-        let mut known = HashMap::new();
+        let mut known: HashMap<String, Arc<Meter>> = HashMap::new();
         let mut meter = |name: &str, limits: Limits| {
             if !limits.any() {
                 return None;
@@ -119,7 +122,7 @@ impl Keys {
             if limits.cost_per_day.is_some() {
                 self.prices.get_or_init(|| Catalogue::embedded().ok().map(Arc::new));
             }
-            let meter = meters.get(name).cloned().unwrap_or_default();
+            let meter = known.get(name).or_else(|| meters.get(name)).cloned().unwrap_or_default();
             meter.limit(limits);
             known.insert(name.to_owned(), meter.clone());
             Some(meter)
@@ -175,6 +178,9 @@ impl Keys {
         for look in 1_u32.. {
             looks.tick().await;
             let Some(database) = shelf.get() else { continue };
+            if version.is_some() && look % QUESTIONS != 0 {
+                continue;
+            }
             match self.look(database.as_ref(), version).await {
                 Ok(None) => self.told(false),
                 Ok(Some(stored)) => {

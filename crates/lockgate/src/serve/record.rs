@@ -192,6 +192,15 @@ pub(crate) fn place(settings: &lockgate_config::Record, folder: &Path) -> Place 
     }
 }
 
+/// Whether there may be something in the database already: a file that is not there has nothing in it.
+pub(crate) fn may_exist(settings: &lockgate_config::Record, folder: &Path) -> bool {
+    match place(settings, folder) {
+        // Also where it cannot be looked at.
+        Place::File(file) => !matches!(file.try_exists(), Ok(false)),
+        Place::Server(_) => true,
+    }
+}
+
 fn open(folder: &Path, bounds: Bounds) -> io::Result<(Key, Log)> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;

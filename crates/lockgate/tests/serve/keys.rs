@@ -103,6 +103,8 @@ fn a_replaced_key_works_until_its_overlap_is_over() {
     );
     assert_eq!(rotated["rotated_from"], old["id"]);
     let (before, after) = (old["key"].as_str().unwrap(), rotated["key"].as_str().unwrap());
+    // Until then whatever a program on this machine sends for a key is ignored.
+    within_a_second("keys are asked for", || gateway.ask("up:m").status == 401);
     within_a_second("the new key works", || call(&gateway, after).status == 200);
     assert_eq!(call(&gateway, before).status, 200, "the old one still works");
     let twice = home.run(&["key", "rotate", old["id"].as_str().unwrap(), "--json"]);
@@ -115,6 +117,22 @@ fn a_replaced_key_works_until_its_overlap_is_over() {
     within_a_second("the newest key works", || call(&gateway, last["key"].as_str().unwrap()).status == 200);
     let refused = call(&gateway, after);
     assert!(refused.status == 401 && refused.text.contains("was replaced by a new one"), "{}", refused.text);
+}
+
+/// Nobody gets a second helping by replacing a key.
+#[test]
+fn a_key_and_the_one_in_its_place_count_together() {
+    let upstream = Scripted::start(SCRIPT);
+    let home = home(&upstream, "");
+    let gateway = started(&home);
+    let old = made(&home, &["--name", "ci", "--rpm", "2"]);
+    let new = home.run(&["key", "rotate", "ci", "--json"]).json();
+    let (old, new) = (old["key"].as_str().unwrap(), new["key"].as_str().unwrap());
+    let bearer = format!("Bearer {new}");
+    let me = || http::ask(gateway.address, "GET", "/api/me", &[("authorization", &bearer)], "").status;
+    within_a_second("both are known", || me() == 200 && gateway.ask("up:m").status == 401);
+    let told = [old, new, old, new].map(|key| call(&gateway, key).status);
+    assert_eq!(told, [200, 200, 429, 429]);
 }
 
 /// What a key may call: models and providers, by both kinds of keys.
