@@ -221,7 +221,7 @@ fn a_call_without_an_end_was_interrupted_and_what_is_there_is_kept() {
     assert!(desk.body(&record, Part::ClientRequest).is_some());
     // Not even its first notes are left.
     let record = desk.record(&RawCall { ended: true, entries: Vec::new(), id: Uuid::now_v7(), missing: 1 });
-    assert_eq!(record.call.outcome, Outcome::Complete);
+    assert_eq!(record.call.outcome, Outcome::Interrupted);
     assert!(record.call.timing.started_us > 1_700_000_000_000_000, "the id tells the time");
 }
 
