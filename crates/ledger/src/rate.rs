@@ -309,7 +309,7 @@ mod tests {
         gauge.charge(at(0), 10, Some(dollar));
         let exceeded = gauge.admit(NOON + 1).unwrap_err();
         assert_eq!(exceeded.limit, Limit::CostPerDay(dollar));
-        assert_eq!(exceeded.retry_after, Duration::from_secs(12 * 3_600));
+        assert_eq!(exceeded.retry_after, Duration::from_hours(12));
         gauge.admit(at(12 * 3_600)).unwrap();
     }
 
@@ -332,6 +332,6 @@ mod tests {
         gauge.limit(Limits::default());
         gauge.admit(at(0)).unwrap();
         gauge.limit(Limits { requests_per_minute: Some(0), ..Limits::default() });
-        assert_eq!(gauge.admit(at(500)).unwrap_err().retry_after, Duration::from_secs(60));
+        assert_eq!(gauge.admit(at(500)).unwrap_err().retry_after, Duration::from_mins(1));
     }
 }

@@ -120,15 +120,16 @@ pub(crate) fn ask(
 ) -> Answer {
     let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
     if !lines.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-        head.push_str(&format!("host: {address}\r\n"));
+        head = format!("{head}host: {address}\r\n");
     }
     for (name, value) in lines {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head = format!("{head}{name}: {value}\r\n");
     }
     if !lines.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) && !body.is_empty() {
         head.push_str("content-type: application/json\r\n");
     }
-    Stream::send(address, &format!("{head}content-length: {}\r\n\r\n{body}", body.len()))
+    let length = body.len();
+    Stream::send(address, format!("{head}content-length: {length}\r\n\r\n{body}").as_str())
         .unwrap()
         .end()
         .unwrap()

@@ -56,7 +56,7 @@ fn the_first_start_makes_an_admin_whose_password_is_in_a_private_file() {
     assert_eq!(log_in(&gateway, "admin", &secret(&home), &[]).status, 200);
 }
 
-/// Cookies: HttpOnly, SameSite, Secure behind TLS; a new one with each login; worth nothing after logging out.
+/// Cookies: `HttpOnly`, `SameSite`, `Secure` behind TLS; a new one with each login; worth nothing after logging out.
 #[test]
 fn a_login_is_a_cookie_that_pages_cannot_read_and_that_ends() {
     let (home, gateway) = started();
