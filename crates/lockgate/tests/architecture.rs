@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// The crates of ours that a crate may use. A new edge needs an ADR (docs/adr/0001-crates-and-edges.md).
-const EDGES: [(&str, &[&str]); 19] = [
+const EDGES: [(&str, &[&str]); 20] = [
     (
         "lockgate",
         &[
@@ -39,6 +39,7 @@ const EDGES: [(&str, &[&str]); 19] = [
     ("lockgate-fuzz", &["config", "core", "providers", "wire"]),
     ("lockgate-history", &["core", "ledger", "session", "store", "wire"]),
     ("lockgate-ledger", &["core"]),
+    ("lockgate-policy", &["core", "redact", "session"]),
     ("lockgate-providers", &["core", "wire"]),
     ("lockgate-recorder", &["core", "ledger", "redact", "session", "store", "wire"]),
     ("lockgate-redact", &["core"]),
@@ -56,11 +57,12 @@ const TEST_EDGES: [(&str, &str); 2] =
     [("lockgate-admin", "lockgate-store-sql"), ("lockgate-session", "lockgate-wire")];
 
 /// Crates that do no I/O over a network.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "lockgate-config",
     "lockgate-core",
     "lockgate-history",
     "lockgate-ledger",
+    "lockgate-policy",
     "lockgate-providers",
     "lockgate-redact",
     "lockgate-session",
