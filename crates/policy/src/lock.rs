@@ -1,0 +1,573 @@
+//! Holds what is to be judged of an answer, lets the rest flow, and puts verdicts into events.
+//!
+//! Takes the events of one answer, one block at a time, and gives events back. It alone decides on indices, order and the stop reason,
+//! so that no verdict can make an answer that a client or the next turn's provider refuses: thoughts first, then words, then the
+//! tool calls that are left; never words behind a tool call, never an empty text, one end. An answer that nobody changes comes out as it
+//! went in, and each event says up to which of the taken ones all is settled, so that whoever has the raw bytes can hand those on instead.
+//!
+//! Tool calls wait for the end of the answer: only then is it known whether all of them may go, and what is said of those that may not
+//! has to stand before the first that may. Knows no clock and asks nobody; questions of policies come out of [`Run`].
+
+use std::collections::VecDeque;
+
+use lockgate_core::content::ToolCall;
+use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, Stop, StopReason};
+
+use crate::policy::TextNeed;
+use crate::run::{Outcome, Run, Thing, Ticket, Trial};
+use crate::verdict::Reply;
+
+/// So many bytes of one answer are held; an answer that has more to hold fails.
+pub const HELD_MAX: usize = 16 * 1024 * 1024;
+
+/// An event that may go.
+#[derive(Debug, Clone)]
+pub struct Out {
+    /// The event.
+    pub event: Event,
+    /// Which of the taken events (from 1) it is; `None` once the answer is no longer what came.
+    pub of: Option<u64>,
+    /// All events up to this one are settled.
+    pub through: u64,
+}
+
+/// The lock of one answer.
+pub struct Lock {
+    /// Whether the answer is no longer what came.
+    altered: bool,
+    ended: Option<(u64, Stop)>,
+    finished: bool,
+    held: VecDeque<Item>,
+    held_bytes: usize,
+    /// The index of the block that is going out, and of the next one.
+    index: u32,
+    next_index: u32,
+    open: Open,
+    /// Whether the block that is going out has not ended.
+    open_out: bool,
+    /// How many events were taken.
+    taken: u64,
+    /// Whether text has gone out.
+    spoke: bool,
+    texts: TextNeed,
+    tools: bool,
+}
+
+/// What is held, in order.
+enum Item {
+    /// An event behind a block that is held.
+    Event { event: Event, of: u64 },
+    /// A block: its events, and its trial once it is complete.
+    Block { events: Vec<(u64, Held)>, trial: Option<Box<Trial>> },
+}
+
+/// An event of a block that is held.
+enum Held {
+    Event(Event),
+    /// A piece of text: all of the block's text is in its trial.
+    Words,
+}
+
+/// The block that is coming in. One that is held is the last block in `held`.
+enum Open {
+    Call(ToolCall),
+    Nothing,
+    /// Passes as it comes.
+    Other,
+    Text(Text),
+}
+
+struct Text {
+    changed: bool,
+    /// Pieces whose text has not all gone out.
+    pieces: VecDeque<Piece>,
+    /// What is to be judged as a whole.
+    whole: Option<String>,
+}
+
+struct Piece {
+    /// An event that is no text, to go out when all before it has.
+    beside: Option<Event>,
+    left: usize,
+    of: u64,
+}
+
+impl Lock {
+    /// A lock for an answer of the call that these policies are at work on.
+    pub fn new(run: &Run) -> Self {
+        let needs = run.needs();
+        Self {
+            altered: false,
+            ended: None,
+            finished: false,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            index: 0,
+            next_index: 0,
+            open: Open::Nothing,
+            open_out: false,
+            taken: 0,
+            spoke: false,
+            texts: needs.text,
+            tools: needs.tools,
+        }
+    }
+
+    /// How many events were taken.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Whether the answer is no longer what came.
+    pub fn is_altered(&self) -> bool {
+        self.altered
+    }
+
+    /// Whether the answer is over and everything has gone out.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether answers to questions are waited for.
+    pub fn is_waiting(&self) -> bool {
+        !self.finished && self.trials().any(|trial| trial.outcome.is_none())
+    }
+
+    /// Takes the next event.
+    pub fn push(&mut self, run: &mut Run, event: Event, out: &mut Vec<Out>) {
+        if self.finished {
+            return;
+        }
+        self.taken += 1;
+        let of = self.taken;
+        match event {
+            Event::BlockStarted { index, block } => self.started((index, of), block, out),
+            Event::BlockDelta { index, delta } => self.delta(run, (index, of), delta, out),
+            Event::BlockEnded { index } => self.ended_block(run, (index, of), out),
+            Event::Ended(stop) => self.ended = Some((of, stop)),
+            Event::Failed(_) => {
+                // What is held was never judged to its end, and a client does not use what a failed answer holds.
+                self.held.clear();
+                self.finished = true;
+                self.send(event, of, out);
+                return;
+            }
+            Event::Opaque | Event::Ping | Event::Started(_) | Event::Usage(_) => self.emit(event, of, out),
+        }
+        if self.held_bytes > HELD_MAX {
+            self.held.clear();
+            self.finished = true;
+            self.altered = true;
+            let words = format!("the answer holds more than {HELD_MAX} bytes to be judged by policies");
+            let failure = Failure::new(ErrorKind::PolicyRefused, words);
+            return self.send(Event::Failed(failure), of, out);
+        }
+        self.release(run, out);
+    }
+
+    /// Takes what came of a question.
+    pub fn reply(&mut self, run: &mut Run, ticket: Ticket, reply: Reply, out: &mut Vec<Out>) {
+        let mut trials: Vec<&mut Trial> = self.held.iter_mut().filter_map(Item::trial_mut).collect();
+        run.on_reply(ticket, reply, &mut trials);
+        if !self.finished {
+            self.release(run, out);
+        }
+    }
+
+    fn trials(&self) -> impl Iterator<Item = &Trial> {
+        self.held.iter().filter_map(|item| match item {
+            Item::Event { .. } => None,
+            Item::Block { trial, .. } => trial.as_deref(),
+        })
+    }
+
+    /// Holds a block from its first event on.
+    fn hold(&mut self, event: Event, of: u64) {
+        self.held.push_back(Item::Block { events: vec![(of, Held::Event(event))], trial: None });
+    }
+
+    /// Puts an event to the block that is coming in and held.
+    fn keep(&mut self, held: Held, of: u64) {
+        let block = self.held.iter_mut().rev().find_map(|item| match item {
+            Item::Block { events, .. } => Some(events),
+            Item::Event { .. } => None,
+        });
+        if let Some(events) = block {
+            events.push((of, held));
+        }
+    }
+
+    fn started(&mut self, (index, of): (u32, u64), block: BlockStart, out: &mut Vec<Out>) {
+        match block {
+            BlockStart::ToolCall { id, kind, name, namespace } if self.tools => {
+                self.open = Open::Call(ToolCall {
+                    arguments: String::new(),
+                    id: id.clone(),
+                    kind,
+                    name: name.clone(),
+                    namespace: namespace.clone(),
+                    seal: None,
+                });
+                let block = BlockStart::ToolCall { id, kind, name, namespace };
+                self.hold(Event::BlockStarted { index, block }, of);
+            }
+            BlockStart::Text if self.texts != TextNeed::None => {
+                let whole = self.texts == TextNeed::Whole;
+                let event = Event::BlockStarted { index, block: BlockStart::Text };
+                if whole {
+                    self.hold(event, of);
+                } else {
+                    self.emit(event, of, out);
+                }
+                let whole = whole.then(String::new);
+                self.open = Open::Text(Text { changed: false, pieces: VecDeque::new(), whole });
+            }
+            block @ (BlockStart::Opaque(_)
+            | BlockStart::Image(_)
+            | BlockStart::Reasoning { .. }
+            | BlockStart::Refusal
+            | BlockStart::Text
+            | BlockStart::ToolCall { .. }) => {
+                self.open = Open::Other;
+                self.emit(Event::BlockStarted { index, block }, of, out);
+            }
+        }
+    }
+
+    fn delta(&mut self, run: &mut Run, (index, of): (u32, u64), delta: Delta, out: &mut Vec<Out>) {
+        match &mut self.open {
+            Open::Call(call) => {
+                match &delta {
+                    Delta::Arguments(text) => {
+                        call.arguments.push_str(text);
+                        self.held_bytes += text.len();
+                    }
+                    Delta::Seal(seal) => call.seal = Some(seal.clone()),
+                    Delta::Citation(_)
+                    | Delta::Logprobs(_)
+                    | Delta::Opaque(_)
+                    | Delta::Reasoning(_)
+                    | Delta::Refusal(_)
+                    | Delta::Text(_) => {}
+                }
+                self.keep(Held::Event(Event::BlockDelta { index, delta }), of);
+            }
+            Open::Text(text) => {
+                if let Delta::Text(words) = &delta {
+                    let words = words.clone();
+                    text.pieces.push_back(Piece { beside: None, left: words.len(), of });
+                    self.words(run, (index, of), &words, false, out);
+                } else {
+                    let event = Event::BlockDelta { index, delta };
+                    text.pieces.push_back(Piece { beside: Some(event), left: 0, of });
+                    self.words(run, (index, of), "", false, out);
+                }
+            }
+            Open::Nothing | Open::Other => self.emit(Event::BlockDelta { index, delta }, of, out),
+        }
+    }
+
+    /// Words of the open text through the policies that rewrite text, and what of it may go.
+    fn words(&mut self, run: &mut Run, (index, of): (u32, u64), words: &str, last: bool, out: &mut Vec<Out>) {
+        let (settled, changed) = run.text(words, last);
+        let Open::Text(text) = &mut self.open else { return };
+        text.changed |= changed;
+        if let Some(all) = &mut text.whole {
+            all.push_str(&settled);
+            self.held_bytes += settled.len();
+            for piece in std::mem::take(&mut text.pieces) {
+                self.keep(piece.beside.map_or(Held::Words, Held::Event), piece.of);
+            }
+            return;
+        }
+        if self.altered || text.changed {
+            // What is left of the pieces has no meaning any more: places in the text have moved.
+            let beside: Vec<Event> = text.pieces.drain(..).filter_map(|piece| piece.beside).collect();
+            self.altered = true;
+            if !settled.is_empty() {
+                self.emit(Event::BlockDelta { index, delta: Delta::Text(settled) }, of, out);
+            }
+            for event in beside {
+                if !matches!(event, Event::BlockDelta { delta: Delta::Logprobs(_), .. }) {
+                    self.emit(event, of, out);
+                }
+            }
+            return;
+        }
+        let mut rest = settled.as_str();
+        let mut ready = Vec::new();
+        while let Some(piece) = text.pieces.front_mut() {
+            let (now, later) = rest.split_at(piece.left.min(rest.len()));
+            piece.left -= now.len();
+            rest = later;
+            if !now.is_empty() {
+                let event = Event::BlockDelta { index, delta: Delta::Text(now.to_owned()) };
+                // All of it is settled only when all of its text is.
+                ready.push((event, piece.of, piece.of - u64::from(piece.left > 0)));
+            }
+            if piece.left > 0 {
+                break;
+            }
+            let Some(piece) = text.pieces.pop_front() else { break };
+            if let Some(event) = piece.beside {
+                ready.push((event, piece.of, piece.of));
+            }
+        }
+        for (event, of, through) in ready {
+            self.emit_through(event, of, through, out);
+        }
+    }
+
+    fn ended_block(&mut self, run: &mut Run, (index, of): (u32, u64), out: &mut Vec<Out>) {
+        if matches!(self.open, Open::Text(_)) {
+            self.words(run, (index, of), "", true, out);
+        }
+        let (thing, changed) = match std::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Call(call) => (Thing::Call(call), false),
+            Open::Text(Text { changed, whole: Some(text), .. }) => (Thing::Text(text), changed),
+            Open::Nothing | Open::Other | Open::Text(_) => {
+                return self.emit(Event::BlockEnded { index }, of, out);
+            }
+        };
+        self.keep(Held::Event(Event::BlockEnded { index }), of);
+        let mut judged = run.trial(thing);
+        judged.changed |= changed;
+        let block = self.held.iter_mut().rev().find_map(|item| match item {
+            Item::Block { trial, .. } => Some(trial),
+            Item::Event { .. } => None,
+        });
+        if let Some(trial) = block {
+            *trial = Some(Box::new(judged));
+        }
+    }
+
+    /// Hands on what may go.
+    fn release(&mut self, run: &mut Run, out: &mut Vec<Out>) {
+        let stop = self.trials().find_map(|trial| match &trial.outcome {
+            Some(Outcome::Stop(words)) => Some(words.clone()),
+            Some(Outcome::Gone | Outcome::Pass | Outcome::Say(_)) | None => None,
+        });
+        if let Some(words) = stop {
+            return self.stop(&words, out);
+        }
+        loop {
+            let ready = match self.held.front() {
+                Some(Item::Event { .. }) => true,
+                Some(Item::Block { trial: Some(trial), .. }) => trial.is_text() && trial.outcome.is_some(),
+                Some(Item::Block { trial: None, .. }) | None => false,
+            };
+            match self.held.pop_front_if(|_| ready) {
+                Some(Item::Event { event, of }) => self.send(event, of, out),
+                Some(Item::Block { events, trial: Some(trial) }) => self.text(events, &trial, run, out),
+                Some(Item::Block { trial: None, .. }) | None => break,
+            }
+        }
+        if let Some((of, stop)) = &self.ended
+            && self.trials().all(|trial| trial.outcome.is_some())
+        {
+            let (of, stop) = (*of, stop.clone());
+            self.ended = None;
+            self.finish(run, of, stop, out);
+        }
+    }
+
+    /// The end: what is held goes, words before tool calls, and then the end itself.
+    fn finish(&mut self, run: &mut Run, of: u64, mut stop: Stop, out: &mut Vec<Out>) {
+        let mut words = Vec::new();
+        let (mut stay, mut gone, mut changed) = (false, false, false);
+        for trial in self.trials() {
+            changed |= trial.changed || trial.outcome != Some(Outcome::Pass) || !trial.warnings.is_empty();
+            if trial.is_text() {
+                continue;
+            }
+            match &trial.outcome {
+                Some(Outcome::Say(text)) => {
+                    gone = true;
+                    words.push(text.clone());
+                }
+                Some(Outcome::Gone) => gone = true,
+                Some(Outcome::Pass | Outcome::Stop(_)) | None => stay = true,
+            }
+            if run.may_add() {
+                words.extend(trial.warnings.iter().cloned());
+            }
+        }
+        words.extend(run.end(stay));
+        changed |= !words.is_empty();
+        self.altered |= changed;
+        let mut calls = Vec::new();
+        for item in std::mem::take(&mut self.held) {
+            match item {
+                Item::Event { event, of } => self.send(event, of, out),
+                Item::Block { events, trial: Some(trial) } if trial.is_text() => {
+                    self.text(events, &trial, run, out);
+                }
+                Item::Block { events, trial: Some(trial) } if self.altered => calls.push((events, trial)),
+                Item::Block { events, trial: Some(trial) } => self.call(events, &trial, out),
+                Item::Block { trial: None, .. } => {}
+            }
+        }
+        if gone && !stay && words.is_empty() && self.next_index == 0 {
+            words.push("[Lockgate] Policies took everything out of this answer.".into());
+        }
+        if !words.is_empty() {
+            self.say(&words.join("\n\n"), out);
+        }
+        for (events, trial) in calls {
+            if trial.outcome == Some(Outcome::Pass) {
+                self.call(events, &trial, out);
+            }
+        }
+        if gone && !stay && stop.reason == StopReason::ToolUse {
+            stop = Stop::because(StopReason::EndTurn);
+        }
+        self.finished = true;
+        self.send(Event::Ended(stop), of, out);
+    }
+
+    /// A tool call that goes out, perhaps with other arguments.
+    fn call(&mut self, events: Vec<(u64, Held)>, trial: &Trial, out: &mut Vec<Out>) {
+        let arguments = match &trial.thing {
+            Thing::Call(call) if trial.changed => Some(&call.arguments),
+            Thing::Call(_) | Thing::Text(_) => None,
+        };
+        for (of, held) in events {
+            let Held::Event(event) = held else { continue };
+            match (&event, arguments) {
+                (Event::BlockDelta { delta: Delta::Arguments(_), .. }, Some(_)) => {}
+                (Event::BlockEnded { index }, Some(new)) => {
+                    let delta = Delta::Arguments(new.clone());
+                    self.send(Event::BlockDelta { index: *index, delta }, of, out);
+                    self.send(event, of, out);
+                }
+                _ => self.send(event, of, out),
+            }
+        }
+    }
+
+    /// A text that was judged as a whole.
+    fn text(&mut self, events: Vec<(u64, Held)>, trial: &Trial, run: &Run, out: &mut Vec<Out>) {
+        let Thing::Text(own) = &trial.thing else { return };
+        let words = match &trial.outcome {
+            Some(Outcome::Gone) => "",
+            Some(Outcome::Say(words) | Outcome::Stop(words)) => words,
+            Some(Outcome::Pass) | None => own,
+        };
+        let changed = trial.changed || trial.outcome != Some(Outcome::Pass);
+        self.altered |= changed;
+        // An empty text is refused by providers when it comes back; one that came so goes as it came.
+        if !(changed && words.is_empty()) {
+            let mut spoken = words.is_empty();
+            for (of, held) in events {
+                let says = match &held {
+                    Held::Words => true,
+                    Held::Event(event) => matches!(event, Event::BlockEnded { .. }),
+                };
+                if says && !spoken {
+                    spoken = true;
+                    let delta = Delta::Text(words.to_owned());
+                    self.send(Event::BlockDelta { index: 0, delta }, of, out);
+                }
+                match held {
+                    Held::Event(Event::BlockDelta { .. }) if changed => {}
+                    Held::Event(event) => self.send(event, of, out),
+                    Held::Words => {}
+                }
+            }
+        }
+        if !trial.warnings.is_empty() && run.may_add() {
+            self.altered = true;
+            self.say(&trial.warnings.join("\n\n"), out);
+        }
+    }
+
+    /// The answer ends here, with these words.
+    fn stop(&mut self, words: &str, out: &mut Vec<Out>) {
+        self.altered = true;
+        self.finished = true;
+        // Of what was held, only words that were judged before go out.
+        for item in std::mem::take(&mut self.held) {
+            match item {
+                Item::Event { event, of } => self.send(event, of, out),
+                Item::Block { .. } => break,
+            }
+        }
+        if self.open_out {
+            self.send(Event::BlockEnded { index: self.index }, self.taken, out);
+        }
+        self.say(words, out);
+        self.send(Event::Ended(Stop::because(StopReason::EndTurn)), self.taken, out);
+    }
+
+    /// A text block of ours.
+    fn say(&mut self, words: &str, out: &mut Vec<Out>) {
+        let of = self.taken;
+        let words = if self.spoke { format!("\n\n{words}") } else { words.to_owned() };
+        let index = self.next_index;
+        self.send(Event::BlockStarted { index, block: BlockStart::Text }, of, out);
+        self.send(Event::BlockDelta { index, delta: Delta::Text(words) }, of, out);
+        self.send(Event::BlockEnded { index }, of, out);
+    }
+
+    fn emit(&mut self, event: Event, of: u64, out: &mut Vec<Out>) {
+        self.emit_through(event, of, of, out);
+    }
+
+    /// Hands an event on, behind what is held.
+    fn emit_through(&mut self, event: Event, of: u64, through: u64, out: &mut Vec<Out>) {
+        if self.held.is_empty() {
+            self.send_through(event, of, through, out);
+        } else {
+            if let Event::BlockDelta { delta: Delta::Text(text) | Delta::Reasoning(text), .. } = &event {
+                self.held_bytes += text.len();
+            }
+            self.held.push_back(Item::Event { event, of });
+        }
+    }
+
+    /// The first of the taken events whose text waits in a window.
+    fn unsettled(&self) -> Option<u64> {
+        match &self.open {
+            Open::Text(text) => text.pieces.front().map(|piece| piece.of),
+            Open::Call(_) | Open::Nothing | Open::Other => None,
+        }
+    }
+
+    fn send(&mut self, event: Event, of: u64, out: &mut Vec<Out>) {
+        self.send_through(event, of, of, out);
+    }
+
+    fn send_through(&mut self, mut event: Event, of: u64, through: u64, out: &mut Vec<Out>) {
+        match &mut event {
+            Event::BlockStarted { index, block } => {
+                self.index = self.next_index;
+                self.next_index += 1;
+                *index = self.index;
+                self.spoke |= matches!(block, BlockStart::Text);
+                self.open_out = true;
+            }
+            Event::BlockDelta { index, .. } => *index = self.index,
+            Event::BlockEnded { index } => {
+                *index = self.index;
+                self.open_out = false;
+            }
+            Event::Ended(_)
+            | Event::Failed(_)
+            | Event::Opaque
+            | Event::Ping
+            | Event::Started(_)
+            | Event::Usage(_) => {}
+        }
+        let through = self.unsettled().map_or(through, |first| through.min(first - 1));
+        out.push(Out { event, of: (!self.altered).then_some(of), through });
+    }
+}
+
+impl Item {
+    fn trial_mut(&mut self) -> Option<&mut Trial> {
+        match self {
+            Self::Event { .. } => None,
+            Self::Block { trial, .. } => trial.as_deref_mut(),
+        }
+    }
+}

@@ -1,0 +1,624 @@
+//! The policies of one call at work: asks each in order, does what its mode allows, keeps what was said.
+//!
+//! A policy that panics or takes too long is cut off for the rest of the call, and its failure mode speaks for it. What happens to
+//! the answer's events is not known here ([`Lock`](crate::Lock)).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use lockgate_core::Conversation;
+use lockgate_core::content::ToolCall;
+
+use crate::chain::{Entry, Manner, Mode, OnFailure};
+use crate::decision::{Decision, Hook, Said, Tool};
+use crate::message::About;
+use crate::policy::{CallFacts, Needs, Origin, Piece, PolicyRun, TextNeed, View};
+use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Question, Reply, Settled};
+
+/// Which question a reply is to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// The block it is about; `None` = the request.
+    pub(crate) block: Option<u32>,
+    /// Whose question it is.
+    member: usize,
+    /// Which of its questions.
+    number: usize,
+}
+
+/// What is to become of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// The gateway answers with these words.
+    Answer(String),
+    /// It depends on answers to what was asked ([`Run::take_questions`]).
+    Asking,
+    /// It goes on.
+    Go,
+    /// It goes nowhere, for this reason, which names the policy.
+    Refuse(String),
+}
+
+/// What is to become of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The client does not get it.
+    Gone,
+    /// It goes to the client.
+    Pass,
+    /// The client gets these words in its place.
+    Say(String),
+    /// The client gets these words, and nothing more.
+    Stop(String),
+}
+
+/// A block that is judged.
+pub(crate) struct Trial {
+    /// The next policy to be asked.
+    at: usize,
+    /// Whether a policy changed it.
+    pub(crate) changed: bool,
+    number: u32,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) thing: Thing,
+    /// What the client is told beside it.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Trial {
+    /// Whether it is words that are judged.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.thing, Thing::Text(_))
+    }
+}
+
+/// What is judged.
+pub(crate) enum Thing {
+    Call(ToolCall),
+    Text(String),
+}
+
+impl Thing {
+    fn piece(&self) -> Piece<'_> {
+        match self {
+            Self::Call(call) => Piece::ToolCall(call),
+            Self::Text(text) => Piece::Text(text),
+        }
+    }
+
+    fn hook(&self) -> Hook {
+        match self {
+            Self::Call(_) => Hook::ToolCall,
+            Self::Text(_) => Hook::Text,
+        }
+    }
+
+    fn call(&self) -> Option<&ToolCall> {
+        match self {
+            Self::Call(call) => Some(call),
+            Self::Text(_) => None,
+        }
+    }
+
+    fn tool(&self) -> Option<Tool> {
+        self.call().map(|call| Tool { id: call.id.clone(), name: call.name.clone() })
+    }
+}
+
+struct Member {
+    entry: Arc<Entry>,
+    needs: Needs,
+    /// Text that it has not settled.
+    pending: String,
+    /// `None` = cut off.
+    run: Option<Box<dyn PolicyRun>>,
+}
+
+/// A question that a policy asked for its own knowledge only: nothing waits for it.
+struct Aside {
+    hook: Hook,
+    open: usize,
+    ticket: Ticket,
+    tool: Option<Tool>,
+}
+
+/// The policies of one call.
+pub struct Run {
+    asides: Vec<Aside>,
+    asked: Vec<(Ticket, Question)>,
+    /// The next policy to be asked about the request.
+    call_at: usize,
+    conversation: Option<Arc<Conversation>>,
+    decisions: Vec<Decision>,
+    facts: CallFacts,
+    manner: Manner,
+    members: Vec<Member>,
+    next_block: u32,
+    warnings: Vec<String>,
+}
+
+/// Why a policy has no verdict.
+struct Broken(String);
+
+impl Run {
+    pub(crate) fn new(entries: Vec<Arc<Entry>>, facts: CallFacts, manner: Manner) -> Self {
+        let member = |entry: Arc<Entry>| {
+            let run = catch_unwind(AssertUnwindSafe(|| entry.policy.open(&facts))).ok();
+            Member { needs: entry.policy.needs(), entry, pending: String::new(), run }
+        };
+        let members = entries.into_iter().map(member).collect();
+        Self {
+            asides: Vec::new(),
+            asked: Vec::new(),
+            call_at: 0,
+            conversation: None,
+            decisions: Vec::new(),
+            facts,
+            manner,
+            members,
+            next_block: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What the policies need together.
+    pub fn needs(&self) -> Needs {
+        self.members.iter().fold(Needs::default(), |needs, member| needs.and(member.needs))
+    }
+
+    /// What those of them need that may change the answer or hold it.
+    pub fn holds(&self) -> Needs {
+        let acting = self.members.iter().filter(|member| member.entry.mode > Mode::Observe);
+        acting.fold(Needs::default(), |needs, member| needs.and(member.needs))
+    }
+
+    /// The conversation, where it could be read.
+    pub fn set_conversation(&mut self, conversation: Arc<Conversation>) {
+        self.conversation = Some(conversation);
+    }
+
+    /// What was said so far; it is not said again.
+    pub fn take_decisions(&mut self) -> Vec<Decision> {
+        std::mem::take(&mut self.decisions)
+    }
+
+    /// What is to be asked; each is given out once.
+    pub fn take_questions(&mut self) -> Vec<(Ticket, Question)> {
+        std::mem::take(&mut self.asked)
+    }
+
+    /// Asks the policies about the request.
+    pub fn on_call(&mut self) -> CallOutcome {
+        while let Some(member) = self.members.get(self.call_at) {
+            let at = self.call_at;
+            let verdict = if member.run.is_none() {
+                Err(Broken("it failed before".into()))
+            } else {
+                self.guarded(at, |run, view| run.on_call(view))
+            };
+            self.call_at += 1;
+            if let Some(outcome) = self.settle_call(at, verdict) {
+                return outcome;
+            }
+        }
+        CallOutcome::Go
+    }
+
+    /// What came of a question about the request.
+    pub fn on_call_reply(&mut self, ticket: Ticket, reply: Reply) -> CallOutcome {
+        let verdict = match reply {
+            Reply::None(failure) => Some(Err(Broken(failure.message))),
+            reply => self
+                .guarded(ticket.member, |run, view| run.on_call_reply(ticket.number, reply, view))
+                .transpose(),
+        };
+        if self.is_aside(ticket) {
+            if let Some(verdict) = verdict {
+                self.settle_call(ticket.member, verdict);
+            }
+            return CallOutcome::Go;
+        }
+        match verdict {
+            None => CallOutcome::Asking,
+            Some(verdict) => self.settle_call(ticket.member, verdict).unwrap_or_else(|| self.on_call()),
+        }
+    }
+
+    /// Whether nobody waits for the answer to a question.
+    pub fn is_aside(&self, ticket: Ticket) -> bool {
+        self.asides.iter().any(|aside| same_question(aside.ticket, ticket))
+    }
+
+    fn settle_call(&mut self, at: usize, verdict: Result<CallVerdict, Broken>) -> Option<CallOutcome> {
+        let mode = self.members[at].entry.mode;
+        let name = self.members[at].entry.name.clone();
+        let blocks = mode == Mode::Block;
+        let refuse = |run: &mut Self, finding: &Finding| {
+            if blocks {
+                let reason = (run.manner.mask)(finding.reason.trim_end_matches('.'));
+                return Some(CallOutcome::Refuse(format!("refused by the policy `{name}`: {reason}")));
+            }
+            if mode > Mode::Observe {
+                let warning = run.about(at, None, finding).warning();
+                run.warnings.push(warning);
+            }
+            None
+        };
+        match verdict {
+            Ok(CallVerdict::Allow) => None,
+            Ok(CallVerdict::Annotate(finding)) => {
+                self.note(at, Hook::Call, (Said::Annotate, true), finding, None);
+                None
+            }
+            Ok(CallVerdict::Answer { finding, text }) => {
+                self.note(at, Hook::Call, (Said::Answer, blocks), finding, None);
+                blocks.then_some(CallOutcome::Answer(text))
+            }
+            Ok(CallVerdict::Ask(questions)) => {
+                self.ask(at, None, questions, (Hook::Call, None));
+                (mode > Mode::Observe).then_some(CallOutcome::Asking)
+            }
+            Ok(CallVerdict::Refuse(finding)) => {
+                let outcome = refuse(self, &finding);
+                self.note(at, Hook::Call, (Said::Refuse, blocks), finding, None);
+                outcome
+            }
+            Err(Broken(why)) => {
+                let finding = Finding::because(format!("the policy could not judge the request: {why}"));
+                let closed = self.members[at].entry.on_failure == OnFailure::Block;
+                let outcome = if closed { refuse(self, &finding) } else { None };
+                self.note(at, Hook::Call, (Said::Failed, outcome.is_some()), finding, None);
+                outcome
+            }
+        }
+    }
+
+    /// What the provider gets in place of a text of the request; `None` = the text as it is.
+    pub fn on_request_text(&mut self, origin: Origin, text: &str) -> Option<String> {
+        let mut changed: Option<String> = None;
+        for at in 0..self.members.len() {
+            if !self.members[at].needs.request_text || self.members[at].run.is_none() {
+                continue;
+            }
+            let current = changed.as_deref().unwrap_or(text).to_owned();
+            let Ok(Some(new)) = self.guarded(at, |run, _| run.on_request_text(origin, &current)) else {
+                continue;
+            };
+            let applied = self.members[at].entry.mode >= Mode::Rewrite;
+            let finding = Finding::because("it changed text of the request");
+            self.note_once(at, Hook::RequestText, (Said::Rewrite, applied), finding);
+            if applied {
+                changed = Some(new);
+            }
+        }
+        changed
+    }
+
+    /// A new block to be judged.
+    pub(crate) fn trial(&mut self, thing: Thing) -> Trial {
+        let number = self.next_block;
+        self.next_block += 1;
+        let mut trial = Trial { at: 0, changed: false, number, outcome: None, thing, warnings: Vec::new() };
+        self.judge(&mut trial);
+        trial
+    }
+
+    /// What came of a question about a block; the trial it belongs to, if somebody waits.
+    pub(crate) fn on_reply(&mut self, ticket: Ticket, reply: Reply, trials: &mut [&mut Trial]) {
+        let verdict = match reply {
+            Reply::None(failure) => Some(Err(Broken(failure.message))),
+            reply => {
+                self.guarded(ticket.member, |run, view| run.on_reply(ticket.number, reply, view)).transpose()
+            }
+        };
+        if let Some(place) = self.asides.iter().position(|aside| same_question(aside.ticket, ticket)) {
+            self.asides[place].open -= 1;
+            let (hook, tool) = (self.asides[place].hook, self.asides[place].tool.clone());
+            if self.asides[place].open == 0 || verdict.is_some() {
+                self.asides.remove(place);
+            }
+            let (said, finding) = match verdict {
+                None | Some(Ok(BlockVerdict::Allow | BlockVerdict::Ask(_))) => return,
+                Some(Ok(verdict)) => said(verdict),
+                Some(Err(Broken(why))) => (Said::Failed, Finding::because(why)),
+            };
+            return self.note(ticket.member, hook, (said, false), finding, tool);
+        }
+        let Some(verdict) = verdict else { return };
+        let Some(trial) = trials.iter_mut().find(|trial| Some(trial.number) == ticket.block) else { return };
+        if trial.outcome.is_none() && self.settle_block(ticket.member, trial, verdict) {
+            self.judge(trial);
+        }
+    }
+
+    fn judge(&mut self, trial: &mut Trial) {
+        while let Some(member) = self.members.get(trial.at) {
+            let at = trial.at;
+            trial.at += 1;
+            let wanted = match trial.thing {
+                Thing::Call(_) => member.needs.tools,
+                Thing::Text(_) => member.needs.text == TextNeed::Whole,
+            };
+            if !wanted {
+                continue;
+            }
+            let verdict = if member.run.is_none() {
+                Err(Broken("it failed before".into()))
+            } else {
+                self.guarded(at, |run, view| run.on_block(trial.thing.piece(), view))
+            };
+            if !self.settle_block(at, trial, verdict) {
+                return;
+            }
+        }
+        trial.outcome.get_or_insert(Outcome::Pass);
+    }
+
+    /// Does what a policy says of a block, as far as its mode goes; whether the next policy is to be asked.
+    fn settle_block(&mut self, at: usize, trial: &mut Trial, verdict: Result<BlockVerdict, Broken>) -> bool {
+        let mode = self.members[at].entry.mode;
+        let hook = trial.thing.hook();
+        let tool = trial.thing.tool();
+        let verdict = match verdict {
+            Ok(BlockVerdict::Allow) => return true,
+            Ok(BlockVerdict::Ask(questions)) => {
+                self.ask(at, Some(trial.number), questions, (hook, tool));
+                return mode == Mode::Observe;
+            }
+            Ok(verdict) => verdict,
+            Err(Broken(why)) => {
+                let finding = Finding::because(format!("the policy could not judge it: {why}"));
+                let closed = self.members[at].entry.on_failure == OnFailure::Block;
+                self.note(at, hook, (Said::Failed, closed && mode == Mode::Block), finding.clone(), tool);
+                return if closed && mode == Mode::Block {
+                    let text = self.refusal(at, trial, &finding);
+                    trial.outcome = Some(Outcome::Say(text));
+                    false
+                } else {
+                    if mode > Mode::Observe {
+                        trial.warnings.push(self.about(at, trial.thing.call(), &finding).warning());
+                    }
+                    true
+                };
+            }
+        };
+        let least = match &verdict {
+            BlockVerdict::Annotate(_) => Mode::Observe,
+            BlockVerdict::Warn(_) => Mode::Warn,
+            BlockVerdict::Replace { .. } | BlockVerdict::Rewrite { .. } => Mode::Rewrite,
+            BlockVerdict::Allow
+            | BlockVerdict::Ask(_)
+            | BlockVerdict::Refuse(_)
+            | BlockVerdict::Remove(_)
+            | BlockVerdict::Stop(_) => Mode::Block,
+        };
+        let applied = mode >= least;
+        let (word, finding) = said(verdict.clone());
+        self.note(at, hook, (word, applied), finding.clone(), tool);
+        if !applied {
+            if mode > Mode::Observe {
+                trial.warnings.push(self.about(at, trial.thing.call(), &finding).warning());
+            }
+            return true;
+        }
+        match verdict {
+            BlockVerdict::Allow | BlockVerdict::Annotate(_) | BlockVerdict::Ask(_) => true,
+            BlockVerdict::Refuse(finding) => {
+                trial.outcome = Some(Outcome::Say(self.refusal(at, trial, &finding)));
+                false
+            }
+            BlockVerdict::Remove(_) => {
+                trial.outcome = Some(Outcome::Gone);
+                false
+            }
+            BlockVerdict::Replace { text, .. } => {
+                trial.outcome = Some(if text.is_empty() { Outcome::Gone } else { Outcome::Say(text) });
+                false
+            }
+            BlockVerdict::Rewrite { value, .. } => {
+                match &mut trial.thing {
+                    Thing::Call(call) => call.arguments = value,
+                    Thing::Text(text) => *text = value,
+                }
+                trial.changed = true;
+                true
+            }
+            BlockVerdict::Stop(finding) => {
+                trial.outcome = Some(Outcome::Stop(self.refusal(at, trial, &finding)));
+                false
+            }
+            BlockVerdict::Warn(finding) => {
+                trial.warnings.push(self.about(at, trial.thing.call(), &finding).warning());
+                true
+            }
+        }
+    }
+
+    /// Text of the answer through the policies that rewrite it: what may go now, and whether it is another text than came.
+    pub(crate) fn text(&mut self, piece: &str, last: bool) -> (String, bool) {
+        let mut current = piece.to_owned();
+        let mut changed = false;
+        for at in 0..self.members.len() {
+            if self.members[at].needs.text != TextNeed::Window || self.members[at].run.is_none() {
+                continue;
+            }
+            self.members[at].pending.push_str(&current);
+            let pending = std::mem::take(&mut self.members[at].pending);
+            let settled = self.guarded(at, |run, view| run.on_text(&pending, last, view));
+            let settled = settled.ok().filter(|settled| is_sound(settled, &pending, last));
+            let mode = self.members[at].entry.mode;
+            let Some(Settled { edits, finding, upto }) = settled else {
+                // A policy that cannot judge text has its failure mode; the text that it held is not shown where that is `block`.
+                self.members[at].run = None;
+                let finding = Finding::because("the policy failed on a text");
+                let closed = self.members[at].entry.on_failure == OnFailure::Block && mode == Mode::Block;
+                self.note(at, Hook::Text, (Said::Failed, closed), finding, None);
+                if closed {
+                    changed = true;
+                    current = self.about(at, None, &Finding::because("it failed")).refused_words();
+                } else if mode > Mode::Observe {
+                    current = pending;
+                }
+                continue;
+            };
+            let applied = mode >= Mode::Rewrite;
+            if !edits.is_empty() {
+                let finding = finding.unwrap_or_else(|| Finding::because("it changed text of the answer"));
+                self.note_once(at, Hook::Text, (Said::Rewrite, applied), finding);
+            }
+            if mode > Mode::Observe {
+                current = if applied { edited(&pending[..upto], &edits) } else { pending[..upto].to_owned() };
+                changed |= applied && !edits.is_empty();
+            }
+            pending[upto..].clone_into(&mut self.members[at].pending);
+        }
+        (current, changed)
+    }
+
+    /// What stands behind the last words of the answer: warnings, and what policies append.
+    pub(crate) fn end(&mut self, tools: bool) -> Vec<String> {
+        let mut words = std::mem::take(&mut self.warnings);
+        for at in 0..self.members.len() {
+            if !self.members[at].needs.end || self.members[at].run.is_none() {
+                continue;
+            }
+            match self.guarded(at, |run, view| run.on_end(tools, view)) {
+                Ok(EndVerdict::Allow) | Err(_) => {}
+                Ok(EndVerdict::Annotate(finding)) => {
+                    self.note(at, Hook::End, (Said::Annotate, true), finding, None);
+                }
+                Ok(EndVerdict::Append { finding, text }) => {
+                    let applied = self.members[at].entry.mode >= Mode::Warn && self.may_add();
+                    self.note(at, Hook::End, (Said::Append, applied), finding, None);
+                    if applied {
+                        words.push(text);
+                    }
+                }
+            }
+        }
+        if !self.may_add() {
+            words.clear();
+        }
+        words
+    }
+
+    /// Whether words may be added to the answer: not where nobody reads it, and not where they would break its form.
+    pub(crate) fn may_add(&self) -> bool {
+        !self.facts.housekeeping && !self.facts.structured
+    }
+
+    fn ask(&mut self, at: usize, block: Option<u32>, questions: Vec<Question>, about: (Hook, Option<Tool>)) {
+        let ticket = |number| Ticket { block, member: at, number };
+        if self.members[at].entry.mode == Mode::Observe {
+            let (hook, tool) = about;
+            self.asides.push(Aside { hook, open: questions.len(), ticket: ticket(0), tool });
+        }
+        let asked = questions.into_iter().enumerate().map(|(number, question)| (ticket(number), question));
+        self.asked.extend(asked);
+    }
+
+    fn guarded<T>(
+        &mut self,
+        at: usize,
+        look: impl FnOnce(&mut dyn PolicyRun, &View<'_>) -> T,
+    ) -> Result<T, Broken> {
+        let view = View { conversation: self.conversation.as_deref(), facts: &self.facts };
+        let Some(run) = &mut self.members[at].run else { return Err(Broken("it failed before".into())) };
+        let began = (self.manner.now)();
+        let result = catch_unwind(AssertUnwindSafe(|| look(run.as_mut(), &view)));
+        let took = (self.manner.now)().saturating_duration_since(began);
+        match result {
+            Ok(_) if took > self.manner.budget => {
+                self.members[at].run = None;
+                Err(Broken(format!("it took {} ms", took.as_millis())))
+            }
+            Ok(value) => Ok(value),
+            Err(_) => {
+                self.members[at].run = None;
+                Err(Broken("it panicked".into()))
+            }
+        }
+    }
+
+    fn about<'a>(&'a self, at: usize, call: Option<&'a ToolCall>, finding: &'a Finding) -> About<'a> {
+        About { call, finding, link: None, mask: &*self.manner.mask, policy: &self.members[at].entry.name }
+    }
+
+    fn refusal(&self, at: usize, trial: &Trial, finding: &Finding) -> String {
+        let link = self.manner.link.as_ref().map(|link| link.replace("{id}", &self.facts.id));
+        let about = About { link: link.as_deref(), ..self.about(at, trial.thing.call(), finding) };
+        match trial.thing {
+            Thing::Call(_) => about.refused(&self.manner.message),
+            Thing::Text(_) => about.refused_words(),
+        }
+    }
+
+    fn note(
+        &mut self,
+        at: usize,
+        hook: Hook,
+        (said, applied): (Said, bool),
+        finding: Finding,
+        tool: Option<Tool>,
+    ) {
+        let entry = &self.members[at].entry;
+        let decision =
+            Decision { applied, finding, hook, mode: entry.mode, policy: entry.name.clone(), said, tool };
+        self.decisions.push(decision);
+    }
+
+    /// Notes what a policy says over and over only the first time.
+    fn note_once(&mut self, at: usize, hook: Hook, said: (Said, bool), finding: Finding) {
+        let name = &self.members[at].entry.name;
+        if !self
+            .decisions
+            .iter()
+            .any(|known| known.policy == *name && known.hook == hook && known.finding == finding)
+        {
+            self.note(at, hook, said, finding, None);
+        }
+    }
+}
+
+/// Whether two tickets are of questions that were asked together.
+fn same_question(one: Ticket, other: Ticket) -> bool {
+    one.block == other.block && one.member == other.member
+}
+
+/// The word for a verdict, and why.
+fn said(verdict: BlockVerdict) -> (Said, Finding) {
+    match verdict {
+        BlockVerdict::Allow => (Said::Annotate, Finding::default()),
+        BlockVerdict::Annotate(finding) => (Said::Annotate, finding),
+        BlockVerdict::Ask(_) => (Said::Ask, Finding::default()),
+        BlockVerdict::Refuse(finding) => (Said::Refuse, finding),
+        BlockVerdict::Remove(finding) => (Said::Remove, finding),
+        BlockVerdict::Replace { finding, .. } => (Said::Replace, finding),
+        BlockVerdict::Rewrite { finding, .. } => (Said::Rewrite, finding),
+        BlockVerdict::Stop(finding) => (Said::Stop, finding),
+        BlockVerdict::Warn(finding) => (Said::Warn, finding),
+    }
+}
+
+/// Whether ranges are what they should be: in order, apart, between characters, within what is settled.
+fn is_sound(settled: &Settled, pending: &str, last: bool) -> bool {
+    let mut from = 0;
+    let ordered = settled.edits.iter().all(|(range, _)| {
+        let fits = range.start >= from && range.start <= range.end && range.end <= settled.upto;
+        from = range.end;
+        fits && pending.is_char_boundary(range.start) && pending.is_char_boundary(range.end)
+    });
+    ordered && pending.is_char_boundary(settled.upto) && (!last || settled.upto == pending.len())
+}
+
+fn edited(text: &str, edits: &[(std::ops::Range<usize>, String)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for (range, new) in edits {
+        out.push_str(&text[from..range.start]);
+        out.push_str(new);
+        from = range.end;
+    }
+    out.push_str(&text[from..]);
+    out
+}

@@ -1,0 +1,177 @@
+//! What a policy may say, as values. Each hook has verdicts of its own, so that none can be said where it means nothing.
+//!
+//! Knows no dialect: the [`Lock`](crate::Lock) turns a verdict into events, and only it decides on indices, order and stop reasons.
+
+use std::time::Duration;
+
+use lockgate_core::Failure;
+use serde::{Deserialize, Serialize};
+
+/// Why a policy says what it says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What it saw, in few words; may hold contents of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// A sentence for a person, without its first capital and its full stop.
+    pub reason: String,
+    /// The rule inside the policy, where it has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
+impl Finding {
+    /// A reason alone.
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), ..Self::default() }
+    }
+}
+
+/// What a policy says of a request.
+#[derive(Debug, Clone)]
+pub enum CallVerdict {
+    /// Nothing against it.
+    Allow,
+    /// Nothing against it, but something to note.
+    Annotate(Finding),
+    /// The gateway answers; no provider is asked.
+    Answer {
+        /// Why.
+        finding: Finding,
+        /// What the client gets, as the model's words.
+        text: String,
+    },
+    /// It depends on what somebody says.
+    Ask(Vec<Question>),
+    /// It goes nowhere.
+    Refuse(Finding),
+}
+
+/// What a policy says of a complete block of an answer.
+#[derive(Debug, Clone)]
+pub enum BlockVerdict {
+    /// Nothing against it.
+    Allow,
+    /// Nothing against it, but something to note.
+    Annotate(Finding),
+    /// It depends on what somebody says.
+    Ask(Vec<Question>),
+    /// The client gets a message that says why in its place.
+    Refuse(Finding),
+    /// The client does not get it.
+    Remove(Finding),
+    /// Words in its place.
+    Replace {
+        /// Why.
+        finding: Finding,
+        /// The words.
+        text: String,
+    },
+    /// Other arguments (of a tool call) or other words (of a text).
+    Rewrite {
+        /// Why.
+        finding: Finding,
+        /// The arguments as JSON text, or the words.
+        value: String,
+    },
+    /// The answer ends here.
+    Stop(Finding),
+    /// It passes, and the client is told why it had better not.
+    Warn(Finding),
+}
+
+/// What a policy says at the end of an answer.
+#[derive(Debug, Clone)]
+pub enum EndVerdict {
+    /// Nothing to add.
+    Allow,
+    /// Something to note.
+    Annotate(Finding),
+    /// Words behind the last ones.
+    Append {
+        /// Why.
+        finding: Finding,
+        /// The words.
+        text: String,
+    },
+}
+
+/// What has become of text that a policy rewrites while it streams.
+#[derive(Debug, Clone, Default)]
+pub struct Settled {
+    /// Changes within the settled part, in order, not overlapping: byte range and what stands there instead.
+    pub edits: Vec<(std::ops::Range<usize>, String)>,
+    /// Why, if there are changes.
+    pub finding: Option<Finding>,
+    /// So many bytes of the pending text need not be seen again. On a char boundary; all of them where the text is at its end.
+    pub upto: usize,
+}
+
+impl Settled {
+    /// All of it stays as it is.
+    pub fn all(text: &str) -> Self {
+        Self { upto: text.len(), ..Self::default() }
+    }
+}
+
+/// Something that a policy cannot know by itself. The engine asks it.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// How long an answer is waited for.
+    pub deadline: Duration,
+    /// Whom to ask, and what.
+    pub query: Query,
+}
+
+/// Whom to ask, and what.
+#[derive(Debug, Clone)]
+pub enum Query {
+    /// A model.
+    Judge(Judge),
+    /// A person.
+    Person(Approval),
+}
+
+/// A question to a model.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    /// Instructions.
+    pub instructions: String,
+    /// At most so many tokens of answer.
+    pub max_tokens: u64,
+    /// The model, by any name that a client may call.
+    pub model: String,
+    /// What it is to judge.
+    pub subject: String,
+    /// 0 = always the same answer, as far as the model can.
+    pub temperature: f64,
+}
+
+/// A question to a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The arguments of the held call, as the model wrote them; secrets are in them.
+    pub arguments: String,
+    /// Why a person is asked.
+    pub reason: String,
+    /// The tool that the model wants to call.
+    pub tool: String,
+}
+
+/// What came of a question.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// No answer: too late, unreachable, unreadable. The policy says what that means, or its failure mode does.
+    None(Failure),
+    /// A person agrees, or not, perhaps with words.
+    Person {
+        /// Whether it may happen.
+        agreed: bool,
+        /// Who said so.
+        by: Option<String>,
+        /// Why.
+        words: Option<String>,
+    },
+    /// The words of a model.
+    Text(String),
+}
