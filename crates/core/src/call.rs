@@ -84,6 +84,19 @@ fn tool_size(tool: &Tool) -> usize {
         }
 }
 
+/// Where a text of a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The model's earlier words.
+    Assistant,
+    /// Instructions.
+    System,
+    /// What a tool gave back.
+    ToolResult,
+    /// The person's words, or the client's.
+    User,
+}
+
 /// A field without a home in [`Conversation`].
 #[derive(Debug, Clone)]
 pub struct Unmodelled {

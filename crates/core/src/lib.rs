@@ -12,7 +12,7 @@ mod secret;
 mod usage;
 mod words;
 
-pub use call::{Conversation, OutputFormat, ReasoningRequest, Sampling, Unmodelled};
+pub use call::{Conversation, Origin, OutputFormat, ReasoningRequest, Sampling, Unmodelled};
 pub use catalogue::{EmbeddingCall, EmbeddingInput, Embeddings, ModelCard};
 pub use content::{Block, Part, Raw, Role, Seal, Tool, ToolChoice, Turn};
 pub use dialect::Dialect;

@@ -18,9 +18,11 @@ use lockgate_recorder::{Head, Sent, Tape};
 use lockgate_wire::{Mode, ToolNames};
 use tokio::time::{Instant, timeout_at};
 
+use crate::ask::{Asked, Asker};
 use crate::body::UpstreamBody;
 use crate::caller::Grant;
 use crate::follow::Follower;
+use crate::gate::Shared;
 use crate::hint::Lists;
 use crate::pipe::{Pipe, PipeSpec, mode_of};
 use crate::resolve::Target;
@@ -54,6 +56,10 @@ pub(crate) struct Plan {
     pub(crate) lists: Lists,
     /// The tools' original names.
     pub(crate) names: ToolNames,
+    /// Who answers what policies ask.
+    pub(crate) asker: Arc<dyn Asker>,
+    /// The policies that look at the answer.
+    pub(crate) policies: Option<Shared>,
     /// The path, where it is not the dialect's own (`/api/generate`).
     pub(crate) raw_path: Option<String>,
     /// Where it goes.
@@ -70,6 +76,8 @@ pub(crate) struct Plan {
 
 /// What an answer on its way needs of its plan; the request is let go of.
 pub(crate) struct Course {
+    /// Who answers what policies ask.
+    pub(crate) asker: Arc<dyn Asker>,
     /// What encoders must know.
     pub(crate) context: lockgate_wire::AnswerContext,
     /// The client's dialect.
@@ -93,6 +101,7 @@ impl Plan {
     /// What stays while the answer comes.
     pub(crate) fn course(&self) -> Course {
         Course {
+            asker: self.asker.clone(),
             context: lockgate_wire::AnswerContext { request: None, ..self.context.clone() },
             front: self.front,
             front_mode: self.front_mode,
@@ -105,6 +114,8 @@ impl Plan {
 
 /// An answer that has begun.
 pub(crate) struct Opened {
+    /// What policies have asked.
+    pub(crate) asked: Asked,
     /// Where the rest comes from; `None` when all has come.
     pub(crate) body: Option<UpstreamBody>,
     /// What the client gets first.
@@ -223,6 +234,7 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
         front_mode: plan.front_mode,
         hidden: plan.hidden,
         names: plan.names.clone(),
+        policies: plan.policies.clone(),
         until_stop: of_program,
         upstream: plan.upstream,
         // A program prints lines, however the client wants its answer.
@@ -237,7 +249,21 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
     let mut first = Bytes::new();
     let mut until = deadline;
     let ends = plan.started + Duration::from_millis(plan.timeouts.total_ms);
+    let mut asked = Asked::default();
     while first.is_empty() && !pipe.is_finished() {
+        asked.push(&*plan.asker, &plan.context.id, pipe.questions());
+        if pipe.is_over() {
+            // All has come. A stream's client is kept alive while policies wait; a whole answer waits here.
+            if plan.front_mode != Mode::Whole {
+                break;
+            }
+            match timeout_at(ends, asked.next()).await {
+                Err(_) => return Err(too_slow(plan).into()),
+                Ok(Some((ticket, reply))) => first = pipe.reply(ticket, reply),
+                Ok(None) => break,
+            }
+            continue;
+        }
         match timeout_at(until, body.next()).await {
             Err(_) => return Err(too_slow(plan).into()),
             Ok(None) => first = pipe.finish(),
@@ -249,14 +275,14 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
         }
         until = ends.min(Instant::now() + Duration::from_millis(plan.timeouts.idle_ms));
     }
-    let body = (!pipe.is_finished()).then_some(body);
+    let body = (!pipe.is_over() && !pipe.is_finished()).then_some(body);
     // Of a whole answer the client has seen nothing yet, whatever came of it.
     if let Some(failure) = &pipe.seen().failure
         && (!pipe.seen().content || plan.front_mode == Mode::Whole)
     {
         return Err(Refused { body: None, failure: failure.clone(), headers: response_headers });
     }
-    Ok(Opened { body, first, headers: response_headers, pipe, status })
+    Ok(Opened { asked, body, first, headers: response_headers, pipe, status })
 }
 
 /// Notes that a try goes out.

@@ -8,9 +8,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Response;
-use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
+use lockgate_core::{Conversation, Dialect, ErrorKind, Failure, StopReason};
+use lockgate_policy::Run;
 use lockgate_providers::{Ask, Kind, OpenError, Operation as Endpoint, StreamUsage};
-use lockgate_recorder::{Log, Operation, Tape};
+use lockgate_recorder::{Closed, Log, Operation, Tape};
 use lockgate_wire::{
     AnswerContext, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, chat, format,
 };
@@ -18,10 +19,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::answer::{self, Facts};
+use crate::ask::{Asker, Nobody};
 use crate::attempt::{self, Plan, Refused};
 use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
+use crate::gate::{Shared, own_answer, with};
+use crate::policies::{self, Judged};
 use crate::follow::{CallStart, Destination, Follower, Observer};
 use crate::hint::Lists;
 use crate::meter::Permit;
@@ -35,6 +39,8 @@ use crate::upstream::Upstream;
 
 /// Performs calls.
 pub struct Engine {
+    /// Who answers what policies ask.
+    asker: Arc<dyn Asker>,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     continuity: Arc<Continuity>,
     /// Where calls are noted; `None` = nowhere.
@@ -66,6 +72,7 @@ impl Engine {
     pub fn new(options: Options, observer: Arc<dyn Observer>) -> (Self, Vec<(String, OpenError)>) {
         let (state, problems) = State::open(options, None);
         let engine = Self {
+            asker: Arc::new(Nobody),
             catalogue: ArcSwap::from_pointee(crate::discover::configured(&state)),
             continuity: Arc::new(Continuity::new(Bounds::default())),
             log: None,
@@ -80,6 +87,17 @@ impl Engine {
     #[must_use]
     pub fn recording(self, log: Log) -> Self {
         Self { log: Some(log), ..self }
+    }
+
+    /// Has what policies ask answered.
+    #[must_use]
+    pub fn asking(self, asker: Arc<dyn Asker>) -> Self {
+        Self { asker, ..self }
+    }
+
+    /// Who answers what policies ask.
+    pub(crate) fn asker(&self) -> &dyn Asker {
+        &*self.asker
     }
 
     /// Begins to note a call.
@@ -120,21 +138,92 @@ impl Engine {
         if let Some(body) = self.with_items(&request) {
             request.body = body.into();
         }
-        let prepared = self.prepared(&request, id);
+        let state = self.state.load_full();
+        let envelope = Envelope::read(&request.body, format.envelope, &state.options.limits);
+        let chain = &state.options.policies;
+        let unjudged = request.body.clone();
+        let judged = policies::judge(chain, &*self.asker, &mut request, (id, envelope.as_ref().ok())).await;
+        let policies = match judged {
+            Judged::Go(policies) => policies,
+            Judged::Answer(text, run) => return self.own_answer((&request, id), &text, run, &tape, envelope),
+            Judged::Refuse(failure, run) => return self.unsent((&request, id), &failure, Some(run), &tape),
+        };
+        let envelope = if request.body.as_ptr() == unjudged.as_ptr() {
+            envelope
+        } else {
+            Envelope::read(&request.body, format.envelope, &state.options.limits)
+        };
+        let prepared = envelope.and_then(|envelope| self.prepared((&state, &envelope), &request, id));
         // What cannot be called is no call, and counts against no limit.
         match prepared.and_then(|(plan, facts)| Ok((plan, facts, request.caller.admit()?))) {
             Ok((plan, facts, permit)) => {
                 let changed = plan.body.as_ptr() != asked.as_ptr() || plan.body.len() != asked.len();
                 let follower = self.follower(&request, (id, Operation::Generate), Some(&plan));
-                self.run(Plan { changed, follower, tape, ..plan }, facts, permit).await
+                self.run(Plan { changed, follower, policies, tape, ..plan }, facts, permit).await
             }
-            Err(failure) => {
-                self.never_sent(&request, id, &failure);
-                let response = answer::error(&format, &failure, id);
-                tap::close(&tape, tap::refusal(&failure), &response);
-                response
-            }
+            Err(failure) => self.unsent((&request, id), &failure, policies, &tape),
         }
+    }
+
+    /// The answer to a call that goes nowhere.
+    fn unsent(
+        &self,
+        (request, id): (&CallRequest, Uuid),
+        failure: &Failure,
+        policies: Option<Shared>,
+        tape: &Tape,
+    ) -> Response<AnswerBody> {
+        let report = CallReport {
+            caller: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
+            decisions: policies.map(|run| with(&run, Run::take_decisions)).unwrap_or_default(),
+            outcome: Outcome::Failed(failure.clone()),
+            status: failure.status(),
+            ..CallReport::new(&id.to_string(), request.format.dialect, Operation::Generate)
+        };
+        let ending = tap::ending(&report);
+        self.never_sent(request, id, report);
+        let response = answer::error(&request.format, failure, id);
+        tap::close(tape, ending, &response);
+        response
+    }
+
+    /// The answer to a call that a policy answers.
+    fn own_answer(
+        &self,
+        (request, id): (&CallRequest, Uuid),
+        text: &str,
+        policies: Shared,
+        tape: &Tape,
+        envelope: Result<Envelope, Failure>,
+    ) -> Response<AnswerBody> {
+        let envelope = match envelope {
+            Ok(envelope) => envelope,
+            Err(failure) => return self.unsent((request, id), &failure, Some(policies), tape),
+        };
+        let mode = mode_of(request, &envelope);
+        let model = request.model.clone().or_else(|| envelope.model.clone()).unwrap_or_default();
+        let context = self.context(request, &envelope, (id, &model), true);
+        let mut encoder = request.format.messages.encoder(mode, context);
+        let mut body = Vec::new();
+        for event in own_answer(text) {
+            encoder.encode(&event, &mut body);
+        }
+        encoder.finish(&mut body);
+        let report = CallReport {
+            caller: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
+            decisions: with(&policies, Run::take_decisions),
+            outcome: Outcome::Complete,
+            stop: Some(StopReason::EndTurn),
+            stream: is_stream(mode),
+            ..CallReport::new(&id.to_string(), request.format.dialect, Operation::Generate)
+        };
+        let ending = Closed { stream: is_stream(mode), ..tap::ending(&report) };
+        self.never_sent(request, id, report);
+        let facts = Facts { task: id.to_string(), model, ..crate::side::blank(request.format.dialect) };
+        let body = AnswerBody::full(body);
+        let response = answer::answered(&facts, 200, &http::HeaderMap::new(), mode, body);
+        tap::close(tape, ending, &response);
+        response
     }
 
     /// Whoever wants to follow a call from its start.
@@ -160,15 +249,8 @@ impl Engine {
     }
 
     /// Tells of a call that no provider was asked for.
-    fn never_sent(&self, request: &CallRequest, id: Uuid, failure: &Failure) {
-        let follower = self.follower(request, (id, Operation::Generate), None);
-        let report = CallReport {
-            caller: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
-            outcome: Outcome::Failed(failure.clone()),
-            status: failure.status(),
-            ..CallReport::new(&id.to_string(), request.format.dialect, Operation::Generate)
-        };
-        if let Some(follower) = follower {
+    fn never_sent(&self, request: &CallRequest, id: Uuid, report: CallReport) {
+        if let Some(follower) = self.follower(request, (id, Operation::Generate), None) {
             follower.finished(&report);
         }
         self.observer.finished(report);
@@ -183,26 +265,40 @@ impl Engine {
         lockgate_wire::responses::with_items(&request.body, |id| self.continuity.item(caller, id))
     }
 
-    fn prepared(&self, request: &CallRequest, id: Uuid) -> Result<(Plan, Facts), Failure> {
-        let started = Instant::now();
-        let state = self.state.load_full();
-        let envelope = Envelope::read(&request.body, request.format.envelope, &state.options.limits)?;
-        let target = self.target(&state, request, envelope.model.as_deref())?;
-        let mode =
-            request.mode.unwrap_or(if envelope.stream == Some(true) { Mode::Stream } else { Mode::Whole });
-        let dialect = request.format.dialect;
-        let credential = credential_for(request, &target.upstream)?;
-        let outgoing = self.outgoing(&state, request, &envelope, &target, mode)?;
-        let context = AnswerContext {
+    /// What the writer of an answer must know. `repeats`: whether it repeats parts of the request.
+    fn context(
+        &self,
+        request: &CallRequest,
+        envelope: &Envelope,
+        (id, model): (Uuid, &str),
+        repeats: bool,
+    ) -> AnswerContext {
+        AnswerContext {
             created: answer::unix_now(),
             id: id.simple().to_string(),
-            include_usage: usage_wanted(request, &envelope),
+            include_usage: usage_wanted(request, envelope),
             input_estimate: Some(estimate(&request.body)),
-            model: target.model.clone(),
-            request: (dialect == Dialect::Responses && outgoing.upstream.dialect != dialect)
-                .then(|| request.body.clone()),
+            model: model.to_owned(),
+            request: (request.format.dialect == Dialect::Responses && repeats).then(|| request.body.clone()),
             sequence: 0,
-        };
+        }
+    }
+
+    fn prepared(
+        &self,
+        (state, envelope): (&State, &Envelope),
+        request: &CallRequest,
+        id: Uuid,
+    ) -> Result<(Plan, Facts), Failure> {
+        let started = Instant::now();
+        let target = self.target(state, request, envelope.model.as_deref())?;
+        let mode = mode_of(request, envelope);
+        let dialect = request.format.dialect;
+        let credential = credential_for(request, &target.upstream)?;
+        let outgoing = self.outgoing(state, request, envelope, &target, mode)?;
+        // Policies may have an answer written anew.
+        let repeats = outgoing.upstream.dialect != dialect || !state.options.policies.is_empty();
+        let context = self.context(request, envelope, (id, &target.model), repeats);
         let facts = Facts {
             dialect,
             loss: outgoing.loss,
@@ -212,6 +308,7 @@ impl Engine {
             task: id.to_string(),
         };
         let plan = Plan {
+            asker: self.asker.clone(),
             body: outgoing.body,
             changed: false,
             context,
@@ -227,6 +324,7 @@ impl Engine {
                 probes: self.probes.load_full(),
             },
             names: outgoing.names,
+            policies: None,
             raw_path: outgoing.raw_path,
             started,
             tape: Tape::blank(),
@@ -394,7 +492,7 @@ impl Engine {
                 let (status, upstream) = (opened.status, std::mem::take(&mut opened.headers));
                 report.told(&upstream);
                 report.status = status;
-                if is_stream(plan.front_mode) && opened.body.is_some() {
+                if is_stream(plan.front_mode) && (opened.body.is_some() || opened.pipe.is_waiting()) {
                     let body = AnswerBody::relay(Relay::opened(opened, plan.course(), keepalive, report));
                     return answer::answered(&facts, status, &upstream, plan.front_mode, body);
                 }
@@ -445,12 +543,18 @@ impl Engine {
             loss: facts.loss.clone(),
             observer: self.observer.clone(),
             permit: None,
+            policies: plan.policies.clone(),
             call: Some(report),
             started: plan.started,
             status: 200,
             tape: plan.tape.clone(),
         }
     }
+}
+
+/// How the client wants its answer.
+fn mode_of(request: &CallRequest, envelope: &Envelope) -> Mode {
+    request.mode.unwrap_or(if envelope.stream == Some(true) { Mode::Stream } else { Mode::Whole })
 }
 
 /// The credential for a provider: a client's own is meant for the vendor whose dialect it speaks.

@@ -9,6 +9,7 @@
 //! the provider; what it notes is one write into the page cache now and then.
 
 mod answer;
+mod ask;
 mod attempt;
 mod auto;
 mod body;
@@ -20,12 +21,14 @@ mod discover;
 mod engine;
 mod estimate;
 mod follow;
+mod gate;
 mod headers;
 mod hint;
 mod hush;
 mod loaded;
 mod meter;
 mod pipe;
+mod policies;
 mod process;
 mod proxy;
 mod relay;
@@ -38,6 +41,7 @@ mod tap;
 mod upstream;
 
 pub use answer::refusal;
+pub use ask::{Asker, Asking};
 pub use caller::{Caller, Grant};
 pub use catalogue::Catalogue;
 pub use continuity::{Bounds, Continuity, Issuer};

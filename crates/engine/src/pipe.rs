@@ -16,6 +16,9 @@ use lockgate_wire::{
     StreamEncoder, ToolNames,
 };
 
+use lockgate_policy::{Question, Reply, Ticket};
+
+use crate::gate::{Gate, Guarded, Shared};
 use crate::hush::Hush;
 
 /// What was learnt from an answer while it passed.
@@ -60,12 +63,15 @@ pub(crate) struct Pipe {
     format: Format,
     /// How the client gets it.
     mode: Mode,
+    /// Whether the upstream's bytes are over.
+    over: bool,
     seen: Seen,
     until_stop: bool,
     way: Way,
 }
 
 enum Way {
+    Guarded(Box<Guarded>),
     Pass(Pass),
     Translate(Box<Translate>),
 }
@@ -80,11 +86,64 @@ struct Pass {
 }
 
 struct Translate {
+    gate: Option<Gate>,
+    restore: Restore,
+    sequencer: Sequencer,
+    writer: Writer,
+}
+
+/// Where events go that the client gets.
+struct Writer {
+    buffer: Vec<u8>,
     encoder: Box<dyn StreamEncoder>,
     gather: Gather,
     hush: Hush,
-    restore: Restore,
-    sequencer: Sequencer,
+}
+
+impl Writer {
+    fn write(&mut self, event: Event) {
+        self.gather.note(&event);
+        self.hush.push(event, &mut |event| self.encoder.encode(&event, &mut self.buffer));
+    }
+
+    fn taken(&mut self) -> Bytes {
+        Bytes::from(std::mem::take(&mut self.buffer))
+    }
+}
+
+impl Translate {
+    fn push(&mut self, event: Event) {
+        let Self { gate, restore, sequencer, writer } = self;
+        restore.apply(event, |event| {
+            sequencer.push(event, &mut |event| through(gate, writer, event));
+        });
+    }
+
+    /// The upstream's bytes are over; whether the answer is.
+    fn finish(&mut self) -> bool {
+        let Self { gate, sequencer, writer, .. } = self;
+        sequencer.finish(&mut |event| through(gate, writer, event));
+        if let Some(gate) = gate {
+            gate.close(&mut |event| writer.write(event));
+        }
+        self.end()
+    }
+
+    /// Writes the end, if nothing is waited for.
+    fn end(&mut self) -> bool {
+        let done = self.gate.as_ref().is_none_or(Gate::is_finished);
+        if done {
+            self.writer.encoder.finish(&mut self.writer.buffer);
+        }
+        done
+    }
+}
+
+fn through(gate: &mut Option<Gate>, writer: &mut Writer, event: Event) {
+    match gate {
+        Some(gate) => gate.push(event, &mut |event| writer.write(event)),
+        None => writer.write(event),
+    }
 }
 
 /// How an answer is to be made.
@@ -99,6 +158,8 @@ pub(crate) struct PipeSpec {
     pub(crate) hidden: Option<fn(&[u8]) -> bool>,
     /// The tools' original names, where the dialect changes.
     pub(crate) names: ToolNames,
+    /// The policies that look at the answer.
+    pub(crate) policies: Option<Shared>,
     /// Whether it is over with the event that says so, though more may come: a program goes on by itself.
     pub(crate) until_stop: bool,
     /// The provider's dialect.
@@ -110,20 +171,25 @@ pub(crate) struct PipeSpec {
 impl Pipe {
     /// A way for one answer. It passes as it is when neither dialect nor layout changes.
     pub(crate) fn new(spec: PipeSpec) -> Self {
-        let PipeSpec { context, front, front_mode, hidden, names, until_stop, upstream, upstream_mode } =
-            spec;
+        let PipeSpec { context, front, front_mode, hidden, names, policies, until_stop, .. } = spec;
+        let PipeSpec { upstream, upstream_mode, .. } = spec;
         let same = std::ptr::eq(front.envelope, upstream.envelope) && front_mode == upstream_mode;
-        let depth = if same { Depth::Envelope } else { Depth::Full };
-        let way = if same {
-            Way::Pass(Pass { hidden, ..Pass::default() })
-        } else {
-            Way::Translate(Box::new(Translate {
-                encoder: front.messages.encoder(front_mode, context.clone()),
-                gather: Gather::default(),
-                hush: Hush::default(),
+        let depth = if same && policies.is_none() { Depth::Envelope } else { Depth::Full };
+        let encoder = || front.messages.encoder(front_mode, context.clone());
+        let way = match policies {
+            None if same => Way::Pass(Pass { hidden, ..Pass::default() }),
+            Some(run) if same => Way::Guarded(Box::new(Guarded::new(run, encoder(), hidden))),
+            policies => Way::Translate(Box::new(Translate {
+                gate: policies.map(Gate::new),
                 restore: Restore::new(names),
                 sequencer: Sequencer::default(),
-            }))
+                writer: Writer {
+                    buffer: Vec::new(),
+                    encoder: encoder(),
+                    gather: Gather::default(),
+                    hush: Hush::default(),
+                },
+            })),
         };
         Self {
             // The request is only for the encoder: an open stream does not keep it.
@@ -133,6 +199,7 @@ impl Pipe {
             finished: false,
             format: front,
             mode: front_mode,
+            over: false,
             seen: Seen::default(),
             until_stop,
             way,
@@ -152,24 +219,25 @@ impl Pipe {
     /// What of the answer the client's dialect could not say.
     pub(crate) fn loss(&self) -> Loss {
         match &self.way {
-            Way::Pass(_) => Loss::default(),
-            Way::Translate(translate) => translate.encoder.loss().clone(),
+            Way::Guarded(_) | Way::Pass(_) => Loss::default(),
+            Way::Translate(translate) => translate.writer.encoder.loss().clone(),
         }
     }
 
     /// The answer's turn with its seals, once it is over; `None` where it holds none, or passed as it is.
     pub(crate) fn sealed_turn(&mut self) -> Option<Turn> {
         match &mut self.way {
-            Way::Pass(_) => None,
-            Way::Translate(translate) => translate.gather.take(),
+            Way::Guarded(_) | Way::Pass(_) => None,
+            Way::Translate(translate) => translate.writer.gather.take(),
         }
     }
 
     /// What of the answer the client may name in a later request, once it is over; nothing of one that passed as it is.
     pub(crate) fn items(&mut self) -> Vec<(String, Raw)> {
         match &mut self.way {
+            Way::Guarded(guarded) => guarded.encoder().map(|encoder| encoder.items()).unwrap_or_default(),
             Way::Pass(_) => Vec::new(),
-            Way::Translate(translate) => translate.encoder.items(),
+            Way::Translate(translate) => translate.writer.encoder.items(),
         }
     }
 
@@ -184,7 +252,9 @@ impl Pipe {
             self.decoded.drop_broken(error);
         }
         let mut out = self.take_decoded(Some(bytes));
-        if self.unsayable() {
+        if self.finished {
+            // A failure, or a policy that ended the answer.
+        } else if self.unsayable() {
             self.finished = true;
         } else if let Err(error) = result {
             self.fail_into(unreadable(&error), &mut out);
@@ -210,29 +280,80 @@ impl Pipe {
         if self.finished {
             return out.into_bytes();
         }
+        self.over = true;
+        let mut finished = true;
         if let Err(error) = result {
             if self.seen.failure.is_none() {
                 self.fail_into(unreadable(&error), &mut out);
             }
-        } else if let Way::Translate(translate) = &mut self.way {
-            let mut buffer = Vec::new();
-            let Translate { encoder, gather, hush, sequencer, .. } = &mut **translate;
-            sequencer.finish(&mut |event| {
-                gather.note(&event);
-                hush.push(event, &mut |event| encoder.encode(&event, &mut buffer));
-            });
-            encoder.finish(&mut buffer);
-            out.push(Bytes::from(buffer));
+        } else {
+            match &mut self.way {
+                Way::Guarded(guarded) => {
+                    guarded.finish(&mut out);
+                    finished = guarded.is_finished();
+                }
+                Way::Pass(_) => {}
+                Way::Translate(translate) => {
+                    finished = translate.finish();
+                    out.push(translate.writer.taken());
+                }
+            }
         }
-        self.unsayable();
-        self.finished = true;
+        self.finished = finished || self.unsayable();
+        out.into_bytes()
+    }
+
+    /// Whether all of the upstream's bytes have been taken.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether the rest of the answer waits for answers to what policies ask.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.finished
+            && match &self.way {
+                Way::Guarded(guarded) => guarded.is_waiting(),
+                Way::Pass(_) => false,
+                Way::Translate(translate) => translate.gate.as_ref().is_some_and(Gate::is_waiting),
+            }
+    }
+
+    /// What policies ask; each question is given out once.
+    pub(crate) fn questions(&self) -> Vec<(Ticket, Question)> {
+        match &self.way {
+            Way::Guarded(guarded) => guarded.questions(),
+            Way::Pass(_) => Vec::new(),
+            Way::Translate(translate) => translate.gate.as_ref().map(Gate::questions).unwrap_or_default(),
+        }
+    }
+
+    /// Takes what came of a question; returns what the client gets now.
+    pub(crate) fn reply(&mut self, ticket: Ticket, reply: Reply) -> Bytes {
+        let mut out = Out::default();
+        match &mut self.way {
+            Way::Guarded(guarded) => {
+                guarded.reply(ticket, reply, &mut out);
+                self.finished |= guarded.is_finished();
+            }
+            Way::Pass(_) => {}
+            Way::Translate(translate) => {
+                let Translate { gate, writer, .. } = &mut **translate;
+                if let Some(gate) = gate {
+                    gate.reply(ticket, reply, &mut |event| writer.write(event));
+                }
+                // A policy may have ended the answer before the provider has.
+                let ended = translate.gate.as_ref().is_some_and(Gate::is_finished);
+                self.finished |= ended && translate.end();
+                out.push(translate.writer.taken());
+            }
+        }
         out.into_bytes()
     }
 
     /// Whether the client's dialect could not say what came, which ended the answer with an error.
     fn unsayable(&mut self) -> bool {
         let Way::Translate(translate) = &self.way else { return false };
-        let failure = translate.encoder.failure();
+        let failure = translate.writer.encoder.failure();
         self.seen.failure = self.seen.failure.take().or_else(|| failure.cloned());
         failure.is_some()
     }
@@ -250,7 +371,14 @@ impl Pipe {
     fn fail_into(&mut self, failure: Failure, out: &mut Out) {
         let mut buffer = Vec::new();
         match &mut self.way {
-            Way::Translate(translate) => translate.encoder.fail(&failure, &mut buffer),
+            Way::Translate(translate) => translate.writer.encoder.fail(&failure, &mut buffer),
+            Way::Guarded(guarded) => match guarded.encoder() {
+                Some(encoder) => encoder.fail(&failure, &mut buffer),
+                None => {
+                    let context = AnswerContext { sequence: guarded.sent, ..self.context.clone() };
+                    self.format.messages.encoder(self.mode, context).fail(&failure, &mut buffer);
+                }
+            },
             Way::Pass(pass) => {
                 let context = AnswerContext { sequence: pass.frames, ..self.context.clone() };
                 self.format.messages.encoder(self.mode, context).fail(&failure, &mut buffer);
@@ -270,24 +398,28 @@ impl Pipe {
                 }
                 pass.forward(&self.decoded, fed, &mut out);
             }
+            Way::Guarded(guarded) => {
+                for event in self.decoded.events() {
+                    self.seen.note(event);
+                }
+                let id = &self.context.id;
+                let failed = guarded.take(&self.decoded, |event| with_unique_id(event, id), &mut out);
+                self.finished |= failed.is_some() || guarded.is_finished();
+            }
             Way::Translate(translate) => {
-                let mut buffer = Vec::new();
                 for event in self.decoded.events() {
                     self.seen.note(event);
                     if let Event::Failed(failure) = event {
-                        translate.encoder.fail(failure, &mut buffer);
+                        translate.writer.encoder.fail(failure, &mut translate.writer.buffer);
                         self.finished = true;
                         break;
                     }
-                    let Translate { encoder, gather, hush, restore, sequencer } = &mut **translate;
-                    restore.apply(with_unique_id(event.clone(), &self.context.id), |event| {
-                        sequencer.push(event, &mut |event| {
-                            gather.note(&event);
-                            hush.push(event, &mut |event| encoder.encode(&event, &mut buffer));
-                        });
-                    });
+                    translate.push(with_unique_id(event.clone(), &self.context.id));
                 }
-                out.push(Bytes::from(buffer));
+                if !self.finished && translate.gate.as_ref().is_some_and(Gate::is_finished) {
+                    self.finished = translate.end();
+                }
+                out.push(translate.writer.taken());
             }
         }
         out

@@ -15,6 +15,7 @@ use lockgate_core::{ErrorKind, Failure};
 use lockgate_wire::Mode;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::ask::Asked;
 use crate::attempt::{Course, Opened, Refused, broken};
 use crate::body::UpstreamBody;
 use crate::pipe::{Out, Pipe};
@@ -102,10 +103,14 @@ enum Source {
     Done,
     Open(UpstreamBody),
     Opening(Opening),
+    /// All has come, and policies wait for what they have asked.
+    Waiting,
 }
 
 /// A streamed answer on its way.
 pub(crate) struct Relay {
+    /// What policies have asked.
+    asked: Asked,
     course: Course,
     keepalive: Duration,
     /// When something last came from upstream, and when something last went to the client.
@@ -144,6 +149,7 @@ impl Relay {
         let total = course.started + Duration::from_millis(course.timeouts.total_ms);
         let timer = Box::pin(sleep_until(total.min(now + keepalive.min(idle))));
         Self {
+            asked: Asked::default(),
             course,
             keepalive,
             last_in: now,
@@ -159,19 +165,62 @@ impl Relay {
     }
 
     fn begin(&mut self, opened: Opened) {
-        let Opened { body, first, headers, pipe, .. } = opened;
+        let Opened { asked, body, first, headers, pipe, .. } = opened;
+        self.asked = asked;
         self.report.told(&headers);
         self.report.began();
         self.deliver(first);
         self.pipe = Some(pipe);
         match body {
             Some(body) => self.source = Source::Open(body),
-            None => self.end(Outcome::Complete),
+            None => self.complete(),
         }
+        self.ask();
+    }
+
+    /// Asks what policies want to know.
+    fn ask(&mut self) {
+        if let Some(pipe) = &self.pipe {
+            self.asked.push(&*self.course.asker, &self.course.context.id, pipe.questions());
+        }
+    }
+
+    /// Takes what has been answered.
+    fn answered(&mut self, cx: &mut Context<'_>) {
+        while let Some((ticket, reply)) = self.asked.poll(cx) {
+            let Some(pipe) = &mut self.pipe else { return };
+            let out = pipe.reply(ticket, reply);
+            let finished = pipe.is_finished();
+            self.deliver(out);
+            self.ask();
+            if finished {
+                self.end(Outcome::Complete);
+            }
+        }
+    }
+
+    /// All has come: the answer is over, but for what policies wait for.
+    fn complete(&mut self) {
+        if self.pipe.as_ref().is_some_and(Pipe::is_waiting) {
+            self.source = Source::Waiting;
+        } else {
+            self.end(Outcome::Complete);
+        }
+    }
+
+    /// The upstream's bytes are over, in order.
+    fn finish(&mut self) {
+        if let Some(pipe) = &mut self.pipe {
+            let rest = pipe.finish();
+            self.deliver(rest);
+        }
+        self.complete();
+        self.ask();
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
+            self.answered(cx);
             if self.queued.len() >= ENOUGH || (self.at_once && self.queued.len() > 0) {
                 return Poll::Ready(Some(self.emit()));
             }
@@ -192,6 +241,7 @@ impl Relay {
                     }
                     Poll::Pending => Poll::Pending,
                 },
+                Source::Waiting => Poll::Pending,
             };
             match polled {
                 Poll::Ready(next) => {
@@ -243,23 +293,18 @@ impl Relay {
                 if pipe.is_finished() {
                     self.end(Outcome::Complete);
                 }
+                self.ask();
             }
             Some(Err(reason)) => {
                 // A connection that breaks behind the terminal event took nothing with it.
                 if pipe.seen().stop.is_some() {
-                    let rest = pipe.finish();
-                    self.deliver(rest);
-                    self.end(Outcome::Complete);
+                    self.finish();
                 } else {
                     let failure = broken(&self.course.provider, reason);
                     self.fail(failure);
                 }
             }
-            None => {
-                let rest = pipe.finish();
-                self.deliver(rest);
-                self.end(Outcome::Complete);
-            }
+            None => self.finish(),
         }
     }
 
@@ -272,11 +317,10 @@ impl Relay {
         let total = self.course.started + Duration::from_millis(timeouts.total_ms);
         // The answer has said that it is over: a provider that keeps its connection open is not waited for, and nothing
         // may follow, neither a keep-alive nor an error.
-        if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.seen().stop.is_some()) {
+        let said_all = self.pipe.as_ref().is_some_and(|pipe| pipe.seen().stop.is_some());
+        if said_all && !matches!(self.source, Source::Waiting) {
             if now >= total.min(silent).min(self.last_out + self.keepalive) {
-                let rest = pipe.finish();
-                self.deliver(rest);
-                return self.end(Outcome::Complete);
+                return self.finish();
             }
         } else if now >= total {
             let words = format!(

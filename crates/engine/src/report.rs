@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Response};
 use lockgate_core::{Dialect, Failure, StopReason, Usage};
+use lockgate_policy::Run;
 use lockgate_providers::Kind;
 use lockgate_recorder::{Closed, Operation, Tape};
 use lockgate_wire::Loss;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use crate::caller::Grant;
 use crate::continuity::{Continuity, Issuer};
 use crate::follow::{Follower, Observer};
+use crate::gate::{Shared, with};
 use crate::headers;
 use crate::meter::Permit;
 use crate::pipe::Pipe;
@@ -39,6 +41,8 @@ pub struct CallReport {
     pub caller: Option<String>,
     /// The client's dialect.
     pub dialect: Dialect,
+    /// What policies said.
+    pub decisions: Vec<lockgate_policy::Decision>,
     /// From the request's last byte to the answer's.
     pub duration: Duration,
     /// What the caller's key allows, with its meter.
@@ -76,6 +80,7 @@ impl CallReport {
     pub(crate) fn new(id: &str, dialect: Dialect, operation: Operation) -> Self {
         Self {
             caller: None,
+            decisions: Vec::new(),
             dialect,
             duration: Duration::ZERO,
             grant: None,
@@ -105,6 +110,8 @@ pub(crate) struct Report {
     /// What the conversion of the request lost.
     pub(crate) loss: Loss,
     pub(crate) observer: Arc<dyn Observer>,
+    /// The policies that look at it.
+    pub(crate) policies: Option<Shared>,
     /// Counts the call as running until it is over.
     pub(crate) permit: Option<Permit>,
     pub(crate) call: Option<CallReport>,
@@ -160,6 +167,9 @@ impl Report {
     pub(crate) fn end(&mut self, outcome: Outcome) {
         if let Some(mut report) = self.call.take() {
             report.duration = self.started.elapsed();
+            if let Some(run) = self.policies.take() {
+                report.decisions = with(&run, Run::take_decisions);
+            }
             report.status = self.status;
             if !matches!(report.outcome, Outcome::Failed(_)) {
                 report.outcome = outcome;

@@ -16,6 +16,8 @@ pub struct CallRequest {
     pub caller: Caller,
     /// The client's dialect.
     pub format: Format,
+    /// Whether the gateway makes the call for itself: no policy meets it.
+    pub internal: bool,
     /// The client's headers.
     pub headers: HeaderMap,
     /// The client's method.

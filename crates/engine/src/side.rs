@@ -11,7 +11,8 @@ use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use lockgate_core::{Dialect, ErrorKind, Failure, ModelCard};
 use lockgate_providers::{Ask, Credential, Endpoint, Operation};
-use lockgate_recorder::Operation as Noted;
+use lockgate_policy::Run;
+use lockgate_recorder::{Closed, Operation as Noted};
 use lockgate_wire::{Envelope, Format, Loss, ModelsPage, Target as WriteTarget, ToolNames, format};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -21,8 +22,10 @@ use crate::attempt::{Refused, travelling};
 use crate::caller::unauthenticated;
 use crate::engine::{Engine, credential_for, versioned_path};
 use crate::estimate::estimate;
+use crate::gate::{Shared, with};
 use crate::headers;
 use crate::pipe::unreadable;
+use crate::policies::{self, Judged};
 use crate::relay::AnswerBody;
 use crate::report::{CallReport, Outcome};
 use crate::request::CallRequest;
@@ -43,7 +46,7 @@ impl Engine {
     /// Answers a call, and notes what came in and what went out.
     async fn noted<F>(
         &self,
-        request: CallRequest,
+        mut request: CallRequest,
         operation: Noted,
         answer: impl FnOnce(CallRequest) -> F,
     ) -> Response<AnswerBody>
@@ -54,9 +57,10 @@ impl Engine {
         let tape = self.tape(id, &request, operation);
         let follower = self.follower(&request, (id, operation), None);
         let (started, caller) = (Instant::now(), request.caller.grant.clone());
-        let answered = match request.caller.admit() {
+        let (allowed, policies) = self.allowed(&mut request, id).await;
+        let answered = match allowed.and_then(|()| request.caller.admit()) {
             Ok(_running) => answer(request).await,
-            Err(limited) => Err(limited),
+            Err(refused) => Err(refused),
         };
         let (response, failure) = match answered {
             Ok(response) => (response, None),
@@ -64,16 +68,34 @@ impl Engine {
         };
         let report = CallReport {
             caller: caller.map(|grant| grant.name.clone()),
+            decisions: policies.map(|run| with(&run, Run::take_decisions)).unwrap_or_default(),
             duration: started.elapsed(),
             ..side_report((id, format.dialect, operation), &response, failure.as_ref())
         };
         if let Some(follower) = follower {
             follower.finished(&report);
         }
-        self.observer.finished(report);
         let ending = failure.as_ref().map(tap::refusal).unwrap_or_default();
+        let ending = Closed { policies: tap::told(&report.decisions), ..ending };
+        self.observer.finished(report);
         tap::close(&tape, ending, &response);
         response
+    }
+
+    /// Asks policies about a request whose answer none of them sees.
+    async fn allowed(&self, request: &mut CallRequest, id: Uuid) -> (Result<(), Failure>, Option<Shared>) {
+        let state = self.state.load_full();
+        let spec = lockgate_wire::count_envelope(&request.format);
+        let envelope = Envelope::read(&request.body, spec, &state.options.limits).ok();
+        let chain = &state.options.policies;
+        match policies::judge(chain, self.asker(), request, (id, envelope.as_ref())).await {
+            Judged::Go(run) => (Ok(()), run),
+            Judged::Refuse(failure, run) => (Err(failure), Some(run)),
+            Judged::Answer(_, run) => {
+                let words = "a policy answers such calls in place of a provider, and has no answer to this kind of call";
+                (Err(Failure::new(ErrorKind::PolicyRefused, words)), Some(run))
+            }
+        }
     }
 
     async fn counted(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::Response;
 use lockgate_core::Failure;
+use lockgate_policy::Decision;
 use lockgate_recorder::{Closed, Log, Mode, Opened, Operation, Tape};
 use uuid::Uuid;
 
@@ -54,6 +55,7 @@ pub(crate) fn ending(report: &CallReport) -> Closed {
         aborted: report.outcome == Outcome::Aborted,
         error: failure.map(|failure| failure.kind),
         losses: Vec::new(),
+        policies: told(&report.decisions),
         message: failure.map(|failure| failure.message.clone()),
         model: report.model.clone(),
         provider: report.provider.clone(),
@@ -63,6 +65,11 @@ pub(crate) fn ending(report: &CallReport) -> Closed {
         stream: false,
         usage: report.usage.clone(),
     }
+}
+
+/// What policies said, as it is recorded.
+pub(crate) fn told(decisions: &[Decision]) -> Vec<serde_json::Value> {
+    decisions.iter().filter_map(|said| serde_json::to_value(said).ok()).collect()
 }
 
 /// How a call ended that never got as far as a provider.

@@ -35,7 +35,7 @@ const EDGES: [(&str, &[&str]); 20] = [
     ("lockgate-bench", &["core", "store", "store-sql"]),
     ("lockgate-config", &["core", "providers"]),
     ("lockgate-core", &[]),
-    ("lockgate-engine", &["core", "ledger", "providers", "recorder", "wire"]),
+    ("lockgate-engine", &["core", "ledger", "policy", "providers", "recorder", "session", "wire"]),
     ("lockgate-fuzz", &["config", "core", "providers", "wire"]),
     ("lockgate-history", &["core", "ledger", "session", "store", "wire"]),
     ("lockgate-ledger", &["core"]),

@@ -186,9 +186,10 @@ impl Chain {
         (!met.is_empty()).then(|| Run::new(met, facts, self.manner.clone()))
     }
 
-    /// What all of them need together.
-    pub fn needs(&self) -> Needs {
-        self.entries.iter().fold(Needs::default(), |needs, entry| needs.and(entry.policy.needs()))
+    /// What those need together that a call meets; `None` if it meets none.
+    pub fn needs_for(&self, facts: &CallFacts) -> Option<Needs> {
+        let met = self.entries.iter().filter(|entry| entry.when.holds(facts));
+        met.map(|entry| entry.policy.needs()).reduce(Needs::and)
     }
 }
 

@@ -8,14 +8,17 @@ mod chain;
 mod decision;
 mod lock;
 pub mod message;
+pub mod model_allow;
 mod policy;
+pub mod replace;
+pub mod rules;
 mod run;
 mod verdict;
 
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope};
 pub use decision::{Decision, Hook, Said, Tool, VERSION};
 pub use lock::{HELD_MAX, Lock, Out};
-pub use policy::{CallFacts, Needs, Origin, Piece, Policy, PolicyRun, TextNeed, View};
+pub use policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
 pub use run::{CallOutcome, Run, Ticket};
 pub use verdict::{
     Approval, BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Settled,

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use lockgate_core::content::ToolCall;
+use lockgate_core::content::{ToolCall, ToolKind};
 use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, Stop, StopReason};
 
 use crate::policy::TextNeed;
@@ -165,6 +165,22 @@ impl Lock {
         self.release(run, out);
     }
 
+    /// The answer is over, even if it has not said so.
+    pub fn close(&mut self, run: &mut Run, out: &mut Vec<Out>) {
+        if self.finished || self.ended.is_some() || self.is_waiting() {
+            return;
+        }
+        if self.held.is_empty() {
+            self.finished = true;
+            return;
+        }
+        self.taken += 1;
+        let calls = self.held.iter().any(|item| matches!(item, Item::Block { .. }));
+        let reason = if calls { StopReason::ToolUse } else { StopReason::EndTurn };
+        self.ended = Some((self.taken, Stop::because(reason)));
+        self.release(run, out);
+    }
+
     /// Takes what came of a question.
     pub fn reply(&mut self, run: &mut Run, ticket: Ticket, reply: Reply, out: &mut Vec<Out>) {
         let mut trials: Vec<&mut Trial> = self.held.iter_mut().filter_map(Item::trial_mut).collect();
@@ -210,6 +226,18 @@ impl Lock {
                 });
                 let block = BlockStart::ToolCall { id, kind, name, namespace };
                 self.hold(Event::BlockStarted { index, block }, of);
+            }
+            BlockStart::Opaque(opaque) if self.tools && is_run_by_client(&opaque.kind) => {
+                self.open = Open::Call(ToolCall {
+                    arguments: opaque.raw.get().to_owned(),
+                    id: id_of(opaque.raw.get()),
+                    kind: ToolKind::Custom,
+                    name: opaque.kind.trim_end_matches("_call").to_owned(),
+                    namespace: None,
+                    seal: None,
+                });
+                self.held_bytes += opaque.raw.get().len();
+                self.hold(Event::BlockStarted { index, block: BlockStart::Opaque(opaque) }, of);
             }
             BlockStart::Text if self.texts != TextNeed::None => {
                 let whole = self.texts == TextNeed::Whole;
@@ -427,12 +455,19 @@ impl Lock {
 
     /// A tool call that goes out, perhaps with other arguments.
     fn call(&mut self, events: Vec<(u64, Held)>, trial: &Trial, out: &mut Vec<Out>) {
-        let arguments = match &trial.thing {
+        let mut arguments = match &trial.thing {
             Thing::Call(call) if trial.changed => Some(&call.arguments),
             Thing::Call(_) | Thing::Text(_) => None,
         };
         for (of, held) in events {
-            let Held::Event(event) = held else { continue };
+            let Held::Event(mut event) = held else { continue };
+            // A call that is written in one dialect only is JSON, and so are its new arguments; if not, the old ones went with them.
+            if let (Event::BlockStarted { block: BlockStart::Opaque(opaque), .. }, Some(new)) = (&mut event, arguments) {
+                opaque.raw = serde_json::value::RawValue::from_string(new.clone()).unwrap_or_default();
+                self.send(event, of, out);
+                arguments = None;
+                continue;
+            }
             match (&event, arguments) {
                 (Event::BlockDelta { delta: Delta::Arguments(_), .. }, Some(_)) => {}
                 (Event::BlockEnded { index }, Some(new)) => {
@@ -561,6 +596,24 @@ impl Lock {
         let through = self.unsettled().map_or(through, |first| through.min(first - 1));
         out.push(Out { event, of: (!self.altered).then_some(of), through });
     }
+}
+
+/// Calls that are written in one dialect only and run on the client's machine.
+const RUN_BY_CLIENT: [&str; 5] =
+    ["apply_patch_call", "computer_call", "local_shell_call", "mcp_approval_request", "shell_call"];
+
+fn is_run_by_client(kind: &str) -> bool {
+    RUN_BY_CLIENT.contains(&kind)
+}
+
+/// The id of a call that is written in one dialect only.
+fn id_of(raw: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        call_id: Option<String>,
+        id: Option<String>,
+    }
+    serde_json::from_str::<Named>(raw).ok().and_then(|named| named.call_id.or(named.id)).unwrap_or_default()
 }
 
 impl Item {

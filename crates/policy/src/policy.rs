@@ -5,7 +5,7 @@
 //! does no I/O: what it cannot know it asks as a [`Question`](crate::Question).
 
 use lockgate_core::content::ToolCall;
-use lockgate_core::{Conversation, Dialect};
+use lockgate_core::{Conversation, Dialect, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Reply, Settled};
@@ -19,6 +19,8 @@ pub struct CallFacts {
     pub dialect: Dialect,
     /// Whether the client makes the call for its own sake: a probe, a title, a count. Nobody reads the answer.
     pub housekeeping: bool,
+    /// How often the person has spoken in the conversation: 1 in their first turn. 0 where it is not known.
+    pub human_turn: u32,
     /// The call's id.
     pub id: String,
     /// The name of the caller's key.
@@ -33,6 +35,25 @@ pub struct CallFacts {
     pub structured: bool,
     /// Who the key belongs to.
     pub user: Option<String>,
+}
+
+impl CallFacts {
+    /// A call of which only its id is known.
+    pub fn unknown(id: &str) -> Self {
+        Self {
+            client: None,
+            dialect: Dialect::Chat,
+            housekeeping: false,
+            human_turn: 0,
+            id: id.to_owned(),
+            key: None,
+            model: String::new(),
+            project: None,
+            session: None,
+            structured: false,
+            user: None,
+        }
+    }
 }
 
 /// What a policy sees beside the thing it judges.
@@ -106,19 +127,6 @@ impl Needs {
     pub fn request(&self) -> bool {
         self.conversation || self.request_text
     }
-}
-
-/// Where a text of a request stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// The model's earlier words.
-    Assistant,
-    /// Instructions.
-    System,
-    /// What a tool gave back.
-    ToolResult,
-    /// The person's words, or the client's.
-    User,
 }
 
 /// A policy as it is configured.

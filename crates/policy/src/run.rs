@@ -6,13 +6,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use lockgate_core::Conversation;
+use lockgate_core::{Conversation, Origin};
 use lockgate_core::content::ToolCall;
 
 use crate::chain::{Entry, Manner, Mode, OnFailure};
 use crate::decision::{Decision, Hook, Said, Tool};
 use crate::message::About;
-use crate::policy::{CallFacts, Needs, Origin, Piece, PolicyRun, TextNeed, View};
+use crate::policy::{CallFacts, Needs, Piece, PolicyRun, TextNeed, View};
 use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Question, Reply, Settled};
 
 /// Which question a reply is to.

@@ -100,6 +100,7 @@ fn facts() -> CallFacts {
         client: Some("claude-cli/2.1".into()),
         dialect: Dialect::Anthropic,
         housekeeping: false,
+        human_turn: 0,
         id: "0199".into(),
         key: None,
         model: "claude".into(),

@@ -91,6 +91,9 @@ pub struct Head {
 pub struct Closed {
     /// Whether the client went away before the end.
     pub aborted: bool,
+    /// What policies said, each as its JSON.
+    #[serde(default)]
+    pub policies: Vec<serde_json::Value>,
     /// What kind of failure it was, if it failed.
     pub error: Option<ErrorKind>,
     /// What the answer lost in another dialect.

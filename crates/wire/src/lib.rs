@@ -30,6 +30,7 @@ mod said;
 mod scan;
 mod sequence;
 mod strings;
+mod texts;
 mod toolnames;
 
 pub use decoded::{DecodeError, Decoded, Frame};
@@ -45,4 +46,5 @@ pub use registry::{count_envelope, format, may_leave};
 pub use repair::without_duplicate_tools;
 pub use scan::{Document, Kind, Member, Scan, ScanError, scan, validate};
 pub use sequence::Sequencer;
+pub use texts::{rewrite_texts, wants_form};
 pub use toolnames::{Restore, ToolNames};

@@ -73,6 +73,11 @@ impl Sequencer {
         }
     }
 
+    /// Whether events that were taken have not been handed on yet.
+    pub fn is_waiting(&self) -> bool {
+        self.ended.is_some() || !self.waiting.is_empty()
+    }
+
     fn wait(&mut self, index: u32, event: Event) {
         if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.index == index) {
             waiting.events.push(event);

@@ -369,6 +369,10 @@ impl StreamEncoder for StreamWriter {
         frame("message_stop", &Bare { kind: "message_stop" }, out);
     }
 
+    fn part(&mut self, out: &mut Vec<u8>) {
+        self.start(out);
+    }
+
     fn ping(&mut self, out: &mut Vec<u8>) {
         if !self.over {
             frame("ping", &Bare { kind: "ping" }, out);

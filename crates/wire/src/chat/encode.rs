@@ -304,6 +304,10 @@ impl StreamEncoder for Stream {
         out.extend_from_slice(b"data: [DONE]\n\n");
     }
 
+    fn part(&mut self, out: &mut Vec<u8>) {
+        self.start(out);
+    }
+
     fn ping(&mut self, out: &mut Vec<u8>) {
         if !self.done {
             out.extend_from_slice(b": ping\n\n");

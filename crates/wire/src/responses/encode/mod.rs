@@ -139,6 +139,11 @@ impl StreamEncoder for Encoder {
         self.sequence += 1;
     }
 
+    fn part(&mut self, out: &mut Vec<u8>) {
+        self.begin(out);
+        self.close(out);
+    }
+
     fn ping(&mut self, out: &mut Vec<u8>) {
         if self.mode != Mode::Whole && !self.over {
             out.extend_from_slice(b": ping\n\n");

@@ -1,0 +1,77 @@
+//! Who answers what policies ask: a model, a person. The engine only waits, and no longer than the question says.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use lockgate_core::{ErrorKind, Failure};
+use lockgate_policy::{Query, Question, Reply, Ticket};
+
+/// An answer that is on its way.
+pub type Asking = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// Answers what policies ask.
+pub trait Asker: Send + Sync {
+    /// Asks. `call`: the id of the call that it is about. What takes longer than the question's deadline is dropped.
+    fn ask(&self, call: &str, query: Query) -> Asking;
+}
+
+/// There is nobody to ask.
+pub(crate) struct Nobody;
+
+impl Asker for Nobody {
+    fn ask(&self, _: &str, query: Query) -> Asking {
+        let whom = match query {
+            Query::Judge(judge) => format!("the model `{}`", judge.model),
+            Query::Person(_) => "a person".to_owned(),
+        };
+        let words = format!("{whom} cannot be asked by this gateway");
+        Box::pin(std::future::ready(Reply::None(Failure::new(ErrorKind::Internal, words))))
+    }
+}
+
+/// Asks a question within its deadline.
+pub(crate) fn within(asker: &dyn Asker, call: &str, question: Question) -> Asking {
+    let Question { deadline, query } = question;
+    let asking = asker.ask(call, query);
+    Box::pin(async move {
+        match tokio::time::timeout(deadline, asking).await {
+            Ok(reply) => reply,
+            Err(_) => Reply::None(Failure::new(ErrorKind::Timeout, late(deadline))),
+        }
+    })
+}
+
+fn late(deadline: Duration) -> String {
+    format!("there was no answer within {} ms", deadline.as_millis())
+}
+
+/// Questions on their way, each with whose it is.
+#[derive(Default)]
+pub(crate) struct Asked(Vec<(Ticket, Asking)>);
+
+impl Asked {
+    pub(crate) fn push(&mut self, asker: &dyn Asker, call: &str, questions: Vec<(Ticket, Question)>) {
+        self.0.extend(questions.into_iter().map(|(ticket, question)| (ticket, within(asker, call, question))));
+    }
+
+    /// The first answer that is there.
+    pub(crate) fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Option<(Ticket, Reply)> {
+        let (at, reply) = self.0.iter_mut().enumerate().find_map(|(at, (_, asking))| match asking.as_mut().poll(cx) {
+            std::task::Poll::Ready(reply) => Some((at, reply)),
+            std::task::Poll::Pending => None,
+        })?;
+        Some((self.0.swap_remove(at).0, reply))
+    }
+
+    /// Waits for the first answer; `None` = nothing is asked.
+    pub(crate) async fn next(&mut self) -> Option<(Ticket, Reply)> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let next = std::future::poll_fn(|cx| match self.poll(cx) {
+            Some(answered) => std::task::Poll::Ready(answered),
+            None => std::task::Poll::Pending,
+        });
+        Some(next.await)
+    }
+}

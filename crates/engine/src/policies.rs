@@ -1,0 +1,131 @@
+//! The policies of a call before it goes anywhere: which it meets, what they say of the request, what they change in it.
+//!
+//! The request is read only if one of them needs it. A change is a splice: every byte that no policy changed stays. What they say of the
+//! answer is in `gate`.
+
+use std::sync::{Arc, Mutex};
+
+use lockgate_core::{Conversation, ErrorKind, Failure};
+use lockgate_policy::{CallFacts, CallOutcome, Chain, Run};
+use lockgate_session::{Facts as SessionFacts, Members, TurnKind, identify};
+use lockgate_wire::Envelope;
+use uuid::Uuid;
+
+use crate::ask::{Asked, Asker};
+use crate::gate::{Shared, with};
+use crate::request::CallRequest;
+
+/// What policies made of a request.
+pub(crate) enum Judged {
+    /// The gateway answers with these words.
+    Answer(String, Shared),
+    /// It goes on, watched by the policies that it meets.
+    Go(Option<Shared>),
+    /// It goes nowhere.
+    Refuse(Failure, Shared),
+}
+
+/// Asks the policies that a call meets about its request, and lets them change it.
+pub(crate) async fn judge(
+    chain: &Chain,
+    asker: &dyn Asker,
+    request: &mut CallRequest,
+    (id, envelope): (Uuid, Option<&Envelope>),
+) -> Judged {
+    if chain.is_empty() || request.internal {
+        return Judged::Go(None);
+    }
+    let mut facts = facts(request, id, envelope);
+    let Some(needs) = chain.needs_for(&facts) else { return Judged::Go(None) };
+    let conversation = if needs.conversation { read(request, envelope, &mut facts) } else { None };
+    let Some(mut run) = chain.open(facts) else { return Judged::Go(None) };
+    if let Some(conversation) = conversation {
+        run.set_conversation(Arc::new(conversation));
+    }
+    let shared = Arc::new(Mutex::new(run));
+    match decided(&shared, asker, id).await {
+        CallOutcome::Answer(text) => Judged::Answer(text, shared),
+        CallOutcome::Refuse(words) => Judged::Refuse(Failure::new(ErrorKind::PolicyRefused, words), shared),
+        CallOutcome::Asking | CallOutcome::Go => {
+            rewrite(&shared, request);
+            Judged::Go(Some(shared))
+        }
+    }
+}
+
+/// The conversation of a request, and what it tells of the call; `None` if it cannot be read.
+fn read(request: &CallRequest, envelope: Option<&Envelope>, facts: &mut CallFacts) -> Option<Conversation> {
+    let conversation = request.format.messages.parse(&request.body).ok()?;
+    let identity = identify(&SessionFacts {
+        body: Members::read(|name| {
+            let at = envelope?.value(&request.body, name)?;
+            std::str::from_utf8(&request.body[at]).ok()
+        }),
+        conversation: Some(&conversation),
+        dialect: request.format.dialect,
+        headers: &request.headers,
+        key: request.caller.grant.as_ref().map_or("", |grant| &grant.name),
+        path: &request.path_and_query,
+    });
+    facts.housekeeping = matches!(identity.kind, TurnKind::Housekeeping(_));
+    facts.human_turn = identity.human_turn;
+    facts.session = identity.session.value;
+    Some(conversation)
+}
+
+/// What the policies say of the request, once everybody who was asked has answered.
+async fn decided(shared: &Shared, asker: &dyn Asker, id: Uuid) -> CallOutcome {
+    let mut outcome = with(shared, Run::on_call);
+    let mut asked = Asked::default();
+    let call = id.to_string();
+    loop {
+        asked.push(asker, &call, with(shared, Run::take_questions));
+        if outcome != CallOutcome::Asking {
+            return outcome;
+        }
+        let Some((ticket, reply)) = asked.next().await else { return outcome };
+        let aside = with(shared, |run| run.is_aside(ticket));
+        let said = with(shared, |run| run.on_call_reply(ticket, reply));
+        if !aside {
+            outcome = said;
+        }
+    }
+}
+
+/// Lets policies change texts of the request.
+fn rewrite(shared: &Shared, request: &mut CallRequest) {
+    if !with(shared, |run| run.needs().request_text) {
+        return;
+    }
+    let changed = with(shared, |run| {
+        lockgate_wire::rewrite_texts(request.format.dialect, &request.body, &mut |origin, text| {
+            run.on_request_text(origin, text)
+        })
+    });
+    if let Some(body) = changed {
+        request.body = body.into();
+    }
+}
+
+fn facts(request: &CallRequest, id: Uuid, envelope: Option<&Envelope>) -> CallFacts {
+    let grant = request.caller.grant.as_ref();
+    let in_body = || match envelope {
+        Some(envelope) => envelope.model.clone(),
+        None => lockgate_wire::member_text(&request.body, "model"),
+    };
+    let model = request.model.clone().or_else(in_body);
+    CallFacts {
+        client: request.headers.get("user-agent").and_then(|value| value.to_str().ok()).map(str::to_owned),
+        dialect: request.format.dialect,
+        housekeeping: false,
+        human_turn: 0,
+        id: id.to_string(),
+        key: grant.map(|grant| grant.name.clone()),
+        model: model.unwrap_or_default(),
+        project: grant.and_then(|grant| grant.project.clone()),
+        session: None,
+        structured: envelope
+            .is_some_and(|envelope| lockgate_wire::wants_form(request.format.dialect, envelope, &request.body)),
+        user: grant.and_then(|grant| grant.user.clone()),
+    }
+}

@@ -1,0 +1,126 @@
+use lockgate_core::content::ToolKind;
+
+use super::*;
+
+fn call(tool: &str, arguments: &serde_json::Value) -> ToolCall {
+    ToolCall {
+        arguments: arguments.to_string(),
+        id: "call_1".into(),
+        kind: ToolKind::Function,
+        name: tool.into(),
+        namespace: None,
+        seal: None,
+    }
+}
+
+fn rules(json: &serde_json::Value) -> Rules {
+    Rules::new(serde_json::from_value(json.clone()).unwrap()).ok().unwrap()
+}
+
+/// What the rules say of a tool call: the verdict's word and the rule's name.
+fn said(rules: &Rules, tool: &str, arguments: &serde_json::Value) -> String {
+    let facts = CallFacts { model: "claude-x".into(), human_turn: 2, ..CallFacts::unknown("1") };
+    let view = View { conversation: None, facts: &facts };
+    let verdict = rules.open(&facts).on_block(Piece::ToolCall(&call(tool, arguments)), &view);
+    let of = |word: &str, finding: Finding| format!("{word} {}", finding.rule.unwrap());
+    match verdict {
+        BlockVerdict::Allow => "allow".into(),
+        BlockVerdict::Annotate(finding) => of("annotate", finding),
+        BlockVerdict::Refuse(finding) => of("refuse", finding),
+        BlockVerdict::Remove(finding) => of("remove", finding),
+        BlockVerdict::Rewrite { finding, value } => of(&format!("rewrite {value}"), finding),
+        BlockVerdict::Warn(finding) => of("warn", finding),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Requirements P1, 003-4, 000 behaviour 23: rules on tools, arguments, files and hosts; the first that decides counts.
+#[test]
+fn rules_meet_tools_arguments_files_and_hosts_in_order() {
+    use serde_json::json;
+    let rules = rules(&json!([
+        {"name": "scratch", "tools": ["Write"], "paths": ["/tmp/**"], "then": "allow"},
+        {"name": "env", "tools": ["Write", "Read"], "paths": [".env", "~/.aws/**"], "then": "refuse"},
+        {"name": "compose", "tools": ["Bash", "shell"], "arguments": {"command": "*docker compose down*"}, "then": "refuse"},
+        {"name": "noted", "tools": ["Bash"], "then": "annotate"},
+        {"name": "hosts", "hosts": ["*.evil.example"], "then": "remove"},
+        {"name": "deep", "tools": ["mcp__*"], "arguments": {"options.mode": "force"}, "then": "rewrite", "with": "{\"options\":{}}"},
+        {"name": "long", "if": "tool == 'Bash' && size(args.command) > 40", "then": "warn"},
+        {"name": "second", "if": "call.turn == 2 && has(args.twice)", "then": "refuse"},
+    ]));
+    for (tool, arguments, expected) in [
+        ("Write", json!({"file_path": "/tmp/x/.env"}), "allow"),
+        ("Write", json!({"file_path": "/src/../app/.env"}), "refuse env"),
+        ("Read", json!({"file_path": "~/.ssh/../.aws/credentials"}), "refuse env"),
+        ("Read", json!({"file_path": "/src/environment.ts"}), "allow"),
+        ("bash", json!({"command": "sudo docker compose down -v"}), "refuse compose"),
+        ("Write", json!({"file_path": "a", "content": "docker compose down"}), "allow"),
+        ("Bash", json!({"command": "ls"}), "annotate noted"),
+        ("Bash", json!({"command": "curl https://a.evil.example/x"}), "remove hosts"),
+        ("WebFetch", json!({"url": "https://evil.example.org"}), "allow"),
+        ("mcp__x__y", json!({"options": {"mode": "force"}}), "rewrite {\"options\":{}} deep"),
+        ("Bash", json!({"command": "echo 1234567890123456789012345678901234567890"}), "warn long"),
+        ("Other", json!({"twice": true}), "refuse second"),
+        ("Other", json!({}), "allow"),
+    ] {
+        assert_eq!(said(&rules, tool, &arguments), expected, "{tool} {arguments}");
+    }
+}
+
+#[test]
+fn a_tool_that_takes_free_text_is_met_by_its_input() {
+    let rules = rules(&serde_json::json!([
+        {"name": "patch", "tools": ["apply_patch"], "arguments": {"input": "*/etc/*"}, "then": "refuse"},
+    ]));
+    let facts = CallFacts::unknown("1");
+    let view = View { conversation: None, facts: &facts };
+    let call = ToolCall {
+        arguments: "*** Update File: /etc/passwd".into(),
+        kind: ToolKind::Custom,
+        ..call("apply_patch", &serde_json::json!({}))
+    };
+    let verdict = rules.open(&facts).on_block(Piece::ToolCall(&call), &view);
+    assert!(matches!(verdict, BlockVerdict::Refuse(_)));
+}
+
+#[test]
+fn rules_on_requests_and_texts_say_what_they_can_do_there() {
+    let open = |json: serde_json::Value| rules(&json).open(&CallFacts::unknown("1"));
+    let facts = CallFacts { model: "o3".into(), ..CallFacts::unknown("1") };
+    let view = View { conversation: None, facts: &facts };
+    let mut run = open(serde_json::json!([
+        {"name": "closed", "on": "call", "if": "call.model.startsWith('o3')", "then": "answer", "with": "not today"},
+        {"name": "words", "on": "text", "if": "text.matches('(?i)secret sauce')", "then": "replace", "with": "…"},
+    ]));
+    assert!(matches!(run.on_call(&view), CallVerdict::Answer { text, .. } if text == "not today"));
+    let verdict = run.on_block(Piece::Text("the SECRET sauce"), &view);
+    assert!(matches!(verdict, BlockVerdict::Replace { text, .. } if text == "…"));
+    assert!(matches!(run.on_block(Piece::Text("the sauce"), &view), BlockVerdict::Allow));
+}
+
+/// Requirement L2: what cannot work is refused before it is used, with what is wrong.
+#[test]
+fn a_rule_that_cannot_work_is_refused_with_the_reason() {
+    let wrong = |json: serde_json::Value| -> String {
+        match serde_json::from_value::<Vec<Rule>>(json) {
+            Err(error) => error.to_string(),
+            Ok(rules) => match Rules::new(rules) {
+                Ok(_) => "nothing".into(),
+                Err((at, field, words)) => format!("[{at}].{field}: {words}"),
+            },
+        }
+    };
+    for (json, expected) in [
+        (serde_json::json!([{"name": "a", "then": "deny"}]), "unknown variant `deny`"),
+        (serde_json::json!([{"name": "a", "then": "refuse", "if": "tool ==="}]), "not a condition in CEL"),
+        (serde_json::json!([{"name": "a", "then": "refuse", "if": "tol == 'x'"}]), "but not `tol`"),
+        (serde_json::json!([{"name": "a", "then": "answer", "with": "x"}]), "[0].then: this can be done on `call` only"),
+        (serde_json::json!([{"name": "a", "then": "rewrite"}]), "[0].with: say what shall stand there"),
+        (serde_json::json!([{"name": "a", "then": "rewrite", "with": "[1]"}]), "[0].with: arguments are a JSON object"),
+        (serde_json::json!([{"name": "a", "on": "call", "tools": ["x"], "then": "refuse"}]), "[0].on: tools"),
+        (serde_json::json!([{"name": "a", "paths": ["{"], "then": "refuse"}]), "not a pattern for files"),
+    ] {
+        let found = wrong(json);
+        assert!(found.contains(expected), "{found} / {expected}");
+    }
+}
