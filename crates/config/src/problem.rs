@@ -44,7 +44,7 @@ macro_rules! codes {
     };
 }
 
-// The order is that of the codes: 0xx the text, 1xx callers and secrets, 2xx providers, 3xx models.
+// The order is that of the codes: 0xx the text, 1xx callers and secrets, 2xx providers, 3xx models, 4xx policies.
 codes! {
     Syntax = "LG001", Error, "the text is not YAML";
     UnknownKey = "LG002", Error, "unknown key";
@@ -73,6 +73,7 @@ codes! {
     AmbiguousAlias = "LG304", Error, "alias that hides something else";
     UselessThreshold = "LG305", Warning, "threshold without an effect";
     ThresholdAboveContext = "LG306", Error, "threshold above the model's context";
+    Policy = "LG401", Error, "a policy cannot work";
 }
 
 /// One finding.

@@ -97,7 +97,8 @@ fn type_name(schema: Schema<'_>) -> String {
             .map_or("text", |format| match format {
                 "uri" | "webhook-url" => "URL",
                 "socket-address" => "address:port",
-                "model-pattern" => "pattern",
+                "cel" => "condition in CEL",
+                "model-pattern" | "path-pattern" | "pattern" => "pattern",
                 "key-hash" => "hash",
                 "network" => "network",
                 _ => "text",

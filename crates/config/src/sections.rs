@@ -29,6 +29,8 @@ pub struct Config {
     pub models: Models,
     /// What happens when a call is translated from one API to another.
     pub conversion: Conversion,
+    /// What may happen: policies on requests, answers and tool calls.
+    pub policies: lockgate_policy::Policies,
     /// What is recorded of calls, and where.
     pub record: Record,
     /// What the gateway counts.

@@ -7,6 +7,7 @@
 
 use std::{fmt::Write as _, net::SocketAddr};
 
+use lockgate_policy::rules;
 use lockgate_providers::Proxy;
 use serde_json::{Map, Number, Value};
 use url::Url;
@@ -231,6 +232,15 @@ fn format(format: Option<&str>, text: &str) -> Result<(), (Code, String)> {
         Some("proxy") => text.parse::<Proxy>().map(drop).map_err(|error| (Code::BadValue, error.to_string())),
         Some("time") if crate::Expiry::parse(text).is_none() => {
             bad("must be a date or time such as `2026-12-31` or `2026-12-31T18:00:00Z`")
+        }
+        Some("pattern") => {
+            lockgate_policy::Pattern::new(text).map(drop).map_err(|error| (Code::BadValue, error.to_string()))
+        }
+        Some("path-pattern") => {
+            rules::PathPattern::try_from(text.to_owned()).map(drop).map_err(|words| (Code::BadValue, words))
+        }
+        Some("cel") => {
+            rules::Condition::try_from(text.to_owned()).map(drop).map_err(|words| (Code::BadValue, words))
         }
         Some("model-pattern") if text.is_empty() => bad("an empty pattern matches nothing"),
         Some(_) | None => Ok(()),

@@ -51,15 +51,17 @@ pub(crate) struct Asked(Vec<(Ticket, Asking)>);
 
 impl Asked {
     pub(crate) fn push(&mut self, asker: &dyn Asker, call: &str, questions: Vec<(Ticket, Question)>) {
-        self.0.extend(questions.into_iter().map(|(ticket, question)| (ticket, within(asker, call, question))));
+        self.0
+            .extend(questions.into_iter().map(|(ticket, question)| (ticket, within(asker, call, question))));
     }
 
     /// The first answer that is there.
     pub(crate) fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Option<(Ticket, Reply)> {
-        let (at, reply) = self.0.iter_mut().enumerate().find_map(|(at, (_, asking))| match asking.as_mut().poll(cx) {
-            std::task::Poll::Ready(reply) => Some((at, reply)),
-            std::task::Poll::Pending => None,
-        })?;
+        let (at, reply) =
+            self.0.iter_mut().enumerate().find_map(|(at, (_, asking))| match asking.as_mut().poll(cx) {
+                std::task::Poll::Ready(reply) => Some((at, reply)),
+                std::task::Poll::Pending => None,
+            })?;
         Some((self.0.swap_remove(at).0, reply))
     }
 

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::Response;
 use lockgate_core::{Conversation, Dialect, ErrorKind, Failure, StopReason};
-use lockgate_policy::Run;
+use lockgate_policy::{Chain, Run};
 use lockgate_providers::{Ask, Kind, OpenError, Operation as Endpoint, StreamUsage};
 use lockgate_recorder::{Closed, Log, Operation, Tape};
 use lockgate_wire::{
@@ -24,11 +24,11 @@ use crate::attempt::{self, Plan, Refused};
 use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
-use crate::gate::{Shared, own_answer, with};
-use crate::policies::{self, Judged};
 use crate::follow::{CallStart, Destination, Follower, Observer};
+use crate::gate::{Shared, own_answer, with};
 use crate::hint::Lists;
 use crate::meter::Permit;
+use crate::policies::Judged;
 use crate::relay::{AnswerBody, Relay, is_stream};
 use crate::report::{CallReport, Outcome, Report};
 use crate::request::CallRequest;
@@ -46,6 +46,7 @@ pub struct Engine {
     /// Where calls are noted; `None` = nowhere.
     log: Option<Log>,
     pub(crate) observer: Arc<dyn Observer>,
+    policies: ArcSwapOption<Chain>,
     pub(crate) probes: ArcSwap<crate::discover::Probes>,
     pub(crate) state: ArcSwap<State>,
 }
@@ -77,6 +78,7 @@ impl Engine {
             continuity: Arc::new(Continuity::new(Bounds::default())),
             log: None,
             observer,
+            policies: ArcSwapOption::empty(),
             probes: ArcSwap::default(),
             state: ArcSwap::from_pointee(state),
         };
@@ -93,6 +95,16 @@ impl Engine {
     #[must_use]
     pub fn asking(self, asker: Arc<dyn Asker>) -> Self {
         Self { asker, ..self }
+    }
+
+    /// From now on calls meet these policies; calls on their way keep theirs.
+    pub fn set_policies(&self, chain: Chain) {
+        self.policies.store((!chain.is_empty()).then(|| Arc::new(chain)));
+    }
+
+    /// The policies in force.
+    pub(crate) fn policies(&self) -> Option<Arc<Chain>> {
+        self.policies.load_full()
     }
 
     /// Who answers what policies ask.
@@ -140,9 +152,8 @@ impl Engine {
         }
         let state = self.state.load_full();
         let envelope = Envelope::read(&request.body, format.envelope, &state.options.limits);
-        let chain = &state.options.policies;
         let unjudged = request.body.clone();
-        let judged = policies::judge(chain, &*self.asker, &mut request, (id, envelope.as_ref().ok())).await;
+        let judged = self.judged(&mut request, (id, envelope.as_ref().ok())).await;
         let policies = match judged {
             Judged::Go(policies) => policies,
             Judged::Answer(text, run) => return self.own_answer((&request, id), &text, run, &tape, envelope),
@@ -297,7 +308,7 @@ impl Engine {
         let credential = credential_for(request, &target.upstream)?;
         let outgoing = self.outgoing(state, request, envelope, &target, mode)?;
         // Policies may have an answer written anew.
-        let repeats = outgoing.upstream.dialect != dialect || !state.options.policies.is_empty();
+        let repeats = outgoing.upstream.dialect != dialect || self.policies.load().is_some();
         let context = self.context(request, envelope, (id, &target.model), repeats);
         let facts = Facts {
             dialect,

@@ -82,6 +82,10 @@ pub(crate) struct Guarded {
     gate: Gate,
     /// Frames that only the gateway asked for.
     hidden: Option<fn(&[u8]) -> bool>,
+    /// Whether the answer comes piece by piece; one that is whole waits for its end.
+    is_stream: bool,
+    /// The last frame that the client has got.
+    last: Bytes,
     /// How many frames the client has got.
     pub(crate) sent: u64,
     sequencer: Sequencer,
@@ -97,7 +101,7 @@ pub(crate) struct Guarded {
 impl Guarded {
     pub(crate) fn new(
         run: Shared,
-        encoder: Box<dyn StreamEncoder>,
+        (encoder, is_stream): (Box<dyn StreamEncoder>, bool),
         hidden: Option<fn(&[u8]) -> bool>,
     ) -> Self {
         let watches = with(&run, |run| run.holds() == Needs::default());
@@ -107,6 +111,8 @@ impl Guarded {
             frames: VecDeque::new(),
             gate: Gate::new(run),
             hidden,
+            is_stream,
+            last: Bytes::new(),
             sent: 0,
             sequencer: Sequencer::default(),
             speaks: false,
@@ -195,7 +201,8 @@ impl Guarded {
     /// Whether all that a frame says is known by its events. One that begins a call may say its name only in a later one.
     fn knows(&self, events: &[Event], raw: &[u8]) -> bool {
         let says = events.iter().any(|event| !matches!(event, Event::Opaque | Event::Ping));
-        !self.sequencer.is_waiting() && (says || !BEGINNINGS.iter().any(|word| memchr::memmem::find(raw, word).is_some()))
+        let has = |words: &[&[u8]]| words.iter().any(|word| memchr::memmem::find(raw, word).is_some());
+        self.is_stream && !self.sequencer.is_waiting() && (says || !has(&BEGINNINGS)) && !has(&ENDINGS)
     }
 
     fn is_hidden(&self, events: &[Event], raw: &[u8]) -> bool {
@@ -238,7 +245,7 @@ impl Guarded {
         }
         self.frames.clear();
         if self.sent > 0 {
-            self.encoder.part(&mut self.unheard);
+            self.encoder.resume(&self.last, &mut self.unheard);
         }
         for (_, event) in std::mem::take(&mut self.behind) {
             self.encoder.encode(&event, written);
@@ -251,10 +258,16 @@ impl Guarded {
             return self.frames.clear();
         }
         let mut upto = None;
-        while let Some(last) = self.frames.front().and_then(|frame| frame.last).filter(|last| *last <= self.through) {
+        while let Some(last) =
+            self.frames.front().and_then(|frame| frame.last).filter(|last| *last <= self.through)
+        {
             upto = Some(last);
             self.sent += 1;
-            out.push(self.frames.pop_front().map(|frame| frame.raw).unwrap_or_default());
+            let raw = self.frames.pop_front().map(|frame| frame.raw).unwrap_or_default();
+            if !raw.starts_with(b":") {
+                self.last = raw.clone();
+            }
+            out.push(raw);
         }
         let Some(upto) = upto else { return };
         while self.behind.front().is_some_and(|(of, _)| *of <= upto) {
@@ -283,6 +296,9 @@ impl Guarded {
 
 /// Words in frames that may begin a call without saying all of it.
 const BEGINNINGS: [&[u8]; 3] = [b"_call", b"functionCall", b"tool_use"];
+
+/// Words in frames that end an answer before its bytes are over; words may still have to be put before the end.
+const ENDINGS: [&[u8]; 1] = [b"\"finishReason\""];
 
 /// The events of an answer that the gateway gives itself.
 pub(crate) fn own_answer(text: &str) -> [Event; 5] {

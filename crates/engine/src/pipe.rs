@@ -20,6 +20,7 @@ use lockgate_policy::{Question, Reply, Ticket};
 
 use crate::gate::{Gate, Guarded, Shared};
 use crate::hush::Hush;
+use crate::relay::is_stream;
 
 /// What was learnt from an answer while it passed.
 #[derive(Debug, Default)]
@@ -178,7 +179,9 @@ impl Pipe {
         let encoder = || front.messages.encoder(front_mode, context.clone());
         let way = match policies {
             None if same => Way::Pass(Pass { hidden, ..Pass::default() }),
-            Some(run) if same => Way::Guarded(Box::new(Guarded::new(run, encoder(), hidden))),
+            Some(run) if same => {
+                Way::Guarded(Box::new(Guarded::new(run, (encoder(), is_stream(front_mode)), hidden)))
+            }
             policies => Way::Translate(Box::new(Translate {
                 gate: policies.map(Gate::new),
                 restore: Restore::new(names),

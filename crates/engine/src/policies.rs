@@ -12,6 +12,7 @@ use lockgate_wire::Envelope;
 use uuid::Uuid;
 
 use crate::ask::{Asked, Asker};
+use crate::engine::Engine;
 use crate::gate::{Shared, with};
 use crate::request::CallRequest;
 
@@ -25,16 +26,26 @@ pub(crate) enum Judged {
     Refuse(Failure, Shared),
 }
 
-/// Asks the policies that a call meets about its request, and lets them change it.
-pub(crate) async fn judge(
+impl Engine {
+    /// Asks the policies that a call meets about its request, and lets them change it.
+    pub(crate) async fn judged(
+        &self,
+        request: &mut CallRequest,
+        (id, envelope): (Uuid, Option<&Envelope>),
+    ) -> Judged {
+        match self.policies().filter(|_| !request.internal) {
+            Some(chain) => judge(&chain, self.asker(), request, (id, envelope)).await,
+            None => Judged::Go(None),
+        }
+    }
+}
+
+async fn judge(
     chain: &Chain,
     asker: &dyn Asker,
     request: &mut CallRequest,
     (id, envelope): (Uuid, Option<&Envelope>),
 ) -> Judged {
-    if chain.is_empty() || request.internal {
-        return Judged::Go(None);
-    }
     let mut facts = facts(request, id, envelope);
     let Some(needs) = chain.needs_for(&facts) else { return Judged::Go(None) };
     let conversation = if needs.conversation { read(request, envelope, &mut facts) } else { None };
@@ -124,8 +135,9 @@ fn facts(request: &CallRequest, id: Uuid, envelope: Option<&Envelope>) -> CallFa
         model: model.unwrap_or_default(),
         project: grant.and_then(|grant| grant.project.clone()),
         session: None,
-        structured: envelope
-            .is_some_and(|envelope| lockgate_wire::wants_form(request.format.dialect, envelope, &request.body)),
+        structured: envelope.is_some_and(|envelope| {
+            lockgate_wire::wants_form(request.format.dialect, envelope, &request.body)
+        }),
         user: grant.and_then(|grant| grant.user.clone()),
     }
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use lockgate_core::{Dialect, ErrorKind, Failure, ModelCard};
-use lockgate_providers::{Ask, Credential, Endpoint, Operation};
 use lockgate_policy::Run;
+use lockgate_providers::{Ask, Credential, Endpoint, Operation};
 use lockgate_recorder::{Closed, Operation as Noted};
 use lockgate_wire::{Envelope, Format, Loss, ModelsPage, Target as WriteTarget, ToolNames, format};
 use tokio::time::Instant;
@@ -25,7 +25,7 @@ use crate::estimate::estimate;
 use crate::gate::{Shared, with};
 use crate::headers;
 use crate::pipe::unreadable;
-use crate::policies::{self, Judged};
+use crate::policies::Judged;
 use crate::relay::AnswerBody;
 use crate::report::{CallReport, Outcome};
 use crate::request::CallRequest;
@@ -87,8 +87,7 @@ impl Engine {
         let state = self.state.load_full();
         let spec = lockgate_wire::count_envelope(&request.format);
         let envelope = Envelope::read(&request.body, spec, &state.options.limits).ok();
-        let chain = &state.options.policies;
-        match policies::judge(chain, self.asker(), request, (id, envelope.as_ref())).await {
+        match self.judged(request, (id, envelope.as_ref())).await {
             Judged::Go(run) => (Ok(()), run),
             Judged::Refuse(failure, run) => (Err(failure), Some(run)),
             Judged::Answer(_, run) => {

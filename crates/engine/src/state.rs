@@ -25,8 +25,6 @@ pub struct Options {
     pub keepalive: Duration,
     /// Bounds on what a request may hold.
     pub limits: EnvelopeLimits,
-    /// The policies.
-    pub policies: Arc<lockgate_policy::Chain>,
     /// Providers by id.
     pub providers: BTreeMap<String, Settings>,
     /// Proxies for providers whose settings name none.

@@ -133,6 +133,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         Some(recording) => engine.recording(recording.log()),
         None => engine,
     });
+    engine.set_policies(plan::chain(&snapshot, &masks));
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
     let record: Option<Arc<dyn Vitals>> = match recording.clone() {
@@ -295,6 +296,7 @@ impl Reloads {
             Ok(changed) => {
                 let snapshot = self.store.current();
                 left_out(&self.engine.replace(plan::options(&snapshot)));
+                self.engine.set_policies(plan::chain(&snapshot, &self.masks));
                 self.keys.apply(&self.server, &self.store);
                 self.masks.reload(&snapshot);
                 if let Some(recording) = &self.recording {

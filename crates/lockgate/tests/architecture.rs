@@ -19,6 +19,7 @@ const EDGES: [(&str, &[&str]); 20] = [
             "engine",
             "history",
             "ledger",
+            "policy",
             "providers",
             "recorder",
             "redact",
@@ -33,7 +34,7 @@ const EDGES: [(&str, &[&str]); 20] = [
     ),
     ("lockgate-admin", &["core", "history", "ledger", "store", "telemetry"]),
     ("lockgate-bench", &["core", "store", "store-sql"]),
-    ("lockgate-config", &["core", "providers"]),
+    ("lockgate-config", &["core", "policy", "providers"]),
     ("lockgate-core", &[]),
     ("lockgate-engine", &["core", "ledger", "policy", "providers", "recorder", "session", "wire"]),
     ("lockgate-fuzz", &["config", "core", "providers", "wire"]),
@@ -53,8 +54,11 @@ const EDGES: [(&str, &[&str]); 20] = [
 ];
 
 /// Crates of ours that only a crate's tests use.
-const TEST_EDGES: [(&str, &str); 2] =
-    [("lockgate-admin", "lockgate-store-sql"), ("lockgate-session", "lockgate-wire")];
+const TEST_EDGES: [(&str, &str); 3] = [
+    ("lockgate-admin", "lockgate-store-sql"),
+    ("lockgate-server", "lockgate-policy"),
+    ("lockgate-session", "lockgate-wire"),
+];
 
 /// Crates that do no I/O over a network.
 const PURE: [&str; 10] = [

@@ -75,7 +75,7 @@ impl Scope {
 /// A pattern for a name: `*` is any text, `?` any character, `{a,b}` one of several; without regard to case.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("format" = "pattern"))]
 pub struct Pattern {
     matcher: GlobMatcher,
     text: String,

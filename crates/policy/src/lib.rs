@@ -5,10 +5,12 @@
 //! answer's events go through a [`Lock`], which holds what is to be judged and puts verdicts into events.
 
 mod chain;
+mod configured;
 mod decision;
 mod lock;
 pub mod message;
 pub mod model_allow;
+pub mod notice;
 mod policy;
 pub mod replace;
 pub mod rules;
@@ -16,6 +18,7 @@ mod run;
 mod verdict;
 
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope};
+pub use configured::{Configured, KINDS, Policies, Unworkable};
 pub use decision::{Decision, Hook, Said, Tool, VERSION};
 pub use lock::{HELD_MAX, Lock, Out};
 pub use policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};

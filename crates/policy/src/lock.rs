@@ -109,7 +109,8 @@ impl Lock {
             taken: 0,
             spoke: false,
             texts: needs.text,
-            tools: needs.tools,
+            // Words that are added at the end stand before tool calls.
+            tools: needs.tools || run.may_add_words(),
         }
     }
 
@@ -462,7 +463,9 @@ impl Lock {
         for (of, held) in events {
             let Held::Event(mut event) = held else { continue };
             // A call that is written in one dialect only is JSON, and so are its new arguments; if not, the old ones went with them.
-            if let (Event::BlockStarted { block: BlockStart::Opaque(opaque), .. }, Some(new)) = (&mut event, arguments) {
+            if let (Event::BlockStarted { block: BlockStart::Opaque(opaque), .. }, Some(new)) =
+                (&mut event, arguments)
+            {
                 opaque.raw = serde_json::value::RawValue::from_string(new.clone()).unwrap_or_default();
                 self.send(event, of, out);
                 arguments = None;

@@ -123,7 +123,9 @@ impl Inner {
         let upper = |c: char| c.is_uppercase();
         let mut letters = found.chars().filter(|c| c.is_alphabetic());
         match (letters.next(), letters.next()) {
-            (Some(_), Some(_)) if found.chars().filter(|c| c.is_alphabetic()).all(upper) => new.to_uppercase(),
+            (Some(_), Some(_)) if found.chars().filter(|c| c.is_alphabetic()).all(upper) => {
+                new.to_uppercase()
+            }
             (Some(first), _) if upper(first) => {
                 let mut rest = new.chars();
                 rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
@@ -147,7 +149,10 @@ impl Inner {
             let tail = lower(&pending[at..]);
             self.by_text.keys().any(|text| text.len() > tail.len() && text.starts_with(&tail))
         };
-        (from..pending.len()).filter(|at| pending.is_char_boundary(*at)).find(|at| begins(*at)).unwrap_or(pending.len())
+        (from..pending.len())
+            .filter(|at| pending.is_char_boundary(*at))
+            .find(|at| begins(*at))
+            .unwrap_or(pending.len())
     }
 }
 
@@ -243,7 +248,9 @@ mod tests {
         let mut run = cased.open(&CallFacts::unknown("1"));
         assert_eq!(run.on_request_text(Origin::ToolResult, "the CLIENT"), Some("the CUSTOMER".into()));
         assert_eq!(run.on_request_text(Origin::System, "the CLIENT"), None);
-        assert!(Replace::new(Options { texts: BTreeMap::new(), match_case: false, on: everywhere() }).is_err());
+        assert!(
+            Replace::new(Options { texts: BTreeMap::new(), match_case: false, on: everywhere() }).is_err()
+        );
     }
 
     proptest! {

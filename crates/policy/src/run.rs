@@ -6,8 +6,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use lockgate_core::{Conversation, Origin};
 use lockgate_core::content::ToolCall;
+use lockgate_core::{Conversation, Origin};
 
 use crate::chain::{Entry, Manner, Mode, OnFailure};
 use crate::decision::{Decision, Hook, Said, Tool};
@@ -500,6 +500,11 @@ impl Run {
             words.clear();
         }
         words
+    }
+
+    /// Whether anything may be said behind the answer's own words.
+    pub(crate) fn may_add_words(&self) -> bool {
+        self.may_add() && (self.holds().end || !self.warnings.is_empty())
     }
 
     /// Whether words may be added to the answer: not where nobody reads it, and not where they would break its form.

@@ -29,8 +29,8 @@ use lockgate_store::{
 use lockgate_wire::format;
 use lru::LruCache;
 use memchr::memmem;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::entry::{Closed, Mode, Opened, Operation, Sent};
 use crate::reel::{Reel, Track};
@@ -264,6 +264,19 @@ impl Transcriber {
                 self.cleaner.text(text);
             }
         }
+        for decision in &mut record.details.decisions {
+            if mode == Mode::Metadata
+                && let Some(members) = decision.json.as_object_mut()
+            {
+                // What a policy saw is content.
+                members.remove("evidence");
+            }
+            for name in ["evidence", "reason"] {
+                if let Some(Value::String(text)) = decision.json.get_mut(name) {
+                    self.cleaner.text(text);
+                }
+            }
+        }
     }
 }
 
@@ -436,9 +449,14 @@ fn details(reel: &Reel, closed: &Closed, missing: u32) -> Details {
         kind: "record".to_owned(),
         version: 1,
     });
+    let said = closed.policies.iter().map(|said| Decision {
+        json: said.clone(),
+        kind: "policy".to_owned(),
+        version: 1,
+    });
     Details {
         attempts: attempts.collect(),
-        decisions: gaps.into_iter().collect(),
+        decisions: gaps.into_iter().chain(said).collect(),
         losses: closed.losses.clone(),
         ..Details::default()
     }

@@ -166,8 +166,9 @@ pub trait StreamEncoder: Send {
     /// Ends the answer: closes what is open and writes the terminal event. Nothing may follow.
     fn finish(&mut self, out: &mut Vec<u8>);
 
-    /// Writes the head, if it is not written, and closes what could still grow: what follows stands apart from all before.
-    fn part(&mut self, _out: &mut Vec<u8>) {}
+    /// The client has got what was written so far in another writer's words, of which `last` was the last frame: what follows goes on
+    /// behind it. What is written here is not for the client.
+    fn resume(&mut self, _last: &[u8], _out: &mut Vec<u8>) {}
 
     /// A sign of life that every client of the dialect skips; writes nothing where there is none.
     fn ping(&mut self, out: &mut Vec<u8>);

@@ -42,7 +42,8 @@ pub fn wants_form(dialect: Dialect, envelope: &Envelope, body: &[u8]) -> bool {
     match dialect {
         Dialect::Anthropic => {
             value("output_format").is_some_and(|value| !value.is_null())
-                || value("output_config").is_some_and(|value| value.pointer("/format").is_some_and(|it| !it.is_null()))
+                || value("output_config")
+                    .is_some_and(|value| value.pointer("/format").is_some_and(|it| !it.is_null()))
         }
         Dialect::Chat => kind(value("response_format"), "/type").is_some_and(|kind| kind != "text"),
         Dialect::ClaudeCli => false,
@@ -102,7 +103,8 @@ impl Editor<'_, '_> {
                     }
                 }
                 Some("document") => {
-                    if let Some(data) = part.get("source").map(|source| members(source)).filter(is_plain_text) {
+                    if let Some(data) = part.get("source").map(|source| members(source)).filter(is_plain_text)
+                    {
                         data.get("data").iter().for_each(|data| self.text(data, origin));
                     }
                 }
@@ -273,15 +275,26 @@ mod tests {
             let mut by_hand = body.to_owned();
             for (_, text) in expected.iter().filter(|(_, text)| text.contains("alpha")) {
                 let json = serde_json::to_string(&text.replace("alpha", "\"beta\"")).unwrap();
-                let old = if body.contains(&format!("\"{text}\"")) { format!("\"{text}\"") } else { r#""a\u0020alpha""#.into() };
+                let old = if body.contains(&format!("\"{text}\"")) {
+                    format!("\"{text}\"")
+                } else {
+                    r#""a\u0020alpha""#.into()
+                };
                 // A text's first place is behind the names that look like it in these bodies.
                 let at = by_hand.rfind(&old).unwrap();
-                let at = if dialect == Dialect::Chat && *text == "alpha" { by_hand.find(&old).unwrap() } else { at };
+                let at = if dialect == Dialect::Chat && *text == "alpha" {
+                    by_hand.find(&old).unwrap()
+                } else {
+                    at
+                };
                 by_hand.replace_range(at..at + old.len(), &json);
             }
             assert_eq!(new, by_hand, "{dialect}");
         }
-        assert_eq!(rewritten(Dialect::Chat, "{\"messages\": [ {\"content\":\"x\"}]}").0, "{\"messages\": [ {\"content\":\"x\"}]}");
+        assert_eq!(
+            rewritten(Dialect::Chat, "{\"messages\": [ {\"content\":\"x\"}]}").0,
+            "{\"messages\": [ {\"content\":\"x\"}]}"
+        );
         assert_eq!(rewrite_texts(Dialect::Chat, b"{", &mut |_, _| None), None);
     }
 
@@ -289,14 +302,28 @@ mod tests {
     fn a_request_that_wants_json_is_known_by_its_outside() {
         let limits = crate::EnvelopeLimits { messages: 10, nesting: 64, tools: 10 };
         let wants = |dialect: Dialect, extra: &str| {
-            let body = format!(r#"{{"model":"m","max_tokens":5,"messages":[],"input":"x","contents":[],"prompt":"p"{extra}}}"#);
+            let body = format!(
+                r#"{{"model":"m","max_tokens":5,"messages":[],"input":"x","contents":[],"prompt":"p"{extra}}}"#
+            );
             let envelope = Envelope::read(body.as_bytes(), crate::format(dialect).envelope, &limits).unwrap();
             wants_form(dialect, &envelope, body.as_bytes())
         };
         for (dialect, form, none) in [
-            (Dialect::Anthropic, r#","output_format":{"type":"json_schema"}"#, r#","output_config":{"effort":"low"}"#),
-            (Dialect::Chat, r#","response_format":{"type":"json_object"}"#, r#","response_format":{"type":"text"}"#),
-            (Dialect::Responses, r#","text":{"format":{"type":"json_schema"}}"#, r#","text":{"verbosity":"low"}"#),
+            (
+                Dialect::Anthropic,
+                r#","output_format":{"type":"json_schema"}"#,
+                r#","output_config":{"effort":"low"}"#,
+            ),
+            (
+                Dialect::Chat,
+                r#","response_format":{"type":"json_object"}"#,
+                r#","response_format":{"type":"text"}"#,
+            ),
+            (
+                Dialect::Responses,
+                r#","text":{"format":{"type":"json_schema"}}"#,
+                r#","text":{"verbosity":"low"}"#,
+            ),
             (Dialect::Gemini, r#","generationConfig":{"responseMimeType":"application/json"}"#, ""),
             (Dialect::Ollama, r#","format":"json""#, r#","format":"""#),
         ] {

@@ -1,14 +1,18 @@
 //! From the configuration to what engine and server are told. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use lockgate_config::{Presence, RecordMode, Snapshot};
 use lockgate_engine::{Engine, Options};
+use lockgate_policy::{Chain, Manner};
 use lockgate_providers::Settings;
 use lockgate_recorder::Mode;
 use lockgate_server::Bounds;
 use lockgate_wire::EnvelopeLimits;
+
+use super::mask::Masks;
 
 /// What the engine is told.
 pub(crate) fn options(snapshot: &Snapshot) -> Options {
@@ -50,6 +54,22 @@ pub(crate) fn options(snapshot: &Snapshot) -> Options {
         repair_duplicate_tools: config.conversion.repair_duplicate_tools,
         strict: config.conversion.strict,
     }
+}
+
+/// The policies.
+pub(super) fn chain(snapshot: &Snapshot, masks: &Masks) -> Chain {
+    let policies = &snapshot.config().policies;
+    // A configuration in force has none that cannot work.
+    let entries = policies.entries().unwrap_or_default();
+    let masks = masks.clone();
+    let manner = Manner {
+        budget: Duration::from_millis(policies.budget_ms),
+        link: policies.link.clone(),
+        mask: Arc::new(move |text| masks.redactor().redact(text).into_owned()),
+        message: policies.message.clone(),
+        now: Instant::now,
+    };
+    Chain::new(entries, manner)
 }
 
 pub(crate) fn recording(mode: RecordMode) -> Mode {

@@ -130,7 +130,7 @@ pub enum Then {
 /// A pattern for files.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("format" = "path-pattern"))]
 pub struct PathPattern {
     matcher: GlobMatcher,
     text: String,
@@ -163,7 +163,7 @@ impl Serialize for PathPattern {
 /// A condition in CEL.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("format" = "cel"))]
 pub struct Condition {
     program: Arc<Program>,
     text: String,
@@ -310,7 +310,11 @@ struct Subject<'a> {
 
 impl Applying {
     /// The first of these rules that decides; those that only note something come with it.
-    fn met<'a>(&'a self, among: impl Iterator<Item = usize>, subject: &mut Subject<'_>) -> (Vec<&'a Rule>, Option<&'a Rule>) {
+    fn met<'a>(
+        &'a self,
+        among: impl Iterator<Item = usize>,
+        subject: &mut Subject<'_>,
+    ) -> (Vec<&'a Rule>, Option<&'a Rule>) {
         let mut noted = Vec::new();
         for rule in among.map(|at| &self.0.rules[at]) {
             if !meets(rule, subject) {
@@ -420,9 +424,10 @@ fn meets(rule: &Rule, subject: &mut Subject<'_>) -> bool {
         patterns.is_empty() || names.iter().any(|name| patterns.iter().any(|one| one.matches(name)))
     };
     (rule.tools.is_empty() || rule.tools.iter().any(|tool| tool.matches(subject.tool)))
-        && rule.arguments.iter().all(|(name, pattern)| {
-            subject.seen.argument(name).is_some_and(|text| pattern.matches(&text))
-        })
+        && rule
+            .arguments
+            .iter()
+            .all(|(name, pattern)| subject.seen.argument(name).is_some_and(|text| pattern.matches(&text)))
         && (rule.paths.is_empty()
             || subject.seen.paths().iter().any(|path| rule.paths.iter().any(|one| one.matches(path))))
         && any(&rule.hosts, if rule.hosts.is_empty() { &[] } else { subject.seen.hosts() })

@@ -114,9 +114,15 @@ fn a_rule_that_cannot_work_is_refused_with_the_reason() {
         (serde_json::json!([{"name": "a", "then": "deny"}]), "unknown variant `deny`"),
         (serde_json::json!([{"name": "a", "then": "refuse", "if": "tool ==="}]), "not a condition in CEL"),
         (serde_json::json!([{"name": "a", "then": "refuse", "if": "tol == 'x'"}]), "but not `tol`"),
-        (serde_json::json!([{"name": "a", "then": "answer", "with": "x"}]), "[0].then: this can be done on `call` only"),
+        (
+            serde_json::json!([{"name": "a", "then": "answer", "with": "x"}]),
+            "[0].then: this can be done on `call` only",
+        ),
         (serde_json::json!([{"name": "a", "then": "rewrite"}]), "[0].with: say what shall stand there"),
-        (serde_json::json!([{"name": "a", "then": "rewrite", "with": "[1]"}]), "[0].with: arguments are a JSON object"),
+        (
+            serde_json::json!([{"name": "a", "then": "rewrite", "with": "[1]"}]),
+            "[0].with: arguments are a JSON object",
+        ),
         (serde_json::json!([{"name": "a", "on": "call", "tools": ["x"], "then": "refuse"}]), "[0].on: tools"),
         (serde_json::json!([{"name": "a", "paths": ["{"], "then": "refuse"}]), "not a pattern for files"),
     ] {

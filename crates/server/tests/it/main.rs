@@ -19,6 +19,8 @@ mod conversion;
 #[cfg(test)]
 mod counts;
 #[cfg(test)]
+mod enforcement;
+#[cfg(test)]
 mod front;
 #[cfg(test)]
 mod gemini;

@@ -369,7 +369,7 @@ impl StreamEncoder for StreamWriter {
         frame("message_stop", &Bare { kind: "message_stop" }, out);
     }
 
-    fn part(&mut self, out: &mut Vec<u8>) {
+    fn resume(&mut self, _: &[u8], out: &mut Vec<u8>) {
         self.start(out);
     }
 

@@ -304,7 +304,7 @@ impl StreamEncoder for Stream {
         out.extend_from_slice(b"data: [DONE]\n\n");
     }
 
-    fn part(&mut self, out: &mut Vec<u8>) {
+    fn resume(&mut self, _: &[u8], out: &mut Vec<u8>) {
         self.start(out);
     }
 

@@ -21,6 +21,15 @@ use super::media::annotation;
 use super::stored;
 use shapes::{Asked, Failing, ImageOut, Incomplete, ItemEvent, Lifecycle, Numbered, PartEvent, ResponseOut};
 
+/// The last event of another writer.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Last {
+    item_id: Option<String>,
+    sequence_number: Option<u64>,
+    r#type: String,
+}
+
 /// Writes one answer.
 pub(super) struct Encoder {
     /// What the client asked, which an answer repeats.
@@ -139,9 +148,26 @@ impl StreamEncoder for Encoder {
         self.sequence += 1;
     }
 
-    fn part(&mut self, out: &mut Vec<u8>) {
+    /// Takes over the number of the event and the id of the item that is open; what the client has been told whole is closed.
+    fn resume(&mut self, last: &[u8], out: &mut Vec<u8>) {
+        let data = crate::sse(last).data;
+        let event: Last = data.and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default();
         self.begin(out);
-        self.close(out);
+        match event.r#type.as_str() {
+            "response.output_item.done" => self.close(out),
+            "response.content_part.done" => self.close_part(out),
+            _ => {}
+        }
+        if let (Some(open), Some(id)) = (&mut self.open, event.item_id) {
+            match open {
+                Open::Call { id: own, .. }
+                | Open::Message { id: own, .. }
+                | Open::Reasoning { id: own, .. } => {
+                    *own = id;
+                }
+            }
+        }
+        self.sequence = event.sequence_number.map_or(self.sequence, |number| number + 1);
     }
 
     fn ping(&mut self, out: &mut Vec<u8>) {

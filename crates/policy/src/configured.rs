@@ -1,0 +1,146 @@
+//! The section `policies` of the configuration: which policies there are, in order, and how far each may go.
+//!
+//! Reads options and makes policies of them; what cannot work is said before any call meets it. Opens no file.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::chain::{Entry, Mode, OnFailure, Scope};
+use crate::policy::Policy;
+use crate::{message, model_allow, notice, replace, rules};
+
+/// What may happen: policies on requests, answers and tool calls.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policies {
+    /// How long one look of one policy at one thing may take, in milliseconds. What it asks others does not count. A policy that takes
+    /// longer is cut off for the rest of the call, and `on_failure` says what that means.
+    #[schemars(range(min = 1, max = 60_000))]
+    pub budget_ms: u64,
+    /// What a client is told in place of a tool call that was refused, with `{tool}`, `{policy}`, `{reason}`, `{arguments}` and `{link}`.
+    pub message: String,
+    /// Where a person finds the record of a call, with `{id}` for its id, such as `https://gate.example.org/calls/{id}`. It ends the messages of
+    /// refused tool calls.
+    pub link: Option<String>,
+    /// The policies, in order.
+    pub chain: Vec<Configured>,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self { budget_ms: 100, message: message::DEFAULT.to_owned(), link: None, chain: Vec::new() }
+    }
+}
+
+/// A policy: how it is used, and exactly one kind with its options.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Configured {
+    /// Its name in messages and records; the kind's, if left out.
+    pub name: Option<String>,
+    /// How far it may go.
+    pub mode: Mode,
+    /// What becomes of a thing that it could not judge, because it failed or because nobody answered what it asked.
+    pub on_failure: OnFailure,
+    /// Which calls it meets. All, by default.
+    pub when: Scope,
+    /// Only these models.
+    pub model_allow: Option<model_allow::Options>,
+    /// A line for whoever reads the answer.
+    pub notice: Option<notice::Options>,
+    /// Other words in place of some.
+    pub replace: Option<replace::Options>,
+    /// Rules on requests, answers and tool calls.
+    pub rules: Option<Vec<rules::Rule>>,
+}
+
+/// A field of the section that cannot work: the steps to it, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unworkable {
+    /// Names, and indices as numbers, from `policies` on.
+    pub path: Vec<String>,
+    /// Why.
+    pub words: String,
+}
+
+impl Policies {
+    /// The policies, ready for calls. What cannot work is told all at once.
+    pub fn entries(&self) -> Result<Vec<Entry>, Vec<Unworkable>> {
+        let mut entries = Vec::new();
+        let mut wrong = Vec::new();
+        if let Some(name) = message::unknown_name(&self.message) {
+            let words = format!("`{{{name}}}` means nothing here; known: {}", message::NAMES.join(", "));
+            wrong.push(Unworkable { path: vec!["message".into()], words });
+        }
+        let mut names: Vec<String> = Vec::new();
+        for (at, configured) in self.chain.iter().enumerate() {
+            let within = |mut path: Vec<String>, words: String| {
+                path.splice(0..0, ["chain".to_owned(), at.to_string()]);
+                Unworkable { path, words }
+            };
+            match configured.entry() {
+                Ok(entry) if names.contains(&entry.name) => {
+                    let words = format!("there is another policy `{}`: give this one a `name`", entry.name);
+                    wrong.push(within(Vec::new(), words));
+                }
+                Ok(entry) => {
+                    names.push(entry.name.clone());
+                    entries.push(entry);
+                }
+                Err((path, words)) => wrong.push(within(path, words)),
+            }
+        }
+        if wrong.is_empty() { Ok(entries) } else { Err(wrong) }
+    }
+}
+
+/// The steps to a field, and why it cannot work.
+type Wrong = (Vec<String>, String);
+
+impl Configured {
+    fn entry(&self) -> Result<Entry, Wrong> {
+        let mut kinds: Vec<(&str, Result<Box<dyn Policy>, Wrong>)> = Vec::new();
+        if let Some(options) = &self.model_allow {
+            kinds.push(("model_allow", Ok(Box::new(model_allow::ModelAllow(options.clone())))));
+        }
+        if let Some(options) = &self.notice {
+            kinds.push(("notice", Ok(Box::new(notice::Notice(options.clone())))));
+        }
+        if let Some(options) = &self.replace {
+            let made = replace::Replace::new(options.clone());
+            let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
+            kinds.push(("replace", made.map_err(|(field, words)| (steps(["replace", field]), words))));
+        }
+        if let Some(options) = &self.rules {
+            let made = rules::Rules::new(options.clone()).map(|policy| Box::new(policy) as Box<dyn Policy>);
+            let place = |at: usize, field: &str| steps(["rules", &at.to_string(), field]);
+            kinds.push(("rules", made.map_err(|(at, field, words)| (place(at, field), words))));
+        }
+        let mut kinds = kinds.into_iter();
+        let (kind, policy) = match (kinds.next(), kinds.next()) {
+            (Some(one), None) => one,
+            (None, _) => {
+                let words = format!("say which policy it is: one of {}", KINDS.join(", "));
+                return Err((Vec::new(), words));
+            }
+            (Some((one, _)), Some((other, _))) => {
+                let words = format!("`{one}` and `{other}` are two policies: give each an entry of its own");
+                return Err((steps([other]), words));
+            }
+        };
+        Ok(Entry {
+            mode: self.mode,
+            name: self.name.clone().unwrap_or_else(|| kind.to_owned()),
+            on_failure: self.on_failure,
+            policy: policy?,
+            when: self.when.clone(),
+        })
+    }
+}
+
+/// Every kind of policy.
+pub const KINDS: [&str; 4] = ["model_allow", "notice", "replace", "rules"];
+
+fn steps<const N: usize>(steps: [&str; N]) -> Vec<String> {
+    steps.map(str::to_owned).to_vec()
+}

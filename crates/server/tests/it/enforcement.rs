@@ -1,0 +1,483 @@
+//! Policies in every dialect before every dialect, in every layout: what is forbidden reaches nobody, everything else stays as it is,
+//! and the next turn is accepted by a provider that is strict about it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lockgate_policy::{Chain, Manner, Policies};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::client::{Call, Reply};
+use crate::front::{FRONTS, Front, Layout};
+use crate::shapes::{Answer, Got, judge};
+
+/// Stands in whatever may not pass.
+const CANARY: &str = "canary-7d1f";
+
+/// What the model answers: thoughts would be in the way of dialects that have none.
+const SCRIPT: &str = "
+
+rules:
+  - {when: {model: next}, answer: {blocks: [{text: Done.}]}}
+  - answer:
+      chunk: 5
+      blocks:
+        - text: 'The code name is FALCON, mind you.'
+        - tool_call: {name: get_weather, args: {city: canary-7d1f}}
+        - tool_call: {name: get_time, args: {city: Oslo}}
+";
+
+/// A chain from YAML-like JSON.
+fn chain(policies: Value) -> Chain {
+    let policies: Policies = serde_json::from_value(policies).unwrap();
+    let manner = Manner {
+        budget: Duration::from_secs(10),
+        link: policies.link.clone(),
+        mask: Arc::new(str::to_owned),
+        message: policies.message.clone(),
+        now: Instant::now,
+    };
+    Chain::new(policies.entries().unwrap(), manner)
+}
+
+/// The providers that a dialect is tried before: its own, and others.
+fn providers(front: Front) -> Vec<&'static str> {
+    let mut ids = vec!["anthropic", "gemini", "ollama", "other"];
+    if !ids.contains(&front.provider()) {
+        ids.push(front.provider());
+    }
+    ids
+}
+
+struct Case {
+    name: &'static str,
+    chain: Value,
+    /// Names of the calls that are left.
+    calls: &'static [&'static str],
+    /// What the text must hold, and must not.
+    says: &'static [&'static str],
+    says_not: &'static [&'static str],
+    /// Whether the answer ends as one that wants tool results.
+    waits: bool,
+    /// Whether the canary may be in the answer.
+    canary: bool,
+}
+
+fn rule(then: &str, more: Value) -> Value {
+    let mut rule = json!({"name": "r", "tools": ["get_weather"], "then": then, "reason": "no weather today"});
+    rule.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+    json!({"message": "REFUSED {tool} {policy}: {reason}", "chain": [{"name": "p", "rules": [rule]}]})
+}
+
+fn cases() -> Vec<Case> {
+    let whole = &["FALCON"][..];
+    let case = |name, chain, calls, says, says_not, waits, canary| Case {
+        name,
+        chain,
+        calls,
+        says,
+        says_not,
+        waits,
+        canary,
+    };
+    let both = &["get_weather", "get_time"][..];
+    vec![
+        case("allow", rule("allow", json!({})), both, whole, &["REFUSED"], true, true),
+        case(
+            "refuse one",
+            rule("refuse", json!({})),
+            &["get_time"],
+            &["FALCON", "REFUSED get_weather p: no weather today"],
+            &[],
+            true,
+            false,
+        ),
+        case(
+            "refuse all",
+            rule("refuse", json!({"tools": ["get_*"]})),
+            &[],
+            &["FALCON", "REFUSED get_time"],
+            &[],
+            false,
+            false,
+        ),
+        case("remove", rule("remove", json!({})), &["get_time"], whole, &["REFUSED", "weather"], true, false),
+        case(
+            "replace",
+            rule("replace", json!({"with": "instead"})),
+            &["get_time"],
+            &["FALCON", "instead"],
+            &[],
+            true,
+            false,
+        ),
+        case(
+            "rewrite",
+            rule("rewrite", json!({"with": "{\"city\":\"Rome\"}"})),
+            both,
+            whole,
+            &["REFUSED"],
+            true,
+            false,
+        ),
+        case("stop", rule("stop", json!({})), &[], &["FALCON", "REFUSED get_weather"], &[], false, false),
+        case(
+            "warn",
+            rule("warn", json!({})),
+            both,
+            &["FALCON", "warns about the call of `get_weather`"],
+            &[],
+            true,
+            true,
+        ),
+        case(
+            "words",
+            json!({"chain": [{"replace": {"texts": {"FALCON": "******"}, "on": ["response"]}}]}),
+            both,
+            &["The code name is ******, mind you."],
+            &["FALCON"],
+            true,
+            true,
+        ),
+        case(
+            "words as a whole",
+            json!({"chain": [{"rules": [
+                {"name": "w", "on": "text", "if": "text.contains('FALCON')", "then": "replace", "with": "It is a secret."}]}]}),
+            both,
+            &["It is a secret."],
+            &["FALCON"],
+            true,
+            true,
+        ),
+        case(
+            "observe",
+            json!({"chain": [
+                {"mode": "observe", "name": "a", "rules": [{"name": "r", "tools": ["*"], "then": "refuse"}]},
+                {"mode": "observe", "replace": {"texts": {"FALCON": "x"}}}]}),
+            both,
+            whole,
+            &[],
+            true,
+            true,
+        ),
+        case(
+            "notice",
+            json!({"chain": [{"notice": {"text": "You are recorded."}}]}),
+            both,
+            &["FALCON", "You are recorded."],
+            &[],
+            true,
+            true,
+        ),
+    ]
+}
+
+/// Whether a stop reason says that tool results are waited for, where the dialect says so at all.
+fn waits(front: Front, stop: &str) -> Option<bool> {
+    match front {
+        Front::Anthropic => Some(stop == "tool_use"),
+        Front::Chat => Some(stop == "tool_calls"),
+        Front::Gemini | Front::Ollama | Front::Responses => None,
+    }
+}
+
+/// The question with both tools on offer.
+fn call(front: Front, model: &str, layout: Layout, next: Option<&Value>) -> Call {
+    let mut body = front.body(model, layout);
+    let second = |tools: &mut Vec<Value>| {
+        let other = tools[0].to_string().replace("get_weather", "get_time");
+        tools.push(serde_json::from_str(&other).unwrap());
+    };
+    match front {
+        Front::Gemini => second(body["tools"][0]["functionDeclarations"].as_array_mut().unwrap()),
+        _ => second(body["tools"].as_array_mut().unwrap()),
+    }
+    if let Some(answer) = next {
+        follow(front, &mut body, answer);
+    }
+    let call = Call::post(&front.path(model, layout), &body);
+    if front == Front::Anthropic { call.header("anthropic-version", "2023-06-01") } else { call }
+}
+
+/// Puts the model's answer, the results of its calls and the next words behind the question, as a client does.
+fn follow(front: Front, body: &mut Value, answer: &Value) {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    match front {
+        Front::Anthropic => {
+            let content = answer["content"].clone();
+            let mut user: Vec<Value> = list(&content)
+                .iter()
+                .filter(|block| block["type"] == "tool_use")
+                .map(|block| json!({"type": "tool_result", "tool_use_id": block["id"], "content": "ok"}))
+                .collect();
+            user.push(json!({"type": "text", "text": "go on"}));
+            let messages = body["messages"].as_array_mut().unwrap();
+            messages.extend([
+                json!({"role": "assistant", "content": content}),
+                json!({"role": "user", "content": user}),
+            ]);
+        }
+        Front::Chat => {
+            let message = answer["choices"][0]["message"].clone();
+            let results: Vec<Value> = list(&message["tool_calls"])
+                .iter()
+                .map(|call| json!({"role": "tool", "tool_call_id": call["id"], "content": "ok"}))
+                .collect();
+            let messages = body["messages"].as_array_mut().unwrap();
+            messages.push(message);
+            messages.extend(results);
+            messages.push(json!({"role": "user", "content": "go on"}));
+        }
+        Front::Gemini => {
+            let content = answer["candidates"][0]["content"].clone();
+            let mut parts: Vec<Value> = list(&content["parts"])
+                .iter()
+                .filter_map(|part| part.get("functionCall"))
+                .map(|call| json!({"functionResponse": {"name": call["name"], "response": {"ok": true}}}))
+                .collect();
+            parts.push(json!({"text": "go on"}));
+            let contents = body["contents"].as_array_mut().unwrap();
+            contents.extend([content, json!({"role": "user", "parts": parts})]);
+        }
+        Front::Ollama => {
+            let message = answer["message"].clone();
+            let results: Vec<Value> = list(&message["tool_calls"])
+                .iter()
+                .map(|call| json!({"role": "tool", "tool_name": call["function"]["name"], "content": "ok"}))
+                .collect();
+            let messages = body["messages"].as_array_mut().unwrap();
+            messages.push(message);
+            messages.extend(results);
+            messages.push(json!({"role": "user", "content": "go on"}));
+        }
+        Front::Responses => {
+            let mut input = vec![json!({"role": "user", "content": body["input"]})];
+            for item in list(&answer["output"]) {
+                let result = (item["type"] == "function_call").then(
+                    || json!({"type": "function_call_output", "call_id": item["call_id"], "output": "ok"}),
+                );
+                input.push(item);
+                input.extend(result);
+            }
+            input.push(json!({"role": "user", "content": "go on"}));
+            body["input"] = input.into();
+        }
+    }
+}
+
+fn answer_of(place: &str, front: Front, layout: Layout, reply: &Reply) -> Answer {
+    match judge(front, layout, reply) {
+        Ok(Got::Answer(answer)) => answer,
+        other => panic!("{place}: {other:?}\n{}", reply.text()),
+    }
+}
+
+/// Requirements 000 behaviours 12, 22-24, 26, 27, 29; M2, I7: every dialect, every layout, every verdict.
+#[tokio::test]
+async fn what_is_forbidden_reaches_nobody_and_the_rest_stays_as_it_is() {
+    let app = App::start(SCRIPT).await;
+    for case in cases() {
+        for front in FRONTS {
+            for provider in providers(front) {
+                for layout in front.layouts() {
+                    check(&app, &case, (front, provider, *layout)).await;
+                }
+            }
+        }
+    }
+}
+
+async fn check(app: &App, case: &Case, (front, provider, layout): (Front, &str, Layout)) {
+    let place = format!("{} from {front:?} to {provider} as {layout:?}", case.name);
+    let model = format!("{provider}:m");
+    app.engine.set_policies(chain(case.chain.clone()));
+    let reply = app.send(&call(front, &model, layout, None)).await;
+    let answer = answer_of(&place, front, layout, &reply);
+    let names: Vec<&str> = answer.calls.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, case.calls, "{place}\n{}", reply.text());
+    for words in case.says {
+        assert!(answer.text.contains(words), "{place}: {words:?} in {:?}", answer.text);
+    }
+    for words in case.says_not {
+        assert!(!answer.text.contains(words), "{place}: {words:?} in {:?}", answer.text);
+    }
+    let arrived = answer.text.contains(CANARY)
+        || answer.calls.iter().any(|(_, args)| args.to_string().contains(CANARY));
+    assert_eq!(arrived, case.canary, "{place}\n{}", reply.text());
+    // Not even a piece of it.
+    let pieces = reply.text().contains("anary") || reply.text().contains("7d1f");
+    assert!(!pieces || case.canary, "{place}\n{}", reply.text());
+    if let Some(waits) = waits(front, &answer.stop) {
+        assert_eq!(waits, case.waits, "{place}: {}", answer.stop);
+    }
+    if case.name == "rewrite" {
+        assert_eq!(answer.calls[0].1, json!({"city": "Rome"}), "{place}");
+        assert_eq!(answer.calls[1].1, json!({"city": "Oslo"}), "{place}");
+    }
+    if layout == Layout::Whole {
+        // Requirement 000 behaviour 27: the next turn, with what the client got, is accepted by a strict provider.
+        app.engine.set_policies(chain(json!({})));
+        let next = app.send(&call(front, &format!("{provider}:next"), layout, Some(&reply.json()))).await;
+        assert_eq!(answer_of(&place, front, layout, &next).text, "Done.", "{place}");
+    }
+}
+
+/// Recorded answers of all kinds of servers, as scripts that answer with just these bytes.
+fn recorded(front: Front) -> Vec<(String, String)> {
+    let folder = match front {
+        Front::Anthropic => "anthropic",
+        Front::Chat => "chat",
+        Front::Gemini => "gemini",
+        Front::Ollama => "ollama",
+        Front::Responses => "responses",
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/streams").join(folder);
+    let mut all: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    let script = |path: &PathBuf| {
+        let kind = match path.extension().and_then(|end| end.to_str()) {
+            Some("sse") => "text/event-stream",
+            Some("ndjson") => "application/x-ndjson",
+            _ => "application/json",
+        };
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let raw = json!({"headers": {"content-type": kind}, "file": path.canonicalize().unwrap()});
+        (name, json!({"rules": [{"raw": raw}]}).to_string())
+    };
+    all.iter().map(script).collect()
+}
+
+/// Requirement 000 behaviours 1, 2 and 16: an answer that nobody changes is the provider's own bytes, whatever looks at it.
+#[tokio::test]
+async fn an_answer_that_nobody_changes_is_the_providers_own_bytes() {
+    let watching = json!({"chain": [
+        {"rules": [{"name": "r", "tools": ["other"], "then": "refuse"}]},
+        {"replace": {"texts": {"Kittiwake": "x"}}},
+    ]});
+    let judging = json!({"chain": [
+        {"rules": [{"name": "w", "on": "text", "if": "text.contains('Kittiwake')", "then": "remove"}]},
+    ]});
+    let observing =
+        json!({"chain": [{"mode": "observe", "rules": [{"name": "r", "tools": ["*"], "then": "refuse"}]}]});
+    let mut same = 0;
+    for front in FRONTS {
+        for (name, script) in recorded(front) {
+            let layout = if name.ends_with(".array.json") {
+                Layout::Array
+            } else if name.ends_with(".json") {
+                Layout::Whole
+            } else {
+                Layout::Stream
+            };
+            let app = App::with(&script, |setup| setup.each(|settings| settings.retry.attempts = 0)).await;
+            let call = call(front, &format!("{}:m", front.provider()), layout, None);
+            app.engine.set_policies(chain(json!({})));
+            let plain = app.send(&call).await;
+            for policies in [&watching, &judging, &observing] {
+                app.engine.set_policies(chain(policies.clone()));
+                let watched = app.send(&call).await;
+                // Errors of ours have an id of their own.
+                if plain.status == 200 && !plain.text().contains("could not be read") {
+                    assert_eq!(watched.text(), plain.text(), "{front:?} {name} {policies}");
+                    same += 1;
+                }
+            }
+        }
+    }
+    assert!(same > 200, "{same}");
+}
+
+/// Requirements 000 behaviour 21, D1: the provider gets the new words, also in tool results; the client's own are untouched elsewhere.
+#[tokio::test]
+async fn a_request_is_changed_refused_or_answered_before_it_goes_anywhere() {
+    let app = App::start("rules: [{answer: {blocks: [{text: Fine.}]}}]").await;
+    for front in FRONTS {
+        for provider in providers(front) {
+            for layout in front.layouts() {
+                let place = format!("{front:?} to {provider} as {layout:?}");
+                let ask = front.call(&format!("{provider}:m"), *layout);
+                let replaces =
+                    json!({"chain": [{"replace": {"texts": {"Paris": "Gotham"}, "on": ["request"]}}]});
+                app.engine.set_policies(chain(replaces));
+                let before = app.upstream.requests().len();
+                assert_eq!(answer_of(&place, front, *layout, &app.send(&ask).await).text, "Fine.", "{place}");
+                let seen = app.upstream.requests();
+                let body = String::from_utf8_lossy(&seen.last().unwrap().body).into_owned();
+                assert!(
+                    seen.len() == before + 1 && body.contains("Gotham") && !body.contains("Paris"),
+                    "{place}: {body}"
+                );
+
+                app.engine.set_policies(chain(
+                    json!({"chain": [{"model_allow": {"deny": ["*:m"], "reason": "too dear"}}]}),
+                ));
+                let refused = judge(front, *layout, &app.send(&ask).await);
+                let Ok(Got::Refused { message, status: 403 }) = refused else {
+                    panic!("{place}: {refused:?}")
+                };
+                assert!(
+                    message.contains("refused by the policy `model_allow`") && message.contains("too dear"),
+                    "{message}"
+                );
+
+                let answers = json!({"chain": [{"rules": [
+                    {"name": "a", "on": "call", "if": "call.model.endsWith(':m')", "then": "answer", "with": "Closed today."}]}]});
+                app.engine.set_policies(chain(answers));
+                let answer = answer_of(&place, front, *layout, &app.send(&ask).await);
+                assert_eq!(answer.text, "Closed today.", "{place}");
+                assert_eq!(app.upstream.requests().len(), before + 1, "{place}: nobody was asked");
+            }
+        }
+    }
+}
+
+/// Requirement 000 behaviour 30: a notice is for people, once, and not for calls that nobody reads.
+#[tokio::test]
+async fn a_notice_comes_once_and_not_where_nobody_reads_it() {
+    let app = App::start("rules: [{answer: {blocks: [{text: Fine.}]}}]").await;
+    app.engine.set_policies(chain(json!({"chain": [{"notice": {"text": "You are recorded."}}]})));
+    let text = |body: Value| {
+        let call = Call::post("/v1/messages", &body).header("anthropic-version", "2023-06-01");
+        let app = &app;
+        async move { app.send(&call).await.text() }
+    };
+    let first =
+        json!({"model": "anthropic:m", "max_tokens": 99, "messages": [{"role": "user", "content": "hello"}]});
+    assert!(text(first.clone()).await.contains("You are recorded."));
+    let mut second = first.clone();
+    second["messages"] = json!([{"role": "user", "content": "hello"}, {"role": "assistant", "content": "Fine."}, {"role": "user", "content": "more"}]);
+    assert!(!text(second).await.contains("recorded"));
+    let mut probe = first.clone();
+    probe["max_tokens"] = 1.into();
+    assert!(!text(probe).await.contains("recorded"), "a probe");
+    let mut form = first;
+    form["output_config"] = json!({"format": {"type": "json_schema", "schema": {"type": "object"}}});
+    assert!(!text(form).await.contains("recorded"), "an answer in a form");
+}
+
+/// Requirement 000 behaviour 31: a call keeps the policies that it began with, and swaps disturb nobody.
+#[tokio::test]
+async fn swaps_under_load_fail_no_call_and_each_call_meets_one_version() {
+    let app = Arc::new(App::start(SCRIPT).await);
+    let refuses = || chain(rule("refuse", json!({"tools": ["get_*"]})));
+    let allows =
+        || chain(json!({"chain": [{"rules": [{"name": "r", "tools": ["other"], "then": "refuse"}]}]}));
+    let mut callers = Vec::new();
+    for number in 0..40 {
+        let caller = app.clone();
+        let front = FRONTS[number % FRONTS.len()];
+        callers.push(tokio::spawn(async move {
+            let layout = front.layouts()[number % 2];
+            let reply = caller.send(&call(front, "anthropic:m", layout, None)).await;
+            let answer = answer_of("under load", front, layout, &reply);
+            // Both calls or none: never one version for one and another for the other.
+            assert!([0, 2].contains(&answer.calls.len()), "{answer:?}");
+        }));
+        app.engine.set_policies(if number % 2 == 0 { refuses() } else { allows() });
+    }
+    for caller in callers {
+        caller.await.unwrap();
+    }
+}
