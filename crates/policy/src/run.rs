@@ -365,22 +365,9 @@ impl Run {
                 self.ask(at, Some(trial.number), questions, (hook, tool));
                 return mode == Mode::Observe;
             }
+            Ok(BlockVerdict::Unsure(why)) => return self.unjudged((at, hook), trial, &why, tool),
             Ok(verdict) => verdict,
-            Err(Broken(why)) => {
-                let finding = Finding::because(format!("the policy could not judge it: {why}"));
-                let closed = self.members[at].entry.on_failure == OnFailure::Block;
-                self.note(at, hook, (Said::Failed, closed && mode == Mode::Block), finding.clone(), tool);
-                return if closed && mode == Mode::Block {
-                    let text = self.refusal(at, trial, &finding);
-                    trial.outcome = Some(Outcome::Say(text));
-                    false
-                } else {
-                    if mode > Mode::Observe {
-                        trial.warnings.push(self.about(at, trial.thing.call(), &finding).warning());
-                    }
-                    true
-                };
-            }
+            Err(Broken(why)) => return self.unjudged((at, hook), trial, &why, tool),
         };
         let least = match &verdict {
             BlockVerdict::Annotate(_) => Mode::Observe,
@@ -390,7 +377,8 @@ impl Run {
             | BlockVerdict::Ask(_)
             | BlockVerdict::Refuse(_)
             | BlockVerdict::Remove(_)
-            | BlockVerdict::Stop(_) => Mode::Block,
+            | BlockVerdict::Stop(_)
+            | BlockVerdict::Unsure(_) => Mode::Block,
         };
         let applied = mode >= least;
         let (word, finding) = said(verdict.clone());
@@ -402,7 +390,10 @@ impl Run {
             return true;
         }
         match verdict {
-            BlockVerdict::Allow | BlockVerdict::Annotate(_) | BlockVerdict::Ask(_) => true,
+            BlockVerdict::Allow
+            | BlockVerdict::Annotate(_)
+            | BlockVerdict::Ask(_)
+            | BlockVerdict::Unsure(_) => true,
             BlockVerdict::Refuse(finding) => {
                 trial.outcome = Some(Outcome::Say(self.refusal(at, trial, &finding)));
                 false
@@ -432,6 +423,20 @@ impl Run {
                 true
             }
         }
+    }
+
+    /// What the failure mode of a policy means for a block that it could not judge; whether the next policy is to be asked.
+    fn unjudged(&mut self, (at, hook): (usize, Hook), trial: &mut Trial, why: &str, tool: Option<Tool>) -> bool {
+        let finding = Finding::because(format!("the policy could not judge it: {why}"));
+        let mode = self.members[at].entry.mode;
+        let closed = self.members[at].entry.on_failure == OnFailure::Block && mode == Mode::Block;
+        self.note(at, hook, (Said::Failed, closed), finding.clone(), tool);
+        if closed {
+            trial.outcome = Some(Outcome::Say(self.refusal(at, trial, &finding)));
+        } else if mode > Mode::Observe {
+            trial.warnings.push(self.about(at, trial.thing.call(), &finding).warning());
+        }
+        !closed
     }
 
     /// Text of the answer through the policies that rewrite it: what may go now, and whether it is another text than came.
@@ -601,6 +606,7 @@ fn said(verdict: BlockVerdict) -> (Said, Finding) {
         BlockVerdict::Replace { finding, .. } => (Said::Replace, finding),
         BlockVerdict::Rewrite { finding, .. } => (Said::Rewrite, finding),
         BlockVerdict::Stop(finding) => (Said::Stop, finding),
+        BlockVerdict::Unsure(why) => (Said::Failed, Finding::because(why)),
         BlockVerdict::Warn(finding) => (Said::Warn, finding),
     }
 }

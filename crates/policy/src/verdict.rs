@@ -76,6 +76,8 @@ pub enum BlockVerdict {
     },
     /// The answer ends here.
     Stop(Finding),
+    /// The policy cannot say, for this reason: its failure mode does.
+    Unsure(String),
     /// It passes, and the client is told why it had better not.
     Warn(Finding),
 }

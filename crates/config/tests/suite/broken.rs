@@ -103,6 +103,13 @@ const ROWS: &[Row] = &[
         None,
         "providers:\n  ollama: {ollama: {max_num_ctx: 8192}}\nmodels:\n  slots: {default: \"ollama:qwen3\", longContext: \"gemini:gemini-3-pro\"}\n  long_context_threshold: 9000\n",
     ),
+    // Policies.
+    ("LG004", 4, 23, None, "policies:\n  chain:\n  - rules:\n    - {name: a, then: deny}\n"),
+    ("LG004", 4, 35, None, "policies:\n  chain:\n  - rules:\n    - {name: a, then: refuse, if: tool ===}\n"),
+    ("LG004", 4, 39, None, "policies:\n  chain:\n  - rules:\n    - {name: a, then: refuse, paths: ['{']}\n"),
+    ("LG401", 3, 5, None, "policies:\n  chain:\n  - mode: block\n"),
+    ("LG401", 4, 7, None, "policies:\n  chain:\n  - rules:\n    - {name: a, then: rewrite}\n"),
+    ("LG401", 2, 12, None, "policies:\n  message: 'no {tol}'\n"),
 ];
 
 fn case(text: &str) -> Case {

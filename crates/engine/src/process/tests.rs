@@ -50,6 +50,7 @@ async fn answer(command: &CommandLine, body: String) -> (String, Option<Failure>
         front_mode: Mode::Whole,
         hidden: None,
         names: ToolNames::default(),
+        policies: None,
         until_stop: true,
         upstream: format,
         upstream_mode: Mode::Stream,

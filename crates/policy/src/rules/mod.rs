@@ -44,7 +44,7 @@ use std::sync::{Arc, LazyLock};
 
 use cel::{Context, Env, Program, Value};
 use globset::{GlobBuilder, GlobMatcher};
-use lockgate_core::content::ToolCall;
+use lockgate_core::content::{ToolCall, ToolKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -393,10 +393,25 @@ impl Applying {
         if named.is_empty() && self.0.for_any.is_empty() {
             return BlockVerdict::Allow;
         }
+        // Some clients mend what is broken, and nobody knows how.
+        let broken = call.kind == ToolKind::Function && call.object().is_none();
+        if broken && merged(named, &self.0.for_any).any(|at| looks_inside(&self.0.rules[at], call)) {
+            return BlockVerdict::Unsure("the arguments of the call are no JSON object".into());
+        }
         let seen = facts::Seen::of(call);
         let mut subject = Subject::new(view.facts, &call.name, &call.arguments, seen);
         self.block(merged(named, &self.0.for_any), &mut subject)
     }
+}
+
+/// Whether a rule forbids something about the arguments of a call.
+fn looks_inside(rule: &Rule, call: &ToolCall) -> bool {
+    let inside = !rule.arguments.is_empty()
+        || !rule.paths.is_empty()
+        || !rule.hosts.is_empty()
+        || rule.condition.is_some();
+    let about = rule.tools.is_empty() || rule.tools.iter().any(|tool| tool.matches(&call.name));
+    inside && about && !matches!(rule.then, Then::Allow | Then::Annotate | Then::Warn)
 }
 
 /// Two lists in order, in order.

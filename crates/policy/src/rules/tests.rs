@@ -84,6 +84,19 @@ fn a_tool_that_takes_free_text_is_met_by_its_input() {
 }
 
 #[test]
+fn arguments_that_cannot_be_read_do_not_slip_past_a_rule_about_them() {
+    let rules = rules(&serde_json::json!([
+        {"name": "env", "tools": ["Write"], "paths": [".env"], "then": "refuse"},
+    ]));
+    let facts = CallFacts::unknown("1");
+    let view = View { conversation: None, facts: &facts };
+    let broken = |tool: &str| ToolCall { arguments: "{\"file_path\": \".env\",".into(), ..call(tool, &serde_json::json!({})) };
+    let verdict = rules.open(&facts).on_block(Piece::ToolCall(&broken("Write")), &view);
+    assert!(matches!(verdict, BlockVerdict::Unsure(_)), "{verdict:?}");
+    assert!(matches!(rules.open(&facts).on_block(Piece::ToolCall(&broken("Read")), &view), BlockVerdict::Allow));
+}
+
+#[test]
 fn rules_on_requests_and_texts_say_what_they_can_do_there() {
     let open = |json: serde_json::Value| rules(&json).open(&CallFacts::unknown("1"));
     let facts = CallFacts { model: "o3".into(), ..CallFacts::unknown("1") };
