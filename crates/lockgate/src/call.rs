@@ -158,6 +158,23 @@ pub fn show(args: &ShowArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         }
         table.show(screen)?;
     }
+    let said = |decision: &&Value| decision["kind"] == "policy";
+    let decisions: Vec<&Value> = call["decisions"].as_array().into_iter().flatten().filter(said).collect();
+    if !decisions.is_empty() {
+        screen.line("")?;
+        let mut table = Table::new(&["POLICY", "RULE", "SAID", "DONE", "TOOL", "WHY"]);
+        for decision in decisions.into_iter().map(|decision| &decision["record"]) {
+            table.row(vec![
+                text(&decision["policy"]),
+                text(&decision["rule"]),
+                text(&decision["said"]),
+                if decision["applied"] == true { "yes" } else { "no" }.to_owned(),
+                text(&decision["tool"]["name"]),
+                text(&decision["reason"]),
+            ]);
+        }
+        table.show(screen)?;
+    }
     let bodies = call["bodies"].as_array().map_or(&[][..], Vec::as_slice);
     if bodies.is_empty() {
         screen.line("\nOf its contents nothing is kept.")?;

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::env::Env;
 use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, BAD, Screen, styled};
-use crate::{call, ccr, config, connect, doctor, key, purge, run, serve, session, upstream, user};
+use crate::{call, ccr, config, connect, doctor, key, policy, purge, run, serve, session, upstream, user};
 
 /// The lock between AI clients and model providers.
 #[derive(Debug, Parser)]
@@ -53,6 +53,9 @@ pub enum Command {
     /// Make and list keys for clients.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Show the policies of the configuration, and try them.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Delete recorded calls for good, by session, key, user or age; counts first.
     Purge(purge::PurgeArgs),
     /// Launch a client that talks to Lockgate, without changing its settings.
@@ -134,6 +137,15 @@ pub enum KeyCommand {
     Set(key::SetArgs),
     /// Print one key of the database.
     Show(key::OneArgs),
+}
+
+/// The commands below `lockgate policy`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Print the policies in order, with what each may do.
+    List(policy::ListArgs),
+    /// Try made-up tool calls, texts and requests: what is said of each, and which rules no test meets.
+    Test(policy::TestArgs),
 }
 
 /// The commands below `lockgate user`.
@@ -236,6 +248,8 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Key(KeyCommand::Rotate(args)) => key::rotate(args, screen),
         Command::Key(KeyCommand::Set(args)) => key::set(args, screen),
         Command::Key(KeyCommand::Show(args)) => key::show(args, screen),
+        Command::Policy(PolicyCommand::List(args)) => policy::list(args, screen),
+        Command::Policy(PolicyCommand::Test(args)) => policy::test(args, screen),
         Command::Purge(args) => purge::main(args, screen),
         Command::Run(args) => run::main(args, env),
         Command::Serve(args) => serve::main(args, screen),
@@ -280,6 +294,8 @@ fn wants_json(command: &Command) -> bool {
         Command::User(UserCommand::List(args)) => args.json,
         Command::User(UserCommand::Remove(args)) => args.json,
         Command::User(UserCommand::Set(args)) => args.json,
+        Command::Policy(PolicyCommand::List(args)) => args.json,
+        Command::Policy(PolicyCommand::Test(args)) => args.json,
         Command::Purge(args) => args.json,
         Command::Session(SessionCommand::Cost(args)) => args.json,
         Command::Session(SessionCommand::Import(args)) => args.json,

@@ -15,6 +15,7 @@ pub mod exit;
 pub mod gateway;
 pub mod key;
 pub mod office;
+pub mod policy;
 pub mod purge;
 mod quantity;
 pub mod run;

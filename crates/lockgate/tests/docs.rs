@@ -16,13 +16,14 @@ use lockgate_config::{Environment, Inputs, render_text};
 use lockgate_testkit::Script;
 
 /// Top-level sections of a configuration.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "admin",
     "conversion",
     "keys",
     "log",
     "metrics",
     "models",
+    "policies",
     "providers",
     "server",
     "telemetry",
@@ -270,6 +271,11 @@ fn check(block: &Block, yaml: Yaml) -> Result<(), String> {
         "yaml" => match yaml {
             Yaml::Any if !text.lines().next().is_some_and(is_section) => {
                 serde_saphyr::from_str::<serde::de::IgnoredAny>(text)
+                    .map(drop)
+                    .map_err(|error| error.to_string())
+            }
+            Yaml::Ours if text.contains("\ntests:\n") => {
+                serde_saphyr::from_str::<lockgate_policy::fixture::Fixtures>(text)
                     .map(drop)
                     .map_err(|error| error.to_string())
             }

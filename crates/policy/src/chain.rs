@@ -31,6 +31,29 @@ pub enum Mode {
     Block,
 }
 
+impl Mode {
+    /// The word in configurations and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Observe => "observe",
+            Self::Warn => "warn",
+            Self::Rewrite => "rewrite",
+            Self::Block => "block",
+        }
+    }
+}
+
+impl OnFailure {
+    /// The word in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Pass => "pass",
+        }
+    }
+}
+
 /// What becomes of a thing that a policy could not judge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -135,6 +158,8 @@ impl Eq for Pattern {}
 
 /// A policy with how it is used.
 pub struct Entry {
+    /// What it is, as the configuration calls it.
+    pub kind: &'static str,
     /// How far it may go.
     pub mode: Mode,
     /// The name in messages and records.
@@ -145,6 +170,21 @@ pub struct Entry {
     pub policy: Box<dyn Policy>,
     /// Which calls it meets.
     pub when: Scope,
+}
+
+/// A policy as people see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shown {
+    /// What it is.
+    pub kind: &'static str,
+    /// How far it may go.
+    pub mode: Mode,
+    /// Its name.
+    pub name: String,
+    /// What becomes of things it could not judge.
+    pub on_failure: OnFailure,
+    /// How many rules it has, where it has rules.
+    pub rules: usize,
 }
 
 /// What all policies of a chain share.
@@ -184,6 +224,26 @@ impl Chain {
     pub fn open(&self, facts: CallFacts) -> Option<Run> {
         let met: Vec<_> = self.entries.iter().filter(|entry| entry.when.holds(&facts)).cloned().collect();
         (!met.is_empty()).then(|| Run::new(met, facts, self.manner.clone()))
+    }
+
+    /// Name of the policy and of the rule, for every rule.
+    pub fn rules(&self) -> Vec<(String, String)> {
+        let of = |entry: &Arc<Entry>| {
+            entry.policy.rules().into_iter().map(|rule| (entry.name.clone(), rule)).collect::<Vec<_>>()
+        };
+        self.entries.iter().flat_map(of).collect()
+    }
+
+    /// The policies as people see them, in order.
+    pub fn shown(&self) -> Vec<Shown> {
+        let shown = |entry: &Arc<Entry>| Shown {
+            kind: entry.kind,
+            mode: entry.mode,
+            name: entry.name.clone(),
+            on_failure: entry.on_failure,
+            rules: entry.policy.rules().len(),
+        };
+        self.entries.iter().map(shown).collect()
     }
 
     /// What those need together that a call meets; `None` if it meets none.

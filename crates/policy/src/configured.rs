@@ -99,7 +99,7 @@ type Wrong = (Vec<String>, String);
 
 impl Configured {
     fn entry(&self) -> Result<Entry, Wrong> {
-        let mut kinds: Vec<(&str, Result<Box<dyn Policy>, Wrong>)> = Vec::new();
+        let mut kinds: Vec<(&'static str, Result<Box<dyn Policy>, Wrong>)> = Vec::new();
         if let Some(options) = &self.model_allow {
             kinds.push(("model_allow", Ok(Box::new(model_allow::ModelAllow(options.clone())))));
         }
@@ -129,6 +129,7 @@ impl Configured {
             }
         };
         Ok(Entry {
+            kind,
             mode: self.mode,
             name: self.name.clone().unwrap_or_else(|| kind.to_owned()),
             on_failure: self.on_failure,

@@ -7,6 +7,7 @@
 mod chain;
 mod configured;
 mod decision;
+pub mod fixture;
 mod lock;
 pub mod message;
 pub mod model_allow;
@@ -17,7 +18,7 @@ pub mod rules;
 mod run;
 mod verdict;
 
-pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope};
+pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};
 pub use configured::{Configured, KINDS, Policies, Unworkable};
 pub use decision::{Decision, Hook, Said, Tool, VERSION};
 pub use lock::{HELD_MAX, Lock, Out};

@@ -134,6 +134,11 @@ pub trait Policy: Send + Sync {
     /// What it needs.
     fn needs(&self) -> Needs;
 
+    /// The names of its rules, where it has rules.
+    fn rules(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Begins with a call.
     fn open(&self, facts: &CallFacts) -> Box<dyn PolicyRun>;
 }

@@ -126,6 +126,7 @@ const ALL: Needs =
 
 fn entry(name: &str, mode: Mode, needs: Needs) -> Entry {
     Entry {
+        kind: "told",
         mode,
         name: name.into(),
         on_failure: OnFailure::Block,

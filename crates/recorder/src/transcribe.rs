@@ -170,7 +170,7 @@ impl Transcriber {
                 message: closed.message.clone().unwrap_or_default(),
             }),
             id: raw.id,
-            intervened: false,
+            intervened: closed.policies.iter().any(changed_something),
             lineage: identity.map_or_else(Place::default, place),
             outcome: outcome(reel, closed),
             price_version: cost.map(|_| self.prices.version()),
@@ -460,6 +460,12 @@ fn details(reel: &Reel, closed: &Closed, missing: u32) -> Details {
         losses: closed.losses.clone(),
         ..Details::default()
     }
+}
+
+/// Whether a policy did something that the client or the provider got to see.
+fn changed_something(said: &Value) -> bool {
+    let did = said.get("applied").and_then(Value::as_bool) == Some(true);
+    did && said.get("said").and_then(Value::as_str) != Some("annotate")
 }
 
 fn outcome(reel: &Reel, closed: &Closed) -> Outcome {

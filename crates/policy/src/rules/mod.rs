@@ -292,6 +292,10 @@ impl Policy for Rules {
         Needs { conversation, text, tools, ..Needs::default() }
     }
 
+    fn rules(&self) -> Vec<String> {
+        self.0.rules.iter().map(|rule| rule.name.clone()).collect()
+    }
+
     fn open(&self, _: &CallFacts) -> Box<dyn PolicyRun> {
         Box::new(Applying(self.0.clone()))
     }

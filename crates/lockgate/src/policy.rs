@@ -1,0 +1,126 @@
+//! `lockgate policy list|test`: what the policies of a configuration are, and what they say of made-up things.
+//!
+//! Reads the configuration as `serve` would; asks no provider, no model and no person.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use lockgate_policy::fixture::{Expect, Fixtures, Judged, not_met};
+use lockgate_policy::{Chain, Manner, Policies};
+use serde_json::{Value, json};
+
+use crate::exit::{Exit, Failure};
+use crate::screen::{BAD, FAINT, GOOD, Screen, styled};
+use crate::serve::ServeArgs;
+use crate::table::Table;
+
+/// Arguments of `lockgate policy list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// The configuration as `serve` would read it.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `lockgate policy test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The configuration as `serve` would read it.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Files of fixtures (YAML): `tests:` with `tool` and `arguments`, `text`, or a `model` each, and `expect`.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Prints the policies in order.
+pub fn list(args: &ListArgs, screen: &mut Screen) -> Result<Exit, Failure> {
+    let policies = policies(&args.serve)?;
+    let chain = chain(&policies);
+    let shown = chain.shown();
+    if args.json {
+        screen.json(&serde_json::to_value(&shown).map_err(|error| Failure::unavailable(error.to_string()))?)?;
+        return Ok(Exit::Ok);
+    }
+    if shown.is_empty() {
+        screen.line("No policies: everything may happen. docs/POLICIES.md says how to begin.")?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&["policy", "kind", "mode", "if it fails", "rules"]);
+    for policy in shown {
+        let rules = if policy.rules == 0 { String::new() } else { policy.rules.to_string() };
+        let (mode, on_failure) = (policy.mode.as_str().to_owned(), policy.on_failure.as_str().to_owned());
+        table.row([policy.name, policy.kind.to_owned(), mode, on_failure, rules]);
+    }
+    table.show(screen)?;
+    Ok(Exit::Ok)
+}
+
+/// Tries every fixture; 1 if anything else is said than expected.
+pub fn test(args: &TestArgs, screen: &mut Screen) -> Result<Exit, Failure> {
+    let policies = policies(&args.serve)?;
+    let chain = chain(&policies);
+    let mut all: Vec<Judged> = Vec::new();
+    let mut report = Vec::new();
+    for file in &args.files {
+        let text = fs::read_to_string(file)
+            .map_err(|error| Failure::usage(format!("{}: cannot be read: {error}", file.display())))?;
+        let fixtures: Fixtures = serde_saphyr::from_str(&text)
+            .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+        for fixture in fixtures.tests {
+            let judged = fixture.judge(&chain);
+            report.push((file.display().to_string(), fixture.title(), fixture.expect, judged.said, judged.wrong.clone()));
+            all.push(judged);
+        }
+    }
+    let unmet = not_met(&chain, &all);
+    let failed = report.iter().filter(|(.., wrong)| wrong.is_some()).count();
+    if args.json {
+        let tests: Vec<Value> = report.iter().map(|(file, title, expect, said, wrong)| told(file, title, (*expect, *said), wrong.as_deref())).collect();
+        let unmet: Vec<Value> = unmet.iter().map(|(policy, rule)| json!({"policy": policy, "rule": rule})).collect();
+        screen.json(&json!({"tests": tests, "failed": failed, "rules_not_met": unmet}))?;
+    } else {
+        for (file, title, _, said, wrong) in &report {
+            match wrong {
+                None => screen.line(&format!("{} {title} {}", styled(GOOD, "ok"), styled(FAINT, said.as_str())))?,
+                Some(words) => screen.line(&format!("{} {title}\n     {words} [{file}]", styled(BAD, "no")))?,
+            }
+        }
+        for (policy, rule) in &unmet {
+            screen.line(&format!("{} the rule `{rule}` of `{policy}` is met by no test", styled(FAINT, "--")))?;
+        }
+        screen.line(&format!("{} tests, {failed} failed", report.len()))?;
+    }
+    Ok(if failed > 0 { Exit::Finding } else { Exit::Ok })
+}
+
+fn told(file: &str, title: &str, (expect, said): (Expect, Expect), wrong: Option<&str>) -> Value {
+    json!({"file": file, "name": title, "expected": expect.as_str(), "said": said.as_str(), "ok": wrong.is_none(), "wrong": wrong})
+}
+
+fn policies(serve: &ServeArgs) -> Result<Policies, Failure> {
+    let snapshot = serve.inputs()?.load().map_err(|problems| {
+        Failure::usage(lockgate_config::render_text(&problems.0).trim_end().to_owned())
+    })?;
+    Ok(snapshot.config().policies.clone())
+}
+
+fn chain(policies: &Policies) -> Chain {
+    let manner = Manner {
+        budget: Duration::from_millis(policies.budget_ms),
+        link: None,
+        mask: Arc::new(str::to_owned),
+        message: policies.message.clone(),
+        now: Instant::now,
+    };
+    Chain::new(policies.entries().unwrap_or_default(), manner)
+}

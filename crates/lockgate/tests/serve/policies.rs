@@ -1,0 +1,128 @@
+//! Policies of the configuration in a running gateway: enforced, recorded with why, swapped while calls go on, tried before.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::http::{self, Stream};
+use crate::support::{Gateway, Home, Scripted, until};
+
+const SCRIPT: &str = "rules: [{answer: {chunk: 4, blocks: [{text: Let me see.}, {tool_call: {name: Bash, args: {command: git push --force sk-ant-api03-NqVwYS81VP7Hb1DX8pPd5khxE3pyIgKpaUnArl63XykWZeiNNCiia3anXn9k3ksu9mI4ROnl89Sm995ytbxAk7jqevt0MAA}}}]}}]";
+
+const RULES: &str = "
+policies:
+  link: http://gate.example/calls/{id}
+  chain:
+    - name: git
+      rules:
+        - {name: no-force, tools: [Bash], arguments: {command: '*push*--force*'}, then: refuse, reason: history is shared}
+        - {name: no-reset, tools: [Bash], arguments: {command: '*reset --hard*'}, then: refuse}
+";
+
+fn home(upstream: &Scripted, policies: &str) -> Home {
+    let home = Home::new();
+    home.write("lockgate.yaml", &format!("providers:\n{}{policies}", upstream.entry("up", "")));
+    home
+}
+
+fn asks(stream: bool) -> Value {
+    let parameters = json!({"type": "object", "properties": {"command": {"type": "string"}}});
+    json!({
+        "model": "up:m", "stream": stream, "messages": [{"role": "user", "content": "push it"}],
+        "tools": [{"type": "function", "function": {"name": "Bash", "parameters": parameters}}],
+    })
+}
+
+fn answer(gateway: &Gateway, stream: bool) -> String {
+    let stream = Stream::post(gateway.address, "/v1/chat/completions", &asks(stream)).unwrap();
+    stream.end().unwrap().text
+}
+
+/// Requirements P1, I8, 000 behaviour 33: refused with a message for people, and recorded with original, final and why.
+#[test]
+fn a_refused_call_is_explained_to_the_client_and_in_the_record() {
+    let upstream = Scripted::start(SCRIPT);
+    let home = home(&upstream, RULES);
+    let mut gateway = Gateway::start(&home);
+    let whole = http::post(gateway.address, "/v1/chat/completions", &asks(false)).json();
+    let choice = &whole["choices"][0];
+    assert_eq!(choice["finish_reason"], "stop", "{whole}");
+    assert!(choice["message"].get("tool_calls").is_none(), "{whole}");
+    let words = choice["message"]["content"].as_str().unwrap();
+    for part in ["Let me see.", "`Bash`", "`git`", "history is shared", "git push --force", "Record: http://gate.example/calls/"] {
+        assert!(words.contains(part), "{part} in {words}");
+    }
+    assert!(words.contains("«redacted:") && !words.contains("sk-ant-api03"), "{words}");
+    assert!(!answer(&gateway, true).contains("\"tool_calls\""), "a stream");
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended(), 0);
+
+    let calls = home.run(&["call", "list", "--json"]).json();
+    assert_eq!(calls["items"].as_array().map(Vec::len), Some(2));
+    for call in calls["items"].as_array().unwrap() {
+        let id = call["id"].as_str().unwrap();
+        let shown = home.run(&["call", "show", id, "--json"]).json();
+        let decision = &shown["decisions"][0];
+        assert_eq!(shown["intervened"], true, "{shown}");
+        assert_eq!(decision["kind"], "policy", "{shown}");
+        let said = &decision["record"];
+        assert_eq!(
+            (&said["policy"], &said["rule"], &said["said"], &said["applied"], &said["tool"]["name"]),
+            (&json!("git"), &json!("no-force"), &json!("refuse"), &json!(true), &json!("Bash")),
+            "{said}"
+        );
+        let table = home.run(&["call", "show", id]).out;
+        assert!(table.contains("no-force") && table.contains("history is shared"), "{table}");
+        let original = home.run(&["call", "show", id, "--body", "upstream_answer"]).out;
+        let last = home.run(&["call", "show", id, "--body", "client_answer"]).out;
+        assert!(original.contains("tool_calls") && !last.contains("\"tool_calls\":[{"), "{original}\n{last}");
+    }
+}
+
+/// Requirement 000 behaviour 31: what cannot work is not taken over, the last good one stays; what can is in force for the next call.
+#[test]
+fn policies_are_swapped_by_a_reload_and_broken_ones_are_not_taken_over() {
+    let upstream = Scripted::start(SCRIPT);
+    let home = home(&upstream, "");
+    let gateway = Gateway::start(&home);
+    assert!(answer(&gateway, true).contains("\"tool_calls\""));
+    let write = |policies: &str| home.write("lockgate.yaml", &format!("providers:\n{}{policies}", upstream.entry("up", "")));
+    write(RULES);
+    until("the rules are in force", || !answer(&gateway, true).contains("\"tool_calls\""));
+    write(&RULES.replace("then: refuse", "then: forbid"));
+    until("it is refused", || gateway.log().contains("the last good one stays"));
+    assert!(gateway.log().contains("`forbid` is not one of"), "{}", gateway.log());
+    assert!(!answer(&gateway, true).contains("\"tool_calls\""), "the last good one stays");
+    write(&RULES.replace("- name: git", "- name: git\n      mode: observe"));
+    until("it only observes", || answer(&gateway, true).contains("\"tool_calls\""));
+    assert_eq!(http::get(gateway.address, "/health").unwrap().status, 200);
+}
+
+/// Requirement 003-4 for policies: fixtures say what is expected, and which rules nothing meets.
+#[test]
+fn policies_are_listed_and_tried_by_commands() {
+    let upstream = Scripted::start(SCRIPT);
+    let home = home(&upstream, RULES);
+    let listed = home.run(&["policy", "list"]);
+    assert!(listed.code == 0 && listed.out.contains("git") && listed.out.contains("block"), "{listed:?}");
+    let fixtures = "
+tests:
+  - {name: forced, tool: Bash, arguments: {command: git push --force}, expect: refuse, rule: no-force, reason: shared}
+  - {tool: Bash, arguments: {command: git push origin feature}, expect: allow}
+";
+    fs::write(home.path("good.yaml"), fixtures).unwrap();
+    let good = home.run(&["policy", "test", "good.yaml"]);
+    assert_eq!(good.code, 0, "{good:?}");
+    assert!(good.out.contains("2 tests, 0 failed"), "{}", good.out);
+    assert!(good.out.contains("the rule `no-reset` of `git` is met by no test"), "{}", good.out);
+    fs::write(home.path("bad.yaml"), fixtures.replace("push --force", "push --fore")).unwrap();
+    let bad = home.run(&["policy", "test", "good.yaml", "bad.yaml", "--json"]);
+    assert_eq!((bad.code, &bad.json()["failed"]), (1, &json!(1)), "{bad:?}");
+    assert!(bad.out.contains("expected refuse, got allow"), "{}", bad.out);
+    fs::write(home.path("none.yaml"), "tests: [{tol: Bash}]").unwrap();
+    let none = home.run(&["policy", "test", "none.yaml"]);
+    assert_eq!(none.code, 2, "{none:?}");
+    assert!(none.err.contains("none.yaml") && none.err.contains("tol"), "{}", none.err);
+    let empty = Home::new().run(&["policy", "list"]);
+    assert!(empty.code == 0 && empty.out.contains("No policies"), "{empty:?}");
+}

@@ -1,0 +1,236 @@
+//! Policies tried on made-up things: what the users of a configuration test it with, and what a change of it is judged by.
+//!
+//! A fixture is a tool call, a text or a request, and what shall be said of it. Nobody is asked anything: a policy that depends on an
+//! answer says `ask`.
+
+use std::collections::BTreeSet;
+
+use lockgate_core::content::ToolKind;
+use lockgate_core::{BlockStart, Delta, Event, Started, Stop, StopReason};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::chain::Chain;
+use crate::decision::{Decision, Said};
+use crate::lock::Lock;
+use crate::policy::CallFacts;
+use crate::run::CallOutcome;
+
+/// A file of fixtures.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fixtures {
+    /// The fixtures, in order.
+    pub tests: Vec<Fixture>,
+}
+
+/// Something made up, and what shall be said of it. Without `tool` and `text` it is a request.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fixture {
+    /// The arguments of the tool call: an object, or the text of a tool that takes free text.
+    pub arguments: Value,
+    /// The program that calls.
+    pub client: Option<String>,
+    /// What shall be said: `allow`, or a verdict.
+    pub expect: Expect,
+    /// The key that calls.
+    pub key: Option<String>,
+    /// The model that is asked for.
+    pub model: Option<String>,
+    /// What it is about, for people.
+    pub name: Option<String>,
+    /// The policy that shall say it.
+    pub policy: Option<String>,
+    /// The project of the key.
+    pub project: Option<String>,
+    /// Words that the reason shall hold.
+    pub reason: Option<String>,
+    /// The rule that shall say it.
+    pub rule: Option<String>,
+    /// Words of an answer.
+    pub text: Option<String>,
+    /// The tool that is called.
+    pub tool: Option<String>,
+    /// The user of the key.
+    pub user: Option<String>,
+}
+
+/// What shall be said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    /// Nothing, or only notes.
+    #[default]
+    Allow,
+    /// Something is noted.
+    Annotate,
+    /// The gateway answers.
+    Answer,
+    /// Somebody is asked.
+    Ask,
+    /// The policy fails: the arguments cannot be read.
+    Failed,
+    /// It may not happen.
+    Refuse,
+    /// The client does not get it.
+    Remove,
+    /// Words in its place.
+    Replace,
+    /// It is changed.
+    Rewrite,
+    /// The answer ends.
+    Stop,
+    /// The client is warned.
+    Warn,
+}
+
+impl Expect {
+    /// The word in fixtures.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Annotate => "annotate",
+            Self::Answer => "answer",
+            Self::Ask => "ask",
+            Self::Failed => "failed",
+            Self::Refuse => "refuse",
+            Self::Remove => "remove",
+            Self::Replace => "replace",
+            Self::Rewrite => "rewrite",
+            Self::Stop => "stop",
+            Self::Warn => "warn",
+        }
+    }
+
+    fn of(said: Said) -> Self {
+        match said {
+            Said::Annotate | Said::Append => Self::Annotate,
+            Said::Answer => Self::Answer,
+            Said::Ask => Self::Ask,
+            Said::Failed => Self::Failed,
+            Said::Refuse => Self::Refuse,
+            Said::Remove => Self::Remove,
+            Said::Replace => Self::Replace,
+            Said::Rewrite => Self::Rewrite,
+            Said::Stop => Self::Stop,
+            Said::Warn => Self::Warn,
+        }
+    }
+}
+
+/// What was said of a fixture.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// Every verdict, in order.
+    pub decisions: Vec<Decision>,
+    /// What it comes to: the verdict that weighs most.
+    pub said: Expect,
+    /// Why it is not what was expected; `None` = it is.
+    pub wrong: Option<String>,
+}
+
+impl Fixture {
+    /// What it is about, for people.
+    pub fn title(&self) -> String {
+        self.name.clone().unwrap_or_else(|| match (&self.tool, &self.text) {
+            (Some(tool), _) => format!("{tool} {}", self.arguments),
+            (None, Some(text)) => format!("text {text:?}"),
+            (None, None) => format!("a call for {}", self.model.as_deref().unwrap_or("a model")),
+        })
+    }
+
+    /// Tries it.
+    pub fn judge(&self, chain: &Chain) -> Judged {
+        let facts = CallFacts {
+            client: self.client.clone(),
+            human_turn: 1,
+            key: self.key.clone(),
+            model: self.model.clone().unwrap_or_default(),
+            project: self.project.clone(),
+            user: self.user.clone(),
+            ..CallFacts::unknown("test")
+        };
+        let Some(mut run) = chain.open(facts) else { return self.compared(Vec::new(), false) };
+        let outcome = run.on_call();
+        let goes_on = matches!(outcome, CallOutcome::Go | CallOutcome::Asking);
+        if goes_on && (self.tool.is_some() || self.text.is_some()) {
+            let mut lock = Lock::new(&run);
+            let mut out = Vec::new();
+            for event in self.events() {
+                lock.push(&mut run, event, &mut out);
+            }
+        }
+        let asks = !run.take_questions().is_empty();
+        self.compared(run.take_decisions(), asks)
+    }
+
+    fn events(&self) -> Vec<Event> {
+        let index = 0;
+        let (block, delta, reason) = match (&self.tool, &self.text) {
+            (Some(name), _) => {
+                let (kind, arguments) = match &self.arguments {
+                    Value::String(text) => (ToolKind::Custom, text.clone()),
+                    Value::Null => (ToolKind::Function, "{}".to_owned()),
+                    other => (ToolKind::Function, other.to_string()),
+                };
+                let block =
+                    BlockStart::ToolCall { id: "call_1".into(), kind, name: name.clone(), namespace: None };
+                (block, Delta::Arguments(arguments), StopReason::ToolUse)
+            }
+            (None, text) => {
+                (BlockStart::Text, Delta::Text(text.clone().unwrap_or_default()), StopReason::EndTurn)
+            }
+        };
+        vec![
+            Event::Started(Started::default()),
+            Event::BlockStarted { index, block },
+            Event::BlockDelta { index, delta },
+            Event::BlockEnded { index },
+            Event::Ended(Stop::because(reason)),
+        ]
+    }
+
+    fn compared(&self, decisions: Vec<Decision>, asks: bool) -> Judged {
+        // Notes weigh nothing against a verdict.
+        let loud = |decision: &&Decision| !matches!(decision.said, Said::Annotate | Said::Append);
+        let decides = decisions.iter().find(loud).or(decisions.first());
+        let said = match decides {
+            Some(decision) => Expect::of(decision.said),
+            None if asks => Expect::Ask,
+            None => Expect::Allow,
+        };
+        let expects_nothing = self.expect == Expect::Allow && said == Expect::Annotate;
+        let wrong = if said != self.expect && !expects_nothing {
+            let why = decides.map(|decision| format!(" ({}: {})", decision.policy, decision.finding.reason));
+            Some(format!("expected {}, got {}{}", self.expect.as_str(), said.as_str(), why.unwrap_or_default()))
+        } else {
+            decides.and_then(|decision| self.details(decision))
+        };
+        Judged { said, wrong, decisions }
+    }
+
+    fn details(&self, decision: &Decision) -> Option<String> {
+        let policy = Some(&decision.policy);
+        if self.policy.is_some() && self.policy.as_ref() != policy {
+            return Some(format!("expected the policy {:?}, it was {:?}", self.policy.as_deref()?, decision.policy));
+        }
+        let rule = decision.finding.rule.as_ref();
+        if self.rule.is_some() && self.rule.as_ref() != rule {
+            return Some(format!("expected the rule {:?}, it was {rule:?}", self.rule.as_deref()?));
+        }
+        let words = self.reason.as_deref().filter(|words| !decision.finding.reason.contains(*words))?;
+        Some(format!("expected {words:?} in the reason, it was {:?}", decision.finding.reason))
+    }
+}
+
+/// Rules that no fixture has met: name of the policy and of the rule.
+pub fn not_met(chain: &Chain, judged: &[Judged]) -> Vec<(String, String)> {
+    let met: BTreeSet<(&str, &str)> = judged
+        .iter()
+        .flat_map(|judged| &judged.decisions)
+        .filter_map(|decision| Some((decision.policy.as_str(), decision.finding.rule.as_deref()?)))
+        .collect();
+    let all = chain.rules();
+    all.into_iter().filter(|(policy, rule)| !met.contains(&(policy.as_str(), rule.as_str()))).collect()
+}
