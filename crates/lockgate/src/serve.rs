@@ -5,6 +5,8 @@
 //! and Ctrl-C let answers finish, a second one does not.
 
 mod charge;
+mod inquiry;
+mod judges;
 mod keys;
 pub(crate) mod mask;
 mod pages;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::chain::{Entry, Mode, OnFailure, Scope};
 use crate::policy::Policy;
-use crate::{message, model_allow, notice, replace, rules};
+use crate::{message, model_allow, notice, replace, rules, tool_judge};
 
 /// What may happen: policies on requests, answers and tool calls.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -52,6 +52,8 @@ pub struct Configured {
     pub replace: Option<replace::Options>,
     /// Rules on requests, answers and tool calls.
     pub rules: Option<Vec<rules::Rule>>,
+    /// A model judges tool calls.
+    pub tool_judge: Option<tool_judge::Options>,
 }
 
 /// A field of the section that cannot work: the steps to it, and why.
@@ -116,6 +118,9 @@ impl Configured {
             let place = |at: usize, field: &str| steps(["rules", &at.to_string(), field]);
             kinds.push(("rules", made.map_err(|(at, field, words)| (place(at, field), words))));
         }
+        if let Some(options) = &self.tool_judge {
+            kinds.push(("tool_judge", Ok(Box::new(tool_judge::ToolJudge(options.clone())))));
+        }
         let mut kinds = kinds.into_iter();
         let (kind, policy) = match (kinds.next(), kinds.next()) {
             (Some(one), None) => one,
@@ -140,7 +145,7 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 4] = ["model_allow", "notice", "replace", "rules"];
+pub const KINDS: [&str; 5] = ["model_allow", "notice", "replace", "rules", "tool_judge"];
 
 fn steps<const N: usize>(steps: [&str; N]) -> Vec<String> {
     steps.map(str::to_owned).to_vec()

@@ -15,6 +15,7 @@ pub mod notice;
 mod policy;
 pub mod replace;
 pub mod rules;
+pub mod tool_judge;
 mod run;
 mod verdict;
 
