@@ -5,6 +5,7 @@
 
 mod access;
 mod models;
+mod prices;
 mod providers;
 
 use crate::{Code, Config, Path, Problem, Source, snapshot::Provider, tree::Node};
@@ -27,6 +28,7 @@ impl Checker<'_> {
         self.access();
         self.check_providers();
         self.models();
+        self.prices();
         self.problems
     }
 

@@ -99,7 +99,9 @@ fn type_name(schema: Schema<'_>) -> String {
                 "socket-address" => "address:port",
                 "model-pattern" => "pattern",
                 "key-hash" => "hash",
+                "date" => "date",
                 "network" => "network",
+                "price" => "dollars",
                 _ => "text",
             })
             .into(),

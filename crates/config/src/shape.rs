@@ -232,6 +232,14 @@ fn format(format: Option<&str>, text: &str) -> Result<(), (Code, String)> {
         Some("time") if crate::Expiry::parse(text).is_none() => {
             bad("must be a date or time such as `2026-12-31` or `2026-12-31T18:00:00Z`")
         }
+        Some("date") => {
+            let read = text.parse::<lockgate_ledger::Date>();
+            read.map(drop).map_err(|error| (Code::BadValue, error.to_string()))
+        }
+        Some("price") => {
+            let read = lockgate_ledger::Rate::parse(text);
+            read.map(drop).map_err(|error| (Code::BadValue, error.to_string()))
+        }
         Some("model-pattern") if text.is_empty() => bad("an empty pattern matches nothing"),
         Some(_) | None => Ok(()),
     }

@@ -24,6 +24,7 @@ use std::time::Duration;
 use clap::Args;
 use lockgate_config::{Change, Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
 use lockgate_engine::{Engine, Options};
+use lockgate_ledger::Prices;
 use lockgate_providers::OpenError;
 use lockgate_server::{Part, Server, Vitals};
 use tokio::net::TcpListener;
@@ -122,12 +123,14 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let address = listener.local_addr().unwrap_or(wanted);
     let folder = snapshot.config().record.folder(&store.inputs().environment);
     let filled = folder.as_deref().is_some_and(|folder| record::may_exist(&snapshot.config().record, folder));
-    let recording = Recording::open(&snapshot, &store.inputs().environment, &masks).map(Arc::new);
+    let prices = Prices::new(snapshot.config().prices.clone());
+    let recording =
+        Recording::open(&snapshot, &store.inputs().environment, &masks, prices.clone()).map(Arc::new);
     let recorded = folder.as_deref().filter(|_| recording.is_some());
-    let keys = Arc::new(Keys::open(recorded, filled && recording.is_some()));
-    let telling = Telling::start(store.clone(), levels, masks.clone(), recording.clone());
+    let keys = Arc::new(Keys::open(recorded, filled && recording.is_some(), prices.clone()));
+    let telling = Telling::start(store.clone(), levels, masks.clone(), prices.clone(), recording.clone());
     let listeners = Listeners(telling.telemetry.clone());
-    let observer = Arc::new(Charging { keys: keys.clone(), next: listeners });
+    let observer = Arc::new(Charging { next: listeners, prices: prices.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
     let engine = Arc::new(match &recording {
         Some(recording) => engine.recording(recording.log()),
@@ -141,11 +144,9 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     };
     let vitals = record.map(|record| -> Arc<dyn Vitals> { Arc::new(Health { keys: keys.clone(), record }) });
     let door = pages::door(&snapshot, keys.clone());
-    let server = Arc::new(
-        Server::new(engine.clone(), access, bounds)
-            .with_vitals(vitals)
-            .with_pages(Some(Arc::new(pages::Admin::new(recording.as_deref(), door, telling.clone())))),
-    );
+    let server = Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals).with_pages(Some(
+        Arc::new(pages::Admin::new(recording.as_deref(), door, prices.clone(), telling.clone())),
+    )));
     if let Some(recording) = &recording {
         tokio::spawn(keys.clone().follow(recording.clone(), server.clone(), store.clone()));
         if let Some(folder) = folder {
@@ -162,6 +163,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         engine: engine.clone(),
         keys,
         masks,
+        prices,
         recording: recording.clone(),
         server,
         store: store.clone(),
@@ -276,6 +278,7 @@ struct Reloads {
     engine: Arc<Engine>,
     keys: Arc<Keys>,
     masks: Masks,
+    prices: Prices,
     recording: Option<Arc<Recording>>,
     server: Arc<Server>,
     store: Arc<Store>,
@@ -295,6 +298,9 @@ impl Reloads {
             Ok(changed) => {
                 let snapshot = self.store.current();
                 left_out(&self.engine.replace(plan::options(&snapshot)));
+                if let Err(error) = self.prices.replace(snapshot.config().prices.clone()) {
+                    tracing::error!(%error, "the prices of before stay");
+                }
                 self.keys.apply(&self.server, &self.store);
                 self.masks.reload(&snapshot);
                 if let Some(recording) = &self.recording {

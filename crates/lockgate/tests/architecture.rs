@@ -33,7 +33,7 @@ const EDGES: [(&str, &[&str]); 20] = [
     ),
     ("lockgate-admin", &["core", "history", "ledger", "store", "telemetry"]),
     ("lockgate-bench", &["core", "store", "store-sql"]),
-    ("lockgate-config", &["core", "providers"]),
+    ("lockgate-config", &["core", "ledger", "providers"]),
     ("lockgate-core", &[]),
     ("lockgate-engine", &["core", "ledger", "providers", "recorder", "wire"]),
     ("lockgate-fuzz", &["config", "core", "providers", "wire"]),

@@ -44,6 +44,26 @@ const ROWS: &[Row] = &[
     ("LG004", 3, 11, Some("openai-compatible"), "providers:\n  work:\n    kind: openai_compatible\n"),
     ("LG007", 3, 14, None, "providers:\n  groq:\n    api_key: ${NO_SUCH_VARIABLE}\n"),
     ("LG007", 3, 14, None, "providers:\n  groq:\n    api_key: ${NO SUCH}\n"),
+    // Prices.
+    ("LG006", 1, 10, None, "prices: [{models: [m]}]\n"),
+    (
+        "LG302",
+        1,
+        21,
+        Some("groq"),
+        "prices: [{provider: grok, models: [m]}]\nproviders: {groq: {api_key: \"${K}\"}}\n",
+    ),
+    ("LG004", 2, 4, None, "prices:\n - {provider: groq, models: [m], rates: {batch: {input: 1}}}\n"),
+    ("LG004", 1, 66, None, "prices: [{provider: groq, models: [m], rates: {standard: {input: -1}}}]\n"),
+    ("LG004", 1, 66, None, "prices: [{provider: groq, models: [m], rates: {standard: {input: much}}}]\n"),
+    (
+        "LG002",
+        1,
+        48,
+        Some("standard"),
+        "prices: [{provider: groq, models: [m], rates: {standart: {input: 1}}}]\n",
+    ),
+    ("LG004", 1, 46, None, "prices: [{provider: groq, models: [m], from: soon}]\n"),
     // Callers and secrets.
     ("LG101", 2, 11, None, "server:\n  listen: 0.0.0.0:8484\n"),
     ("LG102", 3, 14, None, "providers:\n  groq:\n    api_key: gsk_0123456789\n"),

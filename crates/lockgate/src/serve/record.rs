@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use lockgate_admin::{RetentionPolicy, Shelf};
 use lockgate_config::{Environment, RecordMode, Snapshot};
-use lockgate_ledger::Catalogue;
+use lockgate_ledger::{Prices, PricesError};
 use lockgate_recorder::{Bounds, Key, Log, Progress, Scribe, Transcriber};
 use lockgate_server::{Part, Vitals};
 use lockgate_store_sql::{Database, Options, Place};
@@ -41,6 +41,7 @@ struct Parts {
     held: AtomicBool,
     log: Log,
     masks: Masks,
+    prices: Prices,
     retention: Arc<ArcSwap<RetentionPolicy>>,
     /// There once the database is open.
     scribe: OnceLock<Scribe>,
@@ -49,7 +50,12 @@ struct Parts {
 
 impl Recording {
     /// Opens the log, and the database behind it; `None` if nothing can be recorded.
-    pub(crate) fn open(snapshot: &Snapshot, environment: &Environment, masks: &Masks) -> Option<Self> {
+    pub(crate) fn open(
+        snapshot: &Snapshot,
+        environment: &Environment,
+        masks: &Masks,
+        prices: Prices,
+    ) -> Option<Self> {
         let settings = &snapshot.config().record;
         if !is_wanted(snapshot) {
             return None;
@@ -77,6 +83,7 @@ impl Recording {
             held,
             log,
             masks: masks.clone(),
+            prices,
             retention,
             scribe: OnceLock::new(),
             shelf,
@@ -215,8 +222,10 @@ async fn begin(place: Place, parts: Arc<Parts>) {
     tokio::time::sleep(BEHIND).await;
     // Reading the price list takes the time of a hundred calls.
     let own = parts.clone();
-    let read =
-        move || Catalogue::embedded().map(|prices| Transcriber::new(own.masks.redactor(), Arc::new(prices)));
+    let read = move || {
+        own.prices.current()?;
+        Ok::<_, PricesError>(Transcriber::new(own.masks.redactor(), own.prices.clone()))
+    };
     let transcriber = match tokio::task::spawn_blocking(read).await {
         Ok(Ok(transcriber)) => Box::new(transcriber),
         Ok(Err(error)) => {

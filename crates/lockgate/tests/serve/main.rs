@@ -33,6 +33,8 @@ mod outside;
 #[path = "../../../store-sql/tests/it/postgres.rs"]
 mod postgres;
 #[cfg(test)]
+mod prices;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod record;
