@@ -185,6 +185,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     }
     background.abort();
     stop.cancel();
+    telling.telemetry.feed().end();
     let ended = finish(serving, &served, drain, &mut told, screen).await;
     telling.finish().await;
     if let Some(recording) = recording {
