@@ -39,6 +39,8 @@ mod prices;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod purge;
+#[cfg(test)]
 mod record;
 #[cfg(test)]
 mod reload;
