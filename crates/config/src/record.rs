@@ -43,8 +43,11 @@ pub struct Retention {
     /// After so many days all of a call is deleted, with sessions that have no call left.
     #[schemars(range(min = 1))]
     pub calls_days: Option<u32>,
-    /// Folder that what is to be deleted is written to first, as a compressed export that `lockgate session import` takes back. If it
-    /// cannot be written, nothing is deleted. Default: nothing is archived.
+    /// After so many days entries of the audit (who changed what) are deleted.
+    #[schemars(range(min = 1))]
+    pub audit_days: Option<u32>,
+    /// Folder that what is to be deleted is written to first, as a compressed export that `lockgate session import` takes back, the audit
+    /// as a compressed file of its own with an entry a line. If it cannot be written, nothing is deleted. Default: nothing is archived.
     pub archive: Option<PathBuf>,
 }
 
