@@ -31,6 +31,8 @@ pub struct Record {
     pub ring_bytes: usize,
     /// What is deleted by age. By default nothing is.
     pub retention: Retention,
+    /// Whether a model makes titles of sessions. By default none does: a session is called by its first words.
+    pub titles: Titles,
 }
 
 /// What is deleted by age, once an hour.
@@ -51,6 +53,16 @@ pub struct Retention {
     pub archive: Option<PathBuf>,
 }
 
+/// Whether a model makes titles of sessions.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Titles {
+    /// The model that is asked, once for each session behind its first turn: a name to call, such as `background` or `ollama:qwen3:4b`;
+    /// best a small or local one. It is shown how the session began, with secrets masked, and only if the session's key may call its provider;
+    /// the question counts against no limit of the key. Nothing is asked for sessions of which contents are not recorded.
+    pub model: Option<String>,
+}
+
 impl Default for Record {
     fn default() -> Self {
         Self {
@@ -60,6 +72,7 @@ impl Default for Record {
             log_bytes: 1 << 30,
             ring_bytes: 64 << 20,
             retention: Retention::default(),
+            titles: Titles::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod record;
 mod signals;
 mod summary;
 mod tell;
+mod titles;
 pub(crate) mod upkeep;
 
 use std::io::{self, IsTerminal as _};
@@ -41,6 +42,7 @@ use record::Recording;
 use signals::Stop;
 pub(crate) use summary::{bare, place};
 use tell::{Listeners, Telling};
+use titles::Means;
 
 /// Arguments of `lockgate serve`.
 #[derive(Debug, Default, Args)]
@@ -152,6 +154,12 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         if let Some(folder) = folder {
             tokio::spawn(pages::first_user(recording.clone(), folder));
         }
+        tokio::spawn(recording.titles().work(Means {
+            engine: engine.clone(),
+            keys: keys.clone(),
+            masks: masks.clone(),
+            shelf: recording.shelf(),
+        }));
     }
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);

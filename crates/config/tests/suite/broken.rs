@@ -113,6 +113,13 @@ const ROWS: &[Row] = &[
     ("LG301", 3, 8, None, "models:\n  aliases:\n    a: b\n    b: a\n"),
     ("LG302", 3, 11, None, "models:\n  aliases:\n    fast: nowhere:model\n"),
     ("LG302", 2, 20, Some("anthropic"), "models:\n  slots: {default: \"antropic:claude\"}\n"),
+    (
+        "LG302",
+        2,
+        19,
+        Some("groq"),
+        "record:\n  titles: {model: \"grok:small\"}\nproviders: {groq: {api_key: \"${K}\"}}\n",
+    ),
     ("LG303", 4, 20, None, "providers:\n  groq: {enabled: false}\nmodels:\n  slots: {default: \"groq:m\"}\n"),
     ("LG304", 3, 5, None, "models:\n  aliases:\n    openai/gpt-5: gpt-4o\n"),
     ("LG305", 2, 27, None, "models:\n  long_context_threshold: 9\n"),

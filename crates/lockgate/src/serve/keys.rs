@@ -91,6 +91,14 @@ impl Keys {
         Self { cache, expected, prices, state }
     }
 
+    /// What the key of a name allows, as long as it is valid.
+    pub(crate) fn grant(&self, name: &str) -> Option<Arc<Grant>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
+        let state = self.state();
+        let of_name = state.ring.values().filter(|known| known.grant.name == name);
+        of_name.filter_map(|known| known.at(now).ok()).next().cloned()
+    }
+
     /// Tells the server which keys there are now.
     pub(crate) fn apply(&self, server: &Server, store: &Store) {
         // Held until the server knows: of two that come at once the later one has the later configuration.

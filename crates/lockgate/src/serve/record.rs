@@ -18,6 +18,7 @@ use lockgate_store_sql::{Database, Options, Place};
 use tokio::task::JoinHandle;
 
 use super::mask::Masks;
+use super::titles::Titles;
 use super::upkeep;
 
 /// How long a database that cannot be opened is left alone.
@@ -46,6 +47,7 @@ struct Parts {
     /// There once the database is open.
     scribe: OnceLock<Scribe>,
     shelf: Shelf,
+    titles: Titles,
 }
 
 impl Recording {
@@ -87,6 +89,7 @@ impl Recording {
             retention,
             scribe: OnceLock::new(),
             shelf,
+            titles: Titles::new(snapshot),
         });
         let opening = tokio::spawn(begin(place, parts.clone()));
         Some(Self { opening: Mutex::new(Some(opening)), parts })
@@ -107,8 +110,14 @@ impl Recording {
         self.parts.shelf.clone()
     }
 
-    /// Takes over what a new configuration says of retention.
+    /// Who makes titles of sessions.
+    pub(super) fn titles(&self) -> Titles {
+        self.parts.titles.clone()
+    }
+
+    /// Takes over what a new configuration says of retention and titles.
     pub(crate) fn reload(&self, snapshot: &Snapshot) {
+        self.parts.titles.reload(snapshot);
         let folder = self.parts.folder.as_path();
         self.parts.retention.store(Arc::new(upkeep::policy(&snapshot.config().record, Some(folder))));
     }
@@ -162,7 +171,7 @@ impl Vitals for Recording {
                 Progress { waiting: self.parts.log.ended() as usize, ..Progress::default() }
             }
         };
-        let numbers = vec![
+        let mut numbers = vec![
             ("stored", progress.stored),
             ("waiting", progress.waiting as u64),
             ("quarantined", progress.quarantined),
@@ -171,6 +180,7 @@ impl Vitals for Recording {
             ("log_bytes", log.files),
             ("ring_bytes", log.waiting as u64),
         ];
+        numbers.extend(self.parts.titles.numbers());
         vec![Part { name: "record", numbers, troubles }]
     }
 }
@@ -254,7 +264,8 @@ async fn begin(place: Place, parts: Arc<Parts>) {
     let database = Arc::new(database);
     let _ = parts.shelf.set(database.clone());
     tokio::spawn(upkeep::keep(database.clone(), parts.retention.clone()));
-    match Scribe::start(parts.log.clone(), database, transcriber, runtime) {
+    let store = parts.titles.hearing(database);
+    match Scribe::start(parts.log.clone(), store, transcriber, runtime) {
         Ok(started) => {
             let _ = parts.scribe.set(started);
         }

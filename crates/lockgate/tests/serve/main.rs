@@ -54,3 +54,5 @@ mod start;
 mod support;
 #[cfg(test)]
 mod telemetry;
+#[cfg(test)]
+mod titles;
