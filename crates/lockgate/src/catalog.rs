@@ -81,7 +81,7 @@ pub fn check(args: &CheckArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         let cache = Cache::of(folder.as_deref(), &provider.id);
         let list = runtime.block_on(list(args, &snapshot, provider, &cache))?;
         let wanted = wanted::of(snapshot.config(), &provider.id, &used);
-        all.push(checked(args, &snapshot.config().prices, provider, list, wanted)?);
+        all.push(checked(args, &snapshot.config().prices, provider, &list, wanted)?);
     }
     runtime.shutdown_background();
     if args.json {
@@ -96,10 +96,10 @@ fn checked(
     args: &CheckArgs,
     prices: &[Override],
     provider: &Provider,
-    list: List,
+    list: &List,
     wanted: Vec<Wanted>,
 ) -> Result<Checked, Failure> {
-    let List { kept, kept_because, .. } = &list;
+    let List { kept, kept_because, .. } = list;
     let unreadable = |error: &dyn std::fmt::Display| {
         Failure::unavailable(format!("provider `{}`: its list cannot be read: {error}", provider.id))
     };

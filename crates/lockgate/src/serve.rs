@@ -149,18 +149,6 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let server = Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals).with_pages(Some(
         Arc::new(pages::Admin::new(recording.as_deref(), door, prices.clone(), telling.clone())),
     )));
-    if let Some(recording) = &recording {
-        tokio::spawn(keys.clone().follow(recording.clone(), server.clone(), store.clone()));
-        if let Some(folder) = folder {
-            tokio::spawn(pages::first_user(recording.clone(), folder));
-        }
-        tokio::spawn(recording.titles().work(Means {
-            engine: engine.clone(),
-            keys: keys.clone(),
-            masks: masks.clone(),
-            shelf: recording.shelf(),
-        }));
-    }
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));
@@ -177,6 +165,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         store: store.clone(),
         telling: telling.clone(),
     };
+    reloads.behind_calls(folder);
     let changes = Arc::new(tokio::sync::Notify::new());
     let _watcher = watch(&store, &changes);
     let background = tokio::spawn(background(reloads, changes, hangup));
@@ -295,6 +284,21 @@ struct Reloads {
 }
 
 impl Reloads {
+    /// Begins what is done with the record while calls go on.
+    fn behind_calls(&self, folder: Option<PathBuf>) {
+        let Some(recording) = &self.recording else { return };
+        tokio::spawn(self.keys.clone().follow(recording.clone(), self.server.clone(), self.store.clone()));
+        if let Some(folder) = folder {
+            tokio::spawn(pages::first_user(recording.clone(), folder));
+        }
+        tokio::spawn(recording.titles().work(Means {
+            engine: self.engine.clone(),
+            keys: self.keys.clone(),
+            masks: self.masks.clone(),
+            shelf: recording.shelf(),
+        }));
+    }
+
     fn reload(&self) {
         match self.store.reload() {
             Err(problems) => {

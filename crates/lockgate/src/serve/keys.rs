@@ -95,8 +95,8 @@ impl Keys {
     pub(crate) fn grant(&self, name: &str) -> Option<Arc<Grant>> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
         let state = self.state();
-        let of_name = state.ring.values().filter(|known| known.grant.name == name);
-        of_name.filter_map(|known| known.at(now).ok()).next().cloned()
+        let mut of_name = state.ring.values().filter(|known| known.grant.name == name);
+        of_name.find_map(|known| known.at(now).ok()).cloned()
     }
 
     /// Tells the server which keys there are now.

@@ -183,7 +183,9 @@ fn beginning(record: &Record) -> String {
         let said = record.texts.iter().filter(|text| text.side == side).map(|text| text.text.trim());
         let said = said.collect::<Vec<_>>().join("\n");
         let end = said.floor_char_boundary(most);
-        words.push_str(&format!("\n{name}: {}\n", &said[..end]));
+        for part in ["\n", name, ": ", &said[..end], "\n"] {
+            words.push_str(part);
+        }
     }
     words.push_str("</conversation>");
     words
