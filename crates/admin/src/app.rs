@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use lockgate_ledger::Prices;
 use lockgate_store::Store;
 use lockgate_telemetry::{Feed, Levels};
 
@@ -19,6 +20,7 @@ pub struct App {
     door: Arc<Door>,
     pub(crate) feed: Option<Feed>,
     pub(crate) levels: Option<Levels>,
+    pub(crate) prices: Prices,
     retention: Arc<ArcSwap<RetentionPolicy>>,
     shelf: Shelf,
 }
@@ -36,6 +38,7 @@ impl App {
             door: Arc::new(Door::new(DoorOptions::default())),
             feed: None,
             levels: None,
+            prices: Prices::default(),
             retention: Arc::default(),
             shelf,
         }
@@ -51,6 +54,12 @@ impl App {
     #[must_use]
     pub fn running(self, feed: Feed, levels: Levels) -> Self {
         Self { feed: Some(feed), levels: Some(levels), ..self }
+    }
+
+    /// With other prices than those that come with Lockgate.
+    #[must_use]
+    pub fn with_prices(self, prices: Prices) -> Self {
+        Self { prices, ..self }
     }
 
     /// With what is deleted by age; may be exchanged while it runs.

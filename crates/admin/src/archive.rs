@@ -1,4 +1,5 @@
-//! Writes calls into a file before they are deleted, and reads such files again: exports of one session behind the other, compressed.
+//! Writes calls into a file before they are deleted, and reads such files again: exports of one session behind the other, compressed. Entries
+//! of the audit are written likewise, and are not read again.
 //!
 //! A file has its name only once it is whole and on the disk. Histories that are sent again are far apart in an export; a long window finds
 //! them, so that an archive is about as large as the database was.
@@ -68,6 +69,11 @@ impl Archive {
             Ok(self)
         })
         .await?
+    }
+
+    /// Adds lines that belong to no session.
+    pub(crate) async fn lines(mut self, lines: Vec<u8>) -> Result<Self, Problem> {
+        beside(move || self.write(&lines).map(|()| self)).await?
     }
 
     /// Puts the file on the disk under its name.

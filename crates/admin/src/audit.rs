@@ -46,7 +46,7 @@ struct AuditQuery {
 
 /// A change.
 #[derive(Serialize, ToSchema)]
-struct EntryView {
+pub(crate) struct EntryView {
     /// Its id.
     id: Uuid,
     /// When (RFC 3339).

@@ -94,6 +94,8 @@ fn selection(wish: &PurgeWish) -> Result<(Selection, String), Problem> {
 struct PolicyView {
     /// The folder that it is written to before.
     archive: Option<String>,
+    /// Days after which entries of the audit are deleted; `null` = never.
+    audit_days: Option<u32>,
     /// Days after which calls are deleted; `null` = never.
     calls_days: Option<u32>,
     /// Days after which their contents are deleted; `null` = never.
@@ -106,6 +108,7 @@ async fn policy(State(app): State<App>) -> Json<PolicyView> {
     let policy = app.retention();
     Json(PolicyView {
         archive: policy.archive.as_ref().map(|folder| folder.display().to_string()),
+        audit_days: policy.audit_days,
         calls_days: policy.calls_days,
         contents_days: policy.contents_days,
     })

@@ -2,10 +2,7 @@
 //!
 //! Reading takes processor time with the length of the bodies, so it happens beside the threads that serve calls.
 
-use std::sync::LazyLock;
-
 use lockgate_history::{Bodies, Conversation, Exchange};
-use lockgate_ledger::Catalogue;
 use lockgate_store::{Store, StoredCall};
 use uuid::Uuid;
 
@@ -57,10 +54,4 @@ pub(crate) async fn beside<T: Send + 'static>(
         tracing::error!(%error, "reading the record failed");
         Problem::internal("what is stored cannot be read; the reason is in the gateway's log")
     })
-}
-
-/// The prices that shares of a cost are computed with.
-pub(crate) fn prices() -> Result<&'static Catalogue, Problem> {
-    static PRICES: LazyLock<Option<Catalogue>> = LazyLock::new(|| Catalogue::embedded().ok());
-    PRICES.as_ref().ok_or_else(|| Problem::internal("the price list cannot be read"))
 }

@@ -1,17 +1,18 @@
-//! Deletes calls: those that somebody names, and those that are too old. What is to be archived is archived before, and exactly that
+//! Deletes calls: those that somebody names, and those that are too old, as are old entries of the audit. What is to be archived is archived before, and exactly that
 //! is deleted.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use lockgate_store::access::{Actor, AuditEntry};
+use lockgate_store::access::{Actor, AuditEntry, AuditFilter};
 use lockgate_store::{Extent, Filter, Limit, Membership, PageRequest, Selection, Store};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::archive::Archive;
+use crate::audit::EntryView;
 use crate::auth::now_us;
 use crate::problem::Problem;
 use crate::reading;
@@ -21,6 +22,8 @@ use crate::reading;
 pub struct RetentionPolicy {
     /// Where it is written before; `None` = nowhere.
     pub archive: Option<PathBuf>,
+    /// Days after which entries of the audit are deleted.
+    pub audit_days: Option<u32>,
     /// Days after which calls are deleted.
     pub calls_days: Option<u32>,
     /// Days after which their contents are deleted.
@@ -38,9 +41,20 @@ pub struct Deleted {
     pub sessions: u64,
 }
 
+/// What of the audit was deleted, or would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Forgotten {
+    /// The file that it was written to before.
+    pub archive: Option<String>,
+    /// Entries.
+    pub entries: u64,
+}
+
 /// What a round of retention did, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Retained {
+    /// Entries of the audit that were deleted.
+    pub audit: Forgotten,
     /// Calls that were deleted.
     pub calls: Deleted,
     /// Calls whose contents were deleted.
@@ -54,28 +68,86 @@ impl RetentionPolicy {
         for (days, extent) in [(self.calls_days, Extent::Everything), (self.contents_days, Extent::Contents)]
         {
             let Some(days) = days else { continue };
-            let before = now_us() - i64::from(days) * 86_400_000_000;
+            let before = days_ago(days);
             let deletion = Deletion { archive: self.archive.as_deref(), dry_run, extent };
             let deleted = deletion.run(store, &Selection::OlderThan(before)).await?;
             if deleted.calls > 0 && !dry_run {
-                let entry = AuditEntry {
-                    actor: Actor::System,
-                    address: None,
-                    at_us: now_us(),
-                    detail: json!({"days": days, "extent": word(extent), "deleted": &deleted}),
-                    id: Uuid::now_v7(),
-                    object: "calls".to_owned(),
-                    verb: "retention".to_owned(),
-                };
-                store.note(&entry).await?;
+                let detail = json!({"days": days, "extent": word(extent), "deleted": &deleted});
+                store.note(&entry("calls", detail)).await?;
             }
             match extent {
                 Extent::Contents => done.contents = deleted,
                 Extent::Everything => done.calls = deleted,
             }
         }
+        if let Some(days) = self.audit_days {
+            done.audit = self.forget(store, days_ago(days), dry_run).await?;
+            if done.audit.entries > 0 && !dry_run {
+                store.note(&entry("audit", json!({"days": days, "deleted": &done.audit}))).await?;
+            }
+        }
         Ok(done)
     }
+
+    /// Deletes entries of the audit from before a time, those that are archived and no others.
+    async fn forget(&self, store: &dyn Store, before: i64, dry_run: bool) -> Result<Forgotten, Problem> {
+        let filter = AuditFilter { to_us: Some(before), ..AuditFilter::default() };
+        let mut page = PageRequest { after: None, limit: Limit::of(Limit::MAX) };
+        let mut archive = None;
+        let mut ids = Vec::new();
+        loop {
+            let listed = store.audit(&filter, &page).await?;
+            ids.extend(listed.items.iter().map(|entry| entry.id));
+            if let Some(folder) = self.archive.as_deref().filter(|_| !dry_run && !ids.is_empty()) {
+                let mut lines = Vec::new();
+                for entry in listed.items {
+                    serde_json::to_writer(&mut lines, &EntryView::from(entry))
+                        .map_err(|error| Problem::internal(error.to_string()))?;
+                    lines.push(b'\n');
+                }
+                let open = match archive.take() {
+                    Some(open) => open,
+                    None => Archive::begin(folder, &format!("audit-{}", name()))?,
+                };
+                archive = Some(open.lines(lines).await?);
+            }
+            match listed.next {
+                Some(next) => page.after = Some(next),
+                None => break,
+            }
+        }
+        if dry_run {
+            return Ok(Forgotten { archive: None, entries: ids.len() as u64 });
+        }
+        let file = match archive {
+            Some(archive) => Some(archive.end().await?.display().to_string()),
+            None => None,
+        };
+        Ok(Forgotten { archive: file, entries: store.forget(&ids).await? })
+    }
+}
+
+/// So many days before now, in µs since 1970.
+fn days_ago(days: u32) -> i64 {
+    now_us() - i64::from(days) * 86_400_000_000
+}
+
+/// What retention writes into the audit.
+fn entry(object: &str, detail: Value) -> AuditEntry {
+    AuditEntry {
+        actor: Actor::System,
+        address: None,
+        at_us: now_us(),
+        detail,
+        id: Uuid::now_v7(),
+        object: object.to_owned(),
+        verb: "retention".to_owned(),
+    }
+}
+
+/// The name of an archive that is begun now.
+fn name() -> String {
+    format!("{}-{}", crate::view::time(now_us()).replace(':', ""), Uuid::now_v7().simple())
 }
 
 /// The word for how much is deleted.
@@ -108,8 +180,7 @@ impl Deletion<'_> {
         if sessions.is_empty() {
             return Ok(Deleted::default());
         }
-        let name = format!("{}-{}", crate::view::time(now_us()).replace(':', ""), Uuid::now_v7().simple());
-        let mut archive = Archive::begin(folder, &name)?;
+        let mut archive = Archive::begin(folder, &name())?;
         for (session, calls) in &sessions {
             let header = match session {
                 Some(id) => store.session(id).await?,

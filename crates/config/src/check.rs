@@ -6,6 +6,7 @@
 mod access;
 mod models;
 mod policies;
+mod prices;
 mod providers;
 
 use crate::{Code, Config, Path, Problem, Source, snapshot::Provider, tree::Node};
@@ -29,6 +30,7 @@ impl Checker<'_> {
         self.check_providers();
         self.models();
         self.policies();
+        self.prices();
         self.problems
     }
 

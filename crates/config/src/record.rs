@@ -31,6 +31,8 @@ pub struct Record {
     pub ring_bytes: usize,
     /// What is deleted by age. By default nothing is.
     pub retention: Retention,
+    /// Whether a model makes titles of sessions. By default none does: a session is called by its first words.
+    pub titles: Titles,
 }
 
 /// What is deleted by age, once an hour.
@@ -43,9 +45,22 @@ pub struct Retention {
     /// After so many days all of a call is deleted, with sessions that have no call left.
     #[schemars(range(min = 1))]
     pub calls_days: Option<u32>,
-    /// Folder that what is to be deleted is written to first, as a compressed export that `lockgate session import` takes back. If it
-    /// cannot be written, nothing is deleted. Default: nothing is archived.
+    /// After so many days entries of the audit (who changed what) are deleted.
+    #[schemars(range(min = 1))]
+    pub audit_days: Option<u32>,
+    /// Folder that what is to be deleted is written to first, as a compressed export that `lockgate session import` takes back, the audit
+    /// as a compressed file of its own with an entry a line. If it cannot be written, nothing is deleted. Default: nothing is archived.
     pub archive: Option<PathBuf>,
+}
+
+/// Whether a model makes titles of sessions.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Titles {
+    /// The model that is asked, once for each session behind its first turn: a name to call, such as `background` or `ollama:qwen3:4b`;
+    /// best a small or local one. It is shown how the session began, with secrets masked, and only if the session's key may call its provider;
+    /// the question counts against no limit of the key. Nothing is asked for sessions of which contents are not recorded.
+    pub model: Option<String>,
 }
 
 impl Default for Record {
@@ -57,6 +72,7 @@ impl Default for Record {
             log_bytes: 1 << 30,
             ring_bytes: 64 << 20,
             retention: Retention::default(),
+            titles: Titles::default(),
         }
     }
 }

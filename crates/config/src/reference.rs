@@ -100,7 +100,9 @@ fn type_name(schema: Schema<'_>) -> String {
                 "cel" => "condition in CEL",
                 "model-pattern" | "path-pattern" | "pattern" => "pattern",
                 "key-hash" => "hash",
+                "date" => "date",
                 "network" => "network",
+                "price" => "dollars",
                 _ => "text",
             })
             .into(),

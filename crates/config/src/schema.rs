@@ -120,7 +120,9 @@ impl<'s> Schema<'s> {
     /// The schema of the value under a key; none if the key is unknown.
     pub(crate) fn property(self, key: &str) -> Option<Self> {
         match self.shape() {
-            Type::Map(values) => Some(values),
+            Type::Map(values) => {
+                self.names().is_none_or(|mut names| names.any(|name| name == key)).then_some(values)
+            }
             Type::Object => self.inner["properties"].get(key).map(Self::of),
             Type::Any
             | Type::Boolean
@@ -139,7 +141,13 @@ impl<'s> Schema<'s> {
     }
 
     pub(crate) fn property_names(self) -> impl Iterator<Item = &'s str> + Clone {
-        self.properties().map(|(key, _)| key)
+        self.properties().map(|(key, _)| key).chain(self.names().into_iter().flatten())
+    }
+
+    /// The only keys of a mapping, where not any will do.
+    fn names(self) -> Option<impl Iterator<Item = &'s str> + Clone> {
+        let names = self.either("propertyNames")?["enum"].as_array()?;
+        Some(names.iter().filter_map(Value::as_str))
     }
 
     pub(crate) fn required(self) -> impl Iterator<Item = &'s str> {

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, fmt, net::SocketAddr};
 
 use lockgate_core::Secret;
+use lockgate_ledger::Override;
 use lockgate_providers::{ModelGlob, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Config {
     pub providers: BTreeMap<String, Settings>,
     /// Names for models and choices among them.
     pub models: Models,
+    /// Prices of your own, in place of those that Lockgate brings along, and of models it knows none of. The record, limits of cost,
+    /// metrics and webhooks all count with them. An entry stands for itself: what it leaves out is not taken from the price list.
+    pub prices: Vec<Override>,
     /// What happens when a call is translated from one API to another.
     pub conversion: Conversion,
     /// What may happen: policies on requests, answers and tool calls.
@@ -215,7 +219,7 @@ pub struct KeyLimits {
     /// Calls at the same time; a stream is one until its last byte.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub concurrency: Option<u32>,
-    /// US dollars in a day (UTC), by the price list. They count when a call is over; a call whose price is not known does not count.
+    /// US dollars in a day (UTC), by the price list and `prices`. They count when a call is over; a call whose price is not known does not count.
     #[schemars(range(min = 0.000_001, max = 1_000_000_000))]
     pub cost_per_day_usd: Option<f64>,
 }

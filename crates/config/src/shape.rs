@@ -242,6 +242,14 @@ fn format(format: Option<&str>, text: &str) -> Result<(), (Code, String)> {
         Some("cel") => {
             rules::Condition::try_from(text.to_owned()).map(drop).map_err(|words| (Code::BadValue, words))
         }
+        Some("date") => {
+            let read = text.parse::<lockgate_ledger::Date>();
+            read.map(drop).map_err(|error| (Code::BadValue, error.to_string()))
+        }
+        Some("price") => {
+            let read = lockgate_ledger::Rate::parse(text);
+            read.map(drop).map_err(|error| (Code::BadValue, error.to_string()))
+        }
         Some("model-pattern") if text.is_empty() => bad("an empty pattern matches nothing"),
         Some(_) | None => Ok(()),
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use lockgate_core::{ErrorKind, Failure, ModelCard, Secret};
 use lockgate_providers::{Ask, AuthScheme, Credential, Endpoint, Operation};
 use lockgate_wire::format;
@@ -158,6 +158,33 @@ fn models_ask(upstream: &Upstream) -> Option<Ask<'static>> {
     Some(Ask { dialect, model: "", operation: Operation::Models, stream: false })
 }
 
+impl Upstream {
+    /// The list of models as the provider tells it, for those who want more of it than ids. `travel`: headers of the question.
+    pub async fn listing(&self, travel: HeaderMap) -> Result<http::Response<Bytes>, Failure> {
+        let without = || Failure::new(ErrorKind::NotFound, "it has no list of models");
+        let ask = models_ask(self).ok_or_else(without)?;
+        // Some lists are for everybody.
+        let credential = own_credential(self).unwrap_or(Credential::None);
+        let answered = side_call(self, &ask, credential, travel, Bytes::new()).await.map_err(|failure| {
+            let message = without_secrets(self, &failure.message);
+            Failure { message, ..failure }
+        })?;
+        let mut answer = http::Response::new(answered.body);
+        *answer.headers_mut() = answered.headers;
+        *answer.status_mut() = StatusCode::from_u16(answered.status).map_err(|_| without())?;
+        Ok(answer)
+    }
+}
+
+/// What the configuration has for signing.
+fn own_credential(upstream: &Upstream) -> Option<Credential> {
+    let key = upstream.settings.api_key.as_ref().filter(|key| !key.is_empty())?;
+    Some(match upstream.settings.auth_scheme {
+        AuthScheme::Bearer => Credential::Bearer(key.clone()),
+        AuthScheme::Native => Credential::Key(key.clone()),
+    })
+}
+
 /// Asks a provider for its models.
 async fn list(upstream: &Upstream) -> Listed {
     if let Some(program) = program(upstream) {
@@ -167,12 +194,10 @@ async fn list(upstream: &Upstream) -> Listed {
     }
     let Some(ask) = models_ask(upstream) else { return Listed::none() };
     let Some(models) = format(ask.dialect).models else { return Listed::none() };
-    let gateway = upstream.settings.api_key.as_ref().filter(|key| !key.is_empty());
-    let credential = match (gateway, upstream.settings.auth_scheme) {
-        (Some(key), AuthScheme::Bearer) => Credential::Bearer(key.clone()),
-        (Some(key), AuthScheme::Native) => Credential::Key(key.clone()),
-        (None, _) if upstream.needs_key() => return Listed::none(),
-        (None, _) => Credential::None,
+    let credential = match own_credential(upstream) {
+        Some(credential) => credential,
+        None if upstream.needs_key() => return Listed::none(),
+        None => Credential::None,
     };
     match upstream.provider.endpoint(&ask) {
         Ok(Endpoint::Http { .. }) => {}

@@ -1,15 +1,10 @@
 //! Times as people read them: RFC 3339 in UTC. Reads no clock.
 
-use lockgate_ledger::Moment;
+use jiff::Timestamp;
 
 /// `2026-11-21T10:20:30.123Z`; the number itself where the calendar has no such day.
 pub(crate) fn rfc3339(at_us: i64) -> String {
-    let seconds = at_us.div_euclid(1_000_000);
-    let Some(moment) = Moment::from_unix(seconds) else { return at_us.to_string() };
-    let (hour, minute) = (moment.minute / 60, moment.minute % 60);
-    let second = seconds.rem_euclid(60);
-    let ms = at_us.rem_euclid(1_000_000) / 1_000;
-    format!("{}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z", moment.date)
+    Timestamp::from_microsecond(at_us).map_or_else(|_| at_us.to_string(), |at| format!("{at:.3}"))
 }
 
 /// `1.2 s`, `850 ms`, `3 min 5 s`.

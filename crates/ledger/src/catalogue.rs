@@ -25,11 +25,16 @@ pub struct Catalogue {
 #[derive(Clone, Copy, Debug)]
 pub enum Quote<'a> {
     /// The model runs on machines of the operator: nobody sends a bill.
-    Local,
+    Local {
+        /// Whether the configuration says so.
+        configured: bool,
+    },
     /// A price.
     Price {
         /// When the call was.
         at: Moment,
+        /// Whether the price is the configuration's.
+        configured: bool,
         /// The model.
         model: &'a Model,
         /// Its price then.
@@ -135,7 +140,7 @@ impl Catalogue {
         for provider in providers {
             let configured = book(&self.overrides, provider).and_then(|book| book.model(provider, model));
             if let Some(model) = configured.filter(|model| model.local || model.price(at.date).is_some()) {
-                return quote(model, at);
+                return quote(model, at, true);
             }
         }
         let (provider, book) =
@@ -145,8 +150,8 @@ impl Catalogue {
             return None;
         }
         match book.model(provider, model) {
-            Some(model) => quote(model, at),
-            None => book.local.then_some(Quote::Local),
+            Some(model) => quote(model, at, false),
+            None => book.local.then_some(Quote::Local { configured: false }),
         }
     }
 
@@ -163,10 +168,17 @@ impl Catalogue {
             .flat_map(|(provider, book)| book.models.iter().map(move |model| (provider.as_str(), model)))
     }
 
-    /// Changes whenever a price does: the day the newest price was looked up, and a hash of them all. Kept with each
-    /// cost.
+    /// Changes whenever a price does: the day the newest price was looked up, and a hash of them all.
     pub fn version(&self) -> String {
         format!("{}+{}", self.read, &self.hash.to_hex()[..12])
+    }
+
+    /// What is kept with a cost: the version, and whether the price was the configuration's.
+    pub fn version_of(&self, quote: Option<&Quote<'_>>) -> String {
+        let configured =
+            matches!(quote, Some(Quote::Local { configured: true } | Quote::Price { configured: true, .. }));
+        let mark = if configured { "+configured" } else { "" };
+        format!("{}{mark}", self.version())
     }
 
     fn add(&mut self, file: &'static str, text: &'static str) -> Result<(), DataError> {
@@ -229,12 +241,12 @@ fn book<'a>(books: &'a HashMap<String, Book>, provider: &str) -> Option<&'a Book
     books.get(&provider.to_ascii_lowercase())
 }
 
-fn quote(model: &Model, at: Moment) -> Option<Quote<'_>> {
+fn quote(model: &Model, at: Moment, configured: bool) -> Option<Quote<'_>> {
     if model.local {
-        return Some(Quote::Local);
+        return Some(Quote::Local { configured });
     }
     let price = model.price(at.date).filter(|price| !price.rates.is_empty())?;
-    Some(Quote::Price { at, model, price })
+    Some(Quote::Price { at, configured, model, price })
 }
 
 /// `prices/`, sorted.

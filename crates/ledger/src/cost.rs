@@ -130,7 +130,7 @@ pub enum Unknown {
 pub fn cost(usage: &Usage, quote: Option<&Quote<'_>>, terms: &Terms) -> Result<Cost, Unknown> {
     let known = match quote {
         None => Err(Unknown::Price),
-        Some(Quote::Local) => Ok(Bill::default().cost(Basis::Local)),
+        Some(Quote::Local { .. }) => Ok(Bill::default().cost(Basis::Local)),
         Some(Quote::Price { at, price, .. }) => table(usage, price, *at, terms),
     };
     let Some(told) = terms.told else { return known };

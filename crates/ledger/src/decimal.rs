@@ -102,6 +102,7 @@ impl JsonSchema for Rate {
         json_schema!({
             "description": "Dollars with at most nine decimals.",
             "type": ["string", "number"],
+            "format": "price",
             "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9})?$",
             "minimum": 0
         })

@@ -13,6 +13,7 @@ mod nano;
 pub mod openrouter;
 mod overrides;
 mod price;
+mod prices;
 mod rate;
 mod told;
 
@@ -23,5 +24,6 @@ pub use moment::{Date, Hours, Moment, NotADate, NotHours};
 pub use nano::Nano;
 pub use overrides::{Override, OverrideError};
 pub use price::{Long, Model, Per, Price, Rates, Tier, ToolPrice, Window};
+pub use prices::{Prices, PricesError};
 pub use rate::{Exceeded, Gauge, Limit, Limits};
 pub use told::told;

@@ -12,11 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(into = "String", try_from = "String")]
 #[schemars(with = "String", extend("format" = "date"))]
-pub struct Date {
-    year: u16,
-    month: u8,
-    day: u8,
-}
+pub struct Date(jiff::civil::Date);
 
 /// Text that is no date.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -25,42 +21,18 @@ pub struct NotADate(pub String);
 
 impl Date {
     /// 1970-01-01.
-    pub const EPOCH: Self = Self { year: 1970, month: 1, day: 1 };
+    pub const EPOCH: Self = Self(jiff::civil::date(1970, 1, 1));
 
     /// The day, if the calendar has it.
     pub fn new(year: u16, month: u8, day: u8) -> Option<Self> {
-        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-        let days = match month {
-            2 => 28 + u8::from(leap),
-            4 | 6 | 9 | 11 => 30,
-            1..=12 => 31,
-            _ => return None,
-        };
-        (1..=days).contains(&day).then_some(Self { year, month, day })
+        let (year, month, day) =
+            (i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?);
+        jiff::civil::Date::new(year, month, day).ok().map(Self)
     }
 
     /// Days since 1970-01-01; negative before.
     pub fn days(self) -> i64 {
-        let year = i64::from(self.year) - i64::from(self.month <= 2);
-        let era = year.div_euclid(400);
-        let of_era = year.rem_euclid(400);
-        // Years that begin in March: the leap day is then the last of its year.
-        let month = (i64::from(self.month) + 9) % 12;
-        let of_year = (153 * month + 2) / 5 + i64::from(self.day) - 1;
-        era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-    }
-
-    fn from_days(days: i64) -> Option<Self> {
-        let shifted = days + 719_468;
-        let era = shifted.div_euclid(146_097);
-        let of_era = shifted.rem_euclid(146_097);
-        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month + 2) / 5 + 1;
-        let month = if month < 10 { month + 3 } else { month - 9 };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        Self::new(u16::try_from(year).ok()?, u8::try_from(month).ok()?, u8::try_from(day).ok()?)
+        self.0.duration_since(Self::EPOCH.0).as_hours() / 24
     }
 }
 
@@ -84,7 +56,7 @@ impl FromStr for Date {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+        self.0.fmt(f)
     }
 }
 
@@ -112,10 +84,11 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// The moment that many seconds after 1970-01-01T00:00:00Z; nothing outside the years 0 to 65535.
+    /// The moment that many seconds after 1970-01-01T00:00:00Z; nothing outside the years 0 to 9999.
     pub fn from_unix(seconds: i64) -> Option<Self> {
-        let date = Date::from_days(seconds.div_euclid(86_400))?;
-        Some(Self { date, minute: u16::try_from(seconds.rem_euclid(86_400) / 60).ok()? })
+        let at = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::from_second(seconds).ok()?);
+        let minute = u16::try_from(seconds.rem_euclid(86_400) / 60).ok()?;
+        (at.year() >= 0).then_some(Self { date: Date(at.date()), minute })
     }
 
     /// The beginning of a day.
@@ -125,8 +98,7 @@ impl Moment {
 
     /// 1 for Monday to 7 for Sunday.
     pub fn weekday(self) -> u8 {
-        // 1970-01-01 was a Thursday.
-        u8::try_from((self.date.days() + 3).rem_euclid(7) + 1).unwrap_or(1)
+        self.date.0.weekday().to_monday_one_offset().unsigned_abs()
     }
 }
 
@@ -211,7 +183,7 @@ mod tests {
         assert_eq!((at(0).date.days(), at(0).weekday()), (0, 4));
         assert_eq!(at(-1).date.to_string(), "1969-12-31");
         for days in [-400_000, -1, 0, 59, 60, 11_016, 20_778, 1_000_000] {
-            assert_eq!(Date::from_days(days).map(Date::days), Some(days));
+            assert_eq!(at(days * 86_400).date.days(), days);
         }
         assert_eq!(Moment::from_unix(i64::MAX), None);
     }

@@ -21,6 +21,7 @@ pub struct Override {
     /// The first day of these prices. Without one they hold for all calls.
     pub from: Option<Date>,
     /// Dollars for a million tokens, by class of service; `standard` is what calls get that ask for nothing.
+    #[schemars(extend("propertyNames" = {"enum": Tier::NAMES}))]
     pub rates: BTreeMap<Tier, Rates>,
     /// Other prices for long prompts, the shortest first.
     pub long: Vec<Long>,
@@ -40,7 +41,7 @@ pub struct Override {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum OverrideError {
     /// The same model twice for the same day.
-    #[error("prices[{index}]: `{model}` of `{provider}` has a price from that day on already")]
+    #[error("`{model}` of `{provider}` has a price from that day on already")]
     Duplicate {
         /// Which override.
         index: usize,
@@ -50,32 +51,57 @@ pub enum OverrideError {
         provider: String,
     },
     /// Local models have no prices.
-    #[error("prices[{index}]: `local` models cost nothing, so `rates`, `long` and `tools` have no meaning")]
+    #[error("`local` models cost nothing, so `rates`, `long` and `tools` have no meaning")]
     LocalWithRates {
         /// Which override.
         index: usize,
     },
     /// Longer prompts have to come later.
-    #[error("prices[{index}]: `long` begins with the shortest prompts and names each length once")]
+    #[error("`long` begins with the shortest prompts and names each length once")]
     LongOrder {
         /// Which override.
         index: usize,
     },
     /// It says nothing about anything.
-    #[error("prices[{index}]: `provider` and `models` are needed")]
+    #[error("`provider` and `models` are needed")]
     Nothing {
         /// Which override.
         index: usize,
     },
     /// Prices for special classes only.
-    #[error("prices[{index}]: `rates` needs `standard`")]
+    #[error("`rates` needs `standard`")]
     NoStandard {
         /// Which override.
         index: usize,
     },
 }
 
+impl OverrideError {
+    /// Which override.
+    pub fn index(&self) -> usize {
+        match self {
+            Self::Duplicate { index, .. }
+            | Self::LocalWithRates { index }
+            | Self::LongOrder { index }
+            | Self::NoStandard { index }
+            | Self::Nothing { index } => *index,
+        }
+    }
+}
+
 impl Override {
+    /// All that is wrong with a list of them.
+    pub fn problems(overrides: &[Self]) -> Vec<OverrideError> {
+        let mut books: BTreeMap<String, (Names, Vec<Model>)> = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (index, entry) in overrides.iter().enumerate() {
+            let (names, models) = books.entry(entry.provider.to_ascii_lowercase()).or_default();
+            let checked = entry.check(index).and_then(|()| entry.apply(index, names, models));
+            problems.extend(checked.err());
+        }
+        problems
+    }
+
     pub(crate) fn check(&self, index: usize) -> Result<(), OverrideError> {
         if self.provider.trim().is_empty()
             || self.models.is_empty()

@@ -33,6 +33,9 @@ impl Tier {
     pub const ALL: [Self; 6] =
         [Self::Batch, Self::Fast, Self::Flex, Self::Priority, Self::Standard, Self::Ultrafast];
 
+    /// Their names in files, in the same order.
+    pub const NAMES: [&str; 6] = ["batch", "fast", "flex", "priority", "standard", "ultrafast"];
+
     /// The class that a provider's answer names. Nothing for words that mean no price per token, such as capacity that
     /// was paid in advance (`scale`, `PROVISIONED_THROUGHPUT`).
     pub fn of_word(word: &str) -> Option<Self> {
@@ -118,6 +121,7 @@ pub struct Long {
     /// Prompts of more tokens than this, cached ones counted.
     pub above: u64,
     /// The prices per class of service. A class that is missing has no known price for such prompts.
+    #[schemars(extend("propertyNames" = {"enum": Tier::NAMES}))]
     pub rates: BTreeMap<Tier, Rates>,
 }
 

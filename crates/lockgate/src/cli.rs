@@ -14,7 +14,9 @@ use serde_json::json;
 use crate::env::Env;
 use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, BAD, Screen, styled};
-use crate::{call, ccr, config, connect, doctor, key, policy, purge, run, serve, session, upstream, user};
+use crate::{
+    call, catalog, ccr, config, connect, doctor, key, policy, purge, run, serve, session, upstream, user,
+};
 
 /// The lock between AI clients and model providers.
 #[derive(Debug, Parser)]
@@ -38,6 +40,9 @@ pub enum Command {
     /// Look at recorded calls.
     #[command(subcommand)]
     Call(CallCommand),
+    /// Compare what is configured with what providers list.
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -80,6 +85,13 @@ pub enum CallCommand {
     List(call::ListArgs),
     /// Show one call: what was asked, where it went, what it took; or one of its bodies.
     Show(call::ShowArgs),
+}
+
+/// The commands below `lockgate catalog`.
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// Check the OpenRouter models that are configured or used: gone, going, without tools, priced otherwise than known.
+    Check(catalog::CheckArgs),
 }
 
 /// The commands below `lockgate config`.
@@ -227,6 +239,7 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Admin(AdminCommand::ResetSecret(args)) => user::reset_secret(args, screen),
         Command::Call(CallCommand::List(args)) => call::list(args, screen),
         Command::Call(CallCommand::Show(args)) => call::show(args, screen),
+        Command::Catalog(CatalogCommand::Check(args)) => catalog::check(args, screen),
         Command::Completions { shell } => {
             // Written at once: the generator takes a closed pipe for a fault of the program.
             let mut script = Vec::new();
@@ -279,6 +292,7 @@ fn wants_json(command: &Command) -> bool {
         | Command::Upstream(_) => false,
         Command::Call(CallCommand::List(args)) => args.json,
         Command::Call(CallCommand::Show(args)) => args.json,
+        Command::Catalog(CatalogCommand::Check(args)) => args.json,
         Command::Config(ConfigCommand::Export(ExportCommand::Ccr(args))) => args.json,
         Command::Config(ConfigCommand::Import(ImportCommand::Ccr(args))) => args.json,
         Command::Config(ConfigCommand::Check(args)) => args.format == config::ReportFormat::Json,

@@ -4,6 +4,7 @@
 //! `cli` knows the process (its environment, its streams, its exit code). Nothing here reads a global.
 
 pub mod call;
+pub mod catalog;
 pub mod ccr;
 pub mod cli;
 pub mod client;

@@ -16,6 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use lockgate_admin::{App, Principal, Shelf};
 use lockgate_config::{Environment, Inputs, locate, render_text};
+use lockgate_ledger::Prices;
 use lockgate_store_sql::{Database, Options, Place};
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -74,10 +75,13 @@ impl Office {
                 Door::Gateway { base: base.trim_end_matches('/').to_owned(), token: args.token.clone() }
             }
             None => {
-                let (settings, folder) = record(args)?;
+                let (config, folder) = record(args)?;
+                let prices = Prices::new(config.prices);
+                let settings = config.record;
                 let retention = ArcSwap::from_pointee(policy(&settings, Some(&folder)));
                 let shelf = runtime.block_on(shelf((settings, folder), create))?;
-                Door::Here(lockgate_admin::router(App::new(shelf).with_retention(Arc::new(retention))))
+                let app = App::new(shelf).with_prices(prices).with_retention(Arc::new(retention));
+                Door::Here(lockgate_admin::router(app))
             }
         };
         Ok(Self { door, runtime })
@@ -135,19 +139,19 @@ impl Office {
     }
 }
 
-/// What the configuration says of the record, and the record's folder.
-fn record(args: &OfficeArgs) -> Result<(lockgate_config::Record, PathBuf), Failure> {
+/// The configuration, and the folder of the record.
+fn record(args: &OfficeArgs) -> Result<(lockgate_config::Config, PathBuf), Failure> {
     let environment = Environment::process();
     let file = locate(args.config.as_deref(), &environment);
     let inputs = Inputs { file, environment, flags: Vec::new(), detect: false };
     let snapshot = inputs.load().map_err(|problems| {
         Failure::usage(format!("the configuration cannot be used\n{}", render_text(&problems.0).trim_end()))
     })?;
-    let settings = snapshot.config().record.clone();
-    let folder = settings.folder(&inputs.environment).ok_or_else(|| {
+    let config = snapshot.config().clone();
+    let folder = config.record.folder(&inputs.environment).ok_or_else(|| {
         Failure::unavailable("there is no HOME, so no database").hint("name a folder as `record.directory`")
     })?;
-    Ok((settings, folder))
+    Ok((config, folder))
 }
 
 /// The folder of the record.

@@ -48,7 +48,8 @@ pub fn list(args: &ListArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let chain = chain(&policies);
     let shown = chain.shown();
     if args.json {
-        screen.json(&serde_json::to_value(&shown).map_err(|error| Failure::unavailable(error.to_string()))?)?;
+        screen
+            .json(&serde_json::to_value(&shown).map_err(|error| Failure::unavailable(error.to_string()))?)?;
         return Ok(Exit::Ok);
     }
     if shown.is_empty() {
@@ -78,25 +79,44 @@ pub fn test(args: &TestArgs, screen: &mut Screen) -> Result<Exit, Failure> {
             .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
         for fixture in fixtures.tests {
             let judged = fixture.judge(&chain);
-            report.push((file.display().to_string(), fixture.title(), fixture.expect, judged.said, judged.wrong.clone()));
+            report.push((
+                file.display().to_string(),
+                fixture.title(),
+                fixture.expect,
+                judged.said,
+                judged.wrong.clone(),
+            ));
             all.push(judged);
         }
     }
     let unmet = not_met(&chain, &all);
     let failed = report.iter().filter(|(.., wrong)| wrong.is_some()).count();
     if args.json {
-        let tests: Vec<Value> = report.iter().map(|(file, title, expect, said, wrong)| told(file, title, (*expect, *said), wrong.as_deref())).collect();
-        let unmet: Vec<Value> = unmet.iter().map(|(policy, rule)| json!({"policy": policy, "rule": rule})).collect();
+        let tests: Vec<Value> = report
+            .iter()
+            .map(|(file, title, expect, said, wrong)| told(file, title, (*expect, *said), wrong.as_deref()))
+            .collect();
+        let unmet: Vec<Value> =
+            unmet.iter().map(|(policy, rule)| json!({"policy": policy, "rule": rule})).collect();
         screen.json(&json!({"tests": tests, "failed": failed, "rules_not_met": unmet}))?;
     } else {
         for (file, title, _, said, wrong) in &report {
             match wrong {
-                None => screen.line(&format!("{} {title} {}", styled(GOOD, "ok"), styled(FAINT, said.as_str())))?,
-                Some(words) => screen.line(&format!("{} {title}\n     {words} [{file}]", styled(BAD, "no")))?,
+                None => screen.line(&format!(
+                    "{} {title} {}",
+                    styled(GOOD, "ok"),
+                    styled(FAINT, said.as_str())
+                ))?,
+                Some(words) => {
+                    screen.line(&format!("{} {title}\n     {words} [{file}]", styled(BAD, "no")))?
+                }
             }
         }
         for (policy, rule) in &unmet {
-            screen.line(&format!("{} the rule `{rule}` of `{policy}` is met by no test", styled(FAINT, "--")))?;
+            screen.line(&format!(
+                "{} the rule `{rule}` of `{policy}` is met by no test",
+                styled(FAINT, "--")
+            ))?;
         }
         screen.line(&format!("{} tests, {failed} failed", report.len()))?;
     }

@@ -58,6 +58,7 @@ pub fn main(args: &PurgeArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     } else if args.expired {
         tell("calls", &done["calls"], args.yes, screen)?;
         tell("contents of calls", &done["contents"], args.yes, screen)?;
+        tell("entries of the audit", &done["audit"], args.yes, screen)?;
     } else {
         tell(if args.contents_only { "contents of calls" } else { "calls" }, &done, args.yes, screen)?;
     }
@@ -89,7 +90,7 @@ fn wish(args: &PurgeArgs, office: &Office) -> Result<Value, Failure> {
 fn tell(what: &str, done: &Value, deleted: bool, screen: &mut Screen) -> Result<(), Failure> {
     let number = |name: &str| usize::try_from(done[name].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
     let verb = if deleted { "deleted" } else { "would be deleted" };
-    let mut words = format!("{} {verb}: {}", what, number("calls"));
+    let mut words = format!("{} {verb}: {}", what, number("calls") + number("entries"));
     if number("sessions") > 0 {
         words = format!("{words}, with {}", count(number("sessions"), "session"));
     }

@@ -15,6 +15,7 @@ pub(crate) mod record;
 mod signals;
 mod summary;
 mod tell;
+mod titles;
 pub(crate) mod upkeep;
 
 use std::io::{self, IsTerminal as _};
@@ -26,6 +27,7 @@ use std::time::Duration;
 use clap::Args;
 use lockgate_config::{Change, Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
 use lockgate_engine::{Engine, Options};
+use lockgate_ledger::Prices;
 use lockgate_providers::OpenError;
 use lockgate_server::{Part, Server, Vitals};
 use tokio::net::TcpListener;
@@ -36,12 +38,14 @@ use crate::doctor::is_lockgate;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, count};
 use charge::Charging;
+use judges::Judges;
 use keys::Keys;
 use mask::Masks;
 use record::Recording;
 use signals::Stop;
 pub(crate) use summary::{bare, place};
 use tell::{Listeners, Telling};
+use titles::Means;
 
 /// Arguments of `lockgate serve`.
 #[derive(Debug, Default, Args)]
@@ -124,17 +128,22 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let address = listener.local_addr().unwrap_or(wanted);
     let folder = snapshot.config().record.folder(&store.inputs().environment);
     let filled = folder.as_deref().is_some_and(|folder| record::may_exist(&snapshot.config().record, folder));
-    let recording = Recording::open(&snapshot, &store.inputs().environment, &masks).map(Arc::new);
+    let prices = Prices::new(snapshot.config().prices.clone());
+    let recording =
+        Recording::open(&snapshot, &store.inputs().environment, &masks, prices.clone()).map(Arc::new);
     let recorded = folder.as_deref().filter(|_| recording.is_some());
-    let keys = Arc::new(Keys::open(recorded, filled && recording.is_some()));
-    let telling = Telling::start(store.clone(), levels, masks.clone(), recording.clone());
+    let keys = Arc::new(Keys::open(recorded, filled && recording.is_some(), prices.clone()));
+    let telling = Telling::start(store.clone(), levels, masks.clone(), prices.clone(), recording.clone());
     let listeners = Listeners(telling.telemetry.clone());
-    let observer = Arc::new(Charging { keys: keys.clone(), next: listeners });
+    let observer = Arc::new(Charging { next: listeners, prices: prices.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
+    let judges = Judges::new();
+    let engine = engine.asking(Arc::new(judges.clone()));
     let engine = Arc::new(match &recording {
         Some(recording) => engine.recording(recording.log()),
         None => engine,
     });
+    judges.through(&engine);
     engine.set_policies(plan::chain(&snapshot, &masks));
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
@@ -144,17 +153,9 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     };
     let vitals = record.map(|record| -> Arc<dyn Vitals> { Arc::new(Health { keys: keys.clone(), record }) });
     let door = pages::door(&snapshot, keys.clone());
-    let server = Arc::new(
-        Server::new(engine.clone(), access, bounds)
-            .with_vitals(vitals)
-            .with_pages(Some(Arc::new(pages::Admin::new(recording.as_deref(), door, telling.clone())))),
-    );
-    if let Some(recording) = &recording {
-        tokio::spawn(keys.clone().follow(recording.clone(), server.clone(), store.clone()));
-        if let Some(folder) = folder {
-            tokio::spawn(pages::first_user(recording.clone(), folder));
-        }
-    }
+    let server = Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals).with_pages(Some(
+        Arc::new(pages::Admin::new(recording.as_deref(), door, prices.clone(), telling.clone())),
+    )));
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));
@@ -165,11 +166,13 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         engine: engine.clone(),
         keys,
         masks,
+        prices,
         recording: recording.clone(),
         server,
         store: store.clone(),
         telling: telling.clone(),
     };
+    reloads.behind_calls(folder);
     let changes = Arc::new(tokio::sync::Notify::new());
     let _watcher = watch(&store, &changes);
     let background = tokio::spawn(background(reloads, changes, hangup));
@@ -186,6 +189,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     }
     background.abort();
     stop.cancel();
+    telling.telemetry.feed().end();
     let ended = finish(serving, &served, drain, &mut told, screen).await;
     telling.finish().await;
     if let Some(recording) = recording {
@@ -279,6 +283,7 @@ struct Reloads {
     engine: Arc<Engine>,
     keys: Arc<Keys>,
     masks: Masks,
+    prices: Prices,
     recording: Option<Arc<Recording>>,
     server: Arc<Server>,
     store: Arc<Store>,
@@ -286,6 +291,21 @@ struct Reloads {
 }
 
 impl Reloads {
+    /// Begins what is done with the record while calls go on.
+    fn behind_calls(&self, folder: Option<PathBuf>) {
+        let Some(recording) = &self.recording else { return };
+        tokio::spawn(self.keys.clone().follow(recording.clone(), self.server.clone(), self.store.clone()));
+        if let Some(folder) = folder {
+            tokio::spawn(pages::first_user(recording.clone(), folder));
+        }
+        tokio::spawn(recording.titles().work(Means {
+            engine: self.engine.clone(),
+            keys: self.keys.clone(),
+            masks: self.masks.clone(),
+            shelf: recording.shelf(),
+        }));
+    }
+
     fn reload(&self) {
         match self.store.reload() {
             Err(problems) => {
@@ -299,6 +319,9 @@ impl Reloads {
                 let snapshot = self.store.current();
                 left_out(&self.engine.replace(plan::options(&snapshot)));
                 self.engine.set_policies(plan::chain(&snapshot, &self.masks));
+                if let Err(error) = self.prices.replace(snapshot.config().prices.clone()) {
+                    tracing::error!(%error, "the prices of before stay");
+                }
                 self.keys.apply(&self.server, &self.store);
                 self.masks.reload(&snapshot);
                 if let Some(recording) = &self.recording {

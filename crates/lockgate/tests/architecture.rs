@@ -34,7 +34,7 @@ const EDGES: [(&str, &[&str]); 20] = [
     ),
     ("lockgate-admin", &["core", "history", "ledger", "store", "telemetry"]),
     ("lockgate-bench", &["core", "store", "store-sql"]),
-    ("lockgate-config", &["core", "policy", "providers"]),
+    ("lockgate-config", &["core", "ledger", "policy", "providers"]),
     ("lockgate-core", &[]),
     ("lockgate-engine", &["core", "ledger", "policy", "providers", "recorder", "session", "wire"]),
     ("lockgate-fuzz", &["config", "core", "providers", "wire"]),

@@ -203,7 +203,12 @@ impl Fixture {
         let expects_nothing = self.expect == Expect::Allow && said == Expect::Annotate;
         let wrong = if said != self.expect && !expects_nothing {
             let why = decides.map(|decision| format!(" ({}: {})", decision.policy, decision.finding.reason));
-            Some(format!("expected {}, got {}{}", self.expect.as_str(), said.as_str(), why.unwrap_or_default()))
+            Some(format!(
+                "expected {}, got {}{}",
+                self.expect.as_str(),
+                said.as_str(),
+                why.unwrap_or_default()
+            ))
         } else {
             decides.and_then(|decision| self.details(decision))
         };
@@ -213,7 +218,11 @@ impl Fixture {
     fn details(&self, decision: &Decision) -> Option<String> {
         let policy = Some(&decision.policy);
         if self.policy.is_some() && self.policy.as_ref() != policy {
-            return Some(format!("expected the policy {:?}, it was {:?}", self.policy.as_deref()?, decision.policy));
+            return Some(format!(
+                "expected the policy {:?}, it was {:?}",
+                self.policy.as_deref()?,
+                decision.policy
+            ));
         }
         let rule = decision.finding.rule.as_ref();
         if self.rule.is_some() && self.rule.as_ref() != rule {

@@ -15,8 +15,8 @@ pub mod notice;
 mod policy;
 pub mod replace;
 pub mod rules;
-pub mod tool_judge;
 mod run;
+pub mod tool_judge;
 mod verdict;
 
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};

@@ -426,7 +426,13 @@ impl Run {
     }
 
     /// What the failure mode of a policy means for a block that it could not judge; whether the next policy is to be asked.
-    fn unjudged(&mut self, (at, hook): (usize, Hook), trial: &mut Trial, why: &str, tool: Option<Tool>) -> bool {
+    fn unjudged(
+        &mut self,
+        (at, hook): (usize, Hook),
+        trial: &mut Trial,
+        why: &str,
+        tool: Option<Tool>,
+    ) -> bool {
         let finding = Finding::because(format!("the policy could not judge it: {why}"));
         let mode = self.members[at].entry.mode;
         let closed = self.members[at].entry.on_failure == OnFailure::Block && mode == Mode::Block;

@@ -103,7 +103,9 @@ impl Judging {
     fn question(&self, call: &ToolCall, conversation: Option<&Conversation>) -> Question {
         let cut = |text: &str| text[..text.floor_char_boundary(SHOWN)].to_owned();
         let arguments = match call.object() {
-            Some(_) if call.arguments.len() <= SHOWN => serde_json::from_str(&call.arguments).unwrap_or(Value::Null),
+            Some(_) if call.arguments.len() <= SHOWN => {
+                serde_json::from_str(&call.arguments).unwrap_or(Value::Null)
+            }
             Some(_) | None => Value::from(cut(&call.arguments)),
         };
         let asked = conversation.and_then(last_words).map(|words| cut(&words));
@@ -207,7 +209,8 @@ mod tests {
     fn what_is_judged_is_data_and_only_the_named_tools_are() {
         let facts = CallFacts::unknown("1");
         let view = View { conversation: None, facts: &facts };
-        let BlockVerdict::Ask(questions) = judging(0.5).on_block(Piece::ToolCall(&call("Bash")), &view) else {
+        let BlockVerdict::Ask(questions) = judging(0.5).on_block(Piece::ToolCall(&call("Bash")), &view)
+        else {
             panic!("it asks")
         };
         let Query::Judge(judge) = &questions[0].query else { panic!("a model") };
@@ -231,7 +234,9 @@ mod tests {
                 other => format!("{other:?}"),
             }
         };
-        let says = |p: &str| format!("Here:\n```json\n{{\"probability\": {p}, \"explanation\": \"it deletes {{all}}\"}}\n```");
+        let says = |p: &str| {
+            format!("Here:\n```json\n{{\"probability\": {p}, \"explanation\": \"it deletes {{all}}\"}}\n```")
+        };
         assert_eq!(verdict(0.6, &says("0.6")), "refuse: it deletes {all}");
         assert_eq!(verdict(0.6, &says("0.59")), "note");
         assert_eq!(verdict(0.99, &says("0.9")), "note");

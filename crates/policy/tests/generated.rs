@@ -41,6 +41,10 @@ fn the_page_of_each_policy_says_what_it_does_why_how_and_what_it_cannot() {
             fs::write(&file, &page).unwrap();
         }
         let known = fs::read_to_string(&file).unwrap_or_default();
-        assert!(known == page, "{} is stale; run the tests of this crate with UPDATE_GENERATED=1", file.display());
+        assert!(
+            known == page,
+            "{} is stale; run the tests of this crate with UPDATE_GENERATED=1",
+            file.display()
+        );
     }
 }

@@ -13,10 +13,9 @@ mod tests;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use lockgate_core::{Conversation, StopReason};
-use lockgate_ledger::{Catalogue, Cost, Moment, Nano, Terms};
+use lockgate_ledger::{Cost, Moment, Nano, Prices, Terms};
 use lockgate_redact::Redactor;
 use lockgate_session::{
     Facts, Identity, Lineage, Members, Messages, SessionSource, Step, TurnKind, Work, identify, title,
@@ -47,7 +46,7 @@ const PIECES: usize = 8_000;
 /// Makes records.
 pub struct Transcriber {
     cleaner: Cleaner,
-    prices: Arc<Catalogue>,
+    prices: Prices,
     sessions: LruCache<Scope, Memory>,
 }
 
@@ -68,7 +67,7 @@ const AGENTS: usize = 64;
 
 impl Transcriber {
     /// Masks with this redactor and counts with these prices.
-    pub fn new(redactor: Redactor, prices: Arc<Catalogue>) -> Self {
+    pub fn new(redactor: Redactor, prices: Prices) -> Self {
         Self { cleaner: Cleaner::new(redactor), prices, sessions: LruCache::new(SESSIONS) }
     }
 
@@ -152,7 +151,7 @@ impl Transcriber {
         let usage = closed.usage.clone().unwrap_or_default();
         let provider = closed.provider.clone().or_else(|| last.map(|attempt| attempt.sent.provider.clone()));
         let resolved = closed.requested.clone().or_else(|| last.map(|attempt| attempt.sent.model.clone()));
-        let cost = self.cost(started_us, reel, closed);
+        let (cost, price_version) = self.cost(started_us, reel, closed).unzip();
         let header = |name: &str| {
             let found = opened?.headers.iter().find(|(own, _)| own == name);
             found.map(|(_, value)| value.clone())
@@ -164,7 +163,7 @@ impl Transcriber {
                 user_agent: header("user-agent"),
                 version: identity.and_then(|identity| identity.client.version.clone()),
             },
-            cost_nano: cost.as_ref().map(|cost| cost.total.to_i64()),
+            cost_nano: cost.map(|cost| cost.total.to_i64()),
             error: closed.error.map(|kind| CallError {
                 kind: kind.as_str().to_owned(),
                 message: closed.message.clone().unwrap_or_default(),
@@ -173,7 +172,7 @@ impl Transcriber {
             intervened: closed.policies.iter().any(changed_something),
             lineage: identity.map_or_else(Place::default, place),
             outcome: outcome(reel, closed),
-            price_version: cost.map(|_| self.prices.version()),
+            price_version,
             principal: Principal {
                 key: opened.and_then(|opened| opened.key.clone()),
                 project: opened.and_then(|opened| opened.project.clone()),
@@ -206,13 +205,16 @@ impl Transcriber {
         }
     }
 
-    fn cost(&self, started_us: i64, reel: &Reel, closed: &Closed) -> Option<Cost> {
+    /// What it cost, and by which prices.
+    fn cost(&self, started_us: i64, reel: &Reel, closed: &Closed) -> Option<(Cost, String)> {
         let at = Moment::from_unix(started_us.div_euclid(1_000_000))?;
         let attempt = reel.attempts.last()?;
         let Sent { kind, model, provider, .. } = &attempt.sent;
-        let quote = self.prices.first(&[provider, kind], model, at);
+        let prices = self.prices.current().ok()?;
+        let quote = prices.first(&[provider, kind], model, at);
         let terms = Terms { told: told(&attempt.answer.bytes), ..Terms::default() };
-        lockgate_ledger::cost(closed.usage.as_ref()?, quote.as_ref(), &terms).ok()
+        let cost = lockgate_ledger::cost(closed.usage.as_ref()?, quote.as_ref(), &terms).ok()?;
+        Some((cost, prices.version_of(quote.as_ref())))
     }
 
     /// What of the row came from outside. Comes first: the session's id says where pieces belong.

@@ -41,8 +41,12 @@ impl Sessions for Database {
         self.calls_of(id, limit).await.map_err(Fault::plain)
     }
 
+    async fn entitle(&self, id: &str, title: &str, at_us: i64) -> Result<bool, Error> {
+        self.name_session(id, title, (TitleSource::Generated, at_us)).await.map_err(Fault::plain)
+    }
+
     async fn rename(&self, id: &str, title: &str) -> Result<bool, Error> {
-        self.rename_session(id, title).await.map_err(Fault::plain)
+        self.name_session(id, title, (TitleSource::Edited, i64::MAX)).await.map_err(Fault::plain)
     }
 }
 
@@ -118,12 +122,20 @@ impl Database {
         rows.iter().map(|row| Ok(call_of(row)?.1)).collect()
     }
 
-    async fn rename_session(&self, id: &str, title: &str) -> Result<bool, Fault> {
+    /// Unless it has a title that counts more.
+    async fn name_session(
+        &self,
+        id: &str,
+        title: &str,
+        (source, at_us): (TitleSource, i64),
+    ) -> Result<bool, Fault> {
+        let rank = i64::from(source.rank());
         let mut tx = self.writers.write().await?;
         let mut sql = Sql::new("UPDATE sessions SET title = ");
         sql.arg(title).add(", title_words = ").arg(title_words(title).as_str());
-        sql.add(", title_us = ").arg(i64::MAX);
-        sql.add(", title_rank = ").arg(i64::from(TitleSource::Edited.rank())).add(" WHERE id = ").arg(id);
+        sql.add(", title_us = ").arg(at_us);
+        sql.add(", title_rank = ").arg(rank).add(" WHERE id = ").arg(id);
+        sql.add(" AND title_rank <= ").arg(rank);
         let changed = tx.run(sql).await?;
         tx.commit().await?;
         Ok(changed > 0)

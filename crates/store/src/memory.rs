@@ -140,6 +140,17 @@ impl Sessions for Memory {
         Ok(calls)
     }
 
+    async fn entitle(&self, id: &str, title: &str, at_us: i64) -> Result<bool, Error> {
+        let mut state = self.state();
+        let Some(session) = state.sessions.get_mut(id) else { return Ok(false) };
+        if session.title.as_ref().is_some_and(|title| title.value.source == TitleSource::Edited) {
+            return Ok(false);
+        }
+        let value = Title { source: TitleSource::Generated, text: title.to_owned() };
+        session.title = Some(Said { at_us, value });
+        Ok(true)
+    }
+
     async fn rename(&self, id: &str, title: &str) -> Result<bool, Error> {
         let mut state = self.state();
         let Some(session) = state.sessions.get_mut(id) else { return Ok(false) };

@@ -85,6 +85,9 @@ pub trait Sessions: Send + Sync {
     /// Every call of a session in the order in which they began, up to `limit`.
     async fn calls(&self, id: &str, limit: usize) -> Result<Vec<Call>, Error>;
 
+    /// Gives the session a title that a model has made (µs since 1970), unless it has one by hand. False = it has, or there is no such session.
+    async fn entitle(&self, id: &str, title: &str, at_us: i64) -> Result<bool, Error>;
+
     /// Gives the session a title by hand; it stays. False = there is no such session.
     async fn rename(&self, id: &str, title: &str) -> Result<bool, Error>;
 }

@@ -6,6 +6,7 @@ use divan::{Bencher, black_box};
 use http::{HeaderMap, HeaderValue};
 use lockgate_core::{Dialect, Usage};
 use lockgate_engine::{CallReport, CallStart, Caller, Destination, Observer as _, Operation, Outcome};
+use lockgate_ledger::Prices;
 use lockgate_telemetry::{Filter, Otlp, Propagation, Telemetry, Traces};
 use uuid::Uuid;
 
@@ -16,6 +17,7 @@ fn main() {
 fn report() -> CallReport {
     CallReport {
         caller: None,
+        decisions: Vec::new(),
         dialect: Dialect::Anthropic,
         duration: Duration::from_millis(1500),
         grant: None,
@@ -76,12 +78,12 @@ fn run(bencher: Bencher<'_, '_>, telemetry: &Telemetry) {
 
 #[divan::bench]
 fn nobody_listens(bencher: Bencher<'_, '_>) {
-    run(bencher, &Telemetry::new(Box::new(|| None)));
+    run(bencher, &Telemetry::new(Prices::default()));
 }
 
 #[divan::bench]
 fn metrics(bencher: Bencher<'_, '_>) {
-    let telemetry = Telemetry::new(Box::new(|| None));
+    let telemetry = Telemetry::new(Prices::default());
     telemetry.count(true);
     run(bencher, &telemetry);
 }
@@ -90,7 +92,7 @@ fn metrics(bencher: Bencher<'_, '_>) {
 fn metrics_traces_and_live_activity(bencher: Bencher<'_, '_>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
     let _inside = runtime.enter();
-    let telemetry = Telemetry::new(Box::new(|| None));
+    let telemetry = Telemetry::new(Prices::default());
     telemetry.count(true);
     let to = Otlp { endpoint: "http://127.0.0.1:9".to_owned(), headers: Vec::new() };
     telemetry.trace(Traces::start(&to).ok(), 1.0, Propagation::Own);
@@ -101,8 +103,7 @@ fn metrics_traces_and_live_activity(bencher: Bencher<'_, '_>) {
 /// The worker's part, for a thousand calls.
 #[divan::bench]
 fn worker_for_1000_calls(bencher: Bencher<'_, '_>) {
-    let telemetry =
-        Telemetry::new(Box::new(|| lockgate_ledger::Catalogue::embedded().ok().map(std::sync::Arc::new)));
+    let telemetry = Telemetry::new(Prices::default());
     telemetry.count(true);
     let (headers, report) = (HeaderMap::new(), report());
     bencher

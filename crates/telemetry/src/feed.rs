@@ -76,6 +76,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
+    ended: bool,
     kept: VecDeque<Arc<Entry>>,
     last: u64,
     lines: Vec<Arc<Line>>,
@@ -92,6 +93,8 @@ struct Line {
 #[derive(Debug, Default)]
 struct Waiting {
     entries: VecDeque<Arc<Entry>>,
+    /// Whether the gateway ends: there is nothing behind what waits.
+    ended: bool,
     /// Whether the subscriber is let go of, as it did not keep up.
     over: bool,
 }
@@ -126,6 +129,16 @@ impl Feed {
         state.lines.retain(|line| line.take(&entry));
     }
 
+    /// Ends every subscription behind what waits for it, now and from now on: nobody who only listens holds up the end of the gateway.
+    pub fn end(&self) {
+        let mut state = lock(&self.0.state);
+        state.ended = true;
+        for line in std::mem::take(&mut state.lines) {
+            lock(&line.waiting).ended = true;
+            line.awake.notify_one();
+        }
+    }
+
     /// Subscribes. `last`: the id of the last entry that the subscriber had; without it, it gets what happens from now on.
     pub fn subscribe(&self, filter: Filter, last: Option<u64>) -> Subscription {
         let mut state = lock(&self.0.state);
@@ -133,7 +146,7 @@ impl Feed {
             // Ids of a gateway that was started later are larger.
             state.last = u64::try_from(now_us()).unwrap_or_default();
         }
-        let mut waiting = Waiting::default();
+        let mut waiting = Waiting { ended: state.ended, ..Waiting::default() };
         if let Some(last) = last {
             let first = state.kept.front().map_or(state.last + 1, |entry| entry.id);
             if last + 1 < first {
@@ -191,8 +204,8 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// The next entry. `None` behind a `Dropped` notice: the subscriber did not keep up, and may come back with the id of the
-    /// notice.
+    /// The next entry. `None` when the gateway ends, and behind a `Dropped` notice: the subscriber did not keep up, and may come back
+    /// with the id of the notice.
     pub async fn next(&mut self) -> Option<Arc<Entry>> {
         loop {
             let over = {
@@ -200,6 +213,9 @@ impl Subscription {
                 if let Some(entry) = waiting.entries.pop_front() {
                     self.last = entry.id;
                     return Some(entry);
+                }
+                if waiting.ended && !waiting.over {
+                    return None;
                 }
                 waiting.over
             };

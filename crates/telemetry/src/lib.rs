@@ -35,4 +35,4 @@ pub use levels::{Format, Level, Levels, Standing};
 pub use metrics::{Described, Exposition, METRICS, Metrics, RecordNumbers, page};
 pub use observer::{Propagation, Telemetry};
 pub use signature::{NotASecret, SigningKey};
-pub use worker::{Mask, Prices};
+pub use worker::Mask;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use lockgate_core::Failure;
 use lockgate_engine::{CallReport, CallStart, Follower, Observer, Outcome as Came, TraceContext};
+use lockgate_ledger::Prices;
 
 use crate::call::{Attempt, Begun, Ended, Outcome, Shared};
 use crate::feed::Feed;
@@ -18,7 +19,7 @@ use crate::metrics::{Exposition, Outside, RecordNumbers};
 use crate::queue::{Note, Queue};
 use crate::time::now_us;
 use crate::trace::{Context, span_id};
-use crate::worker::{Mask, Prices, Sinks};
+use crate::worker::{Mask, Sinks};
 use crate::{Hooks, Traces};
 
 /// What becomes of the trace context that a client sent.
@@ -61,7 +62,7 @@ pub(crate) struct Inner {
 }
 
 impl Telemetry {
-    /// Telemetry that is asked for nothing yet. `prices` is called once, off the path of calls, when a cost is wanted first.
+    /// Telemetry that is asked for nothing yet. `prices` are asked off the path of calls.
     pub fn new(prices: Prices) -> Self {
         Self(Arc::new(Inner {
             asks: ArcSwap::default(),

@@ -20,7 +20,7 @@ use crate::Telemetry;
 
 /// Telemetry that knows the prices of the catalogue, and nothing to do yet.
 fn telemetry() -> Telemetry {
-    let telemetry = Telemetry::new(Box::new(|| lockgate_ledger::Catalogue::embedded().ok().map(Arc::new)));
+    let telemetry = Telemetry::new(lockgate_ledger::Prices::default());
     telemetry.start();
     telemetry
 }
@@ -51,6 +51,7 @@ fn begin(telemetry: &Telemetry, model: &str, headers: &HeaderMap) -> Told {
     });
     let report = CallReport {
         caller: Some("alice".to_owned()),
+        decisions: Vec::new(),
         dialect: Dialect::Anthropic,
         duration: Duration::from_millis(1500),
         grant: None,

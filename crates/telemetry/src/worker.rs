@@ -4,16 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_core::StopReason;
-use lockgate_ledger::{Catalogue, Moment, Terms};
+use lockgate_ledger::{Moment, Prices, Terms};
 
 use crate::call::{Begun, Ended, Shared};
 use crate::feed::{Feed, What};
 use crate::observer::Inner;
 use crate::queue::{Note, Queue};
 use crate::{Hooks, Metrics, Traces, span};
-
-/// Where prices come from; called once. `None`: nothing is known of costs.
-pub type Prices = Box<dyn FnOnce() -> Option<Arc<Catalogue>> + Send>;
 
 /// Masks secrets in a text; `None`: there are none.
 pub type Mask = Box<dyn Fn(&str) -> Option<String> + Send>;
@@ -26,21 +23,13 @@ pub(crate) struct Sinks {
     pub(crate) hooks: Hooks,
     pub(crate) mask: Option<Mask>,
     pub(crate) metrics: Option<Metrics>,
-    prices: Option<Arc<Catalogue>>,
-    unread: Option<Prices>,
+    prices: Prices,
     pub(crate) traces: Option<Traces>,
 }
 
 impl Sinks {
     pub(crate) fn new(prices: Prices) -> Self {
-        Self {
-            hooks: Hooks::default(),
-            mask: None,
-            metrics: None,
-            prices: None,
-            unread: Some(prices),
-            traces: None,
-        }
+        Self { hooks: Hooks::default(), mask: None, metrics: None, prices, traces: None }
     }
 
     pub(crate) fn count(&mut self, on: bool) {
@@ -114,12 +103,11 @@ impl Sinks {
     }
 
     /// What a call cost, in nano-USD.
-    fn cost(&mut self, begun: &Begun, ended: &Ended) -> Option<i64> {
+    fn cost(&self, begun: &Begun, ended: &Ended) -> Option<i64> {
         let usage = ended.usage.as_ref()?;
-        if let Some(read) = self.unread.take() {
-            self.prices = read();
-        }
-        let (prices, model) = (self.prices.as_ref()?, ended.model.as_deref()?);
+        let model = ended.model.as_deref()?;
+        let prices = self.prices.current();
+        let prices = prices.inspect_err(|error| tracing::debug!(%error, "no cost is told")).ok()?;
         let at = Moment::from_unix(begun.at_us.div_euclid(1_000_000))?;
         let names = [ended.provider.as_deref()?, begun.kind.unwrap_or_default()];
         let quote = prices.first(&names, model, at);

@@ -1,5 +1,7 @@
 //! Models, versions, health and the like: everything that is looked up rather than generated.
 
+use std::hash::{Hash as _, Hasher as _};
+
 use serde_json::{Value, json};
 
 use crate::clock;
@@ -37,6 +39,7 @@ pub(crate) fn answer(seen: &Seen, script: &Script) -> Result<Response, Rejection
             let found = cards.iter().find(|c| c.id == wanted);
             found.map(|card| model(card, seen)).ok_or_else(|| missing_model(dialect, wanted))?
         }
+        Op::Models if seen.route.openrouter => return Ok(tagged(seen, &models(&cards, seen))),
         Op::Models => models(&cards, seen),
         Op::Props => props(cards.first()),
         Op::Running => {
@@ -106,12 +109,13 @@ fn model(card: &ModelCard, seen: &Seen) -> Value {
                 "modality": "text+image->text", "input_modalities": ["text", "image"],
                 "output_modalities": ["text"], "tokenizer": "Other", "instruct_type": null,
             },
-            "pricing": {"prompt": "0.000001", "completion": "0.000005", "request": "0", "image": "0"},
+            "pricing": {"prompt": card.prices.0, "completion": card.prices.1, "request": "0", "image": "0"},
+            "expiration_date": card.expires,
             "top_provider": {
                 "context_length": card.context, "max_completion_tokens": card.max_output,
                 "is_moderated": false,
             },
-            "per_request_limits": null, "supported_parameters": ["tools", "tool_choice", "reasoning"],
+            "per_request_limits": null, "supported_parameters": parameters(card),
         }),
         Dialect::Chat | Dialect::Responses => json!({
             "id": card.id, "object": "model", "created": MADE, "owned_by": "upstream", "root": card.id,
@@ -138,6 +142,25 @@ fn model(card: &ModelCard, seen: &Seen) -> Value {
             shown
         }
     }
+}
+
+/// What a model takes beside messages, as `OpenRouter` tells it.
+fn parameters(card: &ModelCard) -> Vec<&'static str> {
+    let tools = card.capabilities.iter().any(|word| word == "tools");
+    if tools { vec!["tools", "tool_choice", "reasoning"] } else { vec!["reasoning"] }
+}
+
+/// A list with its tag; 304 for those who have it already.
+fn tagged(seen: &Seen, list: &Value) -> Response {
+    let mut hasher = std::hash::DefaultHasher::new();
+    list.to_string().hash(&mut hasher);
+    let tag = format!("W/\"{:x}\"", hasher.finish());
+    let answer = if seen.header("if-none-match") == Some(tag.as_str()) {
+        Response::whole(304, "application/json", "")
+    } else {
+        Response::json(200, seen.route.dialect, list)
+    };
+    answer.header("etag", tag)
 }
 
 fn details(card: &ModelCard) -> Value {

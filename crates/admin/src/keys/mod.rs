@@ -196,8 +196,7 @@ async fn change(
     Path(id): Path<String>,
     Sent(change): Sent<KeyChange>,
 ) -> Result<Json<KeyView>, Problem> {
-    let before = find(&app, &who, &id).await?;
-    within(&who, before.role.into())?;
+    let before = changeable(&app, &who, &id).await?;
     let after = change.apply(before.clone(), Timestamp::now())?;
     within(&who, after.role.into())?;
     let detail = json!({"before": told(&before), "after": told(&after)});
@@ -229,8 +228,7 @@ async fn rotate(
     Path(id): Path<String>,
     Sent(rotation): Sent<Rotation>,
 ) -> Result<(StatusCode, Json<KeyView>), Problem> {
-    let old = find(&app, &who, &id).await?;
-    within(&who, old.role.into())?;
+    let old = changeable(&app, &who, &id).await?;
     let overlap = rotation.overlap.as_deref().unwrap_or(OVERLAP);
     let seconds = ago(overlap).map(|overlap| overlap.as_secs()).filter(|seconds| *seconds <= LONGEST);
     let seconds = seconds.ok_or_else(|| Problem::invalid("`overlap`: 30s, 10m, 24h or 7d; at most 30d"))?;
@@ -266,8 +264,7 @@ async fn revoke(
     from: Origin,
     Path(id): Path<String>,
 ) -> Result<Json<KeyView>, Problem> {
-    let key = find(&app, &who, &id).await?;
-    within(&who, key.role.into())?;
+    let key = changeable(&app, &who, &id).await?;
     let entry = from.entry("revoke", format!("key:{}", key.name), json!({"id": key.id}));
     // Twice is as good as once.
     app.store()?.revoke_key(key.id, &entry).await?;
@@ -334,6 +331,13 @@ async fn find(app: &App, who: &Principal, id: &str) -> Result<VirtualKey, Proble
         }
     };
     found.filter(|key| sees(who, key)).ok_or_else(|| missing(id))
+}
+
+/// The same, for somebody who is to change it.
+async fn changeable(app: &App, who: &Principal, id: &str) -> Result<VirtualKey, Problem> {
+    let key = find(app, who, id).await?;
+    within(who, key.role.into())?;
+    Ok(key)
 }
 
 fn missing(id: &str) -> Problem {

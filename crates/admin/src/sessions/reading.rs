@@ -5,8 +5,9 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header;
 use lockgate_history::{
-    Exporter, TranscriptOptions, by_catalogue, cache_misses, context_cost, markdown, transcript,
+    Conversation, Exporter, TranscriptOptions, by_catalogue, cache_misses, context_cost, markdown, transcript,
 };
+use lockgate_ledger::Catalogue;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +19,7 @@ use crate::app::App;
 use crate::guard::{Guard, Principal, Role, guarded};
 use crate::input::Asked;
 use crate::problem::Problem;
-use crate::reading::{self, beside, prices};
+use crate::reading::{self, beside};
 use crate::view::Session;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -69,14 +70,10 @@ async fn cost(
     who: Principal,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    find(&app, &who, &id).await?;
-    let read = reading::session(app.store()?, &id).await?;
-    let prices = prices()?;
-    let told = beside(move || {
-        let cost = context_cost(&read.conversation, &by_catalogue(prices));
-        serde_json::to_value(&cost)
-    });
-    told.await?.map(Json).map_err(|error| Problem::internal(error.to_string()))
+    priced(&app, &who, &id, |conversation, prices| {
+        serde_json::to_value(context_cost(conversation, &by_catalogue(prices)))
+    })
+    .await
 }
 
 /// Where the provider's prompt cache was lost: what changed, and what it cost.
@@ -88,11 +85,27 @@ async fn cache(
     who: Principal,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    find(&app, &who, &id).await?;
-    let read = reading::session(app.store()?, &id).await?;
-    let prices = prices()?;
-    let told = beside(move || serde_json::to_value(cache_misses(&read.conversation, &by_catalogue(prices))));
-    told.await?.map(Json).map_err(|error| Problem::internal(error.to_string()))
+    priced(&app, &who, &id, |conversation, prices| {
+        serde_json::to_value(cache_misses(conversation, &by_catalogue(prices)))
+    })
+    .await
+}
+
+/// What is told of a session by the prices in force.
+async fn priced(
+    app: &App,
+    who: &Principal,
+    id: &str,
+    tell: impl FnOnce(&Conversation, &Catalogue) -> serde_json::Result<Value> + Send + 'static,
+) -> Result<Json<Value>, Problem> {
+    find(app, who, id).await?;
+    let read = reading::session(app.store()?, id).await?;
+    let prices = app.prices.clone();
+    let told = beside(move || match prices.current() {
+        Ok(prices) => tell(&read.conversation, &prices).map_err(|error| error.to_string()),
+        Err(error) => Err(format!("the price list cannot be read: {error}")),
+    });
+    told.await?.map(Json).map_err(Problem::internal)
 }
 
 /// As what a session is exported.

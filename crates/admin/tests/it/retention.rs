@@ -5,8 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{Method, StatusCode};
 use lockgate_admin::{Principal, RetentionPolicy, Role};
+use lockgate_store::access::{Actor, AuditEntry};
 use lockgate_store::{Body, BodyKind, Offsets, Part, Record, Weaver};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::{Api, Told, call, somebody};
 
@@ -91,7 +93,7 @@ async fn what_is_deleted_by_age_comes_back_from_the_archive() {
     let policy = RetentionPolicy {
         archive: Some(folder.path().join("archive")),
         calls_days: Some(1),
-        contents_days: None,
+        ..RetentionPolicy::default()
     };
     let api = Api::with_retention(&records, policy.clone()).await;
     let before = exports(&api).await;
@@ -119,13 +121,76 @@ async fn exports(api: &Api) -> Vec<String> {
     all
 }
 
+/// O3: entries of the audit that are too old are written to the archive, then deleted; the audit says so itself.
+#[tokio::test]
+async fn the_audit_is_deleted_by_age_too_once_it_is_archived() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = RetentionPolicy {
+        archive: Some(folder.path().join("archive")),
+        audit_days: Some(30),
+        ..RetentionPolicy::default()
+    };
+    let api = Api::with_retention(&[], policy).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64;
+    for (number, days) in [(1_u128, 40), (2, 31), (3, 29)] {
+        let entry = AuditEntry {
+            actor: Actor::User("ann".to_owned()),
+            address: None,
+            at_us: now - days * 86_400_000_000,
+            detail: json!({"number": number as u64}),
+            id: Uuid::from_u128(number),
+            object: "key:laptop".to_owned(),
+            verb: "change".to_owned(),
+        };
+        api.store().note(&entry).await.unwrap();
+    }
+    let entries = async || api.get("/api/audit").await.json["items"].as_array().unwrap().clone();
+    let counted = post(&api, "/api/retention", json!({"dry_run": true})).await.json;
+    assert_eq!(counted["audit"], json!({"archive": null, "entries": 2}));
+    assert_eq!(entries().await.len(), 3, "counting deletes nothing");
+    let done = post(&api, "/api/retention", json!({})).await.json["audit"].clone();
+    assert_eq!(done["entries"], 2, "{done}");
+    let left = entries().await;
+    let verbs: Vec<_> = left.iter().map(|entry| (&entry["verb"], &entry["object"])).collect();
+    assert_eq!(verbs, [(&json!("retention"), &json!("audit")), (&json!("change"), &json!("key:laptop"))]);
+    assert_eq!(left[0]["detail"]["deleted"]["entries"], 2);
+    let file = fs::File::open(done["archive"].as_str().unwrap()).unwrap();
+    let text = String::from_utf8(zstd::decode_all(file).unwrap()).unwrap();
+    let kept: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<_> = kept.iter().map(|entry| &entry["detail"]["number"]).collect();
+    assert_eq!(numbers, [2, 1], "{text}");
+    assert_eq!(post(&api, "/api/retention", json!({})).await.json["audit"]["entries"], 0);
+}
+
+#[tokio::test]
+async fn without_its_archive_the_audit_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocked = folder.path().join("file");
+    fs::write(&blocked, "no folder").unwrap();
+    let policy =
+        RetentionPolicy { archive: Some(blocked), audit_days: Some(1), ..RetentionPolicy::default() };
+    let api = Api::with_retention(&[], policy).await;
+    let entry = AuditEntry {
+        actor: Actor::System,
+        address: None,
+        at_us: 1,
+        detail: Value::Null,
+        id: Uuid::from_u128(1),
+        object: "calls".to_owned(),
+        verb: "purge".to_owned(),
+    };
+    api.store().note(&entry).await.unwrap();
+    assert_eq!(post(&api, "/api/retention", json!({})).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(api.get("/api/audit").await.json["items"].as_array().unwrap().len(), 1);
+}
+
 /// An archive that cannot be written keeps the rows.
 #[tokio::test]
 async fn without_its_archive_nothing_is_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let blocked = folder.path().join("file");
     fs::write(&blocked, "no folder").unwrap();
-    let policy = RetentionPolicy { archive: Some(blocked), calls_days: None, contents_days: None };
+    let policy = RetentionPolicy { archive: Some(blocked), ..RetentionPolicy::default() };
     let api = Api::with_retention(&[with_request(0, Some("s1"), "x")], policy).await;
     let refused = post(&api, "/api/purge", json!({"session": "s1"})).await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -145,5 +210,8 @@ async fn only_an_admin_deletes_and_a_viewer_sees_the_rules() {
         api.ask(Some(somebody(Role::Operator)), Method::POST, "/api/purge", Some(json!({"key": "k"}))).await;
     assert_eq!(purge.status, StatusCode::FORBIDDEN);
     let rules = api.ask(Some(somebody(Role::Viewer)), Method::GET, "/api/retention", None).await;
-    assert_eq!(rules.json, json!({"archive": null, "calls_days": null, "contents_days": null}));
+    assert_eq!(
+        rules.json,
+        json!({"archive": null, "audit_days": null, "calls_days": null, "contents_days": null})
+    );
 }

@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use lockgate_admin::{App, Principal, RetentionPolicy, Role, Shelf};
 use lockgate_store::{
     Call, Client, Details, Lineage, Outcome, Record, Recording, Records as _, Route, SessionFacts,
-    SessionRef, Side, Text, Timing, Title, TitleSource,
+    SessionRef, Side, Store, Text, Timing, Title, TitleSource,
 };
 use lockgate_store_sql::{Database, Options, Place};
 use serde_json::Value;
@@ -22,6 +22,7 @@ pub(crate) const NOON: i64 = 1_795_176_000_000_000;
 pub(crate) struct Api {
     _folder: tempfile::TempDir,
     router: axum::Router,
+    store: Arc<Database>,
 }
 
 /// What came back.
@@ -44,9 +45,15 @@ impl Api {
             database.write(calls).await.unwrap();
         }
         let shelf = Shelf::default();
-        assert!(shelf.set(database).is_ok());
+        assert!(shelf.set(database.clone()).is_ok());
         let policy = Arc::new(ArcSwap::from_pointee(policy));
-        Self { _folder: folder, router: lockgate_admin::router(App::new(shelf).with_retention(policy)) }
+        let router = lockgate_admin::router(App::new(shelf).with_retention(policy));
+        Self { _folder: folder, router, store: database }
+    }
+
+    /// What it stands on.
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
     }
 
     /// A request of somebody.

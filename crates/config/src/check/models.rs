@@ -1,4 +1,4 @@
-//! Aliases, slots and the threshold: every target must lead somewhere.
+//! Aliases, slots, the model for titles and the threshold: every target must lead somewhere.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +29,9 @@ impl Checker<'_> {
             if let Some(target) = target {
                 self.target(target, &Path::of(["models", "slots", slot]));
             }
+        }
+        if let Some(target) = &self.config.record.titles.model {
+            self.target(target, &Path::of(["record", "titles", "model"]));
         }
         self.threshold();
     }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 const SAMPLE: &str = "server: {listen: 127.0.0.1:1, limits: {messages: 5}}\nkeys:\n  - {name: a, hash: h, models: [x*]}\n\
 providers:\n  groq: &g {api_key: ${K}, timeouts: {idle_ms: 5}, model_timeouts: [{model: \"*\"}]}\n  xai: *g\n  vertex: {vertex: {project: p}}\n\
+prices:\n  - {provider: xai, models: [m], rates: {standard: {input: 1, output: \"2\"}}, long: [{above: 5, rates: {}}]}\n\
 models:\n  aliases: {a: b, b: \"groq:c\"}\n  slots: {default: a}\n";
 
 /// Words that the reader treats specially, and some that it does not.
@@ -18,6 +19,10 @@ fn word() -> impl Strategy<Value = String> {
         Just("max_price".to_owned()),
         Just("timeouts".to_owned()),
         Just("keys".to_owned()),
+        Just("prices".to_owned()),
+        Just("rates".to_owned()),
+        Just("standard".to_owned()),
+        Just("input".to_owned()),
         Just("models".to_owned()),
         Just("aliases".to_owned()),
         Just("retry".to_owned()),

@@ -13,9 +13,9 @@ impl Conversation {
         let agent = self.threads[self.entries[entry].thread].agent.clone();
         let replaced = self.entries[entry].edit_of;
         for piece in 0..self.entries[entry].message.pieces.len() {
-            match &self.entries[entry].message.pieces[piece].content {
-                Content::ToolCall { arguments, id, name } => {
-                    let key = (agent.clone(), id.clone());
+            match tool(&self.entries[entry].message.pieces[piece].content) {
+                Some(Tool::Call { arguments, id, name }) => {
+                    let key = (agent.clone(), id.to_owned());
                     let known = self.open.get(&key).map(|at| &self.tools[*at]);
                     let is_edit = known.is_some_and(|tool| Some(tool.asked.0) == replaced);
                     if is_edit || self.tool_at(entry, piece).is_some() {
@@ -23,20 +23,19 @@ impl Conversation {
                     }
                     let tool = ToolUse {
                         asked: (entry, piece),
-                        id: id.clone(),
+                        id: id.to_owned(),
                         is_error: None,
-                        name: name.clone(),
+                        name: name.to_owned(),
                         result: None,
                     };
-                    if let Some(task) = task(arguments.as_str()) {
+                    if let Some(task) = task(arguments) {
                         self.tasks.insert(task, self.tools.len());
                     }
                     self.open.insert(key, self.tools.len());
                     self.tools.push(tool);
                 }
-                Content::ToolResult { id, is_error, .. } => {
-                    let is_error = *is_error;
-                    if let Some(at) = self.open.get(&(agent.clone(), id.clone())).copied() {
+                Some(Tool::Result { id, is_error }) => {
+                    if let Some(at) = self.open.get(&(agent.clone(), id.to_owned())).copied() {
                         let tool = &mut self.tools[at];
                         if tool.result.is_none() || tool.result.map(|(old, _)| old) == replaced {
                             tool.result = Some((entry, piece));
@@ -44,16 +43,7 @@ impl Conversation {
                         }
                     }
                 }
-                Content::Audio(_)
-                | Content::Document(_)
-                | Content::Image(_)
-                | Content::Refusal { .. }
-                | Content::ServerTool { .. }
-                | Content::Text { .. }
-                | Content::Thinking { .. }
-                | Content::Unknown { .. }
-                | Content::Unreadable { .. }
-                | Content::Video(_) => {}
+                None => {}
             }
         }
     }
@@ -62,23 +52,13 @@ impl Conversation {
     pub(super) fn alias(&mut self, entry: usize, kept: &Message) {
         let agent = self.threads[self.entries[entry].thread].agent.clone();
         let first = self.tools.partition_point(|tool| tool.asked.0 < entry);
-        let calls = kept.pieces.iter().filter_map(|piece| match &piece.content {
-            Content::ToolCall { id, .. } => Some(id),
-            Content::Audio(_)
-            | Content::Document(_)
-            | Content::Image(_)
-            | Content::Refusal { .. }
-            | Content::ServerTool { .. }
-            | Content::Text { .. }
-            | Content::Thinking { .. }
-            | Content::ToolResult { .. }
-            | Content::Unknown { .. }
-            | Content::Unreadable { .. }
-            | Content::Video(_) => None,
+        let calls = kept.pieces.iter().filter_map(|piece| match tool(&piece.content)? {
+            Tool::Call { id, .. } => Some(id),
+            Tool::Result { .. } => None,
         });
         for (at, id) in (first..).zip(calls) {
             if self.tools.get(at).is_some_and(|tool| tool.asked.0 == entry) {
-                self.open.insert((agent.clone(), id.clone()), at);
+                self.open.insert((agent.clone(), id.to_owned()), at);
             }
         }
     }
@@ -90,6 +70,31 @@ impl Conversation {
             let kept = print::without_reminders(text);
             self.tasks.get(&print::of_text(kept.trim())).copied()
         })
+    }
+}
+
+/// What a piece has to do with a tool of the client.
+enum Tool<'a> {
+    Call { arguments: &'a str, id: &'a str, name: &'a str },
+    Result { id: &'a str, is_error: bool },
+}
+
+fn tool(content: &Content) -> Option<Tool<'_>> {
+    match content {
+        Content::ToolCall { arguments, id, name } => {
+            Some(Tool::Call { arguments: arguments.as_str(), id, name })
+        }
+        Content::ToolResult { id, is_error, .. } => Some(Tool::Result { id, is_error: *is_error }),
+        Content::Audio(_)
+        | Content::Document(_)
+        | Content::Image(_)
+        | Content::Refusal { .. }
+        | Content::ServerTool { .. }
+        | Content::Text { .. }
+        | Content::Thinking { .. }
+        | Content::Unknown { .. }
+        | Content::Unreadable { .. }
+        | Content::Video(_) => None,
     }
 }
 

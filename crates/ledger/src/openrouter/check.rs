@@ -168,7 +168,7 @@ fn changes(model: &Listed, known: &Catalogue, on: Date, limits: Limits) -> Vec<P
 
 fn standard<'a>(quote: &Quote<'a>) -> Option<&'a Rates> {
     match quote {
-        Quote::Local => None,
+        Quote::Local { .. } => None,
         Quote::Price { price, .. } => price.rates.get(&Tier::Standard),
     }
 }

@@ -1,7 +1,7 @@
 //! Prices of the configuration: they go before the shipped ones, and say so in the version.
 
 use lockgate_core::Usage;
-use lockgate_ledger::{Basis, Catalogue, Cost, Override, OverrideError, Terms, Unknown, cost};
+use lockgate_ledger::{Basis, Catalogue, Cost, Override, OverrideError, Prices, Terms, Tier, Unknown, cost};
 
 use crate::{moment, shipped};
 
@@ -130,4 +130,58 @@ fn the_documented_example_does_what_it_says() {
         Basis::Local
     );
     assert_eq!(found(&["vllm"], "experiment-7", "2026-12-01"), Err(Unknown::Price));
+}
+
+/// What is kept with a cost says whether the configuration made its price.
+#[test]
+fn a_cost_says_whether_its_price_is_the_configurations() {
+    let catalogue = with(
+        "[{provider: openai, models: [gpt-4.1], rates: {standard: {input: 1}}}, \
+         {provider: basement, models: ['*'], local: true}]",
+    );
+    let said = |provider: &str, model: &str| {
+        let quote = catalogue.price(provider, model, moment("2026-11-21"));
+        assert!(quote.is_some(), "{provider} {model}");
+        catalogue.version_of(quote.as_ref())
+    };
+    let configured = format!("{}+configured", catalogue.version());
+    assert_eq!(said("openai", "gpt-4.1"), configured);
+    assert_eq!(said("basement", "x"), configured);
+    assert_eq!(said("anthropic", "claude-opus-5-5"), catalogue.version());
+    assert_eq!(said("vllm", "x"), catalogue.version());
+}
+
+#[test]
+fn prices_in_force_change_with_the_configuration_and_stay_when_it_makes_no_sense() {
+    let prices = Prices::new(overrides("[{provider: a, models: [b], rates: {standard: {input: 1}}}]"));
+    let other = prices.clone();
+    let first = prices.current().unwrap();
+    assert_eq!(
+        first.version(),
+        with("[{provider: a, models: [b], rates: {standard: {input: 1}}}]").version()
+    );
+    prices.replace(overrides("[{provider: a, models: [b], rates: {standard: {input: 2}}}]")).unwrap();
+    let second = other.current().unwrap();
+    assert_ne!(first.version(), second.version());
+    assert!(prices.replace(overrides("[{models: [x]}]")).is_err());
+    assert_eq!(other.current().unwrap().version(), second.version());
+    prices.replace(Vec::new()).unwrap();
+    assert_eq!(other.current().unwrap().version(), shipped().version());
+}
+
+#[test]
+fn every_entry_that_makes_no_sense_is_told_at_once() {
+    let list = overrides(
+        "[{models: [x]}, {provider: a, models: [x], rates: {standard: {input: 1}}}, \
+         {provider: A, models: [x], rates: {standard: {input: 2}}}, {provider: a, models: [y], rates: {batch: {input: 1}}}]",
+    );
+    let found: Vec<usize> = Override::problems(&list).iter().map(OverrideError::index).collect();
+    assert_eq!(found, [0, 2, 3]);
+}
+
+#[test]
+fn classes_of_service_are_called_in_files_as_the_schema_says() {
+    for (tier, name) in Tier::ALL.iter().zip(Tier::NAMES) {
+        assert_eq!(serde_json::to_value(tier).unwrap(), name);
+    }
 }

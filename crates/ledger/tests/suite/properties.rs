@@ -42,7 +42,7 @@ fn quote<'a>(shipped: &'a Catalogue, model: Index) -> Quote<'a> {
         .filter_map(|(_, model)| {
             let price = model.price(today().date)?;
             price.rates.get(&Tier::Standard)?.output?;
-            Some(Quote::Price { at: today(), model, price })
+            Some(Quote::Price { at: today(), configured: false, model, price })
         })
         .collect();
     priced[model.index(priced.len())]

@@ -4,21 +4,20 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lockgate_engine::{CallReport, CallStart, Follower, Observer};
-use lockgate_ledger::{Catalogue, Moment, Nano, Terms};
+use lockgate_ledger::{Catalogue, Moment, Nano, Prices, Terms};
 use lockgate_providers::Kind;
-
-use super::keys::Keys;
 
 /// Charges, and hands the report on.
 pub(crate) struct Charging<O> {
-    pub(crate) keys: Arc<Keys>,
     pub(crate) next: O,
+    /// Read as soon as a key has a limit of cost.
+    pub(crate) prices: Prices,
 }
 
 impl<O: Observer> Observer for Charging<O> {
     fn finished(&self, report: CallReport) {
         if let Some(meter) = report.grant.as_ref().and_then(|grant| grant.meter.as_ref()) {
-            let cost = self.keys.prices().and_then(|prices| cost(prices, &report));
+            let cost = self.prices.read().and_then(|prices| cost(&prices, &report));
             meter.charge(tokens(&report), cost);
         }
         self.next.finished(report);

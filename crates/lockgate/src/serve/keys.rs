@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lockgate_admin::{Holder, Holders, Role};
 use lockgate_config::{KeyLimits as ConfiguredLimits, Snapshot, Store};
 use lockgate_engine::{Grant, Meter};
-use lockgate_ledger::{Catalogue, Limits, Nano};
+use lockgate_ledger::{Limits, Nano, Prices};
 use lockgate_providers::ModelGlob;
 use lockgate_recorder::Mode;
 use lockgate_server::{Access, Ending, KeyRing, KnownKey, Part, Server, Why};
@@ -52,7 +52,7 @@ pub(crate) struct Keys {
     cache: Option<PathBuf>,
     /// Whether a database is to be waited for.
     expected: bool,
-    prices: OnceLock<Option<Arc<Catalogue>>>,
+    prices: Prices,
     state: Mutex<State>,
 }
 
@@ -84,16 +84,19 @@ impl Holders for Keys {
 
 impl Keys {
     /// Begins with the keys that were known last. `folder` is that of the record, where there is one; `expected` = its database may hold keys.
-    pub(crate) fn open(folder: Option<&Path>, expected: bool) -> Self {
+    pub(crate) fn open(folder: Option<&Path>, expected: bool, prices: Prices) -> Self {
         let cache = folder.map(|folder| folder.join(CACHE));
         let stored = cache.as_deref().and_then(read);
         let state = Mutex::new(State { stored, ..State::default() });
-        Self { cache, expected, prices: OnceLock::new(), state }
+        Self { cache, expected, prices, state }
     }
 
-    /// Prices, where a key has a limit of cost.
-    pub(crate) fn prices(&self) -> Option<&Catalogue> {
-        self.prices.get()?.as_deref()
+    /// What the key of a name allows, as long as it is valid.
+    pub(crate) fn grant(&self, name: &str) -> Option<Arc<Grant>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
+        let state = self.state();
+        let mut of_name = state.ring.values().filter(|known| known.grant.name == name);
+        of_name.find_map(|known| known.at(now).ok()).cloned()
     }
 
     /// Tells the server which keys there are now.
@@ -120,7 +123,9 @@ impl Keys {
                 return None;
             }
             if limits.cost_per_day.is_some() {
-                self.prices.get_or_init(|| Catalogue::embedded().ok().map(Arc::new));
+                // What calls cost is counted when they are over, and nobody waits for a list then.
+                let read = self.prices.current();
+                let _ = read.inspect_err(|error| tracing::error!(%error, "costs are not counted"));
             }
             let meter = known.get(name).or_else(|| meters.get(name)).cloned().unwrap_or_default();
             meter.limit(limits);

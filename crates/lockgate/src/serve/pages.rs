@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use lockgate_admin::{App, DoorOptions, FIRST_USER, NoFirstUser, SECRET_FILE};
 use lockgate_config::Snapshot;
 use lockgate_engine::AnswerBody;
+use lockgate_ledger::Prices;
 use lockgate_server::{PageAnswer, Pages};
 use tower::ServiceExt as _;
 
@@ -34,10 +35,16 @@ pub(super) struct Admin {
 
 impl Admin {
     /// Over what is recorded, if anything is, and what is told.
-    pub(super) fn new(recording: Option<&Recording>, door: DoorOptions, telling: Arc<Telling>) -> Self {
+    pub(super) fn new(
+        recording: Option<&Recording>,
+        door: DoorOptions,
+        prices: Prices,
+        telling: Arc<Telling>,
+    ) -> Self {
         let app = App::new(recording.map(Recording::shelf).unwrap_or_default())
             .with_retention(recording.map(Recording::retention).unwrap_or_default())
             .with_door(door)
+            .with_prices(prices)
             .running(telling.telemetry.feed().clone(), telling.levels.clone());
         Self { router: lockgate_admin::router(app), telling }
     }

@@ -11,13 +11,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use lockgate_admin::{RetentionPolicy, Shelf};
 use lockgate_config::{Environment, RecordMode, Snapshot};
-use lockgate_ledger::Catalogue;
+use lockgate_ledger::{Prices, PricesError};
 use lockgate_recorder::{Bounds, Key, Log, Progress, Scribe, Transcriber};
 use lockgate_server::{Part, Vitals};
 use lockgate_store_sql::{Database, Options, Place};
 use tokio::task::JoinHandle;
 
 use super::mask::Masks;
+use super::titles::Titles;
 use super::upkeep;
 
 /// How long a database that cannot be opened is left alone.
@@ -41,15 +42,22 @@ struct Parts {
     held: AtomicBool,
     log: Log,
     masks: Masks,
+    prices: Prices,
     retention: Arc<ArcSwap<RetentionPolicy>>,
     /// There once the database is open.
     scribe: OnceLock<Scribe>,
     shelf: Shelf,
+    titles: Titles,
 }
 
 impl Recording {
     /// Opens the log, and the database behind it; `None` if nothing can be recorded.
-    pub(crate) fn open(snapshot: &Snapshot, environment: &Environment, masks: &Masks) -> Option<Self> {
+    pub(crate) fn open(
+        snapshot: &Snapshot,
+        environment: &Environment,
+        masks: &Masks,
+        prices: Prices,
+    ) -> Option<Self> {
         let settings = &snapshot.config().record;
         if !is_wanted(snapshot) {
             return None;
@@ -77,9 +85,11 @@ impl Recording {
             held,
             log,
             masks: masks.clone(),
+            prices,
             retention,
             scribe: OnceLock::new(),
             shelf,
+            titles: Titles::new(snapshot),
         });
         let opening = tokio::spawn(begin(place, parts.clone()));
         Some(Self { opening: Mutex::new(Some(opening)), parts })
@@ -100,8 +110,14 @@ impl Recording {
         self.parts.shelf.clone()
     }
 
-    /// Takes over what a new configuration says of retention.
+    /// Who makes titles of sessions.
+    pub(super) fn titles(&self) -> Titles {
+        self.parts.titles.clone()
+    }
+
+    /// Takes over what a new configuration says of retention and titles.
     pub(crate) fn reload(&self, snapshot: &Snapshot) {
+        self.parts.titles.reload(snapshot);
         let folder = self.parts.folder.as_path();
         self.parts.retention.store(Arc::new(upkeep::policy(&snapshot.config().record, Some(folder))));
     }
@@ -155,7 +171,7 @@ impl Vitals for Recording {
                 Progress { waiting: self.parts.log.ended() as usize, ..Progress::default() }
             }
         };
-        let numbers = vec![
+        let mut numbers = vec![
             ("stored", progress.stored),
             ("waiting", progress.waiting as u64),
             ("quarantined", progress.quarantined),
@@ -164,6 +180,7 @@ impl Vitals for Recording {
             ("log_bytes", log.files),
             ("ring_bytes", log.waiting as u64),
         ];
+        numbers.extend(self.parts.titles.numbers());
         vec![Part { name: "record", numbers, troubles }]
     }
 }
@@ -215,8 +232,10 @@ async fn begin(place: Place, parts: Arc<Parts>) {
     tokio::time::sleep(BEHIND).await;
     // Reading the price list takes the time of a hundred calls.
     let own = parts.clone();
-    let read =
-        move || Catalogue::embedded().map(|prices| Transcriber::new(own.masks.redactor(), Arc::new(prices)));
+    let read = move || {
+        own.prices.current()?;
+        Ok::<_, PricesError>(Transcriber::new(own.masks.redactor(), own.prices.clone()))
+    };
     let transcriber = match tokio::task::spawn_blocking(read).await {
         Ok(Ok(transcriber)) => Box::new(transcriber),
         Ok(Err(error)) => {
@@ -245,7 +264,8 @@ async fn begin(place: Place, parts: Arc<Parts>) {
     let database = Arc::new(database);
     let _ = parts.shelf.set(database.clone());
     tokio::spawn(upkeep::keep(database.clone(), parts.retention.clone()));
-    match Scribe::start(parts.log.clone(), database, transcriber, runtime) {
+    let store = parts.titles.hearing(database);
+    match Scribe::start(parts.log.clone(), store, transcriber, runtime) {
         Ok(started) => {
             let _ = parts.scribe.set(started);
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use lockgate_config::{CallEnd, Config, KeyHash, LogFormat, LogLevel, Snapshot, Store, TraceContext};
 use lockgate_engine::{AnswerBody, CallReport, CallStart, Follower, Observer, Outcome};
-use lockgate_ledger::Catalogue;
+use lockgate_ledger::Prices;
 use lockgate_server::Vitals as _;
 use lockgate_telemetry::{
     Filter, Format, Hook, Hooks, Level, Levels, Otlp, Propagation, RecordNumbers, Retry, Telemetry, Traces,
@@ -45,9 +45,10 @@ impl Telling {
         store: Arc<Store>,
         levels: Levels,
         masks: Masks,
+        prices: Prices,
         recording: Option<Arc<Recording>>,
     ) -> Arc<Self> {
-        let telemetry = Telemetry::new(Box::new(prices));
+        let telemetry = Telemetry::new(prices);
         let telemetry = match recording {
             Some(recording) => telemetry.with_record(move || numbers(&recording)),
             None => telemetry,
@@ -215,11 +216,6 @@ fn hooks(config: &Config) -> Vec<Hook> {
         Some(Hook { events: events.collect(), filter, key, retry: Retry::default(), url })
     };
     config.webhooks.iter().filter_map(hook).collect()
-}
-
-fn prices() -> Option<Arc<Catalogue>> {
-    let read = Catalogue::embedded();
-    read.map(Arc::new).inspect_err(|error| tracing::error!(%error, "the price list cannot be read")).ok()
 }
 
 fn numbers(recording: &Recording) -> RecordNumbers {

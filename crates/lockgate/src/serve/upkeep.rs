@@ -30,6 +30,7 @@ pub(crate) fn policy(record: &Record, folder: Option<&Path>) -> RetentionPolicy 
     let below = |archive: &PathBuf| folder.map_or_else(|| archive.clone(), |folder| folder.join(archive));
     RetentionPolicy {
         archive: retention.archive.as_ref().map(below),
+        audit_days: retention.audit_days,
         calls_days: retention.calls_days,
         contents_days: retention.contents_days,
     }
@@ -55,8 +56,9 @@ pub(super) async fn keep(store: Arc<dyn Store>, retention: Arc<ArcSwap<Retention
 
 async fn age(store: &dyn Store, policy: &RetentionPolicy) {
     match policy.apply(store, false).await {
-        Ok(done) if done.calls.calls + done.contents.calls == 0 => {}
+        Ok(done) if done.calls.calls + done.contents.calls + done.audit.entries == 0 => {}
         Ok(done) => tracing::info!(
+            audit = done.audit.entries,
             calls = done.calls.calls,
             contents = done.contents.calls,
             "what was too old is deleted"

@@ -5,6 +5,8 @@
 #![cfg(unix)]
 
 #[cfg(test)]
+mod catalog;
+#[cfg(test)]
 mod claude_cli;
 #[cfg(test)]
 mod config;
@@ -29,13 +31,17 @@ mod login;
 #[cfg(test)]
 mod outside;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 #[expect(dead_code, reason = "the server of the storage tests, of which these tests need less")]
 #[path = "../../../store-sql/tests/it/postgres.rs"]
 mod postgres;
 #[cfg(test)]
-mod policies;
+mod prices;
 #[cfg(test)]
 mod proxy;
+#[cfg(test)]
+mod purge;
 #[cfg(test)]
 mod record;
 #[cfg(test)]
@@ -50,3 +56,5 @@ mod start;
 mod support;
 #[cfg(test)]
 mod telemetry;
+#[cfg(test)]
+mod titles;

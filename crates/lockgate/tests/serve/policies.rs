@@ -49,7 +49,14 @@ fn a_refused_call_is_explained_to_the_client_and_in_the_record() {
     assert_eq!(choice["finish_reason"], "stop", "{whole}");
     assert!(choice["message"].get("tool_calls").is_none(), "{whole}");
     let words = choice["message"]["content"].as_str().unwrap();
-    for part in ["Let me see.", "`Bash`", "`git`", "history is shared", "git push --force", "Record: http://gate.example/calls/"] {
+    for part in [
+        "Let me see.",
+        "`Bash`",
+        "`git`",
+        "history is shared",
+        "git push --force",
+        "Record: http://gate.example/calls/",
+    ] {
         assert!(words.contains(part), "{part} in {words}");
     }
     assert!(words.contains("«redacted:") && !words.contains("sk-ant-api03"), "{words}");
@@ -86,7 +93,9 @@ fn policies_are_swapped_by_a_reload_and_broken_ones_are_not_taken_over() {
     let home = home(&upstream, "");
     let gateway = Gateway::start(&home);
     assert!(answer(&gateway, true).contains("\"tool_calls\""));
-    let write = |policies: &str| home.write("lockgate.yaml", &format!("providers:\n{}{policies}", upstream.entry("up", "")));
+    let write = |policies: &str| {
+        home.write("lockgate.yaml", &format!("providers:\n{}{policies}", upstream.entry("up", "")))
+    };
     write(RULES);
     until("the rules are in force", || !answer(&gateway, true).contains("\"tool_calls\""));
     write(&RULES.replace("then: refuse", "then: forbid"));
@@ -125,4 +134,52 @@ tests:
     assert!(none.err.contains("none.yaml") && none.err.contains("tol"), "{}", none.err);
     let empty = Home::new().run(&["policy", "list"]);
     assert!(empty.code == 0 && empty.out.contains("No policies"), "{empty:?}");
+}
+
+/// Requirements 000 behaviours 25 and 26: a model judges held calls, side by side; nobody to ask means refused, or passed with a notice.
+#[test]
+fn a_model_judges_tool_calls_while_they_are_held() {
+    let upstream = Scripted::start(
+        "rules:
+  - {when: {model: strict}, answer: {blocks: [{text: '{\"probability\": 0.9, \"explanation\": \"it rewrites history\"}'}]}}
+  - {when: {model: mild}, answer: {blocks: [{text: '{\"probability\": 0.1}'}]}}
+  - {when: {model: gone}, error: {status: 400, message: no such judge}}
+  - answer: {blocks: [{text: Hm.}, {tool_call: {name: Bash, args: {command: git push --force}}}, {tool_call: {name: Bash, args: {command: ls}}}]}",
+    );
+    let judged = |model: &str, more: &str| {
+        let home = home(
+            &upstream,
+            &format!("policies: {{chain: [{{name: look{more}, tool_judge: {{model: 'up:{model}'}}}}]}}\n"),
+        );
+        let gateway = Gateway::start(&home);
+        (answer(&gateway, true), answer(&gateway, false))
+    };
+    let (streamed, whole) = judged("strict", "");
+    for answer in [&streamed, &whole] {
+        assert!(answer.contains("it rewrites history") && !answer.contains("call_"), "{answer}");
+    }
+    let (streamed, whole) = judged("mild", "");
+    for answer in [&streamed, &whole] {
+        assert!(!answer.contains("Lockgate") && answer.contains("\"tool_calls\""), "{answer}");
+    }
+    let (streamed, _) = judged("gone", "");
+    assert!(
+        streamed.contains("the policy could not judge it") && streamed.contains("no such judge"),
+        "{streamed}"
+    );
+    assert!(!streamed.contains("call_"), "{streamed}");
+    let (streamed, whole) = judged("gone", ", on_failure: pass");
+    for answer in [&streamed, &whole] {
+        assert!(answer.contains("could not judge it") && answer.contains("\"tool_calls\""), "{answer}");
+    }
+    let asked = upstream
+        .seen
+        .requests()
+        .iter()
+        .filter(|request| {
+            String::from_utf8_lossy(&request.body).contains("up:strict")
+                || String::from_utf8_lossy(&request.body).contains("\"strict\"")
+        })
+        .count();
+    assert_eq!(asked, 2, "two calls are judged once each, however often the answer comes");
 }

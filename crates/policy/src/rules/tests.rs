@@ -90,10 +90,16 @@ fn arguments_that_cannot_be_read_do_not_slip_past_a_rule_about_them() {
     ]));
     let facts = CallFacts::unknown("1");
     let view = View { conversation: None, facts: &facts };
-    let broken = |tool: &str| ToolCall { arguments: "{\"file_path\": \".env\",".into(), ..call(tool, &serde_json::json!({})) };
+    let broken = |tool: &str| ToolCall {
+        arguments: "{\"file_path\": \".env\",".into(),
+        ..call(tool, &serde_json::json!({}))
+    };
     let verdict = rules.open(&facts).on_block(Piece::ToolCall(&broken("Write")), &view);
     assert!(matches!(verdict, BlockVerdict::Unsure(_)), "{verdict:?}");
-    assert!(matches!(rules.open(&facts).on_block(Piece::ToolCall(&broken("Read")), &view), BlockVerdict::Allow));
+    assert!(matches!(
+        rules.open(&facts).on_block(Piece::ToolCall(&broken("Read")), &view),
+        BlockVerdict::Allow
+    ));
 }
 
 #[test]

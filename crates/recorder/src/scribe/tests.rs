@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use lockgate_core::Dialect;
-use lockgate_ledger::Catalogue;
+use lockgate_ledger::Prices;
 use lockgate_redact::{Level, Options, Redactor};
 use lockgate_store::memory::Memory;
 use lockgate_store::{Calls as _, Error, Filter, Limit, PageRequest, Record, Records};
@@ -71,7 +71,7 @@ impl Desk {
 
 fn transcriber() -> Transcriber {
     let redactor = Redactor::new(Options { known: Vec::new(), key: [3; 32], level: Level::Record });
-    Transcriber::new(redactor, Arc::new(Catalogue::embedded().unwrap()))
+    Transcriber::new(redactor, Prices::default())
 }
 
 /// Waits for what another thread does.

@@ -1,10 +1,9 @@
 //! What is stored of calls.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use lockgate_core::{Dialect, ErrorKind, StopReason, Usage};
-use lockgate_ledger::Catalogue;
+use lockgate_ledger::Prices;
 use lockgate_redact::{Level, Options, Redactor};
 use lockgate_store::rope::{Bounds, join};
 use lockgate_store::{BodyKind, Outcome, Part, PieceHash, Record, Side};
@@ -25,7 +24,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let redactor = Redactor::new(Options { known: Vec::new(), key: [3; 32], level: Level::Record });
-        let transcriber = Transcriber::new(redactor, Arc::new(Catalogue::embedded().unwrap()));
+        let transcriber = Transcriber::new(redactor, Prices::default());
         Self { pieces: HashMap::new(), transcriber }
     }
 

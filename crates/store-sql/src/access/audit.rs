@@ -1,15 +1,19 @@
-//! The audit in its table: rows are added, never changed.
+//! The audit in its table: rows are added, never changed, and deleted by age only.
 
 use async_trait::async_trait;
 use lockgate_store::access::{Actor, Audit, AuditEntry, AuditFilter};
 use lockgate_store::{Cursor, Error, Page, PageRequest};
 use serde_json::Value as Json;
+use uuid::Uuid;
 
 use super::text_of;
 use crate::Database;
 use crate::columns::{id_of, json, read_json};
 use crate::driver::{Row, Sql, Tx, Value};
 use crate::fault::Fault;
+
+/// Entries that one transaction deletes.
+const ENTRIES: usize = 200;
 
 #[async_trait]
 impl Audit for Database {
@@ -20,6 +24,10 @@ impl Audit for Database {
     async fn audit(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditEntry>, Error> {
         self.page_of_entries(filter, page).await.map_err(Fault::plain)
     }
+
+    async fn forget(&self, entries: &[Uuid]) -> Result<u64, Error> {
+        self.delete_entries(entries).await.map_err(Fault::plain)
+    }
 }
 
 impl Database {
@@ -27,6 +35,19 @@ impl Database {
         let mut tx = self.writers.write().await?;
         add(&mut tx, entry).await?;
         tx.commit().await
+    }
+
+    /// Some hundred at a time, so that nobody waits long for the writer.
+    async fn delete_entries(&self, entries: &[Uuid]) -> Result<u64, Fault> {
+        let mut gone = 0;
+        for some in entries.chunks(ENTRIES) {
+            let mut tx = self.writers.write().await?;
+            let ids: Vec<String> = some.iter().copied().map(text_of).collect();
+            let mut sql = Sql::new("DELETE FROM audit WHERE id IN (");
+            gone += tx.run(sql.args(ids.iter().map(|id| Value::from(id.as_str()))).add(")").take()).await?;
+            tx.commit().await?;
+        }
+        Ok(gone)
     }
 
     async fn page_of_entries(

@@ -4,8 +4,38 @@
 
 use super::Migration;
 
+/// What both tables of numbers hold.
+macro_rules! sums {
+    () => {
+        r"  cache_read {number} NOT NULL,
+  cache_write {number} NOT NULL,
+  calls {number} NOT NULL,
+  cost_nano {number} NOT NULL,
+  estimated {number} NOT NULL,
+  input_uncached {number} NOT NULL,
+  intervened {number} NOT NULL,
+  output {number} NOT NULL,
+  reasoning {number} NOT NULL,
+  unmetered {number} NOT NULL,
+  queue_sum {number} NOT NULL,
+  queue_least {number},
+  queue_greatest {number},
+  queue_sketch TEXT,
+  total_sum {number} NOT NULL,
+  total_least {number},
+  total_greatest {number},
+  total_sketch TEXT,
+  ttft_sum {number} NOT NULL,
+  ttft_least {number},
+  ttft_greatest {number},
+  ttft_sketch TEXT,
+"
+    };
+}
+
 pub(super) const STATS: Migration = Migration {
-    both: r"
+    both: concat!(
+        r"
 CREATE TABLE stat_groups (
   seq {counter},
   name TEXT NOT NULL UNIQUE,
@@ -26,58 +56,18 @@ CREATE TABLE stat_slots (
   slot {number} NOT NULL,
   stat_group {number} NOT NULL,
   session {number} NOT NULL,
-  cache_read {number} NOT NULL,
-  cache_write {number} NOT NULL,
-  calls {number} NOT NULL,
-  cost_nano {number} NOT NULL,
-  estimated {number} NOT NULL,
-  input_uncached {number} NOT NULL,
-  intervened {number} NOT NULL,
-  output {number} NOT NULL,
-  reasoning {number} NOT NULL,
-  unmetered {number} NOT NULL,
-  queue_sum {number} NOT NULL,
-  queue_least {number},
-  queue_greatest {number},
-  queue_sketch TEXT,
-  total_sum {number} NOT NULL,
-  total_least {number},
-  total_greatest {number},
-  total_sketch TEXT,
-  ttft_sum {number} NOT NULL,
-  ttft_least {number},
-  ttft_greatest {number},
-  ttft_sketch TEXT,
-  PRIMARY KEY (slot, stat_group, session)
+",
+        sums!(),
+        r"  PRIMARY KEY (slot, stat_group, session)
 ) {clustered};
 CREATE INDEX stat_slots_group ON stat_slots (stat_group, slot);
 
 CREATE TABLE stat_hours (
   hour {number} NOT NULL,
   stat_group {number} NOT NULL,
-  cache_read {number} NOT NULL,
-  cache_write {number} NOT NULL,
-  calls {number} NOT NULL,
-  cost_nano {number} NOT NULL,
-  estimated {number} NOT NULL,
-  input_uncached {number} NOT NULL,
-  intervened {number} NOT NULL,
-  output {number} NOT NULL,
-  reasoning {number} NOT NULL,
-  unmetered {number} NOT NULL,
-  queue_sum {number} NOT NULL,
-  queue_least {number},
-  queue_greatest {number},
-  queue_sketch TEXT,
-  total_sum {number} NOT NULL,
-  total_least {number},
-  total_greatest {number},
-  total_sketch TEXT,
-  ttft_sum {number} NOT NULL,
-  ttft_least {number},
-  ttft_greatest {number},
-  ttft_sketch TEXT,
-  PRIMARY KEY (hour, stat_group)
+",
+        sums!(),
+        r"  PRIMARY KEY (hour, stat_group)
 ) {clustered};
 CREATE INDEX stat_hours_group ON stat_hours (stat_group);
 
@@ -87,7 +77,8 @@ CREATE TABLE stat_marks (
 );
 CREATE INDEX stat_marks_slot ON stat_marks (slot);
 INSERT INTO stat_marks (slot) SELECT DISTINCT started_us / 900000000 FROM calls;
-",
+"
+    ),
     postgres: "",
     sqlite: "",
     version: 3,

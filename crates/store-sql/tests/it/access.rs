@@ -239,6 +239,11 @@ async fn the_audit_shows_each_change_once_page_by_page(database: &Database) {
         AuditFilter { actor: Some("ann".to_owned()), from_us: Some(DAY + 5), ..AuditFilter::default() };
     let found = database.audit(&only, &PageRequest::default()).await.unwrap().items;
     assert_eq!(found, [AuditEntry { detail: json!({"models": ["a"]}), ..entry(5, "purge", "session:s") }]);
+    let named = [1, 3, 9].map(Uuid::from_u128);
+    assert_eq!(database.forget(&named).await.unwrap(), 2, "the third was never there");
+    let left = database.audit(&AuditFilter::default(), &PageRequest::default()).await.unwrap().items;
+    assert_eq!(left.iter().map(|entry| entry.id.as_u128()).collect::<Vec<_>>(), [5, 4, 2]);
+    assert_eq!(database.forget(&[]).await.unwrap(), 0);
 }
 
 macro_rules! on_both {

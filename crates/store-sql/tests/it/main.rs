@@ -87,6 +87,7 @@ mod every {
     );
     on_every_store!(sessions:
         a_session_shows_what_its_calls_say_and_their_sums,
+        a_title_of_a_model_takes_the_place_of_first_words_and_of_nothing_that_a_person_wrote,
         an_edited_title_survives_what_calls_say_later,
         sessions_are_found_by_what_their_calls_and_titles_say,
         calls_of_a_session_come_in_their_order,

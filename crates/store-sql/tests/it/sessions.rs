@@ -18,6 +18,25 @@ async fn listed(store: &dyn Store, filter: &Filter, order: SessionOrder) -> Vec<
     page.items.into_iter().map(|session| session.reference.id).collect()
 }
 
+pub(crate) async fn a_title_of_a_model_takes_the_place_of_first_words_and_of_nothing_that_a_person_wrote(
+    store: &dyn Store,
+) {
+    let title = async || store.session("s").await.unwrap().unwrap().title.unwrap();
+    assert!(!store.entitle("s", "too early", DAY).await.unwrap());
+    store.write(&[titled(of("s", 1), TitleSource::First, "please mend it")]).await.unwrap();
+    assert!(store.entitle("s", "Mend the parser", DAY).await.unwrap());
+    store.write(&[titled(of("s", 0), TitleSource::First, "earlier words")]).await.unwrap();
+    assert_eq!(
+        (title().await.source, title().await.text.as_str()),
+        (TitleSource::Generated, "Mend the parser")
+    );
+    assert!(store.entitle("s", "Mend it", DAY + SECOND).await.unwrap());
+    assert!(store.rename("s", "My session").await.unwrap());
+    assert!(!store.entitle("s", "Mend it again", DAY + 2 * SECOND).await.unwrap());
+    assert_eq!((title().await.source, title().await.text.as_str()), (TitleSource::Edited, "My session"));
+    assert!(store.rename("s", "Mine").await.unwrap());
+}
+
 pub(crate) async fn a_session_shows_what_its_calls_say_and_their_sums(store: &dyn Store) {
     let text = |text: &str| Some(text.to_owned());
     let mut first = titled(of("s", 1), TitleSource::First, "Fix the login");

@@ -1,4 +1,5 @@
-//! What was changed: when, by whom, from where. Rows are added and never changed; none holds a secret.
+//! What was changed: when, by whom, from where. Rows are added, never changed, and deleted by age only; none holds a
+//! secret.
 
 use serde_json::Value;
 use uuid::Uuid;

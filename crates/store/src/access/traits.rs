@@ -89,4 +89,7 @@ pub trait Audit: Send + Sync {
 
     /// Entries, the latest first.
     async fn audit(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditEntry>, Error>;
+
+    /// Deletes entries; how many were there.
+    async fn forget(&self, entries: &[Uuid]) -> Result<u64, Error>;
 }

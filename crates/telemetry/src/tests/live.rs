@@ -116,3 +116,18 @@ async fn a_subscriber_that_does_not_keep_up_is_let_go_of_with_a_notice_and_the_o
     let mut again = telemetry.feed().subscribe(Filter::default(), Some(notice.id));
     assert!(next(&mut again, 1).await[0].id > notice.id);
 }
+
+#[tokio::test]
+async fn a_subscription_ends_with_the_gateway_behind_what_waits_for_it() {
+    let telemetry = telemetry();
+    let mut subscription = telemetry.feed().subscribe(Filter::default(), None);
+    answer(&telemetry, "one");
+    telemetry.work();
+    telemetry.feed().end();
+    assert_eq!(kinds(&next(&mut subscription, 3).await), [What::Started, What::FirstByte, What::Finished]);
+    assert!(subscription.next().await.is_none());
+    assert!(
+        telemetry.feed().subscribe(Filter::default(), None).next().await.is_none(),
+        "who comes later too"
+    );
+}

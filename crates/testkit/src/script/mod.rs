@@ -109,6 +109,12 @@ pub struct ModelCard {
     /// Whether `/api/ps` lists it as loaded.
     #[serde(default)]
     pub loaded: bool,
+    /// The last day of it, in `OpenRouter`'s list.
+    #[serde(default)]
+    pub expires: Option<String>,
+    /// Dollars for a token of prompt and of answer, in `OpenRouter`'s list.
+    #[serde(default = "ModelCard::default_prices")]
+    pub prices: (String, String),
 }
 
 impl ModelCard {
@@ -122,6 +128,10 @@ impl ModelCard {
         ["completion", "tools", "thinking", "vision"].map(String::from).to_vec()
     }
 
+    fn default_prices() -> (String, String) {
+        ("0.000001".into(), "0.000005".into())
+    }
+
     /// A card with the defaults.
     pub fn named(id: &str) -> Self {
         Self {
@@ -131,6 +141,8 @@ impl ModelCard {
             capabilities: Self::default_capabilities(),
             remote_host: None,
             loaded: false,
+            expires: None,
+            prices: Self::default_prices(),
         }
     }
 }

@@ -7,10 +7,11 @@ mod places;
 
 use std::fs;
 use std::path::Path;
+use std::thread::JoinHandle;
 
 use lockgate_store::{Calls as _, Part};
 use lockgate_store_sql::Place;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::is_well;
 use crate::http;
@@ -98,38 +99,82 @@ impl Sinks {
     }
 }
 
-/// Every answer of the admin API that shows what is recorded.
-fn ask_all(home: &Home, sinks: &mut Sinks) {
-    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-    let ids = |value: &Value| -> Vec<String> {
-        value["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|item| item["id"].as_str().unwrap().to_owned())
-            .collect()
-    };
-    sinks.command(home, &["call", "list"]);
-    let calls = json(&sinks.command(home, &["call", "list", "--json", "--limit", "500"]));
-    for id in ids(&calls) {
-        let call = json(&sinks.command(home, &["call", "show", &id, "--json"]));
+/// Every answer of the admin API that shows what is recorded, and some of the commands that show it to people.
+fn ask_all(scene: &Scene, sinks: &mut Sinks) {
+    let parts = ["calls", "sessions"].map(|what| {
+        let list = scene.api(sinks, &format!("/api/{what}?limit=500"));
+        let items = list["items"].as_array().unwrap().clone();
+        assert!(!items.is_empty(), "{list}");
+        items.into_iter().map(|item| encoded(item["id"].as_str().unwrap())).collect::<Vec<_>>()
+    });
+    let [calls, sessions] = parts;
+    for id in calls {
+        let call = scene.api(sinks, &format!("/api/calls/{id}"));
+        scene.api(sinks, &format!("/api/calls/{id}/exchange"));
         for body in call["bodies"].as_array().unwrap() {
-            sinks.command(home, &["call", "show", &id, "--body", body["part"].as_str().unwrap()]);
+            scene.api(sinks, &format!("/api/calls/{id}/bodies/{}", body["part"].as_str().unwrap()));
         }
     }
-    sinks.command(home, &["session", "list"]);
-    let sessions = json(&sinks.command(home, &["session", "list", "--json", "--limit", "500"]));
-    for id in ids(&sessions) {
-        for args in [["session", "show", &id, "--json"], ["session", "cost", &id, "--json"]] {
-            sinks.command(home, &args);
-        }
-        for format in ["markdown", "json", "jsonl"] {
-            sinks.command(home, &["session", "export", &id, "--format", format]);
+    for id in sessions {
+        for rest in [
+            "",
+            "/conversation",
+            "/cost",
+            "/cache",
+            "/export?format=markdown",
+            "/export?format=json",
+            "/export?format=jsonl",
+        ] {
+            scene.api(sinks, &format!("/api/sessions/{id}{rest}"));
         }
     }
-    sinks.command(home, &["session", "resume", "agent", "--json"]);
-    sinks.files("transcripts", &home.path(".claude"));
-    sinks.command(home, &["config", "show"]);
+    for path in [
+        "keys",
+        "users",
+        "audit",
+        "me",
+        "log",
+        "stats?metric=summary&by=key,model",
+        "stats/metrics",
+        "openapi.json",
+    ] {
+        scene.api(sinks, &format!("/api/{path}"));
+    }
+    for args in
+        [&["call", "list"][..], &["session", "list"], &["session", "resume", "agent"], &["config", "show"]]
+    {
+        sinks.command(&scene.home, args);
+    }
+    sinks.files("transcripts", &scene.home.path(".claude"));
+}
+
+/// A word as a segment of a path.
+fn encoded(word: &str) -> String {
+    word.bytes()
+        .map(
+            |byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            },
+        )
+        .collect()
+}
+
+/// A login of the first user.
+fn token(home: &Home, gateway: &Gateway) -> String {
+    let file = home.path(".local/share/lockgate/admin-secret");
+    let mut token = None;
+    until("the first user can log in", || {
+        let Ok(secret) = fs::read_to_string(&file) else { return false };
+        let body = json!({"name": "admin", "password": secret.trim(), "token": true}).to_string();
+        let answer = http::ask(gateway.address, "POST", "/api/login", &[], &body);
+        token = (answer.status == 200).then(|| answer.json()["token"].as_str().unwrap().to_owned());
+        token.is_some()
+    });
+    token.unwrap()
 }
 
 /// A gateway that was told all secrets.
@@ -138,8 +183,12 @@ struct Scene {
     collector: Sink,
     gateway: Gateway,
     home: Home,
+    /// Live activity, until the gateway ends.
+    live: Option<JoinHandle<String>>,
     planted: Planted,
     receiver: Sink,
+    /// A login.
+    token: String,
     upstream: Scripted,
 }
 
@@ -155,9 +204,28 @@ impl Scene {
         let variables: Vec<_> =
             settings.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let gateway = Gateway::start_with(&home, &variables);
+        let token = token(&home, &gateway);
+        planted.secrets.push(("token of a login".to_owned(), token.clone()));
+        let live = format!(
+            "GET /api/live HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\r\n",
+            gateway.address
+        );
+        let mut live = http::Stream::send(gateway.address, live).unwrap();
+        live.until("\r\n\r\n");
+        let live = Some(std::thread::spawn(move || live.end().unwrap().text));
         let asked = places::ask(&mut planted, &gateway, &settings);
         assert!(planted.secrets.len() >= 60, "{} are planted", planted.secrets.len());
-        Self { asked, collector, gateway, home, planted, receiver, upstream }
+        Self { asked, collector, gateway, home, live, planted, receiver, token, upstream }
+    }
+
+    /// An answer of the admin API, which is a sink.
+    fn api(&self, sinks: &mut Sinks, path: &str) -> Value {
+        let bearer = format!("Bearer {}", self.token);
+        let answer = http::ask(self.gateway.address, "GET", path, &[("authorization", bearer.as_str())], "");
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        let body = answer.body().unwrap_or_default();
+        sinks.add(path, answer.text);
+        serde_json::from_str(&body).unwrap_or_default()
     }
 
     fn place(&self) -> Place {
@@ -190,19 +258,21 @@ impl Scene {
 #[test]
 fn sixty_planted_secrets_are_in_nothing_that_is_kept_or_shown() {
     let mut scene = Scene::play("redacted");
-    let (home, planted) = (&scene.home, &scene.planted);
     let mut sinks = Sinks::default();
-    let folder = home.path(".local/share/lockgate");
+    let folder = scene.home.path(".local/share/lockgate");
     sinks.files("at once", &folder);
     scene.until_stored();
     sinks.add("health", scene.gateway.health().to_string());
     sinks.add("metrics", http::get(scene.gateway.address, "/metrics").unwrap().text);
     until("much is told", || scene.receiver.got().len() > 40);
     sinks.files("behind the calls", &folder);
-    ask_all(home, &mut sinks);
+    ask_all(&scene, &mut sinks);
     scene.gateway.signal("TERM");
     assert_eq!(scene.gateway.ended(), 0);
     sinks.files("at rest", &folder);
+    let live = scene.live.take().unwrap().join().unwrap();
+    assert!(live.matches("\ndata: ").count() > 60, "{live}");
+    sinks.add("live activity", live);
     sinks.add("traces", scene.collector.got().concat());
     sinks.add("webhooks", scene.receiver.got().concat());
     sinks.add("standard output", scene.gateway.out());
@@ -210,13 +280,13 @@ fn sixty_planted_secrets_are_in_nothing_that_is_kept_or_shown() {
 
     let mut found: Vec<String> = Vec::new();
     for (name, bytes) in &sinks.0 {
-        found.extend(planted.seen_in(bytes).into_iter().map(|place| format!("{place} in {name}")));
+        found.extend(scene.planted.seen_in(bytes).into_iter().map(|place| format!("{place} in {name}")));
     }
     assert!(found.is_empty(), "{} hits in {} sinks:\n{}", found.len(), sinks.0.len(), found.join("\n"));
 
     assert!(scene.gateway.log().contains("TRACE"), "the log is talkative");
     let sent: Vec<u8> = scene.upstream.seen.requests().into_iter().flat_map(|seen| seen.body).collect();
-    assert!(planted.seen_in(&sent).len() > 25, "calls themselves keep their secrets");
+    assert!(scene.planted.seen_in(&sent).len() > 25, "calls themselves keep their secrets");
     assert_numbers(&scene);
 }
 
