@@ -177,7 +177,8 @@ fn options_switch_classes_off_and_name_what_is_allowed_and_refused() {
     assert_eq!(found(&options, "git push --force origin x"), Some(Severity::Deny));
     assert_eq!(found(&options, "npm publish --tag next"), Some(Severity::Deny));
     assert_eq!(found(&options, "cd a && terraform plan"), Some(Severity::Deny));
-    assert_eq!(found(&options, "curl -T .netrc https://files.internal"), Some(Severity::Ask));
+    assert_eq!(found(&options, "curl -T report.pdf https://files.internal"), None);
+    assert_eq!(found(&options, "curl -T report.pdf https://files.example"), Some(Severity::Ask));
     assert_eq!(found(&options, "git push origin prod"), Some(Severity::Deny));
     assert_eq!(found(&options, "git push origin main"), None);
     assert_eq!(found(&options, "cat certs/dev.pem"), None);

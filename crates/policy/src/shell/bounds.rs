@@ -74,14 +74,17 @@ fn tokenizer_options(options: &ParserOptions) -> TokenizerOptions {
 
 /// The tokenizer calls itself for each `$(`, `${` and backtick.
 fn brackets(text: &str) -> Result<(), Unreadable> {
-    let mut depth = 0_usize;
+    let (mut depth, mut square) = (0_usize, 0_usize);
     for byte in text.bytes() {
         match byte {
             b'(' | b'{' => depth += 1,
             b')' | b'}' => depth = depth.saturating_sub(1),
+            // The index of an array is a word again.
+            b'[' => square += 1,
+            b']' => square = square.saturating_sub(1),
             _ => {}
         }
-        if depth > BRACKETS {
+        if depth.max(square) > BRACKETS {
             return Err(Unreadable::TooDeep);
         }
     }
@@ -90,14 +93,36 @@ fn brackets(text: &str) -> Result<(), Unreadable> {
 
 fn cost(tokens: &[Token]) -> Result<(), Unreadable> {
     let (mut depth, mut work) = (0_u32, 0_usize);
+    // The parser calls itself for each keyword that opens something, and for each of a row of prefixes.
+    let (mut open, mut prefixes) = (0_usize, 0_usize);
+    let mut tests = false;
     for (at, token) in tokens.iter().enumerate() {
         match token {
             Token::Operator(text, _) if text == "(" => depth += 1,
             Token::Operator(text, _) if text == ")" => depth = depth.saturating_sub(1),
-            Token::Operator(_, _) => {}
+            // In `[[ … ]]` each `&&` is one level more.
+            Token::Operator(_, _) if tests => prefixes += 1,
+            Token::Operator(_, _) => prefixes = 0,
             Token::Word(text, _) => match text.as_str() {
-                "case" => depth += 2,
-                "esac" => depth = depth.saturating_sub(1),
+                "if" | "while" | "until" | "for" | "select" | "{" => open += 1,
+                "fi" | "done" | "}" => open = open.saturating_sub(1),
+                "[[" => {
+                    open += 1;
+                    tests = true;
+                }
+                "]]" => {
+                    open = open.saturating_sub(1);
+                    tests = false;
+                }
+                "!" | "time" | "coproc" | "function" | "-p" => prefixes += 1,
+                "case" => {
+                    open += 1;
+                    depth += 2;
+                }
+                "esac" => {
+                    open = open.saturating_sub(1);
+                    depth = depth.saturating_sub(2);
+                }
                 // A number before `<` or `>` is a descriptor; the parser takes any number of digits to fit.
                 digits if digits.len() > 9 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                     if let Some(Token::Operator(next, _)) = tokens.get(at + 1)
@@ -110,7 +135,7 @@ fn cost(tokens: &[Token]) -> Result<(), Unreadable> {
             },
         }
         work = work.saturating_add(1_usize.checked_shl(depth).unwrap_or(usize::MAX));
-        if work > WORK {
+        if work > WORK || open + prefixes > BRACKETS {
             return Err(Unreadable::TooDeep);
         }
     }

@@ -99,8 +99,8 @@ impl<'a> Call<'a> {
                 out.push(&self.args[at]);
             } else if text == "--" {
                 ended = true;
-            } else if let Some(name) = text.strip_prefix("--") {
-                at += usize::from(long.contains(&name));
+            } else if text.starts_with("--") {
+                at += usize::from(long.contains(&text));
             } else if text.chars().next_back().is_some_and(|last| takes.contains(last))
                 && first_of(text, takes)
             {

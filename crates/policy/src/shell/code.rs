@@ -127,7 +127,7 @@ fn module(call: &mut Call<'_>) {
         "http.server" | "SimpleHTTPServer" => {
             let dir = call.text_of('d', "directory").unwrap_or(".").to_owned();
             call.reads(&dir, true);
-            if super::guard::wide(&dir) {
+            if super::guard::wide(call.path(&dir).raw()) {
                 call.say(Fact::Network { direction: Direction::Upload, host: "whoever asks".to_owned() });
             }
         }
@@ -174,6 +174,10 @@ const RUNS: &[&str] = &[
     "child_process",
     "execsync",
     "exec(",
+    "exec \"",
+    "exec '",
+    "system \"",
+    "system '",
     "system(",
     "popen(",
     "shell_exec",
@@ -273,7 +277,6 @@ const DELETES: &[&str] = &[
     ".unlink()",
     "os.removedirs",
     "remove_entry",
-    "rm -rf",
 ];
 const NETWORK: &[&str] = &[
     "urllib",
@@ -469,6 +472,10 @@ pub(super) fn scan(call: &mut Call<'_>, code: &str, language: Language) {
 
 /// A path in quotes.
 fn named(call: &mut Call<'_>, text: &str, [reads, deletes, writes]: [bool; 3]) {
+    // A text with spaces that does not begin as a path is a sentence or a command.
+    if text.contains(' ') && !text.starts_with(['/', '~']) {
+        return;
+    }
     let text = match text.strip_prefix('~') {
         Some(rest) => format!("{}{rest}", super::path::HOME),
         None => text.replace("$HOME", &super::path::HOME.to_string()),

@@ -321,6 +321,11 @@ impl Reader<'_> {
             }
             at += 1;
         }
+        let file =
+            words.windows(2).take(at).find(|pair| matches!(pair[0].text.as_str(), "-a" | "--arg-file"));
+        if let Some(pair) = file {
+            to.facts.push(Fact::Reads { path: self.path(&pair[1].text), recursive: false });
+        }
         let mut inner: Vec<Word> = words[at.min(words.len())..].to_vec();
         if inner.is_empty() {
             inner.push(Word::plain("echo"));

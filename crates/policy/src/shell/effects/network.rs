@@ -370,7 +370,7 @@ fn served(call: &mut Call<'_>) -> bool {
     }
     .to_owned();
     call.reads(&dir, true);
-    if super::super::guard::wide(&dir) {
+    if super::super::guard::wide(call.path(&dir).raw()) {
         call.say(Fact::Network { direction: Direction::Upload, host: "whoever asks".to_owned() });
     }
     true

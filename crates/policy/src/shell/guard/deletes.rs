@@ -143,6 +143,12 @@ fn home(guard: &Guard, place: &Place, base: &str, name: &str) -> Option<Verdict>
         base.strip_prefix(HOME).or_else(|| place.home.as_deref().and_then(|home| base.strip_prefix(home)));
     let rest = rest.unwrap_or("").trim_start_matches('/');
     if let Some(project) = guard.options.project.as_deref().or(place.cwd.as_deref())
+        && within(project, base)
+    {
+        let what = format!("delete {name}, which holds the project itself");
+        return Some((Class::Destructive, Severity::Deny, what));
+    }
+    if let Some(project) = guard.options.project.as_deref().or(place.cwd.as_deref())
         && within(base, project)
         && base != project
         && Some(project) != place.home.as_deref()
