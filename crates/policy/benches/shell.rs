@@ -1,5 +1,4 @@
 //! Reading and judging a shell command: `cargo bench -p lockgate-policy --bench shell`.
-#![expect(missing_docs, reason = "a bench has no readers of its items")]
 
 use divan::{Bencher, black_box};
 use lockgate_policy::shell::Place;

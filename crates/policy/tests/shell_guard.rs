@@ -1,4 +1,5 @@
 //! The shell guard on the committed sets of commands, and on the cases that the requirements name.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -47,24 +48,25 @@ fn the_fixtures_of_dcg_are_all_found_and_none_too_many() {
     assert_eq!((passed.len(), refused, count), (210, 0, 210));
 }
 
-/// 000 behaviour 28. The few that are let through are named in docs/policies/shell_guard.md.
+/// 000 behaviour 28.
 #[test]
 fn each_kind_of_harm_is_found() {
-    for (name, most) in MISSED {
-        let (passed, _, count) = measure(name);
-        assert!(passed.len() <= *most, "{name}: {} of {count} let through: {passed:#?}", passed.len());
+    for kind in ["credentials", "destructive", "evasion", "exfiltration", "persistence", "privilege"] {
+        let (passed, refused, count) = measure(&format!("{kind}.jsonl"));
+        assert!(passed.is_empty(), "{kind}: {} of {count} let through: {passed:#?}", passed.len());
+        assert!(count > 45 && refused * 5 > count * 2, "{kind}: only {refused} of {count} refused");
     }
 }
 
-/// The sets and how many of each may pass: what the documentation says, and no more.
-const MISSED: &[(&str, usize)] = &[
-    ("credentials.jsonl", 0),
-    ("destructive.jsonl", 0),
-    ("evasion.jsonl", 0),
-    ("exfiltration.jsonl", 0),
-    ("persistence.jsonl", 0),
-    ("privilege.jsonl", 0),
-];
+#[test]
+fn every_option_is_explained() {
+    let schema = serde_json::to_value(schemars::schema_for!(Options)).unwrap();
+    let options = schema["properties"].as_object().unwrap();
+    assert_eq!(options.len(), 12);
+    assert!(
+        options.values().all(|option| option["description"].as_str().is_some_and(|text| text.len() > 20))
+    );
+}
 
 #[test]
 fn what_an_agent_does_all_day_is_let_through() {

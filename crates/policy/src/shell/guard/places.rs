@@ -390,3 +390,25 @@ pub(super) fn numbers(host: &str) -> bool {
         Err(_) => host.starts_with('[') && host != "[::1]",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LIST, STARTERS, drop_host, local, numbers};
+
+    #[test]
+    fn every_place_of_the_list_is_found_at_its_place() {
+        for (name, pattern, _) in LIST {
+            let path = pattern.replace("/**", "/x").replace('*', "x");
+            let path = if path.starts_with('/') { path } else { format!("~/{path}") };
+            assert_eq!(STARTERS.find(&path).map(crate::paths::RuleId::name), Some(*name), "{path}");
+        }
+        assert!(STARTERS.find("src/profile.ts").is_none() && STARTERS.find("app/etc/crontab").is_none());
+    }
+
+    #[test]
+    fn hosts_are_told_apart() {
+        assert!(drop_host("webhook.site") && drop_host("x.oastify.com") && !drop_host("notfile.io"));
+        assert!(local("localhost") && local("127.0.0.1") && !local("local.example"));
+        assert!(numbers("203.0.113.9") && !numbers("10.0.0.1") && !numbers("h.example"));
+    }
+}

@@ -31,6 +31,13 @@ pub(super) fn judge(guard: &Guard, script: &Script, place: &Place) -> Vec<Findin
         if step.elevated && guard.options.ask_for_sudo {
             verdicts.push((Class::Privilege, Severity::Ask, "run with the rights of root".to_owned()));
         }
+        if step.decoded {
+            verdicts.push((
+                Class::Evasion,
+                Severity::Ask,
+                "run a command that nobody was to read".to_owned(),
+            ));
+        }
         for fact in &step.facts {
             verdicts.extend(of(guard, place, step, flow, fact));
         }
