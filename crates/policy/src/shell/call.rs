@@ -52,7 +52,7 @@ impl<'a> Call<'a> {
         self.values(letter, name).next()
     }
 
-    /// All values of an option. Those that are joined to it are given by [`Call::joined`].
+    /// All values of an option. Those that are joined to it are given by [`Call::texts_of`].
     pub(super) fn values(&self, letter: char, name: &str) -> impl Iterator<Item = &'a Word> {
         let (short, long) = (format!("-{letter}"), format!("--{name}"));
         self.args.windows(2).filter_map(move |pair| {

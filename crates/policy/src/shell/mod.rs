@@ -1,6 +1,6 @@
 //! What a shell command would do. [`read`] takes the text that an agent gives to its shell, parses it with a grammar of bash, follows
 //! it through pipes, substitutions, wrappers (`sudo`, `xargs`, `bash -c`, `ssh`), variables and encodings, and gives each simple
-//! command with its effects as facts; [`guard::judge`] says which of them should not happen unasked. Pure: nothing is run, no file is
+//! command with its effects as facts; [`guard::Guard::judge`] says which of them should not happen unasked. Pure: nothing is run, no file is
 //! looked at. What cannot be read is an error, which must become a question and never a pass.
 //!
 //! The way of a command: `bounds` refuses what is too large → brush-parser → `reader` walks the tree, `word` and `param` expand →
