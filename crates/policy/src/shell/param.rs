@@ -45,14 +45,13 @@ fn environment(name: &str, scope: &Scope) -> Option<Word> {
 }
 
 impl Reader<'_> {
-    pub(super) fn variable(&self, name: &str, quoted: bool) -> Vec<Word> {
+    pub(super) fn variable(&self, name: &str) -> Vec<Word> {
         if let Some(value) = self.scope.vars.get(name) {
             return value.first().cloned().into_iter().collect();
         }
         if let Some(value) = environment(name, &self.scope) {
             return vec![value];
         }
-        let _ = quoted;
         vec![Word { text: UNKNOWN.to_string(), from: Vec::new(), env: vec![name.to_owned()] }]
     }
 
@@ -78,7 +77,7 @@ impl Reader<'_> {
         if let Some(rest) = text.strip_prefix('#')
             && !rest.is_empty()
         {
-            let value = self.variable(name(rest), quoted);
+            let value = self.variable(name(rest));
             let known = value.first().filter(|value| value.known());
             let length = known.map(|value| Word::plain(&value.text.chars().count().to_string()));
             return Ok(vec![length.unwrap_or_else(|| Word::unknown(Vec::new()))]);
@@ -97,7 +96,7 @@ impl Reader<'_> {
         }
         if indirect {
             value = match value.first().filter(|value| value.known()) {
-                Some(target) => self.variable(&target.text.clone(), quoted),
+                Some(target) => self.variable(&target.text),
                 None => vec![Word::unknown(Vec::new())],
             };
         }
@@ -106,7 +105,7 @@ impl Reader<'_> {
 
     fn named(&self, named: &str, quoted: bool) -> Vec<Word> {
         match named.chars().next() {
-            Some(c) if c.is_ascii_alphabetic() || c == '_' => self.variable(named, quoted),
+            Some(c) if c.is_ascii_alphabetic() || c == '_' => self.variable(named),
             Some(c) => self.special(c, quoted),
             None => Vec::new(),
         }

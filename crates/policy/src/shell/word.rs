@@ -221,7 +221,7 @@ impl Reader<'_> {
             }
             Some(c) if c.is_ascii_alphabetic() || c == '_' => {
                 let name = param::name(&rest[1..]);
-                let value = self.variable(name, quoted);
+                let value = self.variable(name);
                 out.put(&value, quoted);
                 Ok(1 + name.len())
             }

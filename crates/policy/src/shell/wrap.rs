@@ -73,7 +73,6 @@ const PLAIN: &[(&str, &str, usize)] = &[
     ("parallel", "jSIaN", 0),
     ("entr", "", 0),
     ("caffeinate", "tw", 0),
-    ("setfacl-run", "", 0),
 ];
 
 /// Options of a wrapper, by their long name, that have their value in the next word.

@@ -6,7 +6,6 @@ use super::files::is_device;
 
 /// Programs that destroy what is on the device that they are given, and what they do to it.
 const DESTROYERS: &[(&str, &str)] = &[
-    ("badblocks-w", "is overwritten"),
     ("bcachefs", "is formatted"),
     ("blkdiscard", "is discarded"),
     ("mkswap", "is formatted"),

@@ -23,8 +23,7 @@ pub(super) fn facts(call: &mut Call<'_>) -> bool {
                 if zero { call.deletes(&word.text, false, true) } else { call.writes(&word.text, true) }
             }
         }
-        "cp" | "gcp" | "scp-local" | "install" | "ditto" | "link" | "ln" | "rsync-local" | "copy"
-        | "Copy-Item" => copy(call),
+        "cp" | "gcp" | "install" | "ditto" | "link" | "ln" | "copy" | "Copy-Item" => copy(call),
         "mv" | "gmv" | "move" | "rename" | "Move-Item" => moved(call),
         "tee" => {
             let appends = call.switch('a', "append");
@@ -45,7 +44,7 @@ pub(super) fn facts(call: &mut Call<'_>) -> bool {
                 call.writes(&word.text, true);
             }
         }
-        "ed-write" | "mkfifo" => {}
+        "mkfifo" => {}
         _ => return false,
     }
     true
@@ -121,9 +120,6 @@ fn copy(call: &mut Call<'_>) {
         call.reads(source, recursive);
     }
     written(call, sources, &to);
-    let careful =
-        call.switch('n', "no-clobber") || call.has("--update=none") || call.switch('i', "interactive");
-    let _ = careful;
     if call.name == "install"
         && let Some(mode) = call.text_of('m', "mode")
     {

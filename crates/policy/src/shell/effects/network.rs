@@ -59,15 +59,15 @@ pub(super) fn facts(call: &mut Call<'_>) -> bool {
             }
         }
         "wormhole" | "magic-wormhole" | "transfer" | "ffsend" | "transfer.sh" | "gdrive" | "dropbox"
-        | "mega-put" | "megaput" | "rclone-put" | "ipfs" | "pastebinit" | "termbin" | "wgetpaste"
-        | "gist" | "onionshare" | "onionshare-cli" | "sharing" => {
+        | "mega-put" | "megaput" | "ipfs" | "pastebinit" | "termbin" | "wgetpaste" | "gist"
+        | "onionshare" | "onionshare-cli" => {
             for word in call.operands("", &[]) {
                 call.reads(&word.text, true);
             }
             out(call, call_name_host(call.name));
         }
-        "busybox-httpd" | "httpd" | "php" | "ruby" | "http-server" | "serve" | "simple-http-server"
-        | "miniserve" | "darkhttpd" => return served(call),
+        "httpd" | "php" | "ruby" | "http-server" | "serve" | "simple-http-server" | "miniserve"
+        | "darkhttpd" => return served(call),
         _ => return false,
     }
     true

@@ -68,11 +68,11 @@ pub(super) fn facts(call: &mut Call<'_>) -> bool {
         }
         "gdb" | "rpm" | "apt" | "apt-get" | "man" | "less" | "more" | "ftp" | "mysql" | "npm" | "pip"
         | "nmap" | "zip" | "vim" | "git" | "expect" | "ed" | "irb" | "yum" | "dnf" | "tcpdump"
-        | "systemd-run" | "byebug" | "ansible-playbook" | "docker-gen" | "tmux" | "screen" | "capsh"
-        | "rvim" | "gcc" | "make" | "cpan" | "cpulimit" | "dmesg" | "find-shell" | "mount" | "ip"
-        | "logrotate" | "busctl" | "debugfs" | "journalctl" | "pico" | "nano" | "node" | "perl"
-        | "python" | "python3" | "ruby" | "lua" | "php" | "openvpn" | "run-parts" | "ssh-keygen" | "wall"
-        | "multitime" | "dpkg" | "snap" | "gem" | "composer" | "bundler" => {
+        | "systemd-run" | "byebug" | "ansible-playbook" | "tmux" | "screen" | "capsh" | "rvim" | "gcc"
+        | "make" | "cpan" | "cpulimit" | "dmesg" | "mount" | "ip" | "logrotate" | "busctl" | "debugfs"
+        | "journalctl" | "pico" | "nano" | "node" | "perl" | "python" | "python3" | "ruby" | "lua"
+        | "php" | "openvpn" | "run-parts" | "ssh-keygen" | "wall" | "multitime" | "dpkg" | "snap" | "gem"
+        | "composer" | "bundler" => {
             escape(call);
             return false;
         }

@@ -137,7 +137,7 @@ fn credentials(call: &mut Call<'_>) -> bool {
         "security" | "secret-tool" | "kwallet-query" | "kwalletcli" | "lsadump" | "mimikatz" | "lazagne"
         | "laZagne" | "lazagne.py" | "mimipenguin" | "pypykatz" | "secretsdump.py" | "hashcat" | "john"
         | "unshadow" | "gcore" | "procdump" | "chainbreaker" | "firefox_decrypt" | "firefox_decrypt.py"
-        | "gitleaks-dump" | "linpeas.sh" | "credential-dump" | "cmdkey" | "vaultcmd" | "sam-dump" => {
+        | "linpeas.sh" | "cmdkey" | "vaultcmd" => {
             stores(call);
         }
         "pass" | "gopass" | "bw" | "lpass" | "keyring" | "keepassxc-cli" | "op" | "aws-vault" | "doppler"

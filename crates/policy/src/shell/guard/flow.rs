@@ -52,7 +52,6 @@ impl Flow {
 const SUMMARIES: &[&str] = &[
     "cksum",
     "cmp",
-    "grep-q",
     "md5sum",
     "sha1sum",
     "sha256sum",
