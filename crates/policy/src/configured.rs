@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::chain::{Entry, Mode, OnFailure, Scope};
 use crate::policy::Policy;
-use crate::{message, model_allow, notice, replace, rules, tool_judge};
+use crate::{message, model_allow, notice, replace, rules, shell_guard, tool_judge};
 
 /// What may happen: policies on requests, answers and tool calls.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -52,6 +52,8 @@ pub struct Configured {
     pub replace: Option<replace::Options>,
     /// Rules on requests, answers and tool calls.
     pub rules: Option<Vec<rules::Rule>>,
+    /// Shell commands judged by what they would do.
+    pub shell_guard: Option<shell_guard::Options>,
     /// A model judges tool calls.
     pub tool_judge: Option<tool_judge::Options>,
 }
@@ -118,6 +120,11 @@ impl Configured {
             let place = |at: usize, field: &str| steps(["rules", &at.to_string(), field]);
             kinds.push(("rules", made.map_err(|(at, field, words)| (place(at, field), words))));
         }
+        if let Some(options) = &self.shell_guard {
+            let made = shell_guard::ShellGuard::new(options.clone());
+            let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
+            kinds.push(("shell_guard", made.map_err(|words| (steps(["shell_guard", "guard"]), words))));
+        }
         if let Some(options) = &self.tool_judge {
             kinds.push(("tool_judge", Ok(Box::new(tool_judge::ToolJudge(options.clone())))));
         }
@@ -145,7 +152,7 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 5] = ["model_allow", "notice", "replace", "rules", "tool_judge"];
+pub const KINDS: [&str; 6] = ["model_allow", "notice", "replace", "rules", "shell_guard", "tool_judge"];
 
 fn steps<const N: usize>(steps: [&str; N]) -> Vec<String> {
     steps.map(str::to_owned).to_vec()

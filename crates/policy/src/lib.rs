@@ -12,10 +12,13 @@ mod lock;
 pub mod message;
 pub mod model_allow;
 pub mod notice;
+pub mod paths;
 mod policy;
 pub mod replace;
 pub mod rules;
 mod run;
+pub mod shell;
+pub mod shell_guard;
 pub mod tool_judge;
 mod verdict;
 

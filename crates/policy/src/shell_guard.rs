@@ -1,0 +1,250 @@
+//! Shell commands judged by what they would do.
+//!
+//! # What it does
+//!
+//! Reads the command of a shell tool with a grammar of bash, follows pipes, substitutions, wrappers, encoded payloads and code in other
+//! languages to what would really run, and judges the effects together: what is read and where it flows, what is deleted and where that
+//! lies, what stays, what gains rights. It finds destruction, secrets that are looked at or leave, persistence, privilege, hidden commands,
+//! force pushes and pushes to protected branches, and whatever stops the gateway itself. A command that cannot be read is asked about,
+//! never let through.
+//!
+//! # Why
+//!
+//! Names of programs say little: a key leaves by `curl`, `scp`, `dig` or a line of Python alike, and `rm` is harmless a hundred times a
+//! day. [How well it finds what it should, and how seldom what it should not](shell_guard_figures.md).
+//!
+//! # Example
+//!
+//! ```yaml
+//! policies:
+//!   chain:
+//!     - shell_guard:
+//!         on_question: warn
+//!         guard:
+//!           protected_branches: [main, "release/*"]
+//!           upload_hosts: [artifacts.example.com]
+//! ```
+//!
+//! # Limits
+//!
+//! It sees the command, not the machine: what a script on disk does when it runs, where a link leads and what a variable of the
+//! environment holds are not known. Code of other languages is searched for calls and texts, not understood. What it would ask a person
+//! about is refused until people can be asked, unless `on_question` says otherwise.
+
+use std::sync::Arc;
+
+use lockgate_core::content::{ToolCall, ToolKind};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::chain::Pattern;
+use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, View};
+use crate::shell::Place;
+use crate::shell::guard::{Guard, Options as What, Severity};
+use crate::verdict::{BlockVerdict, Finding};
+
+/// Which tools run shell commands, and what is found harmful.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Tools that run a shell command.
+    pub tools: Vec<Pattern>,
+    /// What becomes of a command that a person should decide about.
+    pub on_question: OnQuestion,
+    /// What is looked for.
+    pub guard: What,
+}
+
+/// What becomes of a command that a person should decide about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnQuestion {
+    /// It passes, and is noted.
+    Pass,
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It passes, and the client is warned.
+    Warn,
+}
+
+/// Tools of coding agents that run a shell command.
+const SHELLS: [&str; 14] = [
+    "bash",
+    "container.exec",
+    "developer__shell",
+    "exec",
+    "exec_command",
+    "execute_command",
+    "local_shell",
+    "run_command",
+    "run_in_terminal",
+    "run_shell_command",
+    "run_terminal_cmd",
+    "run_terminal_command",
+    "shell*",
+    "terminal",
+];
+
+impl Default for Options {
+    fn default() -> Self {
+        let tools = SHELLS.iter().filter_map(|name| Pattern::new(name).ok()).collect();
+        Self { tools, on_question: OnQuestion::default(), guard: What::default() }
+    }
+}
+
+/// The policy.
+pub struct ShellGuard(Arc<Inner>);
+
+struct Inner {
+    guard: Guard,
+    on_question: OnQuestion,
+    tools: Vec<Pattern>,
+}
+
+impl ShellGuard {
+    /// Makes the options ready; the error says what is wrong with them.
+    pub fn new(options: Options) -> Result<Self, String> {
+        let Options { guard, on_question, tools } = options;
+        let guard = Guard::new(guard).map_err(|error| error.to_string())?;
+        Ok(Self(Arc::new(Inner { guard, on_question, tools })))
+    }
+}
+
+impl Policy for ShellGuard {
+    fn needs(&self) -> Needs {
+        Needs::TOOLS
+    }
+
+    fn open(&self, _: &CallFacts) -> Box<dyn PolicyRun> {
+        Box::new(Guarding(self.0.clone()))
+    }
+}
+
+struct Guarding(Arc<Inner>);
+
+/// Where the arguments of a shell tool have the command, and where it starts.
+const COMMANDS: [&str; 7] =
+    ["/command", "/cmd", "/script", "/input", "/action/command", "/action/commands", "/commandLine"];
+const FOLDERS: [&str; 5] =
+    ["/workdir", "/cwd", "/working_directory", "/directory", "/action/working_directory"];
+
+/// The commands of a tool call; `None` = there is none where one is looked for.
+fn commands(call: &ToolCall, arguments: &Value) -> Option<Vec<String>> {
+    let found = COMMANDS.iter().find_map(|place| arguments.pointer(place));
+    match found {
+        Some(Value::String(text)) => Some(vec![text.clone()]),
+        // A list of words is one command; `commands` is a list of commands.
+        Some(Value::Array(words)) => {
+            let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
+            let several = arguments.pointer("/action/commands").is_some();
+            words.map(|words| {
+                if several {
+                    words.iter().map(|word| (*word).to_owned()).collect()
+                } else {
+                    vec![words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")]
+                }
+            })
+        }
+        Some(_) => None,
+        None if call.kind == ToolKind::Custom && !arguments.is_object() => Some(vec![call.arguments.clone()]),
+        None => None,
+    }
+}
+
+/// A word that the shell takes as it is.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+impl PolicyRun for Guarding {
+    fn on_block(&mut self, piece: Piece<'_>, _: &View<'_>) -> BlockVerdict {
+        let Piece::ToolCall(call) = piece else { return BlockVerdict::Allow };
+        if !self.0.tools.iter().any(|tool| tool.matches(&call.name)) {
+            return BlockVerdict::Allow;
+        }
+        let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+        let broken = call.kind == ToolKind::Function && call.object().is_none();
+        let Some(commands) = commands(call, &arguments).filter(|_| !broken) else {
+            // Tools that only look at what runs have no command.
+            return if broken {
+                BlockVerdict::Unsure("the arguments of the call are no JSON object".into())
+            } else {
+                BlockVerdict::Allow
+            };
+        };
+        let cwd = FOLDERS.iter().find_map(|place| arguments.pointer(place)?.as_str()).map(str::to_owned);
+        let place = Place { cwd, ..Place::default() };
+        let found = commands.iter().flat_map(|command| self.0.guard.check(command, &place));
+        let Some(worst) = found.max_by_key(|finding| finding.severity) else { return BlockVerdict::Allow };
+        let rule = format!("{:?}", worst.class).to_lowercase();
+        let finding = Finding { evidence: Some(worst.command), reason: worst.reason, rule: Some(rule) };
+        match (worst.severity, self.0.on_question) {
+            (Severity::Deny, _) | (Severity::Ask, OnQuestion::Refuse) => BlockVerdict::Refuse(finding),
+            (Severity::Ask, OnQuestion::Warn) => BlockVerdict::Warn(finding),
+            (Severity::Ask, OnQuestion::Pass) => BlockVerdict::Annotate(finding),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(on_question: OnQuestion, tool: &str, kind: ToolKind, arguments: &str) -> String {
+        let facts = CallFacts::unknown("1");
+        let view = View { conversation: None, facts: &facts };
+        let policy = ShellGuard::new(Options { on_question, ..Options::default() }).unwrap();
+        let call = ToolCall {
+            arguments: arguments.to_owned(),
+            id: "1".into(),
+            kind,
+            name: tool.into(),
+            namespace: None,
+            seal: None,
+        };
+        match policy.open(&facts).on_block(Piece::ToolCall(&call), &view) {
+            BlockVerdict::Allow => "allow".into(),
+            BlockVerdict::Annotate(_) => "note".into(),
+            BlockVerdict::Refuse(finding) => format!("refuse {}", finding.rule.unwrap()),
+            BlockVerdict::Unsure(_) => "unsure".into(),
+            BlockVerdict::Warn(_) => "warn".into(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// Requirement 000 behaviours 23 and 28: whatever form the tools of agents have for a command.
+    #[test]
+    fn commands_are_found_in_the_arguments_of_every_kind_of_shell_tool() {
+        use OnQuestion::{Pass, Refuse, Warn};
+        let function = |tool: &str, arguments: serde_json::Value| {
+            said(Refuse, tool, ToolKind::Function, &arguments.to_string())
+        };
+        for (tool, arguments) in [
+            ("Bash", json!({"command": "git push --force origin main"})),
+            ("shell", json!({"command": ["bash", "-lc", "git push --force origin main"]})),
+            ("exec_command", json!({"cmd": "sudo git push --force origin main", "workdir": "/src"})),
+        ] {
+            assert_eq!(function(tool, arguments), "refuse git", "{tool}");
+        }
+        let local = json!({"type": "local_shell_call", "call_id": "c", "action": {"type": "exec", "command": ["rm", "-rf", "/"]}});
+        assert_eq!(said(Refuse, "local_shell", ToolKind::Custom, &local.to_string()), "refuse destructive");
+        assert_eq!(said(Refuse, "shell", ToolKind::Custom, "docker compose down"), "refuse gateway");
+        assert_eq!(function("Bash", json!({"command": "git push origin feature"})), "allow");
+        assert_eq!(function("Write", json!({"command": "rm -rf /"})), "allow", "no shell");
+        assert_eq!(function("Bash", json!({"bash_id": "7"})), "allow", "no command");
+        assert_eq!(said(Refuse, "Bash", ToolKind::Function, "{\"command\": \"rm"), "unsure");
+        let unreadable = json!({"command": "echo \"open"}).to_string();
+        for (mode, expected) in [(Refuse, "refuse evasion"), (Warn, "warn"), (Pass, "note")] {
+            assert_eq!(said(mode, "Bash", ToolKind::Function, &unreadable), expected);
+        }
+    }
+}
