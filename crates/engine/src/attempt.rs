@@ -195,7 +195,6 @@ fn wait_before_retry(failure: &Failure, longest: Duration) -> Option<Duration> {
 }
 
 async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
-    let asked = plan.front_mode;
     let ask = ask_of(plan);
     let endpoint = plan.target.upstream.provider.endpoint(&ask)?;
     note(plan, number);
@@ -227,23 +226,7 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
             (head.status.as_u16(), head.headers, UpstreamBody::Http(body))
         }
     };
-    let content_type = response_headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let mut pipe = Pipe::new(PipeSpec {
-        context: plan.context.clone(),
-        front: plan.front,
-        front_mode: plan.front_mode,
-        hidden: plan.hidden,
-        names: plan.names.clone(),
-        policies: plan.policies.clone(),
-        until_stop: of_program,
-        upstream: plan.upstream,
-        // A program prints lines, however the client wants its answer.
-        upstream_mode: if of_program {
-            Mode::Stream
-        } else {
-            mode_of(content_type, plan.upstream.dialect, asked)
-        },
-    });
+    let mut pipe = pipe_of(plan, &response_headers, of_program);
     // The first bytes have until the deadline; after them the answer is alive, and silence is bounded instead. A whole
     // answer yields nothing before its end, so this reads all of it; a stream goes on in the client's hands.
     let mut first = Bytes::new();
@@ -283,6 +266,27 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
         return Err(Refused { body: None, failure: failure.clone(), headers: response_headers });
     }
     Ok(Opened { asked, body, first, headers: response_headers, pipe, status })
+}
+
+/// The way of the answer.
+fn pipe_of(plan: &Plan, headers: &HeaderMap, of_program: bool) -> Pipe {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    Pipe::new(PipeSpec {
+        context: plan.context.clone(),
+        front: plan.front,
+        front_mode: plan.front_mode,
+        hidden: plan.hidden,
+        names: plan.names.clone(),
+        policies: plan.policies.clone(),
+        until_stop: of_program,
+        upstream: plan.upstream,
+        // A program prints lines, however the client wants its answer.
+        upstream_mode: if of_program {
+            Mode::Stream
+        } else {
+            mode_of(content_type, plan.upstream.dialect, plan.front_mode)
+        },
+    })
 }
 
 /// Notes that a try goes out.

@@ -213,7 +213,7 @@ impl Engine {
         };
         let mode = mode_of(request, &envelope);
         let model = request.model.clone().or_else(|| envelope.model.clone()).unwrap_or_default();
-        let context = self.context(request, &envelope, (id, &model), true);
+        let context = context(request, &envelope, (id, &model), true);
         let mut encoder = request.format.messages.encoder(mode, context);
         let mut body = Vec::new();
         for event in own_answer(text) {
@@ -276,25 +276,6 @@ impl Engine {
         lockgate_wire::responses::with_items(&request.body, |id| self.continuity.item(caller, id))
     }
 
-    /// What the writer of an answer must know. `repeats`: whether it repeats parts of the request.
-    fn context(
-        &self,
-        request: &CallRequest,
-        envelope: &Envelope,
-        (id, model): (Uuid, &str),
-        repeats: bool,
-    ) -> AnswerContext {
-        AnswerContext {
-            created: answer::unix_now(),
-            id: id.simple().to_string(),
-            include_usage: usage_wanted(request, envelope),
-            input_estimate: Some(estimate(&request.body)),
-            model: model.to_owned(),
-            request: (request.format.dialect == Dialect::Responses && repeats).then(|| request.body.clone()),
-            sequence: 0,
-        }
-    }
-
     fn prepared(
         &self,
         (state, envelope): (&State, &Envelope),
@@ -309,7 +290,7 @@ impl Engine {
         let outgoing = self.outgoing(state, request, envelope, &target, mode)?;
         // Policies may have an answer written anew.
         let repeats = outgoing.upstream.dialect != dialect || self.policies.load().is_some();
-        let context = self.context(request, envelope, (id, &target.model), repeats);
+        let context = context(request, envelope, (id, &target.model), repeats);
         let facts = Facts {
             dialect,
             loss: outgoing.loss,
@@ -560,6 +541,24 @@ impl Engine {
             status: 200,
             tape: plan.tape.clone(),
         }
+    }
+}
+
+/// What the writer of an answer must know. `repeats`: whether it repeats parts of the request.
+fn context(
+    request: &CallRequest,
+    envelope: &Envelope,
+    (id, model): (Uuid, &str),
+    repeats: bool,
+) -> AnswerContext {
+    AnswerContext {
+        created: answer::unix_now(),
+        id: id.simple().to_string(),
+        include_usage: usage_wanted(request, envelope),
+        input_estimate: Some(estimate(&request.body)),
+        model: model.to_owned(),
+        request: (request.format.dialect == Dialect::Responses && repeats).then(|| request.body.clone()),
+        sequence: 0,
     }
 }
 

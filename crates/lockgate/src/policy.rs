@@ -101,16 +101,11 @@ pub fn test(args: &TestArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         screen.json(&json!({"tests": tests, "failed": failed, "rules_not_met": unmet}))?;
     } else {
         for (file, title, _, said, wrong) in &report {
-            match wrong {
-                None => screen.line(&format!(
-                    "{} {title} {}",
-                    styled(GOOD, "ok"),
-                    styled(FAINT, said.as_str())
-                ))?,
-                Some(words) => {
-                    screen.line(&format!("{} {title}\n     {words} [{file}]", styled(BAD, "no")))?
-                }
-            }
+            let line = match wrong {
+                None => format!("{} {title} {}", styled(GOOD, "ok"), styled(FAINT, said.as_str())),
+                Some(words) => format!("{} {title}\n     {words} [{file}]", styled(BAD, "no")),
+            };
+            screen.line(&line)?;
         }
         for (policy, rule) in &unmet {
             screen.line(&format!(

@@ -101,9 +101,12 @@ impl Policies {
 /// The steps to a field, and why it cannot work.
 type Wrong = (Vec<String>, String);
 
+/// The name of a kind, and the policy of it.
+type Kind = (&'static str, Result<Box<dyn Policy>, Wrong>);
+
 impl Configured {
     fn entry(&self) -> Result<Entry, Wrong> {
-        let mut kinds: Vec<(&'static str, Result<Box<dyn Policy>, Wrong>)> = Vec::new();
+        let mut kinds: Vec<Kind> = Vec::new();
         if let Some(options) = &self.model_allow {
             kinds.push(("model_allow", Ok(Box::new(model_allow::ModelAllow(options.clone())))));
         }

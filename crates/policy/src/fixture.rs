@@ -212,7 +212,7 @@ impl Fixture {
         } else {
             decides.and_then(|decision| self.details(decision))
         };
-        Judged { said, wrong, decisions }
+        Judged { decisions, said, wrong }
     }
 
     fn details(&self, decision: &Decision) -> Option<String> {

@@ -365,9 +365,10 @@ impl Run {
                 self.ask(at, Some(trial.number), questions, (hook, tool));
                 return mode == Mode::Observe;
             }
-            Ok(BlockVerdict::Unsure(why)) => return self.unjudged((at, hook), trial, &why, tool),
+            Err(Broken(why)) | Ok(BlockVerdict::Unsure(why)) => {
+                return self.unjudged((at, hook), trial, &why, tool);
+            }
             Ok(verdict) => verdict,
-            Err(Broken(why)) => return self.unjudged((at, hook), trial, &why, tool),
         };
         let least = match &verdict {
             BlockVerdict::Annotate(_) => Mode::Observe,

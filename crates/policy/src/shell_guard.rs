@@ -147,9 +147,8 @@ fn commands(call: &ToolCall, arguments: &Value) -> Option<Vec<String>> {
                 }
             })
         }
-        Some(_) => None,
         None if call.kind == ToolKind::Custom && !arguments.is_object() => Some(vec![call.arguments.clone()]),
-        None => None,
+        Some(_) | None => None,
     }
 }
 

@@ -187,8 +187,9 @@ impl Editor<'_, '_> {
     fn leaves(&mut self, raw: &RawValue, depth: u8) {
         self.text(raw, Origin::ToolResult);
         if depth < 64 {
-            elements(raw).into_iter().for_each(|element| self.leaves(element, depth + 1));
-            members(raw).into_values().for_each(|value| self.leaves(value, depth + 1));
+            for value in elements(raw).into_iter().chain(members(raw).into_values()) {
+                self.leaves(value, depth + 1);
+            }
         }
     }
 

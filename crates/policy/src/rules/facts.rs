@@ -88,9 +88,15 @@ impl Seen {
 fn texts(value: &Value, depth: u8, each: &mut impl FnMut(&str)) {
     match value {
         Value::String(text) => each(text),
-        Value::Array(values) if depth < 64 => values.iter().for_each(|value| texts(value, depth + 1, each)),
+        Value::Array(values) if depth < 64 => {
+            for value in values {
+                texts(value, depth + 1, each);
+            }
+        }
         Value::Object(members) if depth < 64 => {
-            members.values().for_each(|value| texts(value, depth + 1, each))
+            for value in members.values() {
+                texts(value, depth + 1, each);
+            }
         }
         Value::Array(_) | Value::Bool(_) | Value::Null | Value::Number(_) | Value::Object(_) => {}
     }

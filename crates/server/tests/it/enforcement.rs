@@ -65,13 +65,13 @@ struct Case {
     canary: bool,
 }
 
-fn rule(then: &str, more: Value) -> Value {
+fn rule(then: &str, more: &Value) -> Value {
     let mut rule = json!({"name": "r", "tools": ["get_weather"], "then": then, "reason": "no weather today"});
     rule.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
     json!({"message": "REFUSED {tool} {policy}: {reason}", "chain": [{"name": "p", "rules": [rule]}]})
 }
 
-fn cases() -> Vec<Case> {
+fn on_calls() -> Vec<Case> {
     let whole = &["FALCON"][..];
     let case = |name, chain, calls, says, says_not, waits, canary| Case {
         name,
@@ -84,10 +84,10 @@ fn cases() -> Vec<Case> {
     };
     let both = &["get_weather", "get_time"][..];
     vec![
-        case("allow", rule("allow", json!({})), both, whole, &["REFUSED"], true, true),
+        case("allow", rule("allow", &json!({})), both, whole, &["REFUSED"], true, true),
         case(
             "refuse one",
-            rule("refuse", json!({})),
+            rule("refuse", &json!({})),
             &["get_time"],
             &["FALCON", "REFUSED get_weather p: no weather today"],
             &[],
@@ -96,17 +96,25 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "refuse all",
-            rule("refuse", json!({"tools": ["get_*"]})),
+            rule("refuse", &json!({"tools": ["get_*"]})),
             &[],
             &["FALCON", "REFUSED get_time"],
             &[],
             false,
             false,
         ),
-        case("remove", rule("remove", json!({})), &["get_time"], whole, &["REFUSED", "weather"], true, false),
+        case(
+            "remove",
+            rule("remove", &json!({})),
+            &["get_time"],
+            whole,
+            &["REFUSED", "weather"],
+            true,
+            false,
+        ),
         case(
             "replace",
-            rule("replace", json!({"with": "instead"})),
+            rule("replace", &json!({"with": "instead"})),
             &["get_time"],
             &["FALCON", "instead"],
             &[],
@@ -115,23 +123,39 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "rewrite",
-            rule("rewrite", json!({"with": "{\"city\":\"Rome\"}"})),
+            rule("rewrite", &json!({"with": "{\"city\":\"Rome\"}"})),
             both,
             whole,
             &["REFUSED"],
             true,
             false,
         ),
-        case("stop", rule("stop", json!({})), &[], &["FALCON", "REFUSED get_weather"], &[], false, false),
+        case("stop", rule("stop", &json!({})), &[], &["FALCON", "REFUSED get_weather"], &[], false, false),
         case(
             "warn",
-            rule("warn", json!({})),
+            rule("warn", &json!({})),
             both,
             &["FALCON", "warns about the call of `get_weather`"],
             &[],
             true,
             true,
         ),
+    ]
+}
+
+fn on_words() -> Vec<Case> {
+    let whole = &["FALCON"][..];
+    let case = |name, chain, calls, says, says_not, waits, canary| Case {
+        name,
+        chain,
+        calls,
+        says,
+        says_not,
+        waits,
+        canary,
+    };
+    let both = &["get_weather", "get_time"][..];
+    vec![
         case(
             "words",
             json!({"chain": [{"replace": {"texts": {"FALCON": "******"}, "on": ["response"]}}]}),
@@ -278,7 +302,7 @@ fn answer_of(place: &str, front: Front, layout: Layout, reply: &Reply) -> Answer
 #[tokio::test]
 async fn what_is_forbidden_reaches_nobody_and_the_rest_stays_as_it_is() {
     let app = App::start(SCRIPT).await;
-    for case in cases() {
+    for case in on_calls().into_iter().chain(on_words()) {
         for front in FRONTS {
             for provider in providers(front) {
                 for layout in front.layouts() {
@@ -366,7 +390,7 @@ async fn an_answer_that_nobody_changes_is_the_providers_own_bytes() {
         for (name, script) in recorded(front) {
             let layout = if name.ends_with(".array.json") {
                 Layout::Array
-            } else if name.ends_with(".json") {
+            } else if Path::new(&name).extension().is_some_and(|end| end == "json") {
                 Layout::Whole
             } else {
                 Layout::Stream
@@ -461,7 +485,7 @@ async fn a_notice_comes_once_and_not_where_nobody_reads_it() {
 #[tokio::test]
 async fn swaps_under_load_fail_no_call_and_each_call_meets_one_version() {
     let app = Arc::new(App::start(SCRIPT).await);
-    let refuses = || chain(rule("refuse", json!({"tools": ["get_*"]})));
+    let refuses = || chain(rule("refuse", &json!({"tools": ["get_*"]})));
     let allows =
         || chain(json!({"chain": [{"rules": [{"name": "r", "tools": ["other"], "then": "refuse"}]}]}));
     let mut callers = Vec::new();
