@@ -8,10 +8,10 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::Response;
-use lockgate_core::{Conversation, Dialect, ErrorKind, Failure, StopReason};
-use lockgate_policy::{Chain, Run};
+use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
+use lockgate_policy::Chain;
 use lockgate_providers::{Ask, Kind, OpenError, Operation as Endpoint, StreamUsage};
-use lockgate_recorder::{Closed, Log, Operation, Tape};
+use lockgate_recorder::{Log, Operation, Tape};
 use lockgate_wire::{
     AnswerContext, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, chat, format,
 };
@@ -25,7 +25,6 @@ use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
 use crate::follow::{CallStart, Destination, Follower, Observer};
-use crate::gate::{Shared, own_answer, with};
 use crate::hint::Lists;
 use crate::meter::Permit;
 use crate::policies::Judged;
@@ -158,6 +157,7 @@ impl Engine {
             Judged::Go(policies) => policies,
             Judged::Answer(text, run) => return self.own_answer((&request, id), &text, run, &tape, envelope),
             Judged::Refuse(failure, run) => return self.unsent((&request, id), &failure, Some(run), &tape),
+            Judged::Unable(failure) => return self.unsent((&request, id), &failure, None, &tape),
         };
         let envelope = if request.body.as_ptr() == unjudged.as_ptr() {
             envelope
@@ -174,67 +174,6 @@ impl Engine {
             }
             Err(failure) => self.unsent((&request, id), &failure, policies, &tape),
         }
-    }
-
-    /// The answer to a call that goes nowhere.
-    fn unsent(
-        &self,
-        (request, id): (&CallRequest, Uuid),
-        failure: &Failure,
-        policies: Option<Shared>,
-        tape: &Tape,
-    ) -> Response<AnswerBody> {
-        let report = CallReport {
-            caller: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
-            decisions: policies.map(|run| with(&run, Run::take_decisions)).unwrap_or_default(),
-            outcome: Outcome::Failed(failure.clone()),
-            status: failure.status(),
-            ..CallReport::new(&id.to_string(), request.format.dialect, Operation::Generate)
-        };
-        let ending = tap::ending(&report);
-        self.never_sent(request, id, report);
-        let response = answer::error(&request.format, failure, id);
-        tap::close(tape, ending, &response);
-        response
-    }
-
-    /// The answer to a call that a policy answers.
-    fn own_answer(
-        &self,
-        (request, id): (&CallRequest, Uuid),
-        text: &str,
-        policies: Shared,
-        tape: &Tape,
-        envelope: Result<Envelope, Failure>,
-    ) -> Response<AnswerBody> {
-        let envelope = match envelope {
-            Ok(envelope) => envelope,
-            Err(failure) => return self.unsent((request, id), &failure, Some(policies), tape),
-        };
-        let mode = mode_of(request, &envelope);
-        let model = request.model.clone().or_else(|| envelope.model.clone()).unwrap_or_default();
-        let context = context(request, &envelope, (id, &model), true);
-        let mut encoder = request.format.messages.encoder(mode, context);
-        let mut body = Vec::new();
-        for event in own_answer(text) {
-            encoder.encode(&event, &mut body);
-        }
-        encoder.finish(&mut body);
-        let report = CallReport {
-            caller: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
-            decisions: with(&policies, Run::take_decisions),
-            outcome: Outcome::Complete,
-            stop: Some(StopReason::EndTurn),
-            stream: is_stream(mode),
-            ..CallReport::new(&id.to_string(), request.format.dialect, Operation::Generate)
-        };
-        let ending = Closed { stream: is_stream(mode), ..tap::ending(&report) };
-        self.never_sent(request, id, report);
-        let facts = Facts { task: id.to_string(), model, ..crate::side::blank(request.format.dialect) };
-        let body = AnswerBody::full(body);
-        let response = answer::answered(&facts, 200, &http::HeaderMap::new(), mode, body);
-        tap::close(tape, ending, &response);
-        response
     }
 
     /// Whoever wants to follow a call from its start.
@@ -257,14 +196,6 @@ impl Engine {
             stream: plan.is_some_and(|plan| is_stream(plan.front_mode)),
             to,
         })
-    }
-
-    /// Tells of a call that no provider was asked for.
-    fn never_sent(&self, request: &CallRequest, id: Uuid, report: CallReport) {
-        if let Some(follower) = self.follower(request, (id, Operation::Generate), None) {
-            follower.finished(&report);
-        }
-        self.observer.finished(report);
     }
 
     /// The body with the items that it refers to, as far as they were made here; `None` if it does not.
@@ -545,7 +476,7 @@ impl Engine {
 }
 
 /// What the writer of an answer must know. `repeats`: whether it repeats parts of the request.
-fn context(
+pub(crate) fn context(
     request: &CallRequest,
     envelope: &Envelope,
     (id, model): (Uuid, &str),
@@ -563,7 +494,7 @@ fn context(
 }
 
 /// How the client wants its answer.
-fn mode_of(request: &CallRequest, envelope: &Envelope) -> Mode {
+pub(crate) fn mode_of(request: &CallRequest, envelope: &Envelope) -> Mode {
     request.mode.unwrap_or(if envelope.stream == Some(true) { Mode::Stream } else { Mode::Whole })
 }
 

@@ -22,6 +22,7 @@ mod engine;
 mod estimate;
 mod follow;
 mod gate;
+mod gather;
 mod headers;
 mod hint;
 mod hush;
@@ -38,6 +39,7 @@ mod resolve;
 mod side;
 mod state;
 mod tap;
+mod unsent;
 mod upstream;
 
 pub use answer::refusal;

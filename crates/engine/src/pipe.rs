@@ -6,11 +6,7 @@
 //! error event. Reads no socket and no clock.
 
 use bytes::{Bytes, BytesMut};
-use lockgate_core::content::{Reasoning, ToolCall, ToolKind};
-use lockgate_core::{
-    Block, BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Part, Raw, Role, Seal, StopReason, Turn,
-    Usage,
-};
+use lockgate_core::{BlockStart, Dialect, ErrorKind, Event, Failure, Raw, StopReason, Turn, Usage};
 use lockgate_wire::{
     AnswerContext, DecodeError, Decoded, Depth, Format, Loss, Mode, Restore, Sequencer, StreamDecoder,
     StreamEncoder, ToolNames,
@@ -19,6 +15,7 @@ use lockgate_wire::{
 use lockgate_policy::{Question, Reply, Ticket};
 
 use crate::gate::{Gate, Guarded, Shared};
+use crate::gather::Gather;
 use crate::hush::Hush;
 use crate::relay::is_stream;
 
@@ -302,7 +299,8 @@ impl Pipe {
                 }
             }
         }
-        self.finished = finished || self.unsayable();
+        let unsayable = self.unsayable();
+        self.finished = finished || unsayable;
         out.into_bytes()
     }
 
@@ -512,63 +510,6 @@ pub(crate) fn unreadable(error: &DecodeError) -> Failure {
     Failure::new(ErrorKind::UpstreamUnavailable, format!("the provider's answer could not be read: {error}"))
 }
 
-/// Gathers the thoughts and tool calls of an answer with their seals.
-#[derive(Default)]
-struct Gather {
-    parts: Vec<Part>,
-    sealed: bool,
-}
-
-impl Gather {
-    fn note(&mut self, event: &Event) {
-        match event {
-            Event::BlockStarted { block: BlockStart::Reasoning { id, summary }, .. } => {
-                let thought = Reasoning { id: id.clone(), summary: *summary, ..Reasoning::default() };
-                self.parts.push(Part::new(Block::Reasoning(thought)));
-            }
-            Event::BlockStarted { block: BlockStart::ToolCall { id, name, .. }, .. } => {
-                self.parts.push(Part::new(Block::ToolCall(ToolCall {
-                    arguments: String::new(),
-                    id: id.clone(),
-                    kind: ToolKind::Function,
-                    name: name.clone(),
-                    namespace: None,
-                    seal: None,
-                })));
-            }
-            Event::BlockStarted { .. } => self.parts.push(Part::text("")),
-            Event::BlockDelta { delta: Delta::Reasoning(text), .. } => {
-                if let Some(Part { block: Block::Reasoning(thought), .. }) = self.parts.last_mut() {
-                    thought.text.push_str(text);
-                }
-            }
-            Event::BlockDelta { delta: Delta::Seal(seal), .. } => self.seal(seal),
-            Event::BlockDelta { .. }
-            | Event::BlockEnded { .. }
-            | Event::Ended(_)
-            | Event::Failed(_)
-            | Event::Opaque
-            | Event::Ping
-            | Event::Started(_)
-            | Event::Usage(_) => {}
-        }
-    }
-
-    fn seal(&mut self, seal: &Seal) {
-        match self.parts.last_mut().map(|part| &mut part.block) {
-            Some(Block::Reasoning(thought)) => thought.seal = Some(seal.clone()),
-            Some(Block::ToolCall(call)) => call.seal = Some(seal.clone()),
-            _ => return,
-        }
-        self.sealed = true;
-    }
-
-    fn take(&mut self) -> Option<Turn> {
-        let parts = std::mem::take(&mut self.parts);
-        std::mem::take(&mut self.sealed).then_some(Turn { name: None, parts, role: Role::Assistant })
-    }
-}
-
 /// The layout that a provider chose, by its content type; `asked` where it does not say.
 pub(crate) fn mode_of(content_type: Option<&str>, dialect: Dialect, asked: Mode) -> Mode {
     let Some(kind) = content_type.map(|text| text.split(';').next().unwrap_or(text).trim()) else {
@@ -585,6 +526,8 @@ pub(crate) fn mode_of(content_type: Option<&str>, dialect: Dialect, asked: Mode)
 
 #[cfg(test)]
 mod tests {
+    use lockgate_core::content::ToolKind;
+
     use super::*;
 
     fn id_of(id: &str) -> String {

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use lockgate_core::{Conversation, ErrorKind, Failure};
+use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
 use lockgate_policy::{CallFacts, CallOutcome, Chain, Run};
 use lockgate_session::{Facts as SessionFacts, Members, TurnKind, identify};
 use lockgate_wire::Envelope;
@@ -24,6 +24,8 @@ pub(crate) enum Judged {
     Go(Option<Shared>),
     /// It goes nowhere.
     Refuse(Failure, Shared),
+    /// It asks for what policies cannot look at.
+    Unable(Failure),
 }
 
 impl Engine {
@@ -48,6 +50,12 @@ async fn judge(
 ) -> Judged {
     let mut facts = facts(request, id, envelope);
     let Some(needs) = chain.needs_for(&facts) else { return Judged::Go(None) };
+    if needs.answer()
+        && let Some(field) = envelope.and_then(|envelope| several(request, envelope))
+    {
+        // Of several answers only the first could be looked at.
+        return Judged::Unable(Failure::invalid(field, "policies look at answers: ask for one at a time"));
+    }
     let conversation = if needs.conversation { read(request, envelope, &mut facts) } else { None };
     let Some(mut run) = chain.open(facts) else { return Judged::Go(None) };
     if let Some(conversation) = conversation {
@@ -115,6 +123,25 @@ fn rewrite(shared: &Shared, request: &mut CallRequest) {
     });
     if let Some(body) = changed {
         request.body = body.into();
+    }
+}
+
+/// The field by which a request asks for several answers.
+fn several(request: &CallRequest, envelope: &Envelope) -> Option<&'static str> {
+    let value = |key: &str| -> Option<serde_json::Value> {
+        serde_json::from_slice(&request.body[envelope.value(&request.body, key)?]).ok()
+    };
+    let more = |value: Option<&serde_json::Value>| {
+        value.and_then(serde_json::Value::as_f64).is_some_and(|n| n > 1.0)
+    };
+    match request.format.dialect {
+        Dialect::Chat => more(value("n").as_ref()).then_some("n"),
+        Dialect::Gemini => {
+            let config = value("generationConfig").or_else(|| value("generation_config"))?;
+            let count = ["candidateCount", "candidate_count"].iter().find_map(|name| config.get(*name));
+            more(count).then_some("generationConfig.candidateCount")
+        }
+        Dialect::Anthropic | Dialect::ClaudeCli | Dialect::Ollama | Dialect::Responses => None,
     }
 }
 

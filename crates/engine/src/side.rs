@@ -90,6 +90,7 @@ impl Engine {
         match self.judged(request, (id, envelope.as_ref())).await {
             Judged::Go(run) => (Ok(()), run),
             Judged::Refuse(failure, run) => (Err(failure), Some(run)),
+            Judged::Unable(failure) => (Err(failure), None),
             Judged::Answer(_, run) => {
                 let words = "a policy answers such calls in place of a provider, and has no answer to this kind of call";
                 (Err(Failure::new(ErrorKind::PolicyRefused, words)), Some(run))

@@ -5,9 +5,11 @@
 //! answer's events go through a [`Lock`], which holds what is to be judged and puts verdicts into events.
 
 mod chain;
+mod client_run;
 mod configured;
 mod decision;
 pub mod fixture;
+mod held;
 mod lock;
 pub mod message;
 pub mod model_allow;
@@ -20,6 +22,7 @@ mod run;
 pub mod shell;
 pub mod shell_guard;
 pub mod tool_judge;
+mod trial;
 mod verdict;
 
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};

@@ -10,11 +10,14 @@
 
 use std::collections::VecDeque;
 
-use lockgate_core::content::{ToolCall, ToolKind};
+use lockgate_core::content::ToolCall;
 use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, Stop, StopReason};
 
+use crate::client_run;
+use crate::held::{Held, Item, Open, Piece, Text};
 use crate::policy::TextNeed;
-use crate::run::{Outcome, Run, Thing, Ticket, Trial};
+use crate::run::{Run, Ticket};
+use crate::trial::{Outcome, Thing, Trial};
 use crate::verdict::Reply;
 
 /// So many bytes of one answer are held; an answer that has more to hold fails.
@@ -51,45 +54,6 @@ pub struct Lock {
     spoke: bool,
     texts: TextNeed,
     tools: bool,
-}
-
-/// What is held, in order.
-enum Item {
-    /// An event behind a block that is held.
-    Event { event: Event, of: u64 },
-    /// A block: its events, and its trial once it is complete.
-    Block { events: Vec<(u64, Held)>, trial: Option<Box<Trial>> },
-}
-
-/// An event of a block that is held.
-enum Held {
-    Event(Event),
-    /// A piece of text: all of the block's text is in its trial.
-    Words,
-}
-
-/// The block that is coming in. One that is held is the last block in `held`.
-enum Open {
-    Call(ToolCall),
-    Nothing,
-    /// Passes as it comes.
-    Other,
-    Text(Text),
-}
-
-struct Text {
-    changed: bool,
-    /// Pieces whose text has not all gone out.
-    pieces: VecDeque<Piece>,
-    /// What is to be judged as a whole.
-    whole: Option<String>,
-}
-
-struct Piece {
-    /// An event that is no text, to go out when all before it has.
-    beside: Option<Event>,
-    left: usize,
-    of: u64,
 }
 
 impl Lock {
@@ -228,15 +192,8 @@ impl Lock {
                 let block = BlockStart::ToolCall { id, kind, name, namespace };
                 self.hold(Event::BlockStarted { index, block }, of);
             }
-            BlockStart::Opaque(opaque) if self.tools && is_run_by_client(&opaque.kind) => {
-                self.open = Open::Call(ToolCall {
-                    arguments: opaque.raw.get().to_owned(),
-                    id: id_of(opaque.raw.get()),
-                    kind: ToolKind::Custom,
-                    name: opaque.kind.trim_end_matches("_call").to_owned(),
-                    namespace: None,
-                    seal: None,
-                });
+            BlockStart::Opaque(opaque) if self.tools && client_run::is(&opaque) => {
+                self.open = Open::Call(client_run::call(&opaque));
                 self.held_bytes += opaque.raw.get().len();
                 self.hold(Event::BlockStarted { index, block: BlockStart::Opaque(opaque) }, of);
             }
@@ -598,32 +555,5 @@ impl Lock {
         }
         let through = self.unsettled().map_or(through, |first| through.min(first - 1));
         out.push(Out { event, of: (!self.altered).then_some(of), through });
-    }
-}
-
-/// Calls that are written in one dialect only and run on the client's machine.
-const RUN_BY_CLIENT: [&str; 5] =
-    ["apply_patch_call", "computer_call", "local_shell_call", "mcp_approval_request", "shell_call"];
-
-fn is_run_by_client(kind: &str) -> bool {
-    RUN_BY_CLIENT.contains(&kind)
-}
-
-/// The id of a call that is written in one dialect only.
-fn id_of(raw: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        call_id: Option<String>,
-        id: Option<String>,
-    }
-    serde_json::from_str::<Named>(raw).ok().and_then(|named| named.call_id.or(named.id)).unwrap_or_default()
-}
-
-impl Item {
-    fn trial_mut(&mut self) -> Option<&mut Trial> {
-        match self {
-            Self::Event { .. } => None,
-            Self::Block { trial, .. } => trial.as_deref_mut(),
-        }
     }
 }

@@ -12,7 +12,8 @@ use lockgate_core::{Conversation, Origin};
 use crate::chain::{Entry, Manner, Mode, OnFailure};
 use crate::decision::{Decision, Hook, Said, Tool};
 use crate::message::About;
-use crate::policy::{CallFacts, Needs, Piece, PolicyRun, TextNeed, View};
+use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
+use crate::trial::{Outcome, Thing, Trial};
 use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Question, Reply, Settled};
 
 /// Which question a reply is to.
@@ -37,72 +38,6 @@ pub enum CallOutcome {
     Go,
     /// It goes nowhere, for this reason, which names the policy.
     Refuse(String),
-}
-
-/// What is to become of a block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The client does not get it.
-    Gone,
-    /// It goes to the client.
-    Pass,
-    /// The client gets these words in its place.
-    Say(String),
-    /// The client gets these words, and nothing more.
-    Stop(String),
-}
-
-/// A block that is judged.
-pub(crate) struct Trial {
-    /// The next policy to be asked.
-    at: usize,
-    /// Whether a policy changed it.
-    pub(crate) changed: bool,
-    number: u32,
-    pub(crate) outcome: Option<Outcome>,
-    pub(crate) thing: Thing,
-    /// What the client is told beside it.
-    pub(crate) warnings: Vec<String>,
-}
-
-impl Trial {
-    /// Whether it is words that are judged.
-    pub(crate) fn is_text(&self) -> bool {
-        matches!(self.thing, Thing::Text(_))
-    }
-}
-
-/// What is judged.
-pub(crate) enum Thing {
-    Call(ToolCall),
-    Text(String),
-}
-
-impl Thing {
-    fn piece(&self) -> Piece<'_> {
-        match self {
-            Self::Call(call) => Piece::ToolCall(call),
-            Self::Text(text) => Piece::Text(text),
-        }
-    }
-
-    fn hook(&self) -> Hook {
-        match self {
-            Self::Call(_) => Hook::ToolCall,
-            Self::Text(_) => Hook::Text,
-        }
-    }
-
-    fn call(&self) -> Option<&ToolCall> {
-        match self {
-            Self::Call(call) => Some(call),
-            Self::Text(_) => None,
-        }
-    }
-
-    fn tool(&self) -> Option<Tool> {
-        self.call().map(|call| Tool { id: call.id.clone(), name: call.name.clone() })
-    }
 }
 
 struct Member {

@@ -1,3 +1,5 @@
+//! What rules meet and what they say, and which rules are refused.
+
 use lockgate_core::content::ToolKind;
 
 use super::*;

@@ -457,6 +457,29 @@ async fn a_request_is_changed_refused_or_answered_before_it_goes_anywhere() {
     }
 }
 
+/// Only the first of several answers could be looked at, so several are not asked for.
+#[tokio::test]
+async fn several_answers_at_once_do_not_slip_past_policies() {
+    let app = App::start(SCRIPT).await;
+    let two = |front: Front| {
+        let mut body = front.body("anthropic:m", Layout::Whole);
+        match front {
+            Front::Chat => body["n"] = 2.into(),
+            _ => body["generationConfig"] = json!({"candidateCount": 2}),
+        }
+        Call::post(&front.path("anthropic:m", Layout::Whole), &body)
+    };
+    for front in [Front::Chat, Front::Gemini] {
+        app.engine.set_policies(chain(rule("refuse", &json!({}))));
+        let refused = judge(front, Layout::Whole, &app.send(&two(front)).await);
+        let Ok(Got::Refused { message, status: 400 }) = refused else { panic!("{refused:?}") };
+        assert!(message.contains("one at a time"), "{message}");
+        app.engine.set_policies(chain(json!({"chain": [{"model_allow": {"deny": ["other"]}}]})));
+        assert_eq!(app.send(&two(front)).await.status, 200, "nobody looks at the answer");
+    }
+    assert_eq!(app.upstream.requests().len(), 2);
+}
+
 /// Requirement 000 behaviour 30: a notice is for people, once, and not for calls that nobody reads.
 #[tokio::test]
 async fn a_notice_comes_once_and_not_where_nobody_reads_it() {
