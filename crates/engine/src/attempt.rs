@@ -22,7 +22,7 @@ use crate::ask::{Asked, Asker};
 use crate::body::UpstreamBody;
 use crate::caller::Grant;
 use crate::follow::Follower;
-use crate::gate::Shared;
+use crate::gate::{Shared, with};
 use crate::hint::Lists;
 use crate::pipe::{Pipe, PipeSpec, mode_of};
 use crate::resolve::Target;
@@ -277,7 +277,7 @@ fn pipe_of(plan: &Plan, headers: &HeaderMap, of_program: bool) -> Pipe {
         front_mode: plan.front_mode,
         hidden: plan.hidden,
         names: plan.names.clone(),
-        policies: plan.policies.clone(),
+        policies: plan.policies.clone().filter(|run| with(run, |run| run.looks_at_answer())),
         until_stop: of_program,
         upstream: plan.upstream,
         // A program prints lines, however the client wants its answer.

@@ -50,14 +50,14 @@ async fn judge(
 ) -> Judged {
     let mut facts = facts(request, id, envelope);
     let Some(needs) = chain.needs_for(&facts) else { return Judged::Go(None) };
-    if needs.answer()
+    let conversation = if needs.conversation { read(request, envelope, &mut facts) } else { None };
+    let Some(mut run) = chain.open(facts) else { return Judged::Go(None) };
+    if run.holds().answer()
         && let Some(field) = envelope.and_then(|envelope| several(request, envelope))
     {
         // Of several answers only the first could be looked at.
         return Judged::Unable(Failure::invalid(field, "policies look at answers: ask for one at a time"));
     }
-    let conversation = if needs.conversation { read(request, envelope, &mut facts) } else { None };
-    let Some(mut run) = chain.open(facts) else { return Judged::Go(None) };
     if let Some(conversation) = conversation {
         run.set_conversation(Arc::new(conversation));
     }

@@ -107,6 +107,11 @@ impl Run {
         acting.fold(Needs::default(), |needs, member| needs.and(member.needs))
     }
 
+    /// Whether the answer is looked at, or something is to be said behind it.
+    pub fn looks_at_answer(&self) -> bool {
+        self.needs().answer() || !self.warnings.is_empty()
+    }
+
     /// The conversation, where it could be read.
     pub fn set_conversation(&mut self, conversation: Arc<Conversation>) {
         self.conversation = Some(conversation);

@@ -11,6 +11,7 @@ mod codex;
 mod cross_dialect;
 mod expect;
 mod gateway;
+mod guarded;
 mod installed;
 mod patience;
 mod resume;

@@ -20,7 +20,7 @@ use crate::upstream::{Way, World, assert_none};
 const CALLS: u64 = 3;
 
 /// Runs the client in a home and a folder of its own; what it printed.
-async fn claude(machine: &Path, world: &World, arguments: &[&str]) -> String {
+pub(crate) async fn claude(machine: &Path, world: &World, arguments: &[&str]) -> String {
     let mut command = bounded(PATIENCE, &machine.join("home"), Path::new("node"));
     command.arg(clients().join("node_modules/@anthropic-ai/claude-code/cli-wrapper.cjs"));
     command.args(["-p", "--model", model_of("anthropic"), "--dangerously-skip-permissions"]).args(arguments);
@@ -33,7 +33,7 @@ async fn claude(machine: &Path, world: &World, arguments: &[&str]) -> String {
     printed
 }
 
-fn machine() -> TempDir {
+pub(crate) fn machine() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     for name in ["home", "work"] {
         std::fs::create_dir(folder.path().join(name)).expect("a folder");

@@ -31,7 +31,12 @@ impl World {
         Self::new(way, provider, script).await
     }
 
-    pub(crate) async fn new(way: Way, provider: &str, mut script: Script) -> Self {
+    pub(crate) async fn new(way: Way, provider: &str, script: Script) -> Self {
+        Self::with(way, (provider, ""), script).await
+    }
+
+    /// With more sections of the gateway's configuration.
+    pub(crate) async fn with(way: Way, (provider, sections): (&str, &str), mut script: Script) -> Self {
         script.keys = vec![UPSTREAM_KEY.into()];
         let upstream = Upstream::start(script).await.expect("a free port");
         match way {
@@ -40,7 +45,8 @@ impl World {
                 Self { upstream, base, key: UPSTREAM_KEY.into(), gateway: None }
             }
             Way::ThroughLockgate => {
-                let gateway = Gateway::start(&configuration(provider, &upstream.url())).await;
+                let config = configuration(provider, &upstream.url()) + sections;
+                let gateway = Gateway::start(&config).await;
                 Self { upstream, base: gateway.url(), key: client_key(), gateway: Some(gateway) }
             }
         }

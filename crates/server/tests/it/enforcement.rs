@@ -55,10 +55,10 @@ struct Case {
     name: &'static str,
     chain: Value,
     /// Names of the calls that are left.
-    calls: &'static [&'static str],
+    calls: Words,
     /// What the text must hold, and must not.
-    says: &'static [&'static str],
-    says_not: &'static [&'static str],
+    says: Words,
+    says_not: Words,
     /// Whether the answer ends as one that wants tool results.
     waits: bool,
     /// Whether the canary may be in the answer.
@@ -71,129 +71,104 @@ fn rule(then: &str, more: &Value) -> Value {
     json!({"message": "REFUSED {tool} {policy}: {reason}", "chain": [{"name": "p", "rules": [rule]}]})
 }
 
+type Words = &'static [&'static str];
+
+/// The calls that are left, what is said and what not; then whether results are waited for, and whether the canary may be there.
+fn case(
+    (name, chain): (&'static str, Value),
+    calls: Words,
+    (says, says_not): (Words, Words),
+    (waits, canary): (bool, bool),
+) -> Case {
+    Case { name, chain, calls, says, says_not, waits, canary }
+}
+
 fn on_calls() -> Vec<Case> {
     let whole = &["FALCON"][..];
-    let case = |name, chain, calls, says, says_not, waits, canary| Case {
-        name,
-        chain,
-        calls,
-        says,
-        says_not,
-        waits,
-        canary,
-    };
     let both = &["get_weather", "get_time"][..];
     vec![
-        case("allow", rule("allow", &json!({})), both, whole, &["REFUSED"], true, true),
+        case(("allow", rule("allow", &json!({}))), both, (whole, &["REFUSED"]), (true, true)),
         case(
-            "refuse one",
-            rule("refuse", &json!({})),
+            ("refuse one", rule("refuse", &json!({}))),
             &["get_time"],
-            &["FALCON", "REFUSED get_weather p: no weather today"],
-            &[],
-            true,
-            false,
+            (&["FALCON", "REFUSED get_weather p: no weather today"], &[]),
+            (true, false),
         ),
         case(
-            "refuse all",
-            rule("refuse", &json!({"tools": ["get_*"]})),
+            ("refuse all", rule("refuse", &json!({"tools": ["get_*"]}))),
             &[],
-            &["FALCON", "REFUSED get_time"],
-            &[],
-            false,
-            false,
+            (&["FALCON", "REFUSED get_time"], &[]),
+            (false, false),
         ),
         case(
-            "remove",
-            rule("remove", &json!({})),
+            ("remove", rule("remove", &json!({}))),
             &["get_time"],
-            whole,
-            &["REFUSED", "weather"],
-            true,
-            false,
+            (whole, &["REFUSED", "weather"]),
+            (true, false),
         ),
         case(
-            "replace",
-            rule("replace", &json!({"with": "instead"})),
+            ("replace", rule("replace", &json!({"with": "instead"}))),
             &["get_time"],
-            &["FALCON", "instead"],
-            &[],
-            true,
-            false,
+            (&["FALCON", "instead"], &[]),
+            (true, false),
         ),
         case(
-            "rewrite",
-            rule("rewrite", &json!({"with": "{\"city\":\"Rome\"}"})),
+            ("rewrite", rule("rewrite", &json!({"with": "{\"city\":\"Rome\"}"}))),
             both,
-            whole,
-            &["REFUSED"],
-            true,
-            false,
+            (whole, &["REFUSED"]),
+            (true, false),
         ),
-        case("stop", rule("stop", &json!({})), &[], &["FALCON", "REFUSED get_weather"], &[], false, false),
         case(
-            "warn",
-            rule("warn", &json!({})),
-            both,
-            &["FALCON", "warns about the call of `get_weather`"],
+            ("stop", rule("stop", &json!({}))),
             &[],
-            true,
-            true,
+            (&["FALCON", "REFUSED get_weather"], &[]),
+            (false, false),
+        ),
+        case(
+            ("warn", rule("warn", &json!({}))),
+            both,
+            (&["FALCON", "warns about the call of `get_weather`"], &[]),
+            (true, true),
         ),
     ]
 }
 
 fn on_words() -> Vec<Case> {
     let whole = &["FALCON"][..];
-    let case = |name, chain, calls, says, says_not, waits, canary| Case {
-        name,
-        chain,
-        calls,
-        says,
-        says_not,
-        waits,
-        canary,
-    };
     let both = &["get_weather", "get_time"][..];
     vec![
         case(
-            "words",
-            json!({"chain": [{"replace": {"texts": {"FALCON": "******"}, "on": ["response"]}}]}),
+            ("words", json!({"chain": [{"replace": {"texts": {"FALCON": "******"}, "on": ["response"]}}]})),
             both,
-            &["The code name is ******, mind you."],
-            &["FALCON"],
-            true,
-            true,
+            (&["The code name is ******, mind you."], &["FALCON"]),
+            (true, true),
         ),
         case(
-            "words as a whole",
-            json!({"chain": [{"rules": [
+            (
+                "words as a whole",
+                json!({"chain": [{"rules": [
                 {"name": "w", "on": "text", "if": "text.contains('FALCON')", "then": "replace", "with": "It is a secret."}]}]}),
+            ),
             both,
-            &["It is a secret."],
-            &["FALCON"],
-            true,
-            true,
+            (&["It is a secret."], &["FALCON"]),
+            (true, true),
         ),
         case(
-            "observe",
-            json!({"chain": [
+            (
+                "observe",
+                json!({"chain": [
                 {"mode": "observe", "name": "a", "rules": [{"name": "r", "tools": ["*"], "then": "refuse"}]},
                 {"mode": "observe", "replace": {"texts": {"FALCON": "x"}}}]}),
+            ),
             both,
-            whole,
-            &[],
-            true,
-            true,
+            (whole, &[]),
+            (true, true),
         ),
         case(
-            "notice",
-            json!({"chain": [{"notice": {"text": "You are recorded."}}]}),
+            ("notice", json!({"chain": [{"notice": {"text": "You are recorded."}}]})),
             both,
-            &["FALCON", "You are recorded."],
-            &[],
-            true,
-            true,
+            (&["FALCON", "You are recorded."], &[]),
+            (true, true),
         ),
     ]
 }
@@ -474,8 +449,10 @@ async fn several_answers_at_once_do_not_slip_past_policies() {
         let refused = judge(front, Layout::Whole, &app.send(&two(front)).await);
         let Ok(Got::Refused { message, status: 400 }) = refused else { panic!("{refused:?}") };
         assert!(message.contains("one at a time"), "{message}");
-        app.engine.set_policies(chain(json!({"chain": [{"model_allow": {"deny": ["other"]}}]})));
-        assert_eq!(app.send(&two(front)).await.status, 200, "nobody looks at the answer");
+        let observing =
+            json!({"mode": "observe", "rules": [{"name": "r", "tools": ["*"], "then": "refuse"}]});
+        app.engine.set_policies(chain(json!({"chain": [{"model_allow": {"deny": ["other"]}}, observing]})));
+        assert_eq!(app.send(&two(front)).await.status, 200, "nobody acts on the answer");
     }
     assert_eq!(app.upstream.requests().len(), 2);
 }
