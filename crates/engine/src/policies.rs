@@ -65,10 +65,10 @@ async fn judge(
     match decided(&shared, asker, id).await {
         CallOutcome::Answer(text) => Judged::Answer(text, shared),
         CallOutcome::Refuse(words) => Judged::Refuse(Failure::new(ErrorKind::PolicyRefused, words), shared),
-        CallOutcome::Asking | CallOutcome::Go => {
-            rewrite(&shared, request);
-            Judged::Go(Some(shared))
-        }
+        CallOutcome::Asking | CallOutcome::Go => match rewrite(&shared, request) {
+            Some(words) => Judged::Refuse(Failure::new(ErrorKind::PolicyRefused, words), shared),
+            None => Judged::Go(Some(shared)),
+        },
     }
 }
 
@@ -111,19 +111,21 @@ async fn decided(shared: &Shared, asker: &dyn Asker, id: Uuid) -> CallOutcome {
     }
 }
 
-/// Lets policies change texts of the request.
-fn rewrite(shared: &Shared, request: &mut CallRequest) {
+/// Lets policies change texts of the request; `Some` = why it may not go on, as one of them failed.
+fn rewrite(shared: &Shared, request: &mut CallRequest) -> Option<String> {
     if !with(shared, |run| run.needs().request_text) {
-        return;
+        return None;
     }
+    let mut refused = None;
     let changed = with(shared, |run| {
         lockgate_wire::rewrite_texts(request.format.dialect, &request.body, &mut |origin, text| {
-            run.on_request_text(origin, text)
+            run.on_request_text(origin, text, &mut refused)
         })
     });
     if let Some(body) = changed {
         request.body = body.into();
     }
+    refused
 }
 
 /// The field by which a request asks for several answers.

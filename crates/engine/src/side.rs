@@ -84,6 +84,9 @@ impl Engine {
 
     /// Asks policies about a request whose answer none of them sees.
     async fn allowed(&self, request: &mut CallRequest, id: Uuid) -> (Result<(), Failure>, Option<Shared>) {
+        if self.policies().is_none() {
+            return (Ok(()), None);
+        }
         let state = self.state.load_full();
         let spec = lockgate_wire::count_envelope(&request.format);
         let envelope = Envelope::read(&request.body, spec, &state.options.limits).ok();

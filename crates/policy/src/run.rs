@@ -213,16 +213,29 @@ impl Run {
         }
     }
 
-    /// What the provider gets in place of a text of the request; `None` = the text as it is.
-    pub fn on_request_text(&mut self, origin: Origin, text: &str) -> Option<String> {
+    /// What the provider gets in place of a text of the request; `None` = the text as it is. A policy that fails on a text it should
+    /// have changed leaves a reason to refuse the call in `refused`, if its failure mode is to.
+    pub fn on_request_text(
+        &mut self,
+        origin: Origin,
+        text: &str,
+        refused: &mut Option<String>,
+    ) -> Option<String> {
         let mut changed: Option<String> = None;
         for at in 0..self.members.len() {
             if !self.members[at].needs.request_text || self.members[at].run.is_none() {
                 continue;
             }
             let current = changed.as_deref().unwrap_or(text).to_owned();
-            let Ok(Some(new)) = self.guarded(at, |run, _| run.on_request_text(origin, &current)) else {
-                continue;
+            let new = match self.guarded(at, |run, _| run.on_request_text(origin, &current)) {
+                Ok(Some(new)) => new,
+                Ok(None) => continue,
+                Err(broken) => {
+                    if let Some(CallOutcome::Refuse(words)) = self.settle_call(at, Err(broken)) {
+                        refused.get_or_insert(words);
+                    }
+                    continue;
+                }
             };
             let applied = self.members[at].entry.mode >= Mode::Rewrite;
             let finding = Finding::because("it changed text of the request");

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lockgate_core::content::ToolKind;
-use lockgate_core::{BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Started, Stop, StopReason};
+use lockgate_core::{
+    BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Origin, Started, Stop, StopReason,
+};
 use lockgate_policy::{
     BlockVerdict, CallFacts, CallOutcome, CallVerdict, Chain, Decision, EndVerdict, Entry, Finding, Judge,
     Lock, Manner, Mode, Needs, OnFailure, Out, Piece, Policy, PolicyRun, Query, Question, Reply, Run, Scope,
@@ -83,6 +85,11 @@ impl PolicyRun for TellRun {
         let found = pending[..upto].match_indices("secret");
         let edits = found.map(|(at, word)| (at..at + word.len(), "******".to_owned())).collect();
         Settled { edits, finding: None, upto }
+    }
+
+    fn on_request_text(&mut self, _: Origin, text: &str) -> Option<String> {
+        assert!(text != "panic", "as it was told");
+        None
     }
 
     fn on_end(&mut self, _: bool, view: &View<'_>) -> EndVerdict {
@@ -313,6 +320,20 @@ fn shown_ends(events: &[Event], end: &str) -> bool {
 
 fn shown_has(events: &[Event], part: &str) -> bool {
     shown(events).contains(part)
+}
+
+/// Requirement T2: a text that a policy failed on does not go out as if it had been looked at.
+#[test]
+fn a_policy_that_fails_on_a_text_of_the_request_refuses_the_call() {
+    let request = Needs { request_text: true, ..ALL };
+    for (mode, refuses) in [(Mode::Block, true), (Mode::Observe, false)] {
+        let mut run = run_of(mode, request, facts());
+        let mut refused = None;
+        assert_eq!(run.on_request_text(Origin::User, "fine", &mut refused), None);
+        assert_eq!(refused, None);
+        assert_eq!(run.on_request_text(Origin::User, "panic", &mut refused), None);
+        assert_eq!(refused.is_some_and(|words| words.contains("it panicked")), refuses, "{mode:?}");
+    }
 }
 
 #[test]
