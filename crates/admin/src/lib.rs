@@ -4,6 +4,7 @@
 //! same router in its own process. Knows no database (it is handed a `store::Store`) and performs no call to a provider.
 
 mod app;
+mod approvals;
 mod archive;
 mod audit;
 mod auth;
@@ -39,7 +40,8 @@ pub use problem::Problem;
 pub use retention::{Deleted, Retained, RetentionPolicy};
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
-const OWNED: [&str; 16] = [
+const OWNED: [&str; 17] = [
+    "approvals",
     "audit",
     "calls",
     "docs",

@@ -47,6 +47,6 @@ pub use source::Source;
 pub use starter::{Profile, starter};
 pub use store::{Changed, Store};
 pub use telemetry::{
-    CallEnd, Metrics, Network, NetworkError, Otlp, Telemetry, TraceContext, Webhook, WebhookFilter,
+    Metrics, Network, NetworkError, Otlp, Telemetry, TraceContext, Webhook, WebhookEvent, WebhookFilter,
 };
 pub use watch::{Change, WatchError, Watcher};

@@ -154,8 +154,16 @@ pub enum KeyCommand {
 /// The commands below `lockgate policy`.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
+    /// Let a call go that waits for a person.
+    Approve(policy::ApproveArgs),
+    /// Refuse a call that waits for a person.
+    Deny(policy::AnswerArgs),
     /// Print the policies in order, with what each may do.
     List(policy::ListArgs),
+    /// Print the calls that wait for a person.
+    Pending(policy::PendingArgs),
+    /// Take back what was approved for later calls.
+    Revoke(policy::AnswerArgs),
     /// Try made-up tool calls, texts and requests: what is said of each, and which rules no test meets.
     Test(policy::TestArgs),
 }
@@ -261,7 +269,11 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Key(KeyCommand::Rotate(args)) => key::rotate(args, screen),
         Command::Key(KeyCommand::Set(args)) => key::set(args, screen),
         Command::Key(KeyCommand::Show(args)) => key::show(args, screen),
+        Command::Policy(PolicyCommand::Approve(args)) => policy::approve(args, screen),
+        Command::Policy(PolicyCommand::Deny(args)) => policy::deny(args, screen),
         Command::Policy(PolicyCommand::List(args)) => policy::list(args, screen),
+        Command::Policy(PolicyCommand::Pending(args)) => policy::pending(args, screen),
+        Command::Policy(PolicyCommand::Revoke(args)) => policy::revoke(args, screen),
         Command::Policy(PolicyCommand::Test(args)) => policy::test(args, screen),
         Command::Purge(args) => purge::main(args, screen),
         Command::Run(args) => run::main(args, env),
@@ -308,7 +320,10 @@ fn wants_json(command: &Command) -> bool {
         Command::User(UserCommand::List(args)) => args.json,
         Command::User(UserCommand::Remove(args)) => args.json,
         Command::User(UserCommand::Set(args)) => args.json,
+        Command::Policy(PolicyCommand::Approve(args)) => args.one.json,
+        Command::Policy(PolicyCommand::Deny(args) | PolicyCommand::Revoke(args)) => args.json,
         Command::Policy(PolicyCommand::List(args)) => args.json,
+        Command::Policy(PolicyCommand::Pending(args)) => args.json,
         Command::Policy(PolicyCommand::Test(args)) => args.json,
         Command::Purge(args) => args.json,
         Command::Session(SessionCommand::Cost(args)) => args.json,

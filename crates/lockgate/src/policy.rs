@@ -1,12 +1,15 @@
-//! `lockgate policy list|test`: what the policies of a configuration are, and what they say of made-up things.
+//! `lockgate policy`: what the policies of a configuration are, and what they say of made-up things; calls that wait for a person.
 //!
-//! Reads the configuration as `serve` would; asks no provider, no model and no person.
+//! Reads the configuration as `serve` would; asks no provider and no model.
+
+mod approvals;
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use approvals::{AnswerArgs, ApproveArgs, Holds, PendingArgs, approve, deny, pending, revoke};
 use clap::Args;
 use lockgate_policy::fixture::{Expect, Fixtures, Judged, not_met};
 use lockgate_policy::{Chain, Manner, Policies};
@@ -131,6 +134,7 @@ fn policies(serve: &ServeArgs) -> Result<Policies, Failure> {
 
 fn chain(policies: &Policies) -> Chain {
     let manner = Manner {
+        approvals: policies.approvals,
         budget: Duration::from_millis(policies.budget_ms),
         link: None,
         mask: Arc::new(str::to_owned),

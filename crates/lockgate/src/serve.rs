@@ -4,7 +4,9 @@
 //! first answer. Reloads on SIGHUP and when the file changes; a bad file keeps the last good configuration. SIGTERM
 //! and Ctrl-C let answers finish, a second one does not.
 
+mod asking;
 mod charge;
+mod desk;
 mod inquiry;
 mod judges;
 mod keys;
@@ -37,7 +39,9 @@ use tokio_util::sync::CancellationToken;
 use crate::doctor::is_lockgate;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, count};
+use asking::Everybody;
 use charge::Charging;
+use desk::Desk;
 use judges::Judges;
 use keys::Keys;
 use mask::Masks;
@@ -138,7 +142,9 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let observer = Arc::new(Charging { next: listeners, prices: prices.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
     let judges = Judges::new();
-    let engine = engine.asking(Arc::new(judges.clone()));
+    let shelf = recording.as_deref().map(Recording::shelf);
+    let desk = Desk::new(shelf, telling.telemetry.clone());
+    let engine = engine.asking(Arc::new(Everybody { desk, judges: judges.clone() }));
     let engine = Arc::new(match &recording {
         Some(recording) => engine.recording(recording.log()),
         None => engine,
@@ -306,7 +312,8 @@ impl Reloads {
         }));
     }
 
-    fn reload(&self) {
+    /// Takes over a new configuration. `asked`: whether somebody wants to hear also that there is none.
+    fn reload(&self, asked: bool) {
         match self.store.reload() {
             Err(problems) => {
                 tracing::error!(
@@ -314,7 +321,11 @@ impl Reloads {
                     render_text(&problems.0)
                 );
             }
-            Ok(changed) if changed.is_empty() => tracing::info!("the configuration has not changed"),
+            Ok(changed) if changed.is_empty() => {
+                if asked {
+                    tracing::info!("the configuration has not changed");
+                }
+            }
             Ok(changed) => {
                 let snapshot = self.store.current();
                 left_out(&self.engine.replace(plan::options(&snapshot)));
@@ -341,10 +352,12 @@ impl Reloads {
 async fn background(reloads: Reloads, changes: Arc<tokio::sync::Notify>, mut hangup: Signal) {
     let mut again = tokio::time::interval(Duration::from_mins(10));
     again.reset();
+    // What changed before the watcher was there.
+    reloads.reload(false);
     loop {
         tokio::select! {
-            () = changes.notified() => reloads.reload(),
-            _ = hangup.recv() => reloads.reload(),
+            () = changes.notified() => reloads.reload(true),
+            _ = hangup.recv() => reloads.reload(true),
             _ = again.tick() => {}
         }
         discover(&reloads.engine, &reloads.store, Duration::from_secs(10)).await;

@@ -11,6 +11,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Approvals;
 use crate::policy::{CallFacts, Needs, Policy};
 use crate::run::Run;
 
@@ -190,6 +191,8 @@ pub struct Shown {
 /// What all policies of a chain share.
 #[derive(Clone)]
 pub struct Manner {
+    /// How people are asked.
+    pub approvals: Approvals,
     /// How long one look of one policy may take before it is cut off for the rest of the call.
     pub budget: Duration,
     /// Where a call's record is shown, with `{id}` for its id.

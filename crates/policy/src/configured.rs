@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::approval::Approvals;
 use crate::chain::{Entry, Mode, OnFailure, Scope};
 use crate::policy::Policy;
 use crate::{message, model_allow, notice, replace, rules, shell_guard, tool_judge};
@@ -13,6 +14,8 @@ use crate::{message, model_allow, notice, replace, rules, shell_guard, tool_judg
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
+    /// How people are asked, where a policy says that a person is to decide.
+    pub approvals: Approvals,
     /// How long one look of one policy at one thing may take, in milliseconds. What it asks others does not count. A policy that takes
     /// longer is cut off for the rest of the call, and `on_failure` says what that means.
     #[schemars(range(min = 1, max = 60_000))]
@@ -28,7 +31,13 @@ pub struct Policies {
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { budget_ms: 100, message: message::DEFAULT.to_owned(), link: None, chain: Vec::new() }
+        Self {
+            approvals: Approvals::default(),
+            budget_ms: 100,
+            message: message::DEFAULT.to_owned(),
+            link: None,
+            chain: Vec::new(),
+        }
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) fn chain(snapshot: &Snapshot, masks: &Masks) -> Chain {
     let entries = policies.entries().unwrap_or_default();
     let masks = masks.clone();
     let manner = Manner {
+        approvals: policies.approvals,
         budget: Duration::from_millis(policies.budget_ms),
         link: policies.link.clone(),
         mask: Arc::new(move |text| masks.redactor().redact(text).into_owned()),
