@@ -15,7 +15,9 @@ use utoipa_swagger_ui::{Config, serve};
 use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
-use crate::{approvals, audit, calls, import, keys, live, log, login, page, purge, sessions, stats, users};
+use crate::{
+    approvals, audit, calls, import, keys, live, log, login, page, policies, purge, sessions, stats, users,
+};
 
 /// Every route with its guard and description.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -28,6 +30,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(import::routes())
         .merge(live::routes())
         .merge(log::routes())
+        .merge(policies::routes())
         .merge(purge::routes())
         .merge(sessions::routes())
         .merge(login::routes())

@@ -20,6 +20,7 @@ mod live;
 mod log;
 mod login;
 mod page;
+mod policies;
 mod problem;
 mod purge;
 mod reading;
@@ -36,11 +37,12 @@ pub use auth::{DoorOptions, Holder, Holders};
 pub use first::{NoFirstUser, first_start, write_secret};
 pub use guard::{Guard, Principal, Role};
 pub use login::{FIRST_USER, SECRET_FILE};
+pub use policies::{PolicyBook, PolicyView};
 pub use problem::Problem;
 pub use retention::{Deleted, Retained, RetentionPolicy};
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
-const OWNED: [&str; 17] = [
+const OWNED: [&str; 18] = [
     "approvals",
     "audit",
     "calls",
@@ -53,6 +55,7 @@ const OWNED: [&str; 17] = [
     "logout",
     "me",
     "openapi.json",
+    "policies",
     "purge",
     "retention",
     "sessions",

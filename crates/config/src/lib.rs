@@ -8,6 +8,7 @@
 
 mod check;
 mod detect;
+mod enacted;
 mod environment;
 mod expand;
 mod locate;
@@ -30,6 +31,7 @@ mod tree;
 mod watch;
 mod yaml;
 
+pub use enacted::{chain_of, with_document};
 pub use environment::Environment;
 pub use locate::{FILE_NAME, candidates, locate};
 pub use path::{Path, Step};

@@ -5,6 +5,7 @@
 //! and Ctrl-C let answers finish, a second one does not.
 
 mod asking;
+pub(crate) mod book;
 mod charge;
 mod desk;
 mod inquiry;
@@ -40,6 +41,7 @@ use crate::doctor::is_lockgate;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, count};
 use asking::Everybody;
+use book::Enforced;
 use charge::Charging;
 use desk::Desk;
 use judges::Judges;
@@ -150,18 +152,21 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         None => engine,
     });
     judges.through(&engine);
-    engine.set_policies(plan::chain(&snapshot, &masks));
+    let policies = Enforced::open(engine.clone(), masks.clone(), &snapshot, recorded);
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
     let record: Option<Arc<dyn Vitals>> = match recording.clone() {
         Some(recording) => Some(recording),
         None => record::is_wanted(&snapshot).then(|| Arc::new(record::Unrecorded) as Arc<dyn Vitals>),
     };
-    let vitals = record.map(|record| -> Arc<dyn Vitals> { Arc::new(Health { keys: keys.clone(), record }) });
+    let vitals = record.map(|record| -> Arc<dyn Vitals> {
+        Arc::new(Health { keys: keys.clone(), policies: policies.clone(), record })
+    });
     let door = pages::door(&snapshot, keys.clone());
-    let server = Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals).with_pages(Some(
-        Arc::new(pages::Admin::new(recording.as_deref(), door, prices.clone(), telling.clone())),
-    )));
+    let server =
+        Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals).with_pages(Some(Arc::new(
+            pages::Admin::new(recording.as_deref(), (door, policies.book()), prices.clone(), telling.clone()),
+        ))));
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));
@@ -172,6 +177,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         engine: engine.clone(),
         keys,
         masks,
+        policies,
         prices,
         recording: recording.clone(),
         server,
@@ -273,6 +279,7 @@ fn replace(engine: &Engine, store: &Store, plan: impl Fn(&Snapshot) -> Options) 
 /// How the parts of the gateway are that may be in trouble.
 struct Health {
     keys: Arc<Keys>,
+    policies: Arc<Enforced>,
     record: Arc<dyn Vitals>,
 }
 
@@ -280,6 +287,7 @@ impl Vitals for Health {
     fn parts(&self) -> Vec<Part> {
         let mut parts = self.record.parts();
         parts.push(self.keys.part());
+        parts.push(self.policies.part());
         parts
     }
 }
@@ -289,6 +297,7 @@ struct Reloads {
     engine: Arc<Engine>,
     keys: Arc<Keys>,
     masks: Masks,
+    policies: Arc<Enforced>,
     prices: Prices,
     recording: Option<Arc<Recording>>,
     server: Arc<Server>,
@@ -301,6 +310,7 @@ impl Reloads {
     fn behind_calls(&self, folder: Option<PathBuf>) {
         let Some(recording) = &self.recording else { return };
         tokio::spawn(self.keys.clone().follow(recording.clone(), self.server.clone(), self.store.clone()));
+        tokio::spawn(self.policies.clone().follow(recording.shelf()));
         if let Some(folder) = folder {
             tokio::spawn(pages::first_user(recording.clone(), folder));
         }
@@ -329,7 +339,7 @@ impl Reloads {
             Ok(changed) => {
                 let snapshot = self.store.current();
                 left_out(&self.engine.replace(plan::options(&snapshot)));
-                self.engine.set_policies(plan::chain(&snapshot, &self.masks));
+                self.policies.reload(&snapshot);
                 if let Err(error) = self.prices.replace(snapshot.config().prices.clone()) {
                     tracing::error!(%error, "the prices of before stay");
                 }

@@ -173,6 +173,19 @@ pub struct Entry {
     pub when: Scope,
 }
 
+impl Entry {
+    /// As people see it.
+    pub fn shown(&self) -> Shown {
+        Shown {
+            kind: self.kind,
+            mode: self.mode,
+            name: self.name.clone(),
+            on_failure: self.on_failure,
+            rules: self.policy.rules().len(),
+        }
+    }
+}
+
 /// A policy as people see it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shown {
@@ -235,18 +248,6 @@ impl Chain {
             entry.policy.rules().into_iter().map(|rule| (entry.name.clone(), rule)).collect::<Vec<_>>()
         };
         self.entries.iter().flat_map(of).collect()
-    }
-
-    /// The policies as people see them, in order.
-    pub fn shown(&self) -> Vec<Shown> {
-        let shown = |entry: &Arc<Entry>| Shown {
-            kind: entry.kind,
-            mode: entry.mode,
-            name: entry.name.clone(),
-            on_failure: entry.on_failure,
-            rules: entry.policy.rules().len(),
-        };
-        self.entries.iter().map(shown).collect()
     }
 
     /// What those need together that a call meets; `None` if it meets none.
