@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::chain::{Entry, Mode, OnFailure, Scope};
 use crate::policy::Policy;
-use crate::{message, model_allow, notice, replace, rules, shell_guard, tool_judge};
+use crate::{message, model_allow, notice, replace, rules, secret_guard, shell_guard, tool_judge};
 
 /// What may happen: policies on requests, answers and tool calls.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -52,6 +52,8 @@ pub struct Configured {
     pub replace: Option<replace::Options>,
     /// Rules on requests, answers and tool calls.
     pub rules: Option<Vec<rules::Rule>>,
+    /// Secret files and secret values.
+    pub secret_guard: Option<secret_guard::Options>,
     /// Shell commands judged by what they would do.
     pub shell_guard: Option<shell_guard::Options>,
     /// A model judges tool calls.
@@ -123,6 +125,12 @@ impl Configured {
             let place = |at: usize, field: &str| steps(["rules", &at.to_string(), field]);
             kinds.push(("rules", made.map_err(|(at, field, words)| (place(at, field), words))));
         }
+        if let Some(options) = &self.secret_guard {
+            let made = secret_guard::SecretGuard::new(options.clone());
+            let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
+            let place = |field: &str, at: usize| steps(["secret_guard", field, &at.to_string()]);
+            kinds.push(("secret_guard", made.map_err(|(field, at, words)| (place(field, at), words))));
+        }
         if let Some(options) = &self.shell_guard {
             let made = shell_guard::ShellGuard::new(options.clone());
             let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
@@ -155,7 +163,8 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 6] = ["model_allow", "notice", "replace", "rules", "shell_guard", "tool_judge"];
+pub const KINDS: [&str; 7] =
+    ["model_allow", "notice", "replace", "rules", "secret_guard", "shell_guard", "tool_judge"];
 
 fn steps<const N: usize>(steps: [&str; N]) -> Vec<String> {
     steps.map(str::to_owned).to_vec()

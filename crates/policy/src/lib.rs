@@ -6,6 +6,7 @@
 
 mod chain;
 mod client_run;
+mod common;
 mod configured;
 mod decision;
 pub mod fixture;
@@ -19,13 +20,16 @@ mod policy;
 pub mod replace;
 pub mod rules;
 mod run;
+pub mod secret_guard;
 pub mod shell;
 pub mod shell_guard;
+mod target;
 pub mod tool_judge;
 mod trial;
 mod verdict;
 
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};
+pub use common::{Common, MakeRedactor};
 pub use configured::{Configured, KINDS, Policies, Unworkable};
 pub use decision::{Decision, Hook, Said, Tool, VERSION};
 pub use lock::{HELD_MAX, Lock, Out};
