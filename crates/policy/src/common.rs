@@ -3,7 +3,10 @@
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
+use lockgate_core::Conversation;
 use lockgate_redact::{Level, Options, Redactor};
+
+use crate::provenance::Provenance;
 
 /// Makes the redactor of the installation.
 pub type MakeRedactor = Arc<dyn Fn() -> Redactor + Send + Sync>;
@@ -15,6 +18,7 @@ pub struct Common(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     make: Option<MakeRedactor>,
+    provenance: OnceLock<Provenance>,
     redactor: OnceLock<Redactor>,
 }
 
@@ -24,7 +28,12 @@ static SHAPES: LazyLock<Redactor> =
 
 impl Common {
     pub(crate) fn new(make: Option<MakeRedactor>) -> Self {
-        Self(Arc::new(Inner { make, redactor: OnceLock::new() }))
+        Self(Arc::new(Inner { make, ..Inner::default() }))
+    }
+
+    /// Where the texts of the call's conversation came from.
+    pub(crate) fn provenance(&self, conversation: &Conversation) -> &Provenance {
+        self.0.provenance.get_or_init(|| Provenance::of(conversation))
     }
 
     /// Finds and masks secrets.

@@ -159,9 +159,7 @@ impl Fixture {
             ..CallFacts::unknown("test")
         };
         let Some(mut run) = chain.open(facts) else { return self.compared(Vec::new(), false) };
-        if !self.history.is_empty() {
-            run.set_conversation(Arc::new(history::conversation(&self.history)));
-        }
+        run.set_conversation(Arc::new(history::conversation(&self.history)));
         let outcome = run.on_call();
         let goes_on = matches!(outcome, CallOutcome::Go | CallOutcome::Asking);
         if goes_on && self.tool.is_none() && self.text.is_none() {

@@ -17,6 +17,7 @@ pub mod model_allow;
 pub mod notice;
 pub mod paths;
 mod policy;
+mod provenance;
 pub mod replace;
 pub mod rules;
 mod run;
@@ -26,6 +27,8 @@ pub mod shell_guard;
 mod target;
 pub mod tool_judge;
 mod trial;
+#[cfg(test)]
+mod tried;
 mod verdict;
 
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};

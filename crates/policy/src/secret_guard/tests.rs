@@ -1,11 +1,9 @@
 //! Secret files in every carrier, secret values in every place, and what becomes of them.
 
-use std::time::Instant;
-
 use serde_json::{Value, json};
 
 use super::*;
-use crate::chain::{Chain, Entry, Manner, Mode, OnFailure, Scope};
+use crate::chain::Chain;
 use crate::fixture::Fixture;
 use crate::run::{CallOutcome, Run};
 
@@ -19,22 +17,7 @@ fn policy(options: &Value) -> SecretGuard {
 }
 
 fn chain(options: &Value) -> Chain {
-    let entry = Entry {
-        kind: "secret_guard",
-        mode: Mode::Block,
-        name: "secrets".into(),
-        on_failure: OnFailure::Block,
-        policy: Box::new(policy(options)),
-        when: Scope::default(),
-    };
-    let manner = Manner {
-        budget: Duration::from_secs(20),
-        link: None,
-        mask: Arc::new(str::to_owned),
-        message: "refused {tool}: {reason}".into(),
-        now: Instant::now,
-    };
-    Chain::new(vec![entry], manner)
+    crate::tried::chain(vec![("secret_guard", Box::new(policy(options)))])
 }
 
 /// What is said of a fixture: the verdict, and the rule.
