@@ -7,7 +7,9 @@ use serde::Deserialize;
 
 use crate::chain::{Entry, Mode, OnFailure, Scope};
 use crate::policy::Policy;
-use crate::{message, model_allow, notice, replace, rules, secret_guard, shell_guard, tool_judge};
+use crate::{
+    exfiltration, message, model_allow, notice, replace, rules, secret_guard, shell_guard, tool_judge,
+};
 
 /// What may happen: policies on requests, answers and tool calls.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -44,6 +46,8 @@ pub struct Configured {
     pub on_failure: OnFailure,
     /// Which calls it meets. All, by default.
     pub when: Scope,
+    /// Secrets and other contents that leave by a tool.
+    pub exfiltration: Option<exfiltration::Options>,
     /// Only these models.
     pub model_allow: Option<model_allow::Options>,
     /// A line for whoever reads the answer.
@@ -109,6 +113,12 @@ type Kind = (&'static str, Result<Box<dyn Policy>, Wrong>);
 impl Configured {
     fn entry(&self) -> Result<Entry, Wrong> {
         let mut kinds: Vec<Kind> = Vec::new();
+        if let Some(options) = &self.exfiltration {
+            let made = exfiltration::Exfiltration::new(options.clone());
+            let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
+            let place = |field: &str, at: usize| steps(["exfiltration", field, &at.to_string()]);
+            kinds.push(("exfiltration", made.map_err(|(field, at, words)| (place(field, at), words))));
+        }
         if let Some(options) = &self.model_allow {
             kinds.push(("model_allow", Ok(Box::new(model_allow::ModelAllow(options.clone())))));
         }
@@ -163,8 +173,16 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 7] =
-    ["model_allow", "notice", "replace", "rules", "secret_guard", "shell_guard", "tool_judge"];
+pub const KINDS: [&str; 8] = [
+    "exfiltration",
+    "model_allow",
+    "notice",
+    "replace",
+    "rules",
+    "secret_guard",
+    "shell_guard",
+    "tool_judge",
+];
 
 fn steps<const N: usize>(steps: [&str; N]) -> Vec<String> {
     steps.map(str::to_owned).to_vec()

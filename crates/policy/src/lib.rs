@@ -9,6 +9,7 @@ mod client_run;
 mod common;
 mod configured;
 mod decision;
+pub mod exfiltration;
 pub mod fixture;
 mod held;
 mod lock;

@@ -17,8 +17,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use lockgate_core::content::{Source as Bytes, ToolCall};
 use lockgate_core::{Block, Conversation, Part, Role};
 
-pub(crate) use class::Class;
-use normal::Normal;
+pub(crate) use class::{Class, words};
+pub(crate) use normal::Normal;
 
 use crate::target;
 
@@ -167,6 +167,12 @@ impl Provenance {
             }
         }
         sources
+    }
+
+    /// Whether the person, the client or the instructions said this.
+    pub(crate) fn is_given(&self, normal: &Normal<'_>) -> bool {
+        let finder = memchr::memmem::Finder::new(normal.bytes());
+        self.each_part().any(|(part, whose)| whose == Whose::Given && finder.find(part).is_some())
     }
 
     /// The parts, each with whose it is.

@@ -116,7 +116,7 @@ fn fetches(call: &ToolCall) -> bool {
 }
 
 /// The words of a name, in small letters: `WebFetch`, `web_fetch` and `mcp__web__fetch` alike.
-fn words(name: &str) -> Vec<String> {
+pub(crate) fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut small = false;
     for c in name.chars() {

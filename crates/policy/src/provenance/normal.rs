@@ -55,7 +55,7 @@ fn percent(rest: &[u8]) -> Option<u8> {
 }
 
 /// A text that is looked for.
-pub(super) struct Normal<'t> {
+pub(crate) struct Normal<'t> {
     bytes: Vec<u8>,
     text: std::borrow::Cow<'t, str>,
 }
@@ -73,14 +73,14 @@ const NAME_MIN: usize = 8;
 const ID_MIN: usize = 20;
 
 impl<'t> Normal<'t> {
-    fn new(text: std::borrow::Cow<'t, str>) -> Self {
+    pub(crate) fn new(text: std::borrow::Cow<'t, str>) -> Self {
         let mut bytes = Vec::with_capacity(text.len());
         append(&text, &mut bytes);
         Self { bytes, text }
     }
 
     /// The text, and the texts that are encoded in it.
-    pub(super) fn forms_of(text: &'t str) -> Vec<Self> {
+    pub(crate) fn forms_of(text: &'t str) -> Vec<Self> {
         let mut forms = vec![Self::new(text.into())];
         let mut from = 0;
         for _ in 0..DEPTH {
@@ -91,8 +91,13 @@ impl<'t> Normal<'t> {
         forms
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The text as it is.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The beginning of a piece, for people.

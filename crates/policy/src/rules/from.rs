@@ -45,7 +45,7 @@ impl Serialize for From {
 }
 
 /// Whether one of these tools is meant.
-pub(super) fn any(from: &[From], sources: &[Source]) -> bool {
+pub(crate) fn any(from: &[From], sources: &[Source]) -> bool {
     sources.iter().any(|source| {
         from.iter().any(|one| match &one.what {
             What::Class(class) => source.classes.contains(class),

@@ -51,8 +51,8 @@
 //! over a file: text that a command fetched and wrote down is text of a file when it is read. What the person or the instructions say
 //! themselves, and what the model said before a tool did, is from nowhere.
 
-mod facts;
-mod from;
+pub(crate) mod facts;
+pub(crate) mod from;
 mod subject;
 
 use std::cell::OnceCell;

@@ -134,15 +134,7 @@ struct Inner {
 impl SecretGuard {
     /// Makes the options ready; the error says which field is wrong.
     pub fn new(options: Options) -> Result<Self, (&'static str, usize, String)> {
-        let mut paths = SecretPaths::default();
-        for (at, pattern) in options.also.iter().enumerate() {
-            paths
-                .add("configured", pattern, Tier::Secret)
-                .map_err(|error| ("also", at, error.to_string()))?;
-        }
-        for (at, pattern) in options.except.iter().enumerate() {
-            paths.allow(pattern).map_err(|error| ("except", at, error.to_string()))?;
-        }
+        let paths = paths(&options.also, &options.except)?;
         Common::warm();
         Ok(Self(Arc::new(Inner { options, paths })))
     }
@@ -210,7 +202,7 @@ impl Inner {
             return Err("the arguments of the call are no JSON object".into());
         }
         let mut hits: Vec<Hit> = Vec::new();
-        for (path, rule) in self.files(call, &arguments)? {
+        for (path, rule) in named(&self.paths, call, &arguments)? {
             let action = self.for_file(self.options.tool_calls, &rule);
             let reason = match rule.tier() {
                 Tier::Secret => format!("it reaches for {path}, a file that holds secrets"),
@@ -229,47 +221,66 @@ impl Inner {
         Ok(hits)
     }
 
-    /// The secret files that a tool call names, with the rules they fall under; the error says why that cannot be known.
-    fn files(&self, call: &ToolCall, arguments: &Value) -> Result<Vec<(String, RuleId)>, String> {
-        let mut found: Vec<(String, RuleId)> = Vec::new();
-        let mut add = |path: &str, rule: &RuleId| {
-            if !found.iter().any(|(known, _)| known == path) {
-                found.push((path.to_owned(), rule.clone()));
-            }
-        };
-        for path in target::files(arguments) {
-            if let Some(rule) = self.paths.find(path) {
-                add(path, rule);
-            }
-        }
-        if target::is_shell(&call.name) {
-            let place = target::place(arguments);
-            for script in target::scripts(call, arguments) {
-                let script = script.map_err(|error| format!("the command could not be read ({error})"))?;
-                for path in target::files_of(&script, &place) {
-                    if let Some(rule) = self.paths.find(&path) {
-                        add(&path, rule);
-                    }
-                }
-            }
-        }
-        // Patches as free text, in an argument or in a command.
-        target::each_text(arguments, "", 0, &mut |_, text| {
-            if text.contains("*** ") || text.contains("+++ ") {
-                for one in mentions(text, &self.paths, false) {
-                    add(&one.path, &one.rule);
-                }
-            }
-        });
-        Ok(found)
-    }
-
     fn question(&self, tool: &str, arguments: &str, reason: &str) -> Vec<Question> {
         let approval =
             Approval { arguments: arguments.to_owned(), reason: reason.to_owned(), tool: tool.to_owned() };
         let deadline = Duration::from_millis(self.options.deadline_ms);
         vec![Question { deadline, query: Query::Person(approval) }]
     }
+}
+
+/// The secret files that a tool call names, with the rules they fall under; the error says why that cannot be known.
+pub(crate) fn named(
+    paths: &SecretPaths,
+    call: &ToolCall,
+    arguments: &Value,
+) -> Result<Vec<(String, RuleId)>, String> {
+    let mut found: Vec<(String, RuleId)> = Vec::new();
+    let mut add = |path: &str, rule: &RuleId| {
+        if !found.iter().any(|(known, _)| known == path) {
+            found.push((path.to_owned(), rule.clone()));
+        }
+    };
+    for path in target::files(arguments) {
+        if let Some(rule) = paths.find(path) {
+            add(path, rule);
+        }
+    }
+    if target::is_shell(&call.name) {
+        let place = target::place(arguments);
+        for script in target::scripts(call, arguments) {
+            let script = script.map_err(|error| format!("the command could not be read ({error})"))?;
+            for path in target::files_of(&script, &place) {
+                if let Some(rule) = paths.find(&path) {
+                    add(&path, rule);
+                }
+            }
+        }
+    }
+    // Patches as free text, in an argument or in a command.
+    target::each_text(arguments, "", 0, &mut |_, text| {
+        if text.contains("*** ") || text.contains("+++ ") {
+            for one in mentions(text, paths, false) {
+                add(&one.path, &one.rule);
+            }
+        }
+    });
+    Ok(found)
+}
+
+/// The paths that are secret: the list that ships, with these in addition and without those.
+pub(crate) fn paths(
+    also: &[String],
+    except: &[String],
+) -> Result<SecretPaths, (&'static str, usize, String)> {
+    let mut paths = SecretPaths::default();
+    for (at, pattern) in also.iter().enumerate() {
+        paths.add("configured", pattern, Tier::Secret).map_err(|error| ("also", at, error.to_string()))?;
+    }
+    for (at, pattern) in except.iter().enumerate() {
+        paths.allow(pattern).map_err(|error| ("except", at, error.to_string()))?;
+    }
+    Ok(paths)
 }
 
 /// The finding for a secret value.

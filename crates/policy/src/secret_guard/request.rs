@@ -9,7 +9,7 @@ use lockgate_core::{Block, Conversation, Origin, Part, Role};
 use lockgate_redact::Redactor;
 
 use super::mentions::{Mention, mentions, withheld, without};
-use super::{Action, Inner, value_finding};
+use super::{Action, Inner, named, value_finding};
 use crate::paths::{RuleId, Tier};
 use crate::target;
 use crate::verdict::Finding;
@@ -135,8 +135,9 @@ impl<'a> Looking<'a> {
         let tool = call.map(|call| call.name.as_str()).or(result.name.as_deref()).unwrap_or("a tool");
         let inner = self.inner;
         // What cannot be read has no known files; its contents are looked through all the same.
-        let files =
-            call.and_then(|call| inner.files(call, &target::arguments(call)).ok()).unwrap_or_default();
+        let files = call
+            .and_then(|call| named(&inner.paths, call, &target::arguments(call)).ok())
+            .unwrap_or_default();
         let file = files.into_iter().min_by_key(|(_, rule)| rule.tier());
         for part in &result.content {
             let Block::Text(text) = &part.block else { continue };
