@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Approvals;
+use crate::common::{Common, MakeRedactor};
 use crate::policy::{CallFacts, Needs, Policy};
 use crate::run::Run;
 
@@ -222,13 +223,22 @@ pub struct Manner {
 pub struct Chain {
     entries: Vec<Arc<Entry>>,
     manner: Manner,
+    redactor: Option<MakeRedactor>,
 }
 
 impl Chain {
     /// A chain of policies, in order. Those that are off are left out.
     pub fn new(entries: Vec<Entry>, manner: Manner) -> Self {
         let entries = entries.into_iter().filter(|entry| entry.mode != Mode::Off).map(Arc::new).collect();
-        Self { entries, manner }
+        Self { entries, manner, redactor: None }
+    }
+
+    /// With the redactor of the installation for policies that look for secrets: it knows those of the configuration, and its masks stay the
+    /// same from turn to turn. Without it they look by shape alone.
+    #[must_use]
+    pub fn with_redactor(mut self, make: MakeRedactor) -> Self {
+        self.redactor = Some(make);
+        self
     }
 
     /// Whether no call meets a policy.
@@ -239,7 +249,8 @@ impl Chain {
     /// The policies that a call meets; `None` if none.
     pub fn open(&self, facts: CallFacts) -> Option<Run> {
         let met: Vec<_> = self.entries.iter().filter(|entry| entry.when.holds(&facts)).cloned().collect();
-        (!met.is_empty()).then(|| Run::new(met, facts, self.manner.clone()))
+        let common = Common::new(self.redactor.clone());
+        (!met.is_empty()).then(|| Run::new(met, facts, self.manner.clone(), &common))
     }
 
     /// Name of the policy and of the rule, for every rule.

@@ -8,7 +8,9 @@ use serde::Deserialize;
 use crate::approval::Approvals;
 use crate::chain::{Entry, Mode, OnFailure, Scope};
 use crate::policy::Policy;
-use crate::{message, model_allow, notice, replace, rules, shell_guard, tool_judge};
+use crate::{
+    exfiltration, message, model_allow, notice, replace, rules, secret_guard, shell_guard, tool_judge,
+};
 
 /// What may happen: policies on requests, answers and tool calls.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -53,6 +55,8 @@ pub struct Configured {
     pub on_failure: OnFailure,
     /// Which calls it meets. All, by default.
     pub when: Scope,
+    /// Secrets and other contents that leave by a tool.
+    pub exfiltration: Option<exfiltration::Options>,
     /// Only these models.
     pub model_allow: Option<model_allow::Options>,
     /// A line for whoever reads the answer.
@@ -61,6 +65,8 @@ pub struct Configured {
     pub replace: Option<replace::Options>,
     /// Rules on requests, answers and tool calls.
     pub rules: Option<Vec<rules::Rule>>,
+    /// Secret files and secret values.
+    pub secret_guard: Option<secret_guard::Options>,
     /// Shell commands judged by what they would do.
     pub shell_guard: Option<shell_guard::Options>,
     /// A model judges tool calls.
@@ -116,6 +122,12 @@ type Kind = (&'static str, Result<Box<dyn Policy>, Wrong>);
 impl Configured {
     fn entry(&self) -> Result<Entry, Wrong> {
         let mut kinds: Vec<Kind> = Vec::new();
+        if let Some(options) = &self.exfiltration {
+            let made = exfiltration::Exfiltration::new(options.clone());
+            let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
+            let place = |field: &str, at: usize| steps(["exfiltration", field, &at.to_string()]);
+            kinds.push(("exfiltration", made.map_err(|(field, at, words)| (place(field, at), words))));
+        }
         if let Some(options) = &self.model_allow {
             kinds.push(("model_allow", Ok(Box::new(model_allow::ModelAllow(options.clone())))));
         }
@@ -131,6 +143,12 @@ impl Configured {
             let made = rules::Rules::new(options.clone()).map(|policy| Box::new(policy) as Box<dyn Policy>);
             let place = |at: usize, field: &str| steps(["rules", &at.to_string(), field]);
             kinds.push(("rules", made.map_err(|(at, field, words)| (place(at, field), words))));
+        }
+        if let Some(options) = &self.secret_guard {
+            let made = secret_guard::SecretGuard::new(options.clone());
+            let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
+            let place = |field: &str, at: usize| steps(["secret_guard", field, &at.to_string()]);
+            kinds.push(("secret_guard", made.map_err(|(field, at, words)| (place(field, at), words))));
         }
         if let Some(options) = &self.shell_guard {
             let made = shell_guard::ShellGuard::new(options.clone());
@@ -164,7 +182,16 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 6] = ["model_allow", "notice", "replace", "rules", "shell_guard", "tool_judge"];
+pub const KINDS: [&str; 8] = [
+    "exfiltration",
+    "model_allow",
+    "notice",
+    "replace",
+    "rules",
+    "secret_guard",
+    "shell_guard",
+    "tool_judge",
+];
 
 fn steps<const N: usize>(steps: [&str; N]) -> Vec<String> {
     steps.map(str::to_owned).to_vec()

@@ -7,8 +7,10 @@
 mod approval;
 mod chain;
 mod client_run;
+mod common;
 mod configured;
 mod decision;
+pub mod exfiltration;
 pub mod fixture;
 mod held;
 mod lock;
@@ -17,18 +19,24 @@ pub mod model_allow;
 pub mod notice;
 pub mod paths;
 mod policy;
+mod provenance;
 pub mod replace;
 pub mod rules;
 mod run;
+pub mod secret_guard;
 pub mod shell;
 pub mod shell_guard;
+mod target;
 mod texts;
 pub mod tool_judge;
 mod trial;
+#[cfg(test)]
+mod tried;
 mod verdict;
 
 pub use approval::{Approval, Approvals, WithoutAnswer};
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};
+pub use common::{Common, MakeRedactor};
 pub use configured::{Configured, KINDS, Policies, Unworkable};
 pub use decision::{Decision, Hook, Said, Tool, VERSION};
 pub use lock::{HELD_MAX, Lock, Out};

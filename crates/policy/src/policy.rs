@@ -8,6 +8,7 @@ use lockgate_core::content::ToolCall;
 use lockgate_core::{Conversation, Dialect, Origin};
 use serde::{Deserialize, Serialize};
 
+use crate::common::Common;
 use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Reply, Settled};
 
 /// What is known of a call before anything in it is read.
@@ -141,6 +142,11 @@ pub trait Policy: Send + Sync {
 
     /// Begins with a call.
     fn open(&self, facts: &CallFacts) -> Box<dyn PolicyRun>;
+
+    /// Begins with a call, with what its policies share. For policies that need any of that.
+    fn open_with(&self, facts: &CallFacts, _common: &Common) -> Box<dyn PolicyRun> {
+        self.open(facts)
+    }
 }
 
 /// A policy at work on one call. Each hook is given what [`Policy::needs`] asks for and nothing else.

@@ -11,6 +11,7 @@ use lockgate_core::content::ToolCall;
 
 use crate::approval::Asked;
 use crate::chain::{Entry, Manner, Mode, OnFailure};
+use crate::common::Common;
 use crate::decision::{Decision, Hook, Said, Tool};
 use crate::message::About;
 use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
@@ -81,9 +82,9 @@ pub struct Run {
 pub(crate) struct Broken(pub(crate) String);
 
 impl Run {
-    pub(crate) fn new(entries: Vec<Arc<Entry>>, facts: CallFacts, manner: Manner) -> Self {
+    pub(crate) fn new(entries: Vec<Arc<Entry>>, facts: CallFacts, manner: Manner, common: &Common) -> Self {
         let member = |entry: Arc<Entry>| {
-            let run = catch_unwind(AssertUnwindSafe(|| entry.policy.open(&facts))).ok();
+            let run = catch_unwind(AssertUnwindSafe(|| entry.policy.open_with(&facts, common))).ok();
             Member { needs: entry.policy.needs(), entry, pending: String::new(), run }
         };
         let members = entries.into_iter().map(member).collect();

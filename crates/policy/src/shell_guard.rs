@@ -33,15 +33,15 @@
 
 use std::sync::Arc;
 
-use lockgate_core::content::{ToolCall, ToolKind};
+use lockgate_core::content::ToolKind;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chain::Pattern;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, View};
-use crate::shell::Place;
 use crate::shell::guard::{Guard, Options as What, Severity};
+use crate::target;
 use crate::verdict::{BlockVerdict, Finding};
 
 /// Which tools run shell commands, and what is found harmful.
@@ -71,27 +71,9 @@ pub enum OnQuestion {
     Warn,
 }
 
-/// Tools of coding agents that run a shell command.
-const SHELLS: [&str; 14] = [
-    "bash",
-    "container.exec",
-    "developer__shell",
-    "exec",
-    "exec_command",
-    "execute_command",
-    "local_shell",
-    "run_command",
-    "run_in_terminal",
-    "run_shell_command",
-    "run_terminal_cmd",
-    "run_terminal_command",
-    "shell*",
-    "terminal",
-];
-
 impl Default for Options {
     fn default() -> Self {
-        let tools = SHELLS.iter().filter_map(|name| Pattern::new(name).ok()).collect();
+        let tools = target::SHELLS.iter().filter_map(|name| Pattern::new(name).ok()).collect();
         Self { tools, on_question: OnQuestion::default(), guard: What::default() }
     }
 }
@@ -126,44 +108,6 @@ impl Policy for ShellGuard {
 
 struct Guarding(Arc<Inner>);
 
-/// Where the arguments of a shell tool have the command, and where it starts.
-const COMMANDS: [&str; 7] =
-    ["/command", "/cmd", "/script", "/input", "/action/command", "/action/commands", "/commandLine"];
-const FOLDERS: [&str; 5] =
-    ["/workdir", "/cwd", "/working_directory", "/directory", "/action/working_directory"];
-
-/// The commands of a tool call; `None` = there is none where one is looked for.
-fn commands(call: &ToolCall, arguments: &Value) -> Option<Vec<String>> {
-    let found = COMMANDS.iter().find_map(|place| arguments.pointer(place));
-    match found {
-        Some(Value::String(text)) => Some(vec![text.clone()]),
-        // A list of words is one command; `commands` is a list of commands.
-        Some(Value::Array(words)) => {
-            let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
-            let several = arguments.pointer("/action/commands").is_some();
-            words.map(|words| {
-                if several {
-                    words.iter().map(|word| (*word).to_owned()).collect()
-                } else {
-                    vec![words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")]
-                }
-            })
-        }
-        None if call.kind == ToolKind::Custom && !arguments.is_object() => Some(vec![call.arguments.clone()]),
-        Some(_) | None => None,
-    }
-}
-
-/// A word that the shell takes as it is.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 impl PolicyRun for Guarding {
     fn on_block(&mut self, piece: Piece<'_>, _: &View<'_>) -> BlockVerdict {
         let Piece::ToolCall(call) = piece else { return BlockVerdict::Allow };
@@ -172,7 +116,7 @@ impl PolicyRun for Guarding {
         }
         let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
         let broken = call.kind == ToolKind::Function && call.object().is_none();
-        let Some(commands) = commands(call, &arguments).filter(|_| !broken) else {
+        let Some(commands) = target::commands(call, &arguments).filter(|_| !broken) else {
             // Tools that only look at what runs have no command.
             return if broken {
                 BlockVerdict::Unsure("the arguments of the call are no JSON object".into())
@@ -180,8 +124,7 @@ impl PolicyRun for Guarding {
                 BlockVerdict::Allow
             };
         };
-        let cwd = FOLDERS.iter().find_map(|place| arguments.pointer(place)?.as_str()).map(str::to_owned);
-        let place = Place { cwd, ..Place::default() };
+        let place = target::place(&arguments);
         let found = commands.iter().flat_map(|command| self.0.guard.check(command, &place));
         let Some(worst) = found.max_by_key(|finding| finding.severity) else { return BlockVerdict::Allow };
         let rule = format!("{:?}", worst.class).to_lowercase();
@@ -197,6 +140,7 @@ impl PolicyRun for Guarding {
 
 #[cfg(test)]
 mod tests {
+    use lockgate_core::content::ToolCall;
     use serde_json::json;
 
     use super::*;

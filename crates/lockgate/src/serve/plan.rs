@@ -60,7 +60,7 @@ pub(crate) fn options(snapshot: &Snapshot) -> Options {
 pub(super) fn chain(policies: &Policies, masks: &Masks) -> Chain {
     // A configuration in force has none that cannot work.
     let entries = policies.entries().unwrap_or_default();
-    let masks = masks.clone();
+    let (masks, of_prompts) = (masks.clone(), masks.clone());
     let manner = Manner {
         approvals: policies.approvals,
         budget: Duration::from_millis(policies.budget_ms),
@@ -69,7 +69,7 @@ pub(super) fn chain(policies: &Policies, masks: &Masks) -> Chain {
         message: policies.message.clone(),
         now: Instant::now,
     };
-    Chain::new(entries, manner)
+    Chain::new(entries, manner).with_redactor(Arc::new(move || of_prompts.prompts()))
 }
 
 pub(crate) fn recording(mode: RecordMode) -> Mode {
