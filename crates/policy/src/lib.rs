@@ -16,6 +16,7 @@ pub mod model_allow;
 pub mod notice;
 pub mod paths;
 mod policy;
+pub mod quality;
 pub mod replace;
 pub mod rules;
 mod run;
@@ -24,6 +25,7 @@ pub mod shell_guard;
 pub mod tool_judge;
 mod trial;
 mod verdict;
+pub mod work;
 
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};
 pub use configured::{Configured, KINDS, Policies, Unworkable};

@@ -9,6 +9,7 @@ use lockgate_core::{Conversation, Dialect, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Reply, Settled};
+use crate::work::Shared;
 
 /// What is known of a call before anything in it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +146,9 @@ pub trait Policy: Send + Sync {
 
 /// A policy at work on one call. Each hook is given what [`Policy::needs`] asks for and nothing else.
 pub trait PolicyRun: Send {
+    /// What the policies of the call share, before any other hook: a policy that looks at the session's work keeps a hand on it.
+    fn share(&mut self, _shared: &Shared) {}
+
     /// The request, before it goes anywhere.
     fn on_call(&mut self, _view: &View<'_>) -> CallVerdict {
         CallVerdict::Allow

@@ -15,6 +15,7 @@ use crate::message::About;
 use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
 use crate::trial::{Outcome, Thing, Trial};
 use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Question, Reply, Settled};
+use crate::work::Shared;
 
 /// Which question a reply is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +78,9 @@ struct Broken(String);
 
 impl Run {
     pub(crate) fn new(entries: Vec<Arc<Entry>>, facts: CallFacts, manner: Manner) -> Self {
+        let shared = Shared::default();
         let member = |entry: Arc<Entry>| {
-            let run = catch_unwind(AssertUnwindSafe(|| entry.policy.open(&facts))).ok();
+            let run = catch_unwind(AssertUnwindSafe(|| shared.open(&*entry.policy, &facts))).ok();
             Member { needs: entry.policy.needs(), entry, pending: String::new(), run }
         };
         let members = entries.into_iter().map(member).collect();

@@ -70,7 +70,7 @@ pub enum OnQuestion {
 }
 
 /// Tools of coding agents that run a shell command.
-const SHELLS: [&str; 14] = [
+pub(crate) const SHELLS: [&str; 14] = [
     "bash",
     "container.exec",
     "developer__shell",
@@ -127,11 +127,11 @@ struct Guarding(Arc<Inner>);
 /// Where the arguments of a shell tool have the command, and where it starts.
 const COMMANDS: [&str; 7] =
     ["/command", "/cmd", "/script", "/input", "/action/command", "/action/commands", "/commandLine"];
-const FOLDERS: [&str; 5] =
+pub(crate) const FOLDERS: [&str; 5] =
     ["/workdir", "/cwd", "/working_directory", "/directory", "/action/working_directory"];
 
 /// The commands of a tool call; `None` = there is none where one is looked for.
-fn commands(call: &ToolCall, arguments: &Value) -> Option<Vec<String>> {
+pub(crate) fn commands(call: &ToolCall, arguments: &Value) -> Option<Vec<String>> {
     let found = COMMANDS.iter().find_map(|place| arguments.pointer(place));
     match found {
         Some(Value::String(text)) => Some(vec![text.clone()]),
@@ -153,7 +153,7 @@ fn commands(call: &ToolCall, arguments: &Value) -> Option<Vec<String>> {
 }
 
 /// A word that the shell takes as it is.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
