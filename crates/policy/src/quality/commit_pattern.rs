@@ -28,6 +28,7 @@
 
 use std::collections::BTreeSet;
 
+use lockgate_core::{Block, Conversation, Role};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,18 @@ impl Check for Options {
             Some(finding) => Found::Object(finding),
             None => Found::Nothing,
         }
+    }
+
+    fn wants_end(&self, conversation: &Conversation) -> bool {
+        // Only what git confirmed since the model last spoke.
+        let newest = conversation.turns.iter().rev().take_while(|turn| turn.role != Role::Assistant);
+        newest.flat_map(|turn| &turn.parts).any(|part| match &part.block {
+            Block::ToolResult(result) => result
+                .content
+                .iter()
+                .any(|part| matches!(&part.block, Block::Text(text) if text.text.contains(" changed"))),
+            _ => false,
+        })
     }
 
     fn at_end(&self, work: &Work, team: Team) -> Option<Finding> {

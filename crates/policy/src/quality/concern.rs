@@ -194,7 +194,21 @@ pub(crate) fn published(sight: &super::Sight<'_>) -> Option<Work> {
         }
         _ => false,
     });
-    (pushes || sight.act.pull_request().is_some()).then(|| sight.work.after(sight.act))
+    let request = sight.act.pull_request();
+    if !pushes && request.is_none() {
+        return None;
+    }
+    let mut work = sight.work.after(sight.act);
+    // The branch may be another one than is checked out: `owner:branch` where it is in another repository.
+    let head = request
+        .and_then(|request| request.head.as_deref())
+        .map(|head| head.rsplit(':').next().unwrap_or(head));
+    if let Some(head) =
+        head.filter(|head| work.commits.iter().any(|commit| commit.branch.as_deref() == Some(head)))
+    {
+        work.branch = Some(head.to_owned());
+    }
+    Some(work)
 }
 
 /// Whether a change is so small, and of so little risk, that a pragmatic team lets it be.

@@ -2,6 +2,8 @@
 //!
 //! By names alone. What fits nothing is code.
 
+pub(crate) use crate::work::is_docs;
+
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -55,15 +57,6 @@ impl Kind {
         }
         Self::Code
     }
-}
-
-/// Whether a file is there to be read by people.
-pub(crate) fn is_docs(path: &str) -> bool {
-    let mut folders = path.split('/').rev().skip(1);
-    let lower = path.to_ascii_lowercase();
-    [".md", ".mdx", ".rst", ".adoc", ".markdown"].iter().any(|ending| lower.ends_with(ending))
-        || (folders.any(|part| matches!(part, "docs" | "doc"))
-            && [".txt", ".html"].iter().any(|ending| lower.ends_with(ending)))
 }
 
 /// Whether a mistake in a file costs much.

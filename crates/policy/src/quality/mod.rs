@@ -20,6 +20,7 @@ pub mod review_prediction;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use lockgate_core::Conversation;
 use lockgate_core::content::ToolCall;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,11 @@ pub(crate) trait Check: Send + Sync + 'static {
 
     /// What it finds.
     fn look(&self, sight: &Sight<'_>) -> Found;
+
+    /// Whether it may have something to say at the end of the answer to this.
+    fn wants_end(&self, _conversation: &Conversation) -> bool {
+        Self::AT_END
+    }
 
     /// What it finds when nothing more is asked for.
     fn at_end(&self, _work: &Work, _team: Team) -> Option<Finding> {
@@ -174,7 +180,10 @@ impl<C: Check> PolicyRun for Judging<C> {
     }
 
     fn on_end(&mut self, _tools: bool, view: &View<'_>) -> EndVerdict {
-        let Some(work) = self.shared.work(view.conversation) else { return EndVerdict::Allow };
+        let asked = view.conversation.filter(|conversation| self.check.wants_end(conversation));
+        let Some(work) = asked.and_then(|_| self.shared.work(view.conversation)) else {
+            return EndVerdict::Allow;
+        };
         let team = team(self.check.preference(), work);
         match self.check.at_end(work, team).filter(|_| team != Team::Off) {
             None => EndVerdict::Allow,

@@ -92,7 +92,25 @@ pub(super) fn read(text: &str, act: &mut Act) {
         }
         let ran = words.iter().take(12).copied().collect::<Vec<_>>().join(" ");
         act.deeds.push(Deed::Ran(ran[..ran.floor_char_boundary(RAN)].to_owned()));
-        act.deeds.extend(deed(&words));
+        act.deeds.extend(deed(&words).map(|deed| within(deed, entered(text))));
+    }
+}
+
+/// The directory below that a command changes into first.
+fn entered(text: &str) -> Option<&str> {
+    let (folder, _) = text.trim_start().strip_prefix("cd ")?.split_once("&&")?;
+    let folder = folder.trim().trim_matches(['"', '\'']).trim_end_matches('/');
+    (!folder.is_empty() && !folder.contains(['$', '`', '\n', ';'])).then_some(folder)
+}
+
+/// A deed whose paths are named in a directory.
+fn within(deed: Deed, folder: Option<&str>) -> Deed {
+    match (deed, folder) {
+        (Deed::Add { all, paths }, Some(folder)) => {
+            let paths = paths.into_iter().map(|path| format!("{folder}/{path}")).collect();
+            Deed::Add { all, paths }
+        }
+        (deed, _) => deed,
     }
 }
 
@@ -115,6 +133,10 @@ fn only_looks(text: &str) -> bool {
 }
 
 fn files(step: &Step, changes: &mut Vec<Change>) {
+    const FOLDERS: [&str; 4] = ["chmod", "chown", "install", "mkdir"];
+    if step.words.first().is_some_and(|word| FOLDERS.contains(&word.text.as_str())) {
+        return;
+    }
     for fact in &step.facts {
         let (path, how) = match fact {
             Fact::Writes { path, .. } => (path, How::Touch),

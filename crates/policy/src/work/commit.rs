@@ -103,7 +103,10 @@ impl Work {
                     path == one || path.strip_prefix(one.as_str()).is_some_and(|rest| rest.starts_with('/'))
                 })
         };
-        let known = self.files.iter().filter(|(path, file)| file.uncommitted && is_staged(path));
+        let known = self
+            .files
+            .iter()
+            .filter(|(path, file)| file.uncommitted && self.lies_within(path) && is_staged(path));
         let mut files: Vec<Changed> = known
             .map(|(path, file)| Changed { added: file.added, path: path.clone(), removed: file.removed })
             .collect();
@@ -117,6 +120,12 @@ impl Work {
             }
         }
         files
+    }
+
+    /// Whether a file may be in the repository: not where it lies elsewhere on the machine.
+    fn lies_within(&self, path: &str) -> bool {
+        let elsewhere = path.starts_with(['/', '~']) || path.starts_with("../");
+        !elsewhere || (self.cwd.is_none() && !path.starts_with("/tmp/") && !path.starts_with('~'))
     }
 
     /// Takes the last commits of the branch back: their changes are uncommitted again.

@@ -28,7 +28,7 @@ pub struct File {
     pub added: u32,
     /// When it was last changed, counted in results of tools.
     pub changed: Option<u32>,
-    /// Lines that the session added, without their margins; bounded.
+    /// Lines that the session added, without their margins, where the file is there to be read by people; bounded.
     pub fresh: Arc<BTreeSet<String>>,
     /// Lines that were removed since the last commit of it.
     pub removed: u32,
@@ -75,7 +75,7 @@ impl File {
     }
 
     /// What a change does to it, at a time.
-    pub(super) fn change(&mut self, how: &How, at: u32) -> Delta {
+    pub(super) fn change(&mut self, how: &How, at: u32, is_docs: bool) -> Delta {
         self.changed = Some(at);
         self.uncommitted = true;
         let delta = match how {
@@ -98,6 +98,9 @@ impl File {
         };
         self.added += delta.added.len() as u32;
         self.removed += delta.removed;
+        if !is_docs {
+            return delta;
+        }
         let fresh = Arc::make_mut(&mut self.fresh);
         for line in &delta.added {
             if fresh.len() < FRESH && line.trim().len() > 1 {
@@ -138,6 +141,15 @@ pub(crate) fn replaced(text: &str, edit: &Edit) -> Option<String> {
         return None;
     }
     Some(if *all { text.replace(old.as_str(), new) } else { text.replacen(old.as_str(), new, 1) })
+}
+
+/// Whether a file is there to be read by people.
+pub(crate) fn is_docs(path: &str) -> bool {
+    let mut folders = path.split('/').rev().skip(1);
+    let lower = path.to_ascii_lowercase();
+    [".md", ".mdx", ".rst", ".adoc", ".markdown"].iter().any(|ending| lower.ends_with(ending))
+        || (folders.any(|part| matches!(part, "docs" | "doc"))
+            && [".txt", ".html"].iter().any(|ending| lower.ends_with(ending)))
 }
 
 /// Lines that came and went.

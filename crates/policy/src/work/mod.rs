@@ -27,8 +27,8 @@ use crate::{client_run, paths};
 pub use act::{Act, Change, Edit, How, Reads};
 pub use command::{Commit as AskedCommit, Deed, PullRequest, Push};
 pub use commit::{Changed, Commit};
-pub(crate) use file::replaced;
 pub use file::{Delta, File, State};
+pub(crate) use file::{is_docs, replaced};
 pub use printed::Outcome;
 use printed::Printed;
 pub use shared::Shared;
@@ -175,7 +175,8 @@ impl Work {
         for deed in &act.deeds {
             self.deed(deed, outcome, failed, &mut asked);
         }
-        if act.deeds.is_empty() {
+        // Whatever else a command printed may only look like words of git.
+        if !act.deeds.iter().any(|deed| matches!(deed, Deed::Ran(words) if words.starts_with("git "))) {
             return;
         }
         if let Some(name) = printed::branch(text) {
@@ -219,7 +220,7 @@ impl Work {
         }
         let Some(file) = self.file(&path) else { return };
         let before = file.text.as_ref().map_or(0, |text| text.len());
-        let delta = file.change(&change.how, now);
+        let delta = file.change(&change.how, now, is_docs(&path));
         self.weigh(&path, before);
         if env::is_code(&path) {
             for name in delta.added.iter().flat_map(|line| env::read_in(line)) {

@@ -339,3 +339,28 @@ fn broken_calls_and_results_are_no_work() {
     ]);
     assert!(known.commits.is_empty());
 }
+
+#[test]
+fn folders_and_files_elsewhere_are_in_no_commit() {
+    let known = work(vec![
+        bash("mkdir -p src/new && echo x > /tmp/scratch.txt && echo y > src/new/a.py", ""),
+        bash(
+            "cd web && git add app.js && git commit -m 'feat: it'",
+            "[main aaaaaaa] feat: it\n 1 file changed",
+        ),
+        bash("git commit -am 'fix: it'", "[main bbbbbbb] fix: it\n 1 file changed"),
+    ]);
+    let files: Vec<Vec<&str>> = known
+        .commits
+        .iter()
+        .map(|commit| commit.files.iter().map(|file| file.path.as_str()).collect())
+        .collect();
+    assert_eq!(files, [vec!["web/app.js"], vec!["src/new/a.py"]]);
+}
+
+#[test]
+fn what_only_looks_like_words_of_git_says_nothing() {
+    let log = "On branch other\n[other aaaaaaa] feat: no\n 1 file changed";
+    let known = work(vec![bash("cat log | tail -3", log), bash("python run.py", log)]);
+    assert_eq!((known.branch.as_deref(), known.commits.len()), (Some("main"), 0));
+}

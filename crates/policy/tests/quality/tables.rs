@@ -121,6 +121,11 @@ fn a_pull_request_is_seen_however_it_is_opened() {
     let mut pushed = session.clone();
     pushed.bash("git push -u origin topic", "ok");
     assert!(pushed.asks(&chain, "Bash", json!({"command": "git push"})).is_empty(), "not the first push");
+    let mut away = session.clone();
+    away.bash("git switch main", "Switched to branch 'main'");
+    assert!(away.asks(&chain, "Bash", create()).is_empty(), "another branch is checked out");
+    let named = json!({"command": "gh pr create --fill --head ada:topic"});
+    assert_eq!(verdicts(&away.asks(&chain, "Bash", named)), ["pr_scope warn"]);
     let mut three = branch(&WIDE[..3]);
     three.wrote("Dockerfile", &"RUN x\n".repeat(80));
     let at_once = json!({"command": "git add -A && git commit -m 'ci: d' && gh pr create --fill"});
