@@ -20,6 +20,7 @@ pub mod notice;
 pub mod paths;
 mod policy;
 mod provenance;
+pub mod quality;
 pub mod replace;
 pub mod rules;
 mod run;
@@ -33,6 +34,7 @@ mod trial;
 #[cfg(test)]
 mod tried;
 mod verdict;
+pub mod work;
 
 pub use approval::{Approval, Approvals, WithoutAnswer};
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};
