@@ -13,7 +13,8 @@ use crate::quality::{
     review_prediction,
 };
 use crate::{
-    exfiltration, message, model_allow, notice, replace, rules, secret_guard, shell_guard, tool_judge,
+    exfiltration, judge, message, model_allow, notice, replace, rules, secret_guard, shell_guard, tool_judge,
+    webhook,
 };
 
 /// What may happen: policies on requests, answers and tool calls.
@@ -65,6 +66,8 @@ pub struct Configured {
     pub duplicate_import: Option<duplicate_import::Options>,
     /// Secrets and other contents that leave by a tool.
     pub exfiltration: Option<exfiltration::Options>,
+    /// A model judges by rules in plain words.
+    pub judge: Option<judge::Options>,
     /// Only these models.
     pub model_allow: Option<model_allow::Options>,
     /// A line for whoever reads the answer.
@@ -89,6 +92,8 @@ pub struct Configured {
     pub shell_guard: Option<shell_guard::Options>,
     /// A model judges tool calls.
     pub tool_judge: Option<tool_judge::Options>,
+    /// A service of yours decides.
+    pub webhook: Option<webhook::Options>,
 }
 
 /// A field of the section that cannot work: the steps to it, and why.
@@ -172,6 +177,9 @@ impl Configured {
             let place = |field: &str, at: usize| steps(["exfiltration", field, &at.to_string()]);
             kinds.push(("exfiltration", made.map_err(|(field, at, words)| (place(field, at), words))));
         }
+        if let Some(options) = &self.judge {
+            kinds.push(("judge", Ok(Box::new(judge::Judge(options.clone())))));
+        }
         if let Some(options) = &self.model_allow {
             kinds.push(("model_allow", Ok(Box::new(model_allow::ModelAllow(options.clone())))));
         }
@@ -202,6 +210,9 @@ impl Configured {
         if let Some(options) = &self.tool_judge {
             kinds.push(("tool_judge", Ok(Box::new(tool_judge::ToolJudge(options.clone())))));
         }
+        if let Some(options) = &self.webhook {
+            kinds.push(("webhook", Ok(Box::new(webhook::Webhook(options.clone())))));
+        }
         let mut kinds = kinds.into_iter();
         let (kind, policy) = match (kinds.next(), kinds.next()) {
             (Some(one), None) => one,
@@ -226,10 +237,11 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 15] = [
+pub const KINDS: [&str; 17] = [
     "commit_pattern",
     "duplicate_import",
     "exfiltration",
+    "judge",
     "model_allow",
     "notice",
     "placeholder_text",
@@ -242,6 +254,7 @@ pub const KINDS: [&str; 15] = [
     "secret_guard",
     "shell_guard",
     "tool_judge",
+    "webhook",
 ];
 
 fn steps<const N: usize>(steps: [&str; N]) -> Vec<String> {

@@ -10,9 +10,11 @@ mod client_run;
 mod common;
 mod configured;
 mod decision;
+mod digest;
 pub mod exfiltration;
 pub mod fixture;
 mod held;
+pub mod judge;
 mod lock;
 pub mod message;
 pub mod model_allow;
@@ -34,6 +36,7 @@ mod trial;
 #[cfg(test)]
 mod tried;
 mod verdict;
+pub mod webhook;
 pub mod work;
 
 pub use approval::{Approval, Approvals, WithoutAnswer};
@@ -44,4 +47,6 @@ pub use decision::{Decision, Hook, Said, Tool, VERSION};
 pub use lock::{HELD_MAX, Lock, Out};
 pub use policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
 pub use run::{CallOutcome, Run, Ticket};
-pub use verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Settled};
+pub use verdict::{
+    BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Service, Settled,
+};
