@@ -8,7 +8,8 @@ use serde::Deserialize;
 use crate::chain::{Entry, Mode, OnFailure, Scope};
 use crate::policy::Policy;
 use crate::{
-    exfiltration, message, model_allow, notice, replace, rules, secret_guard, shell_guard, tool_judge,
+    exfiltration, injection, limits, message, model_allow, notice, replace, rules, secret_guard, shell_guard,
+    tool_judge,
 };
 
 /// What may happen: policies on requests, answers and tool calls.
@@ -48,6 +49,10 @@ pub struct Configured {
     pub when: Scope,
     /// Secrets and other contents that leave by a tool.
     pub exfiltration: Option<exfiltration::Options>,
+    /// Instructions inside what tools gave back.
+    pub injection: Option<injection::Options>,
+    /// How much: repeated calls, turns, size.
+    pub limits: Option<limits::Options>,
     /// Only these models.
     pub model_allow: Option<model_allow::Options>,
     /// A line for whoever reads the answer.
@@ -119,6 +124,14 @@ impl Configured {
             let place = |field: &str, at: usize| steps(["exfiltration", field, &at.to_string()]);
             kinds.push(("exfiltration", made.map_err(|(field, at, words)| (place(field, at), words))));
         }
+        if let Some(options) = &self.injection {
+            let made = injection::Injection::new(options.clone());
+            let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
+            kinds.push(("injection", made.map_err(|(field, words)| (steps(["injection", field]), words))));
+        }
+        if let Some(options) = &self.limits {
+            kinds.push(("limits", Ok(Box::new(limits::Limits(options.clone())))));
+        }
         if let Some(options) = &self.model_allow {
             kinds.push(("model_allow", Ok(Box::new(model_allow::ModelAllow(options.clone())))));
         }
@@ -173,8 +186,10 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 10] = [
     "exfiltration",
+    "injection",
+    "limits",
     "model_allow",
     "notice",
     "replace",

@@ -12,6 +12,8 @@ mod decision;
 pub mod exfiltration;
 pub mod fixture;
 mod held;
+pub mod injection;
+pub mod limits;
 mod lock;
 pub mod message;
 pub mod model_allow;
