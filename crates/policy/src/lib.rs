@@ -12,6 +12,7 @@ mod decision;
 pub mod exfiltration;
 pub mod fixture;
 mod held;
+pub mod import;
 pub mod injection;
 pub mod limits;
 mod lock;
