@@ -11,6 +11,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Approvals;
 use crate::common::{Common, MakeRedactor};
 use crate::policy::{CallFacts, Needs, Policy};
 use crate::run::Run;
@@ -173,6 +174,19 @@ pub struct Entry {
     pub when: Scope,
 }
 
+impl Entry {
+    /// As people see it.
+    pub fn shown(&self) -> Shown {
+        Shown {
+            kind: self.kind,
+            mode: self.mode,
+            name: self.name.clone(),
+            on_failure: self.on_failure,
+            rules: self.policy.rules().len(),
+        }
+    }
+}
+
 /// A policy as people see it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shown {
@@ -191,6 +205,8 @@ pub struct Shown {
 /// What all policies of a chain share.
 #[derive(Clone)]
 pub struct Manner {
+    /// How people are asked.
+    pub approvals: Approvals,
     /// How long one look of one policy may take before it is cut off for the rest of the call.
     pub budget: Duration,
     /// Where a call's record is shown, with `{id}` for its id.
@@ -243,18 +259,6 @@ impl Chain {
             entry.policy.rules().into_iter().map(|rule| (entry.name.clone(), rule)).collect::<Vec<_>>()
         };
         self.entries.iter().flat_map(of).collect()
-    }
-
-    /// The policies as people see them, in order.
-    pub fn shown(&self) -> Vec<Shown> {
-        let shown = |entry: &Arc<Entry>| Shown {
-            kind: entry.kind,
-            mode: entry.mode,
-            name: entry.name.clone(),
-            on_failure: entry.on_failure,
-            rules: entry.policy.rules().len(),
-        };
-        self.entries.iter().map(shown).collect()
     }
 
     /// What those need together that a call meets; `None` if it meets none.

@@ -1,5 +1,5 @@
 //! What the policies of one call share: the redactor of the installation, and what is costly to know and known once (where each text of
-//! the conversation came from). Made when the first policy asks for it; a call whose policies ask for nothing pays nothing.
+//! the conversation came from, what the session has worked on). Made when the first policy asks for it; a call whose policies ask for nothing pays nothing.
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -7,6 +7,7 @@ use lockgate_core::Conversation;
 use lockgate_redact::{Level, Options, Redactor};
 
 use crate::provenance::Provenance;
+use crate::work::Shared;
 
 /// Makes the redactor of the installation.
 pub type MakeRedactor = Arc<dyn Fn() -> Redactor + Send + Sync>;
@@ -20,6 +21,7 @@ struct Inner {
     make: Option<MakeRedactor>,
     provenance: OnceLock<Provenance>,
     redactor: OnceLock<Redactor>,
+    session: Shared,
 }
 
 /// Finds secrets by their shape alone. The hashes in its masks can be compared with guesses.
@@ -40,6 +42,11 @@ impl Common {
     pub(crate) fn redactor(&self) -> &Redactor {
         let make = || self.0.make.as_ref().map_or_else(|| SHAPES.clone(), |make| make());
         self.0.redactor.get_or_init(make)
+    }
+
+    /// What the session has worked on.
+    pub(crate) fn session(&self) -> &Shared {
+        &self.0.session
     }
 
     /// Takes the milliseconds that the first redactor of a process needs, so that no call has to.

@@ -5,8 +5,13 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::approval::Approvals;
 use crate::chain::{Entry, Mode, OnFailure, Scope};
 use crate::policy::Policy;
+use crate::quality::{
+    Quality, commit_pattern, duplicate_import, placeholder_text, pr_scope, pre_pr_lint, readme_completeness,
+    review_prediction,
+};
 use crate::{
     exfiltration, injection, limits, message, model_allow, notice, replace, rules, secret_guard, shell_guard,
     tool_judge,
@@ -16,6 +21,8 @@ use crate::{
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
+    /// How people are asked, where a policy says that a person is to decide.
+    pub approvals: Approvals,
     /// How long one look of one policy at one thing may take, in milliseconds. What it asks others does not count. A policy that takes
     /// longer is cut off for the rest of the call, and `on_failure` says what that means.
     #[schemars(range(min = 1, max = 60_000))]
@@ -31,7 +38,13 @@ pub struct Policies {
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { budget_ms: 100, message: message::DEFAULT.to_owned(), link: None, chain: Vec::new() }
+        Self {
+            approvals: Approvals::default(),
+            budget_ms: 100,
+            message: message::DEFAULT.to_owned(),
+            link: None,
+            chain: Vec::new(),
+        }
     }
 }
 
@@ -47,6 +60,10 @@ pub struct Configured {
     pub on_failure: OnFailure,
     /// Which calls it meets. All, by default.
     pub when: Scope,
+    /// Branches whose commits are of one kind.
+    pub commit_pattern: Option<commit_pattern::Options>,
+    /// Names that are imported twice.
+    pub duplicate_import: Option<duplicate_import::Options>,
     /// Secrets and other contents that leave by a tool.
     pub exfiltration: Option<exfiltration::Options>,
     /// Instructions inside what tools gave back.
@@ -57,8 +74,18 @@ pub struct Configured {
     pub model_allow: Option<model_allow::Options>,
     /// A line for whoever reads the answer.
     pub notice: Option<notice::Options>,
+    /// Text that was meant to be filled in.
+    pub placeholder_text: Option<placeholder_text::Options>,
+    /// Pull requests that are about one thing.
+    pub pr_scope: Option<pr_scope::Options>,
+    /// No push and no pull request before the linter was content.
+    pub pre_pr_lint: Option<pre_pr_lint::Options>,
+    /// READMEs without holes.
+    pub readme_completeness: Option<readme_completeness::Options>,
     /// Other words in place of some.
     pub replace: Option<replace::Options>,
+    /// Pull requests that can be reviewed at a sitting.
+    pub review_prediction: Option<review_prediction::Options>,
     /// Rules on requests, answers and tool calls.
     pub rules: Option<Vec<rules::Rule>>,
     /// Secret files and secret values.
@@ -116,8 +143,34 @@ type Wrong = (Vec<String>, String);
 type Kind = (&'static str, Result<Box<dyn Policy>, Wrong>);
 
 impl Configured {
+    /// The kinds that look at the quality of commits and pull requests.
+    fn quality(&self, kinds: &mut Vec<Kind>) {
+        if let Some(options) = &self.commit_pattern {
+            kinds.push(("commit_pattern", Ok(Quality::boxed(options.clone()))));
+        }
+        if let Some(options) = &self.duplicate_import {
+            kinds.push(("duplicate_import", Ok(Quality::boxed(options.clone()))));
+        }
+        if let Some(options) = &self.placeholder_text {
+            kinds.push(("placeholder_text", Ok(Quality::boxed(options.clone()))));
+        }
+        if let Some(options) = &self.pr_scope {
+            kinds.push(("pr_scope", Ok(Quality::boxed(options.clone()))));
+        }
+        if let Some(options) = &self.pre_pr_lint {
+            kinds.push(("pre_pr_lint", Ok(Quality::boxed(options.clone()))));
+        }
+        if let Some(options) = &self.readme_completeness {
+            kinds.push(("readme_completeness", Ok(Quality::boxed(options.clone()))));
+        }
+        if let Some(options) = &self.review_prediction {
+            kinds.push(("review_prediction", Ok(Quality::boxed(options.clone()))));
+        }
+    }
+
     fn entry(&self) -> Result<Entry, Wrong> {
         let mut kinds: Vec<Kind> = Vec::new();
+        self.quality(&mut kinds);
         if let Some(options) = &self.exfiltration {
             let made = exfiltration::Exfiltration::new(options.clone());
             let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
@@ -186,13 +239,20 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 10] = [
+pub const KINDS: [&str; 17] = [
+    "commit_pattern",
+    "duplicate_import",
     "exfiltration",
     "injection",
     "limits",
     "model_allow",
     "notice",
+    "placeholder_text",
+    "pr_scope",
+    "pre_pr_lint",
+    "readme_completeness",
     "replace",
+    "review_prediction",
     "rules",
     "secret_guard",
     "shell_guard",

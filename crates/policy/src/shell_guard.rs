@@ -6,7 +6,7 @@
 //! languages to what would really run, and judges the effects together: what is read and where it flows, what is deleted and where that
 //! lies, what stays, what gains rights. It finds destruction, secrets that are looked at or leave, persistence, privilege, hidden commands,
 //! force pushes and pushes to protected branches, and whatever stops the gateway itself. A command that cannot be read is asked about,
-//! never let through.
+//! never let through. What it asks about, a [person decides](../POLICIES.md#asking-a-person), unless `on_question` says otherwise.
 //!
 //! # Why
 //!
@@ -60,10 +60,12 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnQuestion {
+    /// A person decides, as `policies.approvals` says.
+    #[default]
+    Ask,
     /// It passes, and is noted.
     Pass,
     /// It is refused.
-    #[default]
     Refuse,
     /// It passes, and the client is warned.
     Warn,
@@ -129,6 +131,7 @@ impl PolicyRun for Guarding {
         let finding = Finding { evidence: Some(worst.command), reason: worst.reason, rule: Some(rule) };
         match (worst.severity, self.0.on_question) {
             (Severity::Deny, _) | (Severity::Ask, OnQuestion::Refuse) => BlockVerdict::Refuse(finding),
+            (Severity::Ask, OnQuestion::Ask) => BlockVerdict::AskPerson(finding),
             (Severity::Ask, OnQuestion::Warn) => BlockVerdict::Warn(finding),
             (Severity::Ask, OnQuestion::Pass) => BlockVerdict::Annotate(finding),
         }
@@ -157,6 +160,7 @@ mod tests {
         match policy.open(&facts).on_block(Piece::ToolCall(&call), &view) {
             BlockVerdict::Allow => "allow".into(),
             BlockVerdict::Annotate(_) => "note".into(),
+            BlockVerdict::AskPerson(_) => "ask".into(),
             BlockVerdict::Refuse(finding) => format!("refuse {}", finding.rule.unwrap()),
             BlockVerdict::Unsure(_) => "unsure".into(),
             BlockVerdict::Warn(_) => "warn".into(),
@@ -167,7 +171,7 @@ mod tests {
     /// Requirement 000 behaviours 23 and 28: whatever form the tools of agents have for a command.
     #[test]
     fn commands_are_found_in_the_arguments_of_every_kind_of_shell_tool() {
-        use OnQuestion::{Pass, Refuse, Warn};
+        use OnQuestion::{Ask, Pass, Refuse, Warn};
         let function = |tool: &str, arguments: serde_json::Value| {
             said(Refuse, tool, ToolKind::Function, &arguments.to_string())
         };
@@ -186,7 +190,7 @@ mod tests {
         assert_eq!(function("Bash", json!({"bash_id": "7"})), "allow", "no command");
         assert_eq!(said(Refuse, "Bash", ToolKind::Function, "{\"command\": \"rm"), "unsure");
         let unreadable = json!({"command": "echo \"open"}).to_string();
-        for (mode, expected) in [(Refuse, "refuse evasion"), (Warn, "warn"), (Pass, "note")] {
+        for (mode, expected) in [(Ask, "ask"), (Refuse, "refuse evasion"), (Warn, "warn"), (Pass, "note")] {
             assert_eq!(said(mode, "Bash", ToolKind::Function, &unreadable), expected);
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn arguments(call: &ToolCall) -> Value {
 /// Where the arguments of a shell tool have the command, and where it starts.
 const COMMANDS: [&str; 7] =
     ["/command", "/cmd", "/script", "/input", "/action/command", "/action/commands", "/commandLine"];
-const FOLDERS: [&str; 5] =
+pub(crate) const FOLDERS: [&str; 5] =
     ["/workdir", "/cwd", "/working_directory", "/directory", "/action/working_directory"];
 
 /// The commands of a call of a shell tool; `None` = there is none where one is looked for.
@@ -77,7 +77,7 @@ pub(crate) fn place(arguments: &Value) -> Place {
 }
 
 /// A word that the shell takes as it is.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::approval::Approvals;
 use crate::chain::{Chain, Entry, Manner, Mode, OnFailure, Scope};
 use crate::policy::Policy;
 
@@ -17,6 +18,7 @@ pub(crate) fn chain(policies: Vec<(&'static str, Box<dyn Policy>)>) -> Chain {
         when: Scope::default(),
     };
     let manner = Manner {
+        approvals: Approvals::default(),
         budget: Duration::from_secs(20),
         link: None,
         mask: Arc::new(str::to_owned),

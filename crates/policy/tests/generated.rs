@@ -13,7 +13,8 @@ fn root() -> PathBuf {
 /// The page of a policy, from the lines that begin its file.
 fn page(kind: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let file = [folder.join(format!("{kind}.rs")), folder.join(kind).join("mod.rs")];
+    let file = format!("{kind}.rs");
+    let file = [folder.join(&file), folder.join(kind).join("mod.rs"), folder.join("quality").join(&file)];
     let file = file.iter().find(|file| file.exists()).unwrap_or_else(|| panic!("no file of {kind}"));
     let text = fs::read_to_string(file).unwrap();
     let head = text.lines().map_while(|line| line.strip_prefix("//!"));

@@ -39,7 +39,6 @@ mod tests;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use lockgate_core::content::ToolCall;
 use lockgate_core::{Block, Conversation};
@@ -56,7 +55,7 @@ use crate::rules::{From, from};
 use crate::secret_guard;
 use crate::shell::guard::{Class, Guard, Options as GuardOptions, Severity};
 use crate::target;
-use crate::verdict::{Approval, BlockVerdict, Finding, Query, Question, Reply};
+use crate::verdict::{BlockVerdict, Finding};
 
 use outgoing::Outgoing;
 
@@ -76,9 +75,6 @@ pub struct Options {
     pub also: Vec<String>,
     /// Paths that count as no secret although the list says so.
     pub except: Vec<String>,
-    /// How long a person is waited for, in milliseconds, where `then` is `ask`.
-    #[schemars(range(min = 1000, max = 3_600_000))]
-    pub deadline_ms: u64,
 }
 
 impl Default for Options {
@@ -90,7 +86,6 @@ impl Default for Options {
             from: Vec::new(),
             also: Vec::new(),
             except: Vec::new(),
-            deadline_ms: 300_000,
         }
     }
 }
@@ -146,15 +141,13 @@ impl Policy for Exfiltration {
 
     fn open_with(&self, _: &CallFacts, common: &Common) -> Box<dyn PolicyRun> {
         let (common, inner) = (common.clone(), self.0.clone());
-        Box::new(Watching { common, inner, pending: None, seen: OnceCell::new() })
+        Box::new(Watching { common, inner, seen: OnceCell::new() })
     }
 }
 
 struct Watching {
     common: Common,
     inner: Arc<Inner>,
-    /// Why a person is asked.
-    pending: Option<Finding>,
     /// Secrets that tools showed, once something leaves.
     seen: OnceCell<Vec<Seen>>,
 }
@@ -318,22 +311,7 @@ impl PolicyRun for Watching {
             Leaves::Note => BlockVerdict::Annotate(finding),
             Leaves::Warn => BlockVerdict::Warn(finding),
             Leaves::Block => BlockVerdict::Refuse(finding),
-            Leaves::Ask => {
-                let (arguments, tool) = (call.arguments.clone(), call.name.clone());
-                let approval = Approval { arguments, reason: finding.reason.clone(), tool };
-                let deadline = Duration::from_millis(self.inner.options.deadline_ms);
-                self.pending = Some(finding);
-                BlockVerdict::Ask(vec![Question { deadline, query: Query::Person(approval) }])
-            }
+            Leaves::Ask => BlockVerdict::AskPerson(finding),
         }
-    }
-
-    fn on_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<BlockVerdict> {
-        Some(match reply {
-            Reply::Person { agreed: true, .. } => BlockVerdict::Allow,
-            Reply::None(_) | Reply::Person { .. } | Reply::Text(_) => {
-                BlockVerdict::Refuse(self.pending.clone().unwrap_or_default())
-            }
-        })
     }
 }

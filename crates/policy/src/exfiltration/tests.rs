@@ -93,7 +93,7 @@ fn text_of_the_named_tools_stays_and_each_verdict_is_said() {
         ("block", "refuse tool:mcp__hr__get"),
         ("warn", "warn tool:mcp__hr__get"),
         ("note", "annotate tool:mcp__hr__get"),
-        ("ask", "ask"),
+        ("ask", "ask tool:mcp__hr__get"),
     ] {
         assert_eq!(said(&hr(then), "mcp__mail__send", &body), expected);
     }

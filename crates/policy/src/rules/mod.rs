@@ -136,6 +136,8 @@ pub enum Then {
     Annotate,
     /// The gateway answers (on `call` only).
     Answer,
+    /// A person decides; it is refused if they decline.
+    Ask,
     /// It is refused, with the reason.
     Refuse,
     /// The client does not get it.
@@ -362,6 +364,7 @@ impl Applying {
                 Then::Annotate | Then::Warn => noted.push(rule),
                 Then::Allow
                 | Then::Answer
+                | Then::Ask
                 | Then::Refuse
                 | Then::Remove
                 | Then::Replace
@@ -386,6 +389,7 @@ impl Applying {
         let finding = finding(rule);
         match rule.then {
             Then::Allow | Then::Annotate | Then::Answer | Then::Warn => BlockVerdict::Allow,
+            Then::Ask => BlockVerdict::AskPerson(finding),
             Then::Refuse => BlockVerdict::Refuse(finding),
             Then::Remove => BlockVerdict::Remove(finding),
             Then::Replace => BlockVerdict::Replace { finding, text: with(rule) },
@@ -406,6 +410,7 @@ impl PolicyRun for Applying {
             Some(rule) if rule.then == Then::Answer => {
                 CallVerdict::Answer { finding: finding(rule), text: rule.with.clone().unwrap_or_default() }
             }
+            Some(rule) if rule.then == Then::Ask => CallVerdict::AskPerson(finding(rule)),
             Some(rule) if rule.then == Then::Refuse => CallVerdict::Refuse(finding(rule)),
             Some(_) | None => {
                 noted.first().map_or(CallVerdict::Allow, |rule| CallVerdict::Annotate(finding(rule)))

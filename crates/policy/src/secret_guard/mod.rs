@@ -49,7 +49,6 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use lockgate_core::Origin;
 use lockgate_core::content::{ToolCall, ToolKind};
@@ -62,7 +61,7 @@ use crate::common::Common;
 use crate::paths::{RuleId, SecretPaths, Tier};
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
 use crate::target;
-use crate::verdict::{Approval, BlockVerdict, CallVerdict, EndVerdict, Finding, Query, Question, Reply};
+use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding};
 
 use mentions::mentions;
 
@@ -85,9 +84,6 @@ pub struct Options {
     pub also: Vec<String>,
     /// Paths that count as no secret although the list that ships says so.
     pub except: Vec<String>,
-    /// How long a person is waited for, in milliseconds, where the action is `ask`.
-    #[schemars(range(min = 1000, max = 3_600_000))]
-    pub deadline_ms: u64,
 }
 
 impl Default for Options {
@@ -100,7 +96,6 @@ impl Default for Options {
             sensitive: Action::Note,
             also: Vec::new(),
             except: Vec::new(),
-            deadline_ms: 300_000,
         }
     }
 }
@@ -161,7 +156,6 @@ impl Policy for SecretGuard {
         Box::new(Guarding {
             common: common.clone(),
             inner: self.0.clone(),
-            pending: None,
             shown: HashMap::new(),
             warning: None,
         })
@@ -171,8 +165,6 @@ impl Policy for SecretGuard {
 struct Guarding {
     common: Common,
     inner: Arc<Inner>,
-    /// Why a person is asked about a tool call or a text.
-    pending: Option<Finding>,
     /// Texts of the request that hold what a secret file holds, with what stands in their place.
     shown: HashMap<String, String>,
     /// What the client is told behind the answer.
@@ -219,13 +211,6 @@ impl Inner {
             }
         });
         Ok(hits)
-    }
-
-    fn question(&self, tool: &str, arguments: &str, reason: &str) -> Vec<Question> {
-        let approval =
-            Approval { arguments: arguments.to_owned(), reason: reason.to_owned(), tool: tool.to_owned() };
-        let deadline = Duration::from_millis(self.options.deadline_ms);
-        vec![Question { deadline, query: Query::Person(approval) }]
     }
 }
 
@@ -306,11 +291,7 @@ impl Guarding {
             Action::Warn => BlockVerdict::Warn(finding),
             Action::Redact if worst.value => masked(call, redactor, finding),
             Action::Redact | Action::Block => BlockVerdict::Refuse(finding),
-            Action::Ask => {
-                let questions = self.inner.question(&call.name, &call.arguments, &finding.reason);
-                self.pending = Some(finding);
-                BlockVerdict::Ask(questions)
-            }
+            Action::Ask => BlockVerdict::AskPerson(finding),
         }
     }
 
@@ -325,11 +306,7 @@ impl Guarding {
             Action::Warn => BlockVerdict::Warn(finding),
             Action::Redact => BlockVerdict::Rewrite { finding, value: redactor.redact(text).into_owned() },
             Action::Block => BlockVerdict::Refuse(finding),
-            Action::Ask => {
-                let questions = self.inner.question("", text, &finding.reason);
-                self.pending = Some(finding);
-                BlockVerdict::Ask(questions)
-            }
+            Action::Ask => BlockVerdict::AskPerson(finding),
         }
     }
 }
@@ -361,18 +338,9 @@ impl PolicyRun for Guarding {
                 self.warning = Some(finding.clone());
                 CallVerdict::Annotate(finding)
             }
-            Action::Ask => CallVerdict::Ask(self.inner.question("", "", &finding.reason)),
+            Action::Ask => CallVerdict::AskPerson(finding),
             Action::Block => CallVerdict::Refuse(finding),
         }
-    }
-
-    fn on_call_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<CallVerdict> {
-        Some(match reply {
-            Reply::Person { agreed: true, .. } => CallVerdict::Allow,
-            Reply::None(_) | Reply::Person { .. } | Reply::Text(_) => {
-                CallVerdict::Refuse(Finding::because("a person said that the secrets in it may not leave"))
-            }
-        })
     }
 
     fn on_block(&mut self, piece: Piece<'_>, _: &View<'_>) -> BlockVerdict {
@@ -380,15 +348,6 @@ impl PolicyRun for Guarding {
             Piece::ToolCall(call) => self.tool_call(call),
             Piece::Text(text) => self.text(text),
         }
-    }
-
-    fn on_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<BlockVerdict> {
-        Some(match reply {
-            Reply::Person { agreed: true, .. } => BlockVerdict::Allow,
-            Reply::None(_) | Reply::Person { .. } | Reply::Text(_) => {
-                BlockVerdict::Refuse(self.pending.clone().unwrap_or_default())
-            }
-        })
     }
 
     fn on_request_text(&mut self, origin: Origin, text: &str) -> Option<String> {
