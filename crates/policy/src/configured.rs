@@ -13,8 +13,8 @@ use crate::quality::{
     review_prediction,
 };
 use crate::{
-    exfiltration, judge, message, model_allow, notice, replace, rules, secret_guard, shell_guard, tool_judge,
-    webhook,
+    exfiltration, injection, judge, limits, message, model_allow, notice, replace, rules, secret_guard,
+    shell_guard, tool_judge, webhook,
 };
 
 /// What may happen: policies on requests, answers and tool calls.
@@ -66,8 +66,12 @@ pub struct Configured {
     pub duplicate_import: Option<duplicate_import::Options>,
     /// Secrets and other contents that leave by a tool.
     pub exfiltration: Option<exfiltration::Options>,
+    /// Instructions inside what tools gave back.
+    pub injection: Option<injection::Options>,
     /// A model judges by rules in plain words.
     pub judge: Option<judge::Options>,
+    /// How much: repeated calls, turns, size.
+    pub limits: Option<limits::Options>,
     /// Only these models.
     pub model_allow: Option<model_allow::Options>,
     /// A line for whoever reads the answer.
@@ -177,8 +181,16 @@ impl Configured {
             let place = |field: &str, at: usize| steps(["exfiltration", field, &at.to_string()]);
             kinds.push(("exfiltration", made.map_err(|(field, at, words)| (place(field, at), words))));
         }
+        if let Some(options) = &self.injection {
+            let made = injection::Injection::new(options.clone());
+            let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
+            kinds.push(("injection", made.map_err(|(field, words)| (steps(["injection", field]), words))));
+        }
         if let Some(options) = &self.judge {
             kinds.push(("judge", Ok(Box::new(judge::Judge(options.clone())))));
+        }
+        if let Some(options) = &self.limits {
+            kinds.push(("limits", Ok(Box::new(limits::Limits(options.clone())))));
         }
         if let Some(options) = &self.model_allow {
             kinds.push(("model_allow", Ok(Box::new(model_allow::ModelAllow(options.clone())))));
@@ -237,11 +249,13 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 17] = [
+pub const KINDS: [&str; 19] = [
     "commit_pattern",
     "duplicate_import",
     "exfiltration",
+    "injection",
     "judge",
+    "limits",
     "model_allow",
     "notice",
     "placeholder_text",

@@ -18,7 +18,7 @@ use lockgate_core::content::{Source as Bytes, ToolCall};
 use lockgate_core::{Block, Conversation, Part, Role};
 
 pub(crate) use class::{Class, words};
-pub(crate) use normal::Normal;
+pub(crate) use normal::{Normal, encoded};
 
 use crate::target;
 

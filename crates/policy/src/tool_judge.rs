@@ -132,6 +132,11 @@ fn said(text: &str) -> Option<Said> {
     })
 }
 
+/// The probability that a judge's answer names; `None` = it cannot be read.
+pub(crate) fn probability(text: &str) -> Option<f64> {
+    said(text).map(|said| said.probability)
+}
+
 impl PolicyRun for Judging {
     fn on_block(&mut self, piece: Piece<'_>, view: &View<'_>) -> BlockVerdict {
         match piece {

@@ -1,0 +1,334 @@
+//! Permissions of Claude Code as rules: reads `permissions` of a `.claude/settings.json` and says what each entry becomes, and which cannot
+//! be carried over and why. Pure: opens no file, and changes no configuration.
+//!
+//! The forms are those of Claude Code: `Bash(npm run:*)`, `Read(./secrets/**)`, `WebFetch(domain:example.com)`, `mcp__server__tool`.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::rules::{Rule, Rules};
+
+/// What became of permissions.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// Entries that could not be carried over.
+    pub left: Vec<Left>,
+    /// The rules, in order: what is denied first, then what is allowed.
+    pub rules: Vec<Rule>,
+    /// The same as a chain in YAML.
+    pub yaml: String,
+}
+
+/// An entry that could not be carried over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// As it is written.
+    pub entry: String,
+    /// Why.
+    pub why: String,
+}
+
+/// The settings cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("not the settings of Claude Code: {0}")]
+pub struct Unreadable(#[from] serde_json::Error);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Settings {
+    permissions: Permissions,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Permissions {
+    allow: Vec<String>,
+    ask: Vec<String>,
+    deny: Vec<String>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+/// What is to become of what an entry meets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Say {
+    Allow,
+    Deny,
+}
+
+/// Makes rules of the permissions in settings. `project`: the folder that they are for, where paths begin that are not from the root on.
+pub fn claude_permissions(settings: &str, project: Option<&str>) -> Result<Imported, Unreadable> {
+    let Permissions { allow, ask, deny, rest } = serde_json::from_str::<Settings>(settings)?.permissions;
+    let mut left: Vec<Left> = Vec::new();
+    let mut made: Vec<(Value, Rule)> = Vec::new();
+    let denied = deny.into_iter().map(|entry| (Say::Deny, entry));
+    for (say, entry) in denied.chain(allow.into_iter().map(|entry| (Say::Allow, entry))) {
+        match ready(say, &entry, project) {
+            Ok(rule) => made.push(rule),
+            Err(why) => left.push(Left { entry, why }),
+        }
+    }
+    for entry in ask {
+        let why = "a rule cannot ask a person; Claude Code goes on asking by itself".to_owned();
+        left.push(Left { entry, why });
+    }
+    for name in rest.keys() {
+        let why = "it is about Claude Code itself, not about what a tool call does".to_owned();
+        left.push(Left { entry: name.clone(), why });
+    }
+    let rules: Vec<String> = made.iter().map(|(json, _)| format!("        - {json}\n")).collect();
+    let yaml = if rules.is_empty() {
+        "policies:\n  chain: []\n".to_owned()
+    } else {
+        let head = "policies:\n  chain:\n    - name: claude-permissions\n      rules:\n";
+        head.to_owned() + &rules.concat()
+    };
+    Ok(Imported { left, rules: made.into_iter().map(|(_, rule)| rule).collect(), yaml })
+}
+
+/// The rule of an entry, as JSON and read; the error says why there is none.
+fn ready(say: Say, entry: &str, project: Option<&str>) -> Result<(Value, Rule), String> {
+    let mut json = Map::new();
+    let (word, then) = match say {
+        Say::Allow => ("allow", "allow"),
+        Say::Deny => ("deny", "refuse"),
+    };
+    json.insert("name".into(), format!("{word} {entry}").into());
+    json.extend(met(say, entry.trim(), project)?);
+    json.insert("then".into(), then.into());
+    if say == Say::Deny {
+        json.insert("reason".into(), format!("the permissions of the project deny {entry}").into());
+    }
+    let json = Value::Object(json);
+    let rule: Rule = serde_json::from_value(json.clone()).map_err(|error| error.to_string())?;
+    Rules::new(vec![rule.clone()]).map_err(|(_, field, words)| format!("{field}: {words}"))?;
+    Ok((json, rule))
+}
+
+/// What of a rule says which calls an entry meets.
+fn met(say: Say, entry: &str, project: Option<&str>) -> Result<Map<String, Value>, String> {
+    let (tool, inside) = match entry.split_once('(') {
+        Some((tool, rest)) => (tool, Some(rest.strip_suffix(')').ok_or("the bracket is not closed")?)),
+        None => (entry, None),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-*".contains(c);
+    if tool.is_empty() || !tool.chars().all(plain) {
+        return Err("it names no tool".into());
+    }
+    let inside = inside.map(str::trim).filter(|inside| !matches!(*inside, "" | "*" | "**" | ":*"));
+    let tools = match tool {
+        "Read" => json!(["Read", "Grep", "Glob", "LS", "NotebookRead"]),
+        "Edit" => json!(["Edit", "MultiEdit", "Write", "NotebookEdit"]),
+        // A server alone is all of its tools.
+        _ if tool.starts_with("mcp__") && !tool[5..].contains("__") => json!([format!("{tool}__*")]),
+        _ => json!([tool]),
+    };
+    let mut json = Map::from_iter([("tools".to_owned(), tools)]);
+    let Some(inside) = inside else { return Ok(json) };
+    match tool {
+        "Bash" => {
+            json.insert("if".into(), command(say, inside).into());
+        }
+        "Edit" | "Glob" | "Grep" | "LS" | "MultiEdit" | "NotebookEdit" | "Read" | "Write" => {
+            json.insert("paths".into(), paths(say, inside, project)?.into());
+        }
+        "WebFetch" => {
+            let domain = inside.strip_prefix("domain:").ok_or("only `domain:` is known of an address")?;
+            let hosts = match say {
+                Say::Allow => vec![domain.to_owned()],
+                Say::Deny => vec![domain.to_owned(), format!("*.{domain}")],
+            };
+            json.insert("hosts".into(), hosts.into());
+        }
+        _ => return Err(format!("what stands in the brackets of `{tool}` is not known")),
+    }
+    Ok(json)
+}
+
+/// A condition for commands. What is denied is found behind `;`, `&`, `|` and in brackets too; what is allowed has none of them.
+fn command(say: Say, pattern: &str) -> String {
+    let (words, open) = match pattern.strip_suffix(":*") {
+        Some(words) => (words, true),
+        None => (pattern, false),
+    };
+    let mut regex = String::new();
+    for c in words.trim().chars() {
+        match c {
+            '*' => regex.push_str("[^;&|`$()<>\\n]*"),
+            ' ' => regex.push_str("\\s+"),
+            c if c.is_ascii_punctuation() => regex.extend(['\\', c]),
+            c => regex.push(c),
+        }
+    }
+    let regex = match (say, open) {
+        (Say::Allow, true) => format!("^\\s*{regex}(\\s[^;&|`$()<>\\n]*)?$"),
+        (Say::Allow, false) => format!("^\\s*{regex}\\s*$"),
+        (Say::Deny, true) => format!("(^|[;&|({{`\\n])\\s*{regex}(\\s|[;&|)}}`]|$)"),
+        (Say::Deny, false) => format!("(^|[;&|({{`\\n])\\s*{regex}\\s*([;&|)}}`\\n]|$)"),
+    };
+    format!("args.command.matches({})", Value::from(regex))
+}
+
+/// Patterns for files, from those of `.gitignore`.
+fn paths(say: Say, pattern: &str, project: Option<&str>) -> Result<Vec<String>, String> {
+    let below = |path: String| {
+        let open = path.ends_with("**") || path.ends_with('/');
+        let path = path.trim_end_matches('/').to_owned();
+        if open {
+            vec![path.clone() + if path.ends_with("**") { "" } else { "/**" }]
+        } else {
+            vec![path.clone(), path + "/**"]
+        }
+    };
+    if let Some(root) = pattern.strip_prefix("//") {
+        return Ok(below(format!("/{root}")));
+    }
+    if pattern.starts_with("~/") {
+        return Ok(below(pattern.to_owned()));
+    }
+    let inside = pattern.trim_start_matches("./").trim_start_matches('/');
+    let anywhere = !inside.trim_end_matches('/').contains('/') && !pattern.starts_with(['.', '/']);
+    match (project, say) {
+        (_, Say::Deny) if anywhere => Ok(below(format!("**/{inside}"))),
+        (Some(project), _) if anywhere => Ok(below(format!("{}/**/{inside}", project.trim_end_matches('/')))),
+        (Some(project), _) => Ok(below(format!("{}/{inside}", project.trim_end_matches('/')))),
+        // Too much is denied rather than too little.
+        (None, Say::Deny) => Ok(below(format!("**/{inside}"))),
+        (None, Say::Allow) => {
+            Err("the folder of the project has to be known to allow what lies in it".into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Fixture;
+
+    fn imported(permissions: &Value, project: Option<&str>) -> Imported {
+        claude_permissions(&json!({"permissions": permissions, "model": "opus"}).to_string(), project)
+            .unwrap()
+    }
+
+    fn said(imported: &Imported, tool: &str, arguments: &Value) -> String {
+        let rules = Rules::new(imported.rules.clone()).ok().unwrap();
+        // What nothing says is refused here, so that what is allowed shows.
+        let rest: Vec<Rule> = serde_json::from_value(json!([{"name": "rest", "then": "remove"}])).unwrap();
+        let chain = crate::tried::chain(vec![
+            ("claude", Box::new(rules)),
+            ("rest", Box::new(Rules::new(rest).ok().unwrap())),
+        ]);
+        let fixture = json!({"tool": tool, "arguments": arguments});
+        let judged = serde_json::from_value::<Fixture>(fixture).unwrap().judge(&chain);
+        judged.decisions.first().and_then(|one| one.finding.rule.clone()).unwrap_or_default()
+    }
+
+    fn allowed(permission: &str, project: Option<&str>, tool: &str, arguments: &Value) -> bool {
+        let imported = imported(&json!({"allow": [permission]}), project);
+        let [rule] = &imported.rules[..] else { panic!("{permission}: {:?}", imported.left) };
+        let rules = Rules::new(vec![
+            rule.clone(),
+            serde_json::from_value(json!({"name": "rest", "then": "refuse"})).unwrap(),
+        ]);
+        let chain = crate::tried::chain(vec![("claude", Box::new(rules.ok().unwrap()))]);
+        let fixture = json!({"tool": tool, "arguments": arguments});
+        serde_json::from_value::<Fixture>(fixture).unwrap().judge(&chain).said.as_str() == "allow"
+    }
+
+    /// Issue "May this happen?", 2: permission rules of Claude Code as rules.
+    #[test]
+    fn what_is_denied_is_refused_in_the_same_calls() {
+        let denied = imported(
+            &json!({"deny": [
+                "Bash(git push:*)", "Bash(rm -rf *)", "Read(./secrets/**)", "Read(.env)", "Edit(//etc/**)", "Read(~/.ssh/**)",
+                "WebFetch(domain:evil.example)", "mcp__mail__send", "mcp__hr", "WebSearch",
+            ]}),
+            None,
+        );
+        assert_eq!(denied.left, []);
+        for (tool, arguments, rule) in [
+            ("Bash", json!({"command": "git push --force"}), "deny Bash(git push:*)"),
+            ("Bash", json!({"command": "cd x && git  push"}), "deny Bash(git push:*)"),
+            ("Bash", json!({"command": "(git push)"}), "deny Bash(git push:*)"),
+            ("Bash", json!({"command": "git pushx"}), "rest"),
+            ("Bash", json!({"command": "echo git push"}), "rest"),
+            ("Bash", json!({"command": "rm -rf node_modules"}), "deny Bash(rm -rf *)"),
+            ("Bash", json!({"command": "rm -r x"}), "rest"),
+            ("Read", json!({"file_path": "/home/a/p/secrets/x/y.pem"}), "deny Read(./secrets/**)"),
+            ("Grep", json!({"path": "secrets/a"}), "deny Read(./secrets/**)"),
+            ("Read", json!({"file_path": "/home/a/p/.env"}), "deny Read(.env)"),
+            ("Read", json!({"file_path": "/home/a/p/.envrc"}), "rest"),
+            ("Write", json!({"file_path": "/etc/passwd"}), "deny Edit(//etc/**)"),
+            ("Write", json!({"file_path": "/home/etc/passwd"}), "rest"),
+            ("Read", json!({"file_path": "~/.ssh/id_rsa"}), "deny Read(~/.ssh/**)"),
+            ("WebFetch", json!({"url": "https://a.evil.example/x"}), "deny WebFetch(domain:evil.example)"),
+            ("WebFetch", json!({"url": "https://notevil.example/x"}), "rest"),
+            ("mcp__mail__send", json!({}), "deny mcp__mail__send"),
+            ("mcp__mail__read", json!({}), "rest"),
+            ("mcp__hr__get", json!({}), "deny mcp__hr"),
+            ("WebSearch", json!({"query": "x"}), "deny WebSearch"),
+        ] {
+            assert_eq!(said(&denied, tool, &arguments), rule, "{tool} {arguments}");
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_is_no_more_than_was_allowed() {
+        let bash =
+            |permission: &str, command: &str| allowed(permission, None, "Bash", &json!({"command": command}));
+        assert!(bash("Bash(npm run:*)", "npm run build") && bash("Bash(npm run:*)", "npm run"));
+        for command in [
+            "npm runx",
+            "npm run x && rm -rf /",
+            "npm run $(rm x)",
+            "npm run x > /etc/passwd",
+            "npm run x\nrm y",
+        ] {
+            assert!(!bash("Bash(npm run:*)", command), "{command}");
+        }
+        assert!(bash("Bash(git status)", "git status") && !bash("Bash(git status)", "git status --x"));
+        assert!(bash("Bash", "anything; at all"));
+        let read =
+            |path: &str| allowed("Read(./src/**)", Some("/home/a/p"), "Read", &json!({"file_path": path}));
+        assert!(read("/home/a/p/src/main.rs") && !read("/home/b/src/main.rs") && !read("/home/a/p/src/../x"));
+    }
+
+    #[test]
+    fn what_cannot_be_carried_over_is_told_with_the_reason() {
+        let imported = imported(
+            &json!({"allow": ["Read(./src/**)", "Task(Explore)", "Bash(ls"], "ask": ["Bash(git push:*)"], "deny": ["WebFetch(x)", "a b"],
+                "defaultMode": "acceptEdits"}),
+            None,
+        );
+        let left: Vec<&str> = imported.left.iter().map(|left| left.entry.as_str()).collect();
+        let all = [
+            "WebFetch(x)",
+            "a b",
+            "Read(./src/**)",
+            "Task(Explore)",
+            "Bash(ls",
+            "Bash(git push:*)",
+            "defaultMode",
+        ];
+        assert_eq!(left, all);
+        assert!(imported.left.iter().all(|left| left.why.len() > 15), "{:?}", imported.left);
+        assert_eq!((imported.rules.len(), imported.yaml.as_str()), (0, "policies:\n  chain: []\n"));
+        assert!(claude_permissions("{\"permissions\": 7}", None).is_err());
+        assert_eq!(claude_permissions("{}", None).unwrap().rules.len(), 0);
+    }
+
+    #[test]
+    fn the_chain_is_yaml_of_a_rule_a_line() {
+        let imported = imported(&json!({"deny": ["Bash(curl:*)"], "allow": ["WebSearch"]}), None);
+        let lines: Vec<&str> = imported.yaml.lines().collect();
+        assert_eq!(&lines[..4], ["policies:", "  chain:", "    - name: claude-permissions", "      rules:"]);
+        let rules: Vec<Rule> = lines[4..]
+            .iter()
+            .map(|line| serde_json::from_str(line.trim_start().strip_prefix("- ").unwrap()).unwrap())
+            .collect();
+        assert_eq!(
+            rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(),
+            ["deny Bash(curl:*)", "allow WebSearch"]
+        );
+    }
+}
