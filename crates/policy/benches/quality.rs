@@ -154,7 +154,7 @@ fn judged(bencher: Bencher<'_, '_>, kinds: &[&str], tool: &str, arguments: &Valu
             run.set_conversation(conversation.clone());
             // A first answer makes the model; the policies are the same for the second one.
             let mut lock = Lock::new(&run);
-            for event in answer("create_pull_request", json!({"title": "It"}).to_string()) {
+            for event in answer(tool, arguments.to_string()) {
                 lock.push(&mut run, event, &mut Vec::new());
             }
             (Lock::new(&run), run, answer(tool, arguments.to_string()))
