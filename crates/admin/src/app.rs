@@ -8,6 +8,7 @@ use lockgate_store::Store;
 use lockgate_telemetry::{Feed, Levels};
 
 use crate::auth::{Door, DoorOptions};
+use crate::policies::{PolicyBook, no_book};
 use crate::problem::Problem;
 use crate::retention::RetentionPolicy;
 
@@ -17,6 +18,7 @@ pub type Shelf = Arc<OnceLock<Arc<dyn Store>>>;
 /// What the routes share. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
+    pub(crate) book: Arc<dyn PolicyBook>,
     door: Arc<Door>,
     pub(crate) feed: Option<Feed>,
     pub(crate) levels: Option<Levels>,
@@ -35,6 +37,7 @@ impl App {
     /// Routes over a store that is, or will be, on this shelf.
     pub fn new(shelf: Shelf) -> Self {
         Self {
+            book: no_book(),
             door: Arc::new(Door::new(DoorOptions::default())),
             feed: None,
             levels: None,
@@ -60,6 +63,12 @@ impl App {
     #[must_use]
     pub fn with_prices(self, prices: Prices) -> Self {
         Self { prices, ..self }
+    }
+
+    /// With what is known of policies.
+    #[must_use]
+    pub fn with_policies(self, book: Arc<dyn PolicyBook>) -> Self {
+        Self { book, ..self }
     }
 
     /// With what is deleted by age; may be exchanged while it runs.

@@ -15,7 +15,9 @@ use utoipa_swagger_ui::{Config, serve};
 use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
-use crate::{audit, calls, import, keys, live, log, login, page, purge, sessions, stats, users};
+use crate::{
+    approvals, audit, calls, import, keys, live, log, login, page, policies, purge, sessions, stats, users,
+};
 
 /// Every route with its guard and description.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -23,10 +25,12 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(guarded(Guard::Anyone, routes!(document)))
         .merge(guarded(Guard::Anyone, routes!(front)))
         .merge(guarded(Guard::Anyone, routes!(page)))
+        .merge(approvals::routes())
         .merge(calls::routes())
         .merge(import::routes())
         .merge(live::routes())
         .merge(log::routes())
+        .merge(policies::routes())
         .merge(purge::routes())
         .merge(sessions::routes())
         .merge(login::routes())

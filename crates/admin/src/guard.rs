@@ -27,7 +27,7 @@ pub enum Role {
     Own,
     /// Sees everything.
     Viewer,
-    /// Changes keys and titles.
+    /// Changes keys and titles, decides about held calls.
     Operator,
     /// Changes users, deletes.
     Admin,

@@ -4,6 +4,7 @@
 //! same router in its own process. Knows no database (it is handed a `store::Store`) and performs no call to a provider.
 
 mod app;
+mod approvals;
 mod archive;
 mod audit;
 mod auth;
@@ -19,6 +20,7 @@ mod live;
 mod log;
 mod login;
 mod page;
+mod policies;
 mod problem;
 mod purge;
 mod reading;
@@ -35,11 +37,13 @@ pub use auth::{DoorOptions, Holder, Holders};
 pub use first::{NoFirstUser, first_start, write_secret};
 pub use guard::{Guard, Principal, Role};
 pub use login::{FIRST_USER, SECRET_FILE};
+pub use policies::{PolicyBook, PolicyView};
 pub use problem::Problem;
 pub use retention::{Deleted, Retained, RetentionPolicy};
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
-const OWNED: [&str; 16] = [
+const OWNED: [&str; 18] = [
+    "approvals",
     "audit",
     "calls",
     "docs",
@@ -51,6 +55,7 @@ const OWNED: [&str; 16] = [
     "logout",
     "me",
     "openapi.json",
+    "policies",
     "purge",
     "retention",
     "sessions",

@@ -8,6 +8,7 @@
 
 mod check;
 mod detect;
+mod enacted;
 mod environment;
 mod expand;
 mod locate;
@@ -30,6 +31,7 @@ mod tree;
 mod watch;
 mod yaml;
 
+pub use enacted::{chain_of, with_document};
 pub use environment::Environment;
 pub use locate::{FILE_NAME, candidates, locate};
 pub use path::{Path, Step};
@@ -47,6 +49,6 @@ pub use source::Source;
 pub use starter::{Profile, starter};
 pub use store::{Changed, Store};
 pub use telemetry::{
-    CallEnd, Metrics, Network, NetworkError, Otlp, Telemetry, TraceContext, Webhook, WebhookFilter,
+    Metrics, Network, NetworkError, Otlp, Telemetry, TraceContext, Webhook, WebhookEvent, WebhookFilter,
 };
 pub use watch::{Change, WatchError, Watcher};

@@ -103,6 +103,7 @@ fn type_name(schema: Schema<'_>) -> String {
                 "date" => "date",
                 "network" => "network",
                 "price" => "dollars",
+                "source" => "source of text",
                 _ => "text",
             })
             .into(),

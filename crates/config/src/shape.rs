@@ -242,6 +242,9 @@ fn format(format: Option<&str>, text: &str) -> Result<(), (Code, String)> {
         Some("cel") => {
             rules::Condition::try_from(text.to_owned()).map(drop).map_err(|words| (Code::BadValue, words))
         }
+        Some("source") => {
+            rules::From::try_from(text.to_owned()).map(drop).map_err(|words| (Code::BadValue, words))
+        }
         Some("date") => {
             let read = text.parse::<lockgate_ledger::Date>();
             read.map(drop).map_err(|error| (Code::BadValue, error.to_string()))

@@ -135,7 +135,7 @@ pub enum TraceContext {
     Untouched,
 }
 
-/// A receiver of webhooks: a POST for each call that is over.
+/// A receiver of webhooks: a POST for each call that is over or waits for a person.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
@@ -145,20 +145,22 @@ pub struct Webhook {
     /// What it verifies signatures with (Standard Webhooks): `whsec_` and 24 to 64 random bytes in base64.
     #[schemars(with = "String", extend("writeOnly" = true, "format" = "webhook-secret"))]
     pub secret: Secret,
-    /// Which calls it hears of, by how they ended; empty means all.
+    /// What it hears of; empty means all.
     #[serde(default)]
-    pub events: Vec<CallEnd>,
+    pub events: Vec<WebhookEvent>,
     /// Which calls it hears of, by what they are; all by default.
     #[serde(default)]
     pub filter: WebhookFilter,
 }
 
-/// How a call ended.
+/// What a webhook can be about.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum CallEnd {
+pub enum WebhookEvent {
     /// The client went away before the end.
     Aborted,
+    /// A call waits for a person.
+    ApprovalRequested,
     /// The answer was complete.
     Completed,
     /// It failed.

@@ -11,15 +11,19 @@ pub type Asking = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// Answers what policies ask.
 pub trait Asker: Send + Sync {
-    /// Asks. `call`: the id of the call that it is about. What takes longer than the question's deadline is dropped.
-    fn ask(&self, call: &str, query: Query) -> Asking;
+    /// Asks. `call`: the id of the call that it is about. What takes longer than the deadline is dropped; somebody
+    /// who asks a person may say so by themselves and has a second more.
+    fn ask(&self, call: &str, query: Query, deadline: Duration) -> Asking;
 }
+
+/// Who asks a person says by themselves that time is over.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// There is nobody to ask.
 pub(crate) struct Nobody;
 
 impl Asker for Nobody {
-    fn ask(&self, _: &str, query: Query) -> Asking {
+    fn ask(&self, _: &str, query: Query, _: Duration) -> Asking {
         let whom = match query {
             Query::Judge(judge) => format!("the model `{}`", judge.model),
             Query::Person(_) => "a person".to_owned(),
@@ -32,9 +36,13 @@ impl Asker for Nobody {
 /// Asks a question within its deadline.
 pub(crate) fn within(asker: &dyn Asker, call: &str, question: Question) -> Asking {
     let Question { deadline, query } = question;
-    let asking = asker.ask(call, query);
+    let grace = match &query {
+        Query::Judge(_) => Duration::ZERO,
+        Query::Person(_) => GRACE,
+    };
+    let asking = asker.ask(call, query, deadline);
     Box::pin(async move {
-        match tokio::time::timeout(deadline, asking).await {
+        match tokio::time::timeout(deadline + grace, asking).await {
             Ok(reply) => reply,
             Err(_) => Reply::None(Failure::new(ErrorKind::Timeout, late(deadline))),
         }

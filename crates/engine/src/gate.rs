@@ -52,6 +52,12 @@ impl Gate {
         self.settled.drain(..).for_each(|settled| emit(settled.event));
     }
 
+    /// Tells a client that waits for a person why.
+    pub(crate) fn announce(&mut self, emit: &mut impl FnMut(Event)) {
+        with(&self.run, |run| self.lock.announce(run, &mut self.settled));
+        self.settled.drain(..).for_each(|settled| emit(settled.event));
+    }
+
     /// What is to be asked.
     pub(crate) fn questions(&self) -> Vec<(Ticket, Question)> {
         with(&self.run, Run::take_questions)
@@ -188,6 +194,13 @@ impl Guarded {
     pub(crate) fn reply(&mut self, ticket: Ticket, reply: Reply, out: &mut Out) {
         let gate = &mut self.gate;
         with(&gate.run, |run| gate.lock.reply(run, ticket, reply, &mut gate.settled));
+        self.hand_on(out);
+    }
+
+    /// Tells a client that waits for a person why.
+    pub(crate) fn announce(&mut self, out: &mut Out) {
+        let gate = &mut self.gate;
+        with(&gate.run, |run| gate.lock.announce(run, &mut gate.settled));
         self.hand_on(out);
     }
 

@@ -351,6 +351,23 @@ impl Pipe {
         out.into_bytes()
     }
 
+    /// What a client that waits for a person is told; empty if nothing, or for the second time.
+    pub(crate) fn announcement(&mut self) -> Bytes {
+        let mut out = Out::default();
+        match &mut self.way {
+            Way::Guarded(guarded) => guarded.announce(&mut out),
+            Way::Pass(_) => {}
+            Way::Translate(translate) => {
+                let Translate { gate, writer, .. } = &mut **translate;
+                if let Some(gate) = gate {
+                    gate.announce(&mut |event| writer.write(event));
+                }
+                out.push(translate.writer.taken());
+            }
+        }
+        out.into_bytes()
+    }
+
     /// Whether the client's dialect could not say what came, which ended the answer with an error.
     fn unsayable(&mut self) -> bool {
         let Way::Translate(translate) = &self.way else { return false };

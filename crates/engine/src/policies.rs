@@ -50,7 +50,9 @@ async fn judge(
 ) -> Judged {
     let mut facts = facts(request, id, envelope);
     let Some(needs) = chain.needs_for(&facts) else { return Judged::Go(None) };
-    let conversation = if needs.conversation { read(request, envelope, &mut facts) } else { None };
+    let conversation =
+        needs.conversation.then(|| request.format.messages.parse(&request.body).ok()).flatten();
+    learn(&mut facts, request, envelope, conversation.as_ref());
     let Some(mut run) = chain.open(facts) else { return Judged::Go(None) };
     if run.holds().answer()
         && let Some(field) = envelope.and_then(|envelope| several(request, envelope))
@@ -72,15 +74,19 @@ async fn judge(
     }
 }
 
-/// The conversation of a request, and what it tells of the call; `None` if it cannot be read.
-fn read(request: &CallRequest, envelope: Option<&Envelope>, facts: &mut CallFacts) -> Option<Conversation> {
-    let conversation = request.format.messages.parse(&request.body).ok()?;
+/// Learns what a request tells of its session; more if its conversation could be read.
+fn learn(
+    facts: &mut CallFacts,
+    request: &CallRequest,
+    envelope: Option<&Envelope>,
+    conversation: Option<&Conversation>,
+) {
     let identity = identify(&SessionFacts {
         body: Members::read(|name| {
             let at = envelope?.value(&request.body, name)?;
             std::str::from_utf8(&request.body[at]).ok()
         }),
-        conversation: Some(&conversation),
+        conversation,
         dialect: request.format.dialect,
         headers: &request.headers,
         key: request.caller.grant.as_ref().map_or("", |grant| &grant.name),
@@ -89,7 +95,6 @@ fn read(request: &CallRequest, envelope: Option<&Envelope>, facts: &mut CallFact
     facts.housekeeping = matches!(identity.kind, TurnKind::Housekeeping(_));
     facts.human_turn = identity.human_turn;
     facts.session = identity.session.value;
-    Some(conversation)
 }
 
 /// What the policies say of the request, once everybody who was asked has answered.

@@ -322,7 +322,8 @@ impl Relay {
             if now >= total.min(silent).min(self.last_out + self.keepalive) {
                 return self.finish();
             }
-        } else if now >= total {
+        } else if now >= total && !matches!(self.source, Source::Waiting) {
+            // What policies wait for has bounds of its own.
             let words = format!(
                 "the call took longer than {} ms (providers.{id}.timeouts.total_ms)",
                 timeouts.total_ms
@@ -338,13 +339,17 @@ impl Relay {
             return self.fail(Failure::new(ErrorKind::Timeout, words));
         }
         if now >= self.last_out + self.keepalive {
-            self.keep_alive();
+            match self.pipe.as_mut().map(Pipe::announcement) {
+                Some(words) if !words.is_empty() => self.deliver(words),
+                Some(_) | None => self.keep_alive(),
+            }
             self.last_out = now;
         }
         // While the first bytes are awaited their silence is not counted yet, but the timer must be there when it is.
         let idle = Duration::from_millis(timeouts.idle_ms);
         let quiet = if matches!(self.source, Source::Open(_)) { silent } else { now + idle };
-        self.timer.as_mut().reset(total.min(self.last_out + self.keepalive).min(quiet));
+        let bound = if matches!(self.source, Source::Waiting) { quiet } else { total.min(quiet) };
+        self.timer.as_mut().reset(bound.min(self.last_out + self.keepalive));
     }
 
     fn ping(&self) -> Bytes {

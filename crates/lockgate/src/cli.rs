@@ -154,10 +154,28 @@ pub enum KeyCommand {
 /// The commands below `lockgate policy`.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
+    /// Set the policies of a file while gateways run.
+    Apply(policy::ApplyArgs),
+    /// Let a call go that waits for a person.
+    Approve(policy::ApproveArgs),
+    /// Refuse a call that waits for a person.
+    Deny(policy::AnswerArgs),
+    /// Print how two versions of the policies differ that were set while gateways run.
+    Diff(policy::DiffArgs),
     /// Print the policies in order, with what each may do.
     List(policy::ListArgs),
+    /// Print the calls that wait for a person.
+    Pending(policy::PendingArgs),
+    /// Take back what was approved for later calls.
+    Revoke(policy::AnswerArgs),
+    /// Go back to an earlier version of the policies that were set while gateways run.
+    Rollback(policy::RollbackArgs),
+    /// Print a version of the policies that were set while gateways run.
+    Show(policy::ShowArgs),
     /// Try made-up tool calls, texts and requests: what is said of each, and which rules no test meets.
     Test(policy::TestArgs),
+    /// Print the versions of the policies that were set while gateways run: who wrote them, and why.
+    Versions(policy::VersionsArgs),
 }
 
 /// The commands below `lockgate user`.
@@ -261,8 +279,17 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Key(KeyCommand::Rotate(args)) => key::rotate(args, screen),
         Command::Key(KeyCommand::Set(args)) => key::set(args, screen),
         Command::Key(KeyCommand::Show(args)) => key::show(args, screen),
+        Command::Policy(PolicyCommand::Apply(args)) => policy::apply(args, screen),
+        Command::Policy(PolicyCommand::Approve(args)) => policy::approve(args, screen),
+        Command::Policy(PolicyCommand::Deny(args)) => policy::deny(args, screen),
+        Command::Policy(PolicyCommand::Diff(args)) => policy::diff(args, screen),
         Command::Policy(PolicyCommand::List(args)) => policy::list(args, screen),
+        Command::Policy(PolicyCommand::Pending(args)) => policy::pending(args, screen),
+        Command::Policy(PolicyCommand::Revoke(args)) => policy::revoke(args, screen),
+        Command::Policy(PolicyCommand::Rollback(args)) => policy::rollback(args, screen),
+        Command::Policy(PolicyCommand::Show(args)) => policy::show(args, screen),
         Command::Policy(PolicyCommand::Test(args)) => policy::test(args, screen),
+        Command::Policy(PolicyCommand::Versions(args)) => policy::versions(args, screen),
         Command::Purge(args) => purge::main(args, screen),
         Command::Run(args) => run::main(args, env),
         Command::Serve(args) => serve::main(args, screen),
@@ -308,8 +335,16 @@ fn wants_json(command: &Command) -> bool {
         Command::User(UserCommand::List(args)) => args.json,
         Command::User(UserCommand::Remove(args)) => args.json,
         Command::User(UserCommand::Set(args)) => args.json,
+        Command::Policy(PolicyCommand::Apply(args)) => args.json,
+        Command::Policy(PolicyCommand::Approve(args)) => args.one.json,
+        Command::Policy(PolicyCommand::Deny(args) | PolicyCommand::Revoke(args)) => args.json,
+        Command::Policy(PolicyCommand::Diff(args)) => args.json,
         Command::Policy(PolicyCommand::List(args)) => args.json,
+        Command::Policy(PolicyCommand::Pending(args)) => args.json,
+        Command::Policy(PolicyCommand::Rollback(args)) => args.json,
+        Command::Policy(PolicyCommand::Show(args)) => args.json,
         Command::Policy(PolicyCommand::Test(args)) => args.json,
+        Command::Policy(PolicyCommand::Versions(args)) => args.json,
         Command::Purge(args) => args.json,
         Command::Session(SessionCommand::Cost(args)) => args.json,
         Command::Session(SessionCommand::Import(args)) => args.json,

@@ -23,6 +23,7 @@ use tower::ServiceExt as _;
 
 use crate::exit::{Exit, Failure};
 use crate::gateway::Secret;
+use crate::serve::book::Book;
 use crate::serve::record::place;
 use crate::serve::upkeep::policy;
 
@@ -77,10 +78,14 @@ impl Office {
             None => {
                 let (config, folder) = record(args)?;
                 let prices = Prices::new(config.prices);
+                let book = Book::of(config.policies);
                 let settings = config.record;
                 let retention = ArcSwap::from_pointee(policy(&settings, Some(&folder)));
                 let shelf = runtime.block_on(shelf((settings, folder), create))?;
-                let app = App::new(shelf).with_prices(prices).with_retention(Arc::new(retention));
+                let app = App::new(shelf)
+                    .with_policies(Arc::new(book))
+                    .with_prices(prices)
+                    .with_retention(Arc::new(retention));
                 Door::Here(lockgate_admin::router(app))
             }
         };

@@ -1,18 +1,27 @@
-//! `lockgate policy list|test`: what the policies of a configuration are, and what they say of made-up things.
+//! `lockgate policy`: what the policies of a configuration are, and what they say of made-up things; calls that wait for a person.
 //!
-//! Reads the configuration as `serve` would; asks no provider, no model and no person.
+//! Reads the configuration as `serve` would; asks no provider and no model.
+
+mod approvals;
+mod versions;
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use approvals::{AnswerArgs, ApproveArgs, Holds, PendingArgs, approve, deny, pending, revoke};
 use clap::Args;
+use lockgate_config::with_document;
 use lockgate_policy::fixture::{Expect, Fixtures, Judged, not_met};
-use lockgate_policy::{Chain, Manner, Policies};
+use lockgate_policy::{Chain, Entry, Manner, Policies};
 use serde_json::{Value, json};
+pub use versions::{
+    ApplyArgs, DiffArgs, RollbackArgs, ShowArgs, VersionsArgs, apply, diff, rollback, show, versions,
+};
 
 use crate::exit::{Exit, Failure};
+use crate::office::{Office, OfficeArgs};
 use crate::screen::{BAD, FAINT, GOOD, Screen, styled};
 use crate::serve::ServeArgs;
 use crate::table::Table;
@@ -44,26 +53,44 @@ pub struct TestArgs {
 
 /// Prints the policies in order.
 pub fn list(args: &ListArgs, screen: &mut Screen) -> Result<Exit, Failure> {
-    let policies = policies(&args.serve)?;
-    let chain = chain(&policies);
-    let shown = chain.shown();
+    let of_file = policies(&args.serve)?;
+    let number = of_file.chain.len();
+    let all = match applied(&args.serve) {
+        Some(document) => with_document(&of_file, &document).map_err(Failure::usage)?,
+        None => of_file,
+    };
+    let shown: Vec<_> = all.entries().unwrap_or_default().iter().map(Entry::shown).collect();
+    let from = |at: usize| if at < number { "file" } else { "applied" };
     if args.json {
-        screen
-            .json(&serde_json::to_value(&shown).map_err(|error| Failure::unavailable(error.to_string()))?)?;
+        let mut value =
+            serde_json::to_value(&shown).map_err(|error| Failure::unavailable(error.to_string()))?;
+        for (at, policy) in value.as_array_mut().into_iter().flatten().enumerate() {
+            policy["from"] = from(at).into();
+        }
+        screen.json(&value)?;
         return Ok(Exit::Ok);
     }
     if shown.is_empty() {
         screen.line("No policies: everything may happen. docs/POLICIES.md says how to begin.")?;
         return Ok(Exit::Ok);
     }
-    let mut table = Table::new(&["policy", "kind", "mode", "if it fails", "rules"]);
-    for policy in shown {
+    let mut table = Table::new(&["policy", "kind", "mode", "if it fails", "rules", "from"]);
+    for (at, policy) in shown.into_iter().enumerate() {
         let rules = if policy.rules == 0 { String::new() } else { policy.rules.to_string() };
         let (mode, on_failure) = (policy.mode.as_str().to_owned(), policy.on_failure.as_str().to_owned());
-        table.row([policy.name, policy.kind.to_owned(), mode, on_failure, rules]);
+        table.row([policy.name, policy.kind.to_owned(), mode, on_failure, rules, from(at).to_owned()]);
     }
     table.show(screen)?;
     Ok(Exit::Ok)
+}
+
+/// What was applied while gateways run, where the database of the configuration can be opened and knows of any.
+fn applied(serve: &ServeArgs) -> Option<String> {
+    let office = Office::open(&OfficeArgs { config: serve.config.clone(), ..OfficeArgs::default() }).ok()?;
+    let listed = office.get("/api/policies/versions").ok()?;
+    let latest = listed["items"][0]["version"].as_i64()?;
+    let told = office.get(&format!("/api/policies/versions/{latest}")).ok()?;
+    told["document"].as_str().map(str::to_owned)
 }
 
 /// Tries every fixture; 1 if anything else is said than expected.
@@ -131,6 +158,7 @@ fn policies(serve: &ServeArgs) -> Result<Policies, Failure> {
 
 fn chain(policies: &Policies) -> Chain {
     let manner = Manner {
+        approvals: policies.approvals,
         budget: Duration::from_millis(policies.budget_ms),
         link: None,
         mask: Arc::new(str::to_owned),

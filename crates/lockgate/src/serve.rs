@@ -4,7 +4,10 @@
 //! first answer. Reloads on SIGHUP and when the file changes; a bad file keeps the last good configuration. SIGTERM
 //! and Ctrl-C let answers finish, a second one does not.
 
+mod asking;
+pub(crate) mod book;
 mod charge;
+mod desk;
 mod inquiry;
 mod judges;
 mod keys;
@@ -37,7 +40,10 @@ use tokio_util::sync::CancellationToken;
 use crate::doctor::is_lockgate;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, count};
+use asking::Everybody;
+use book::Enforced;
 use charge::Charging;
+use desk::Desk;
 use judges::Judges;
 use keys::Keys;
 use mask::Masks;
@@ -138,24 +144,29 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let observer = Arc::new(Charging { next: listeners, prices: prices.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
     let judges = Judges::new();
-    let engine = engine.asking(Arc::new(judges.clone()));
+    let shelf = recording.as_deref().map(Recording::shelf);
+    let desk = Desk::new(shelf, telling.telemetry.clone());
+    let engine = engine.asking(Arc::new(Everybody { desk, judges: judges.clone() }));
     let engine = Arc::new(match &recording {
         Some(recording) => engine.recording(recording.log()),
         None => engine,
     });
     judges.through(&engine);
-    engine.set_policies(plan::chain(&snapshot, &masks));
+    let policies = Enforced::open(engine.clone(), masks.clone(), &snapshot, recorded);
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
     let record: Option<Arc<dyn Vitals>> = match recording.clone() {
         Some(recording) => Some(recording),
         None => record::is_wanted(&snapshot).then(|| Arc::new(record::Unrecorded) as Arc<dyn Vitals>),
     };
-    let vitals = record.map(|record| -> Arc<dyn Vitals> { Arc::new(Health { keys: keys.clone(), record }) });
+    let vitals = record.map(|record| -> Arc<dyn Vitals> {
+        Arc::new(Health { keys: keys.clone(), policies: policies.clone(), record })
+    });
     let door = pages::door(&snapshot, keys.clone());
-    let server = Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals).with_pages(Some(
-        Arc::new(pages::Admin::new(recording.as_deref(), door, prices.clone(), telling.clone())),
-    )));
+    let server =
+        Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals).with_pages(Some(Arc::new(
+            pages::Admin::new(recording.as_deref(), (door, policies.book()), prices.clone(), telling.clone()),
+        ))));
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));
@@ -166,6 +177,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         engine: engine.clone(),
         keys,
         masks,
+        policies,
         prices,
         recording: recording.clone(),
         server,
@@ -267,6 +279,7 @@ fn replace(engine: &Engine, store: &Store, plan: impl Fn(&Snapshot) -> Options) 
 /// How the parts of the gateway are that may be in trouble.
 struct Health {
     keys: Arc<Keys>,
+    policies: Arc<Enforced>,
     record: Arc<dyn Vitals>,
 }
 
@@ -274,6 +287,7 @@ impl Vitals for Health {
     fn parts(&self) -> Vec<Part> {
         let mut parts = self.record.parts();
         parts.push(self.keys.part());
+        parts.push(self.policies.part());
         parts
     }
 }
@@ -283,6 +297,7 @@ struct Reloads {
     engine: Arc<Engine>,
     keys: Arc<Keys>,
     masks: Masks,
+    policies: Arc<Enforced>,
     prices: Prices,
     recording: Option<Arc<Recording>>,
     server: Arc<Server>,
@@ -295,6 +310,7 @@ impl Reloads {
     fn behind_calls(&self, folder: Option<PathBuf>) {
         let Some(recording) = &self.recording else { return };
         tokio::spawn(self.keys.clone().follow(recording.clone(), self.server.clone(), self.store.clone()));
+        tokio::spawn(self.policies.clone().follow(recording.shelf()));
         if let Some(folder) = folder {
             tokio::spawn(pages::first_user(recording.clone(), folder));
         }
@@ -306,7 +322,8 @@ impl Reloads {
         }));
     }
 
-    fn reload(&self) {
+    /// Takes over a new configuration. `asked`: whether somebody wants to hear also that there is none.
+    fn reload(&self, asked: bool) {
         match self.store.reload() {
             Err(problems) => {
                 tracing::error!(
@@ -314,11 +331,15 @@ impl Reloads {
                     render_text(&problems.0)
                 );
             }
-            Ok(changed) if changed.is_empty() => tracing::info!("the configuration has not changed"),
+            Ok(changed) if changed.is_empty() => {
+                if asked {
+                    tracing::info!("the configuration has not changed");
+                }
+            }
             Ok(changed) => {
                 let snapshot = self.store.current();
                 left_out(&self.engine.replace(plan::options(&snapshot)));
-                self.engine.set_policies(plan::chain(&snapshot, &self.masks));
+                self.policies.reload(&snapshot);
                 if let Err(error) = self.prices.replace(snapshot.config().prices.clone()) {
                     tracing::error!(%error, "the prices of before stay");
                 }
@@ -341,10 +362,12 @@ impl Reloads {
 async fn background(reloads: Reloads, changes: Arc<tokio::sync::Notify>, mut hangup: Signal) {
     let mut again = tokio::time::interval(Duration::from_mins(10));
     again.reset();
+    // What changed before the watcher was there.
+    reloads.reload(false);
     loop {
         tokio::select! {
-            () = changes.notified() => reloads.reload(),
-            _ = hangup.recv() => reloads.reload(),
+            () = changes.notified() => reloads.reload(true),
+            _ = hangup.recv() => reloads.reload(true),
             _ = again.tick() => {}
         }
         discover(&reloads.engine, &reloads.store, Duration::from_secs(10)).await;

@@ -7,7 +7,7 @@ use divan::Bencher;
 use lockgate_core::content::{ToolCall, ToolKind, ToolResult, Turn};
 use lockgate_core::{Block, BlockStart, Conversation, Delta, Event, Part, Role, Started, Stop, StopReason};
 use lockgate_policy::work::Work;
-use lockgate_policy::{CallFacts, Chain, Lock, Manner, Policies};
+use lockgate_policy::{Approvals, CallFacts, Chain, Lock, Manner, Policies};
 use serde_json::{Value, json};
 
 fn main() {
@@ -118,6 +118,7 @@ fn chain(kinds: &[&str]) -> Chain {
         Err(wrong) => panic!("{wrong:?}"),
     };
     let manner = Manner {
+        approvals: Approvals::default(),
         budget: Duration::from_secs(1),
         link: None,
         mask: Arc::new(str::to_owned),

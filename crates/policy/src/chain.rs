@@ -11,6 +11,8 @@ use globset::{GlobBuilder, GlobMatcher};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Approvals;
+use crate::common::{Common, MakeRedactor};
 use crate::policy::{CallFacts, Needs, Policy};
 use crate::run::Run;
 
@@ -172,6 +174,19 @@ pub struct Entry {
     pub when: Scope,
 }
 
+impl Entry {
+    /// As people see it.
+    pub fn shown(&self) -> Shown {
+        Shown {
+            kind: self.kind,
+            mode: self.mode,
+            name: self.name.clone(),
+            on_failure: self.on_failure,
+            rules: self.policy.rules().len(),
+        }
+    }
+}
+
 /// A policy as people see it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shown {
@@ -190,6 +205,8 @@ pub struct Shown {
 /// What all policies of a chain share.
 #[derive(Clone)]
 pub struct Manner {
+    /// How people are asked.
+    pub approvals: Approvals,
     /// How long one look of one policy may take before it is cut off for the rest of the call.
     pub budget: Duration,
     /// Where a call's record is shown, with `{id}` for its id.
@@ -206,13 +223,22 @@ pub struct Manner {
 pub struct Chain {
     entries: Vec<Arc<Entry>>,
     manner: Manner,
+    redactor: Option<MakeRedactor>,
 }
 
 impl Chain {
     /// A chain of policies, in order. Those that are off are left out.
     pub fn new(entries: Vec<Entry>, manner: Manner) -> Self {
         let entries = entries.into_iter().filter(|entry| entry.mode != Mode::Off).map(Arc::new).collect();
-        Self { entries, manner }
+        Self { entries, manner, redactor: None }
+    }
+
+    /// With the redactor of the installation for policies that look for secrets: it knows those of the configuration, and its masks stay the
+    /// same from turn to turn. Without it they look by shape alone.
+    #[must_use]
+    pub fn with_redactor(mut self, make: MakeRedactor) -> Self {
+        self.redactor = Some(make);
+        self
     }
 
     /// Whether no call meets a policy.
@@ -223,7 +249,8 @@ impl Chain {
     /// The policies that a call meets; `None` if none.
     pub fn open(&self, facts: CallFacts) -> Option<Run> {
         let met: Vec<_> = self.entries.iter().filter(|entry| entry.when.holds(&facts)).cloned().collect();
-        (!met.is_empty()).then(|| Run::new(met, facts, self.manner.clone()))
+        let common = Common::new(self.redactor.clone());
+        (!met.is_empty()).then(|| Run::new(met, facts, self.manner.clone(), &common))
     }
 
     /// Name of the policy and of the rule, for every rule.
@@ -232,18 +259,6 @@ impl Chain {
             entry.policy.rules().into_iter().map(|rule| (entry.name.clone(), rule)).collect::<Vec<_>>()
         };
         self.entries.iter().flat_map(of).collect()
-    }
-
-    /// The policies as people see them, in order.
-    pub fn shown(&self) -> Vec<Shown> {
-        let shown = |entry: &Arc<Entry>| Shown {
-            kind: entry.kind,
-            mode: entry.mode,
-            name: entry.name.clone(),
-            on_failure: entry.on_failure,
-            rules: entry.policy.rules().len(),
-        };
-        self.entries.iter().map(shown).collect()
     }
 
     /// What those need together that a call meets; `None` if it meets none.

@@ -5,18 +5,23 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::approval::Approvals;
 use crate::chain::{Entry, Mode, OnFailure, Scope};
 use crate::policy::Policy;
 use crate::quality::{
     Quality, commit_pattern, duplicate_import, placeholder_text, pr_scope, pre_pr_lint, readme_completeness,
     review_prediction,
 };
-use crate::{message, model_allow, notice, replace, rules, shell_guard, tool_judge};
+use crate::{
+    exfiltration, message, model_allow, notice, replace, rules, secret_guard, shell_guard, tool_judge,
+};
 
 /// What may happen: policies on requests, answers and tool calls.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
+    /// How people are asked, where a policy says that a person is to decide.
+    pub approvals: Approvals,
     /// How long one look of one policy at one thing may take, in milliseconds. What it asks others does not count. A policy that takes
     /// longer is cut off for the rest of the call, and `on_failure` says what that means.
     #[schemars(range(min = 1, max = 60_000))]
@@ -32,7 +37,13 @@ pub struct Policies {
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { budget_ms: 100, message: message::DEFAULT.to_owned(), link: None, chain: Vec::new() }
+        Self {
+            approvals: Approvals::default(),
+            budget_ms: 100,
+            message: message::DEFAULT.to_owned(),
+            link: None,
+            chain: Vec::new(),
+        }
     }
 }
 
@@ -52,6 +63,8 @@ pub struct Configured {
     pub commit_pattern: Option<commit_pattern::Options>,
     /// Names that are imported twice.
     pub duplicate_import: Option<duplicate_import::Options>,
+    /// Secrets and other contents that leave by a tool.
+    pub exfiltration: Option<exfiltration::Options>,
     /// Only these models.
     pub model_allow: Option<model_allow::Options>,
     /// A line for whoever reads the answer.
@@ -70,6 +83,8 @@ pub struct Configured {
     pub review_prediction: Option<review_prediction::Options>,
     /// Rules on requests, answers and tool calls.
     pub rules: Option<Vec<rules::Rule>>,
+    /// Secret files and secret values.
+    pub secret_guard: Option<secret_guard::Options>,
     /// Shell commands judged by what they would do.
     pub shell_guard: Option<shell_guard::Options>,
     /// A model judges tool calls.
@@ -151,6 +166,12 @@ impl Configured {
     fn entry(&self) -> Result<Entry, Wrong> {
         let mut kinds: Vec<Kind> = Vec::new();
         self.quality(&mut kinds);
+        if let Some(options) = &self.exfiltration {
+            let made = exfiltration::Exfiltration::new(options.clone());
+            let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
+            let place = |field: &str, at: usize| steps(["exfiltration", field, &at.to_string()]);
+            kinds.push(("exfiltration", made.map_err(|(field, at, words)| (place(field, at), words))));
+        }
         if let Some(options) = &self.model_allow {
             kinds.push(("model_allow", Ok(Box::new(model_allow::ModelAllow(options.clone())))));
         }
@@ -166,6 +187,12 @@ impl Configured {
             let made = rules::Rules::new(options.clone()).map(|policy| Box::new(policy) as Box<dyn Policy>);
             let place = |at: usize, field: &str| steps(["rules", &at.to_string(), field]);
             kinds.push(("rules", made.map_err(|(at, field, words)| (place(at, field), words))));
+        }
+        if let Some(options) = &self.secret_guard {
+            let made = secret_guard::SecretGuard::new(options.clone());
+            let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
+            let place = |field: &str, at: usize| steps(["secret_guard", field, &at.to_string()]);
+            kinds.push(("secret_guard", made.map_err(|(field, at, words)| (place(field, at), words))));
         }
         if let Some(options) = &self.shell_guard {
             let made = shell_guard::ShellGuard::new(options.clone());
@@ -199,9 +226,10 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 15] = [
     "commit_pattern",
     "duplicate_import",
+    "exfiltration",
     "model_allow",
     "notice",
     "placeholder_text",
@@ -211,6 +239,7 @@ pub const KINDS: [&str; 13] = [
     "replace",
     "review_prediction",
     "rules",
+    "secret_guard",
     "shell_guard",
     "tool_judge",
 ];

@@ -4,6 +4,7 @@
 //! answer says `ask`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use lockgate_core::content::ToolKind;
 use lockgate_core::{BlockStart, Delta, Event, Started, Stop, StopReason};
@@ -14,7 +15,11 @@ use crate::chain::Chain;
 use crate::decision::{Decision, Said};
 use crate::lock::Lock;
 use crate::policy::CallFacts;
-use crate::run::CallOutcome;
+use crate::run::{CallOutcome, Run};
+
+mod history;
+
+pub use history::Spoken;
 
 /// A file of fixtures.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -34,6 +39,8 @@ pub struct Fixture {
     pub client: Option<String>,
     /// What shall be said: `allow`, or a verdict.
     pub expect: Expect,
+    /// What was said before, in order: the conversation of the request.
+    pub history: Vec<Spoken>,
     /// The key that calls.
     pub key: Option<String>,
     /// The model that is asked for.
@@ -152,8 +159,12 @@ impl Fixture {
             ..CallFacts::unknown("test")
         };
         let Some(mut run) = chain.open(facts) else { return self.compared(Vec::new(), false) };
+        run.set_conversation(Arc::new(history::conversation(&self.history)));
         let outcome = run.on_call();
         let goes_on = matches!(outcome, CallOutcome::Go | CallOutcome::Asking);
+        if goes_on && self.tool.is_none() && self.text.is_none() {
+            self.rewritten(&mut run);
+        }
         if goes_on && (self.tool.is_some() || self.text.is_some()) {
             let mut lock = Lock::new(&run);
             let mut out = Vec::new();
@@ -163,6 +174,14 @@ impl Fixture {
         }
         let asks = !run.take_questions().is_empty();
         self.compared(run.take_decisions(), asks)
+    }
+
+    /// Lets policies change the words of the request.
+    fn rewritten(&self, run: &mut Run) {
+        let mut refused = None;
+        for (origin, text) in history::texts(&self.history) {
+            run.on_request_text(origin, text, &mut refused);
+        }
     }
 
     fn events(&self) -> Vec<Event> {
@@ -231,6 +250,11 @@ impl Fixture {
         let words = self.reason.as_deref().filter(|words| !decision.finding.reason.contains(*words))?;
         Some(format!("expected {words:?} in the reason, it was {:?}", decision.finding.reason))
     }
+}
+
+/// The conversation that a fixture is about.
+pub fn conversation(fixture: &Fixture) -> lockgate_core::Conversation {
+    history::conversation(&fixture.history)
 }
 
 /// Rules that no fixture has met: name of the policy and of the rule.

@@ -4,10 +4,13 @@
 //! A [`Chain`] holds the policies of a configuration. A call that meets any has a [`Run`]: its policies at work, asked in order. The
 //! answer's events go through a [`Lock`], which holds what is to be judged and puts verdicts into events.
 
+mod approval;
 mod chain;
 mod client_run;
+mod common;
 mod configured;
 mod decision;
+pub mod exfiltration;
 pub mod fixture;
 mod held;
 mod lock;
@@ -16,23 +19,29 @@ pub mod model_allow;
 pub mod notice;
 pub mod paths;
 mod policy;
+mod provenance;
 pub mod quality;
 pub mod replace;
 pub mod rules;
 mod run;
+pub mod secret_guard;
 pub mod shell;
 pub mod shell_guard;
+mod target;
+mod texts;
 pub mod tool_judge;
 mod trial;
+#[cfg(test)]
+mod tried;
 mod verdict;
 pub mod work;
 
+pub use approval::{Approval, Approvals, WithoutAnswer};
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};
+pub use common::{Common, MakeRedactor};
 pub use configured::{Configured, KINDS, Policies, Unworkable};
 pub use decision::{Decision, Hook, Said, Tool, VERSION};
 pub use lock::{HELD_MAX, Lock, Out};
 pub use policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
 pub use run::{CallOutcome, Run, Ticket};
-pub use verdict::{
-    Approval, BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Settled,
-};
+pub use verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Settled};

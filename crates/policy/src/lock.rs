@@ -155,6 +155,19 @@ impl Lock {
         }
     }
 
+    /// The client waits: it is told for whom. Words stand before the calls that are held, and never inside a block.
+    pub fn announce(&mut self, run: &mut Run, out: &mut Vec<Out>) {
+        let before_calls =
+            matches!(self.held.front(), Some(Item::Block { trial: Some(trial), .. }) if !trial.is_text());
+        if self.finished || !before_calls || self.open_out {
+            return;
+        }
+        for words in run.take_announcements() {
+            self.altered = true;
+            self.say(&words, out);
+        }
+    }
+
     fn trials(&self) -> impl Iterator<Item = &Trial> {
         self.held.iter().filter_map(|item| match item {
             Item::Event { .. } => None,

@@ -66,7 +66,7 @@ impl About<'_> {
 }
 
 /// The beginning of a text, ended between two characters.
-fn cut(text: &str, most: usize) -> &str {
+pub(crate) fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 

@@ -8,8 +8,8 @@ use lockgate_core::content::ToolCall;
 use lockgate_core::{Conversation, Dialect, Origin};
 use serde::{Deserialize, Serialize};
 
+use crate::common::Common;
 use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Reply, Settled};
-use crate::work::Shared;
 
 /// What is known of a call before anything in it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,13 +142,15 @@ pub trait Policy: Send + Sync {
 
     /// Begins with a call.
     fn open(&self, facts: &CallFacts) -> Box<dyn PolicyRun>;
+
+    /// Begins with a call, with what its policies share. For policies that need any of that.
+    fn open_with(&self, facts: &CallFacts, _common: &Common) -> Box<dyn PolicyRun> {
+        self.open(facts)
+    }
 }
 
 /// A policy at work on one call. Each hook is given what [`Policy::needs`] asks for and nothing else.
 pub trait PolicyRun: Send {
-    /// What the policies of the call share, before any other hook: a policy that looks at the session's work keeps a hand on it.
-    fn share(&mut self, _shared: &Shared) {}
-
     /// The request, before it goes anywhere.
     fn on_call(&mut self, _view: &View<'_>) -> CallVerdict {
         CallVerdict::Allow

@@ -6,16 +6,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use lockgate_core::Conversation;
 use lockgate_core::content::ToolCall;
-use lockgate_core::{Conversation, Origin};
 
+use crate::approval::Asked;
 use crate::chain::{Entry, Manner, Mode, OnFailure};
+use crate::common::Common;
 use crate::decision::{Decision, Hook, Said, Tool};
 use crate::message::About;
 use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
 use crate::trial::{Outcome, Thing, Trial};
-use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Question, Reply, Settled};
-use crate::work::Shared;
+use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Question, Reply};
 
 /// Which question a reply is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Ticket {
     /// The block it is about; `None` = the request.
     pub(crate) block: Option<u32>,
     /// Whose question it is.
-    member: usize,
+    pub(crate) member: usize,
     /// Which of its questions.
     number: usize,
 }
@@ -41,13 +42,13 @@ pub enum CallOutcome {
     Refuse(String),
 }
 
-struct Member {
-    entry: Arc<Entry>,
-    needs: Needs,
+pub(crate) struct Member {
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) needs: Needs,
     /// Text that it has not settled.
-    pending: String,
+    pub(crate) pending: String,
     /// `None` = cut off.
-    run: Option<Box<dyn PolicyRun>>,
+    pub(crate) run: Option<Box<dyn PolicyRun>>,
 }
 
 /// A question that a policy asked for its own knowledge only: nothing waits for it.
@@ -61,26 +62,29 @@ struct Aside {
 /// The policies of one call.
 pub struct Run {
     asides: Vec<Aside>,
-    asked: Vec<(Ticket, Question)>,
+    pub(crate) asked: Vec<(Ticket, Question)>,
     /// The next policy to be asked about the request.
     call_at: usize,
     conversation: Option<Arc<Conversation>>,
     decisions: Vec<Decision>,
-    facts: CallFacts,
-    manner: Manner,
-    members: Vec<Member>,
+    pub(crate) facts: CallFacts,
+    pub(crate) manner: Manner,
+    pub(crate) members: Vec<Member>,
     next_block: u32,
+    /// How many questions people were asked.
+    pub(crate) questions: u32,
+    /// What people were asked and have not answered.
+    pub(crate) persons: Vec<Asked>,
     warnings: Vec<String>,
 }
 
 /// Why a policy has no verdict.
-struct Broken(String);
+pub(crate) struct Broken(pub(crate) String);
 
 impl Run {
-    pub(crate) fn new(entries: Vec<Arc<Entry>>, facts: CallFacts, manner: Manner) -> Self {
-        let shared = Shared::default();
+    pub(crate) fn new(entries: Vec<Arc<Entry>>, facts: CallFacts, manner: Manner, common: &Common) -> Self {
         let member = |entry: Arc<Entry>| {
-            let run = catch_unwind(AssertUnwindSafe(|| shared.open(&*entry.policy, &facts))).ok();
+            let run = catch_unwind(AssertUnwindSafe(|| entry.policy.open_with(&facts, common))).ok();
             Member { needs: entry.policy.needs(), entry, pending: String::new(), run }
         };
         let members = entries.into_iter().map(member).collect();
@@ -94,6 +98,8 @@ impl Run {
             manner,
             members,
             next_block: 0,
+            persons: Vec::new(),
+            questions: 0,
             warnings: Vec::new(),
         }
     }
@@ -148,9 +154,10 @@ impl Run {
 
     /// What came of a question about the request.
     pub fn on_call_reply(&mut self, ticket: Ticket, reply: Reply) -> CallOutcome {
-        let verdict = match reply {
-            Reply::None(failure) => Some(Err(Broken(failure.message))),
-            reply => self
+        let verdict = match (self.take_person(ticket), reply) {
+            (Some(finding), reply) => Some(Ok(self.decided_call(finding, reply))),
+            (None, Reply::None(failure)) => Some(Err(Broken(failure.message))),
+            (None, reply) => self
                 .guarded(ticket.member, |run, view| run.on_call_reply(ticket.number, reply, view))
                 .transpose(),
         };
@@ -171,7 +178,11 @@ impl Run {
         self.asides.iter().any(|aside| same_question(aside.ticket, ticket))
     }
 
-    fn settle_call(&mut self, at: usize, verdict: Result<CallVerdict, Broken>) -> Option<CallOutcome> {
+    pub(crate) fn settle_call(
+        &mut self,
+        at: usize,
+        verdict: Result<CallVerdict, Broken>,
+    ) -> Option<CallOutcome> {
         let mode = self.members[at].entry.mode;
         let name = self.members[at].entry.name.clone();
         let blocks = mode == Mode::Block;
@@ -200,6 +211,14 @@ impl Run {
                 self.ask(at, None, questions, (Hook::Call, None));
                 (mode > Mode::Observe).then_some(CallOutcome::Asking)
             }
+            Ok(CallVerdict::AskPerson(finding)) => {
+                self.note(at, Hook::Call, (Said::Ask, blocks), finding.clone(), None);
+                if blocks {
+                    self.ask_person(Ticket { block: None, member: at, number: 0 }, None, finding);
+                    return Some(CallOutcome::Asking);
+                }
+                refuse(self, &finding)
+            }
             Ok(CallVerdict::Refuse(finding)) => {
                 let outcome = refuse(self, &finding);
                 self.note(at, Hook::Call, (Said::Refuse, blocks), finding, None);
@@ -215,40 +234,6 @@ impl Run {
         }
     }
 
-    /// What the provider gets in place of a text of the request; `None` = the text as it is. A policy that fails on a text it should
-    /// have changed leaves a reason to refuse the call in `refused`, if its failure mode is to.
-    pub fn on_request_text(
-        &mut self,
-        origin: Origin,
-        text: &str,
-        refused: &mut Option<String>,
-    ) -> Option<String> {
-        let mut changed: Option<String> = None;
-        for at in 0..self.members.len() {
-            if !self.members[at].needs.request_text || self.members[at].run.is_none() {
-                continue;
-            }
-            let current = changed.as_deref().unwrap_or(text).to_owned();
-            let new = match self.guarded(at, |run, _| run.on_request_text(origin, &current)) {
-                Ok(Some(new)) => new,
-                Ok(None) => continue,
-                Err(broken) => {
-                    if let Some(CallOutcome::Refuse(words)) = self.settle_call(at, Err(broken)) {
-                        refused.get_or_insert(words);
-                    }
-                    continue;
-                }
-            };
-            let applied = self.members[at].entry.mode >= Mode::Rewrite;
-            let finding = Finding::because("it changed text of the request");
-            self.note_once(at, Hook::RequestText, (Said::Rewrite, applied), finding);
-            if applied {
-                changed = Some(new);
-            }
-        }
-        changed
-    }
-
     /// A new block to be judged.
     pub(crate) fn trial(&mut self, thing: Thing) -> Trial {
         let number = self.next_block;
@@ -260,9 +245,10 @@ impl Run {
 
     /// What came of a question about a block; the trial it belongs to, if somebody waits.
     pub(crate) fn on_reply(&mut self, ticket: Ticket, reply: Reply, trials: &mut [&mut Trial]) {
-        let verdict = match reply {
-            Reply::None(failure) => Some(Err(Broken(failure.message))),
-            reply => {
+        let verdict = match (self.take_person(ticket), reply) {
+            (Some(finding), reply) => Some(Ok(self.decided(finding, reply))),
+            (None, Reply::None(failure)) => Some(Err(Broken(failure.message))),
+            (None, reply) => {
                 self.guarded(ticket.member, |run, view| run.on_reply(ticket.number, reply, view)).transpose()
             }
         };
@@ -320,6 +306,12 @@ impl Run {
                 self.ask(at, Some(trial.number), questions, (hook, tool));
                 return mode == Mode::Observe;
             }
+            Ok(BlockVerdict::AskPerson(finding)) if mode == Mode::Block => {
+                self.note(at, hook, (Said::Ask, true), finding.clone(), tool);
+                let ticket = Ticket { block: Some(trial.number), member: at, number: 0 };
+                self.ask_person(ticket, trial.thing.call(), finding);
+                return false;
+            }
             Err(Broken(why)) | Ok(BlockVerdict::Unsure(why)) => {
                 return self.unjudged((at, hook), trial, &why, tool);
             }
@@ -331,6 +323,7 @@ impl Run {
             BlockVerdict::Replace { .. } | BlockVerdict::Rewrite { .. } => Mode::Rewrite,
             BlockVerdict::Allow
             | BlockVerdict::Ask(_)
+            | BlockVerdict::AskPerson(_)
             | BlockVerdict::Refuse(_)
             | BlockVerdict::Remove(_)
             | BlockVerdict::Stop(_)
@@ -349,6 +342,7 @@ impl Run {
             BlockVerdict::Allow
             | BlockVerdict::Annotate(_)
             | BlockVerdict::Ask(_)
+            | BlockVerdict::AskPerson(_)
             | BlockVerdict::Unsure(_) => true,
             BlockVerdict::Refuse(finding) => {
                 trial.outcome = Some(Outcome::Say(self.refusal(at, trial, &finding)));
@@ -401,47 +395,6 @@ impl Run {
         !closed
     }
 
-    /// Text of the answer through the policies that rewrite it: what may go now, and whether it is another text than came.
-    pub(crate) fn text(&mut self, piece: &str, last: bool) -> (String, bool) {
-        let mut current = piece.to_owned();
-        let mut changed = false;
-        for at in 0..self.members.len() {
-            if self.members[at].needs.text != TextNeed::Window || self.members[at].run.is_none() {
-                continue;
-            }
-            self.members[at].pending.push_str(&current);
-            let pending = std::mem::take(&mut self.members[at].pending);
-            let settled = self.guarded(at, |run, view| run.on_text(&pending, last, view));
-            let settled = settled.ok().filter(|settled| is_sound(settled, &pending, last));
-            let mode = self.members[at].entry.mode;
-            let Some(Settled { edits, finding, upto }) = settled else {
-                // A policy that cannot judge text has its failure mode; the text that it held is not shown where that is `block`.
-                self.members[at].run = None;
-                let finding = Finding::because("the policy failed on a text");
-                let closed = self.members[at].entry.on_failure == OnFailure::Block && mode == Mode::Block;
-                self.note(at, Hook::Text, (Said::Failed, closed), finding, None);
-                if closed {
-                    changed = true;
-                    current = self.about(at, None, &Finding::because("it failed")).refused_words();
-                } else if mode > Mode::Observe {
-                    current = pending;
-                }
-                continue;
-            };
-            let applied = mode >= Mode::Rewrite;
-            if !edits.is_empty() {
-                let finding = finding.unwrap_or_else(|| Finding::because("it changed text of the answer"));
-                self.note_once(at, Hook::Text, (Said::Rewrite, applied), finding);
-            }
-            if mode > Mode::Observe {
-                current = if applied { edited(&pending[..upto], &edits) } else { pending[..upto].to_owned() };
-                changed |= applied && !edits.is_empty();
-            }
-            pending[upto..].clone_into(&mut self.members[at].pending);
-        }
-        (current, changed)
-    }
-
     /// What stands behind the last words of the answer: warnings, and what policies append.
     pub(crate) fn end(&mut self, tools: bool) -> Vec<String> {
         let mut words = std::mem::take(&mut self.warnings);
@@ -489,7 +442,7 @@ impl Run {
         self.asked.extend(asked);
     }
 
-    fn guarded<T>(
+    pub(crate) fn guarded<T>(
         &mut self,
         at: usize,
         look: impl FnOnce(&mut dyn PolicyRun, &View<'_>) -> T,
@@ -512,7 +465,17 @@ impl Run {
         }
     }
 
-    fn about<'a>(&'a self, at: usize, call: Option<&'a ToolCall>, finding: &'a Finding) -> About<'a> {
+    /// The name of a policy.
+    pub(crate) fn name(&self, at: usize) -> &str {
+        &self.members[at].entry.name
+    }
+
+    pub(crate) fn about<'a>(
+        &'a self,
+        at: usize,
+        call: Option<&'a ToolCall>,
+        finding: &'a Finding,
+    ) -> About<'a> {
         About { call, finding, link: None, mask: &*self.manner.mask, policy: &self.members[at].entry.name }
     }
 
@@ -525,7 +488,7 @@ impl Run {
         }
     }
 
-    fn note(
+    pub(crate) fn note(
         &mut self,
         at: usize,
         hook: Hook,
@@ -540,7 +503,7 @@ impl Run {
     }
 
     /// Notes what a policy says over and over only the first time.
-    fn note_once(&mut self, at: usize, hook: Hook, said: (Said, bool), finding: Finding) {
+    pub(crate) fn note_once(&mut self, at: usize, hook: Hook, said: (Said, bool), finding: Finding) {
         let name = &self.members[at].entry.name;
         if !self
             .decisions
@@ -563,6 +526,7 @@ fn said(verdict: BlockVerdict) -> (Said, Finding) {
         BlockVerdict::Allow => (Said::Annotate, Finding::default()),
         BlockVerdict::Annotate(finding) => (Said::Annotate, finding),
         BlockVerdict::Ask(_) => (Said::Ask, Finding::default()),
+        BlockVerdict::AskPerson(finding) => (Said::Ask, finding),
         BlockVerdict::Refuse(finding) => (Said::Refuse, finding),
         BlockVerdict::Remove(finding) => (Said::Remove, finding),
         BlockVerdict::Replace { finding, .. } => (Said::Replace, finding),
@@ -571,27 +535,4 @@ fn said(verdict: BlockVerdict) -> (Said, Finding) {
         BlockVerdict::Unsure(why) => (Said::Failed, Finding::because(why)),
         BlockVerdict::Warn(finding) => (Said::Warn, finding),
     }
-}
-
-/// Whether ranges are what they should be: in order, apart, between characters, within what is settled.
-fn is_sound(settled: &Settled, pending: &str, last: bool) -> bool {
-    let mut from = 0;
-    let ordered = settled.edits.iter().all(|(range, _)| {
-        let fits = range.start >= from && range.start <= range.end && range.end <= settled.upto;
-        from = range.end;
-        fits && pending.is_char_boundary(range.start) && pending.is_char_boundary(range.end)
-    });
-    ordered && pending.is_char_boundary(settled.upto) && (!last || settled.upto == pending.len())
-}
-
-fn edited(text: &str, edits: &[(std::ops::Range<usize>, String)]) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut from = 0;
-    for (range, new) in edits {
-        out.push_str(&text[from..range.start]);
-        out.push_str(new);
-        from = range.end;
-    }
-    out.push_str(&text[from..]);
-    out
 }

@@ -6,7 +6,7 @@
 //! languages to what would really run, and judges the effects together: what is read and where it flows, what is deleted and where that
 //! lies, what stays, what gains rights. It finds destruction, secrets that are looked at or leave, persistence, privilege, hidden commands,
 //! force pushes and pushes to protected branches, and whatever stops the gateway itself. A command that cannot be read is asked about,
-//! never let through.
+//! never let through. What it asks about, a [person decides](../POLICIES.md#asking-a-person), unless `on_question` says otherwise.
 //!
 //! # Why
 //!
@@ -33,15 +33,15 @@
 
 use std::sync::Arc;
 
-use lockgate_core::content::{ToolCall, ToolKind};
+use lockgate_core::content::ToolKind;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chain::Pattern;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, View};
-use crate::shell::Place;
 use crate::shell::guard::{Guard, Options as What, Severity};
+use crate::target;
 use crate::verdict::{BlockVerdict, Finding};
 
 /// Which tools run shell commands, and what is found harmful.
@@ -60,36 +60,20 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnQuestion {
+    /// A person decides, as `policies.approvals` says.
+    #[default]
+    Ask,
     /// It passes, and is noted.
     Pass,
     /// It is refused.
-    #[default]
     Refuse,
     /// It passes, and the client is warned.
     Warn,
 }
 
-/// Tools of coding agents that run a shell command.
-pub(crate) const SHELLS: [&str; 14] = [
-    "bash",
-    "container.exec",
-    "developer__shell",
-    "exec",
-    "exec_command",
-    "execute_command",
-    "local_shell",
-    "run_command",
-    "run_in_terminal",
-    "run_shell_command",
-    "run_terminal_cmd",
-    "run_terminal_command",
-    "shell*",
-    "terminal",
-];
-
 impl Default for Options {
     fn default() -> Self {
-        let tools = SHELLS.iter().filter_map(|name| Pattern::new(name).ok()).collect();
+        let tools = target::SHELLS.iter().filter_map(|name| Pattern::new(name).ok()).collect();
         Self { tools, on_question: OnQuestion::default(), guard: What::default() }
     }
 }
@@ -124,44 +108,6 @@ impl Policy for ShellGuard {
 
 struct Guarding(Arc<Inner>);
 
-/// Where the arguments of a shell tool have the command, and where it starts.
-const COMMANDS: [&str; 7] =
-    ["/command", "/cmd", "/script", "/input", "/action/command", "/action/commands", "/commandLine"];
-pub(crate) const FOLDERS: [&str; 5] =
-    ["/workdir", "/cwd", "/working_directory", "/directory", "/action/working_directory"];
-
-/// The commands of a tool call; `None` = there is none where one is looked for.
-pub(crate) fn commands(call: &ToolCall, arguments: &Value) -> Option<Vec<String>> {
-    let found = COMMANDS.iter().find_map(|place| arguments.pointer(place));
-    match found {
-        Some(Value::String(text)) => Some(vec![text.clone()]),
-        // A list of words is one command; `commands` is a list of commands.
-        Some(Value::Array(words)) => {
-            let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
-            let several = arguments.pointer("/action/commands").is_some();
-            words.map(|words| {
-                if several {
-                    words.iter().map(|word| (*word).to_owned()).collect()
-                } else {
-                    vec![words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")]
-                }
-            })
-        }
-        None if call.kind == ToolKind::Custom && !arguments.is_object() => Some(vec![call.arguments.clone()]),
-        Some(_) | None => None,
-    }
-}
-
-/// A word that the shell takes as it is.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 impl PolicyRun for Guarding {
     fn on_block(&mut self, piece: Piece<'_>, _: &View<'_>) -> BlockVerdict {
         let Piece::ToolCall(call) = piece else { return BlockVerdict::Allow };
@@ -170,7 +116,7 @@ impl PolicyRun for Guarding {
         }
         let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
         let broken = call.kind == ToolKind::Function && call.object().is_none();
-        let Some(commands) = commands(call, &arguments).filter(|_| !broken) else {
+        let Some(commands) = target::commands(call, &arguments).filter(|_| !broken) else {
             // Tools that only look at what runs have no command.
             return if broken {
                 BlockVerdict::Unsure("the arguments of the call are no JSON object".into())
@@ -178,14 +124,14 @@ impl PolicyRun for Guarding {
                 BlockVerdict::Allow
             };
         };
-        let cwd = FOLDERS.iter().find_map(|place| arguments.pointer(place)?.as_str()).map(str::to_owned);
-        let place = Place { cwd, ..Place::default() };
+        let place = target::place(&arguments);
         let found = commands.iter().flat_map(|command| self.0.guard.check(command, &place));
         let Some(worst) = found.max_by_key(|finding| finding.severity) else { return BlockVerdict::Allow };
         let rule = format!("{:?}", worst.class).to_lowercase();
         let finding = Finding { evidence: Some(worst.command), reason: worst.reason, rule: Some(rule) };
         match (worst.severity, self.0.on_question) {
             (Severity::Deny, _) | (Severity::Ask, OnQuestion::Refuse) => BlockVerdict::Refuse(finding),
+            (Severity::Ask, OnQuestion::Ask) => BlockVerdict::AskPerson(finding),
             (Severity::Ask, OnQuestion::Warn) => BlockVerdict::Warn(finding),
             (Severity::Ask, OnQuestion::Pass) => BlockVerdict::Annotate(finding),
         }
@@ -194,6 +140,7 @@ impl PolicyRun for Guarding {
 
 #[cfg(test)]
 mod tests {
+    use lockgate_core::content::ToolCall;
     use serde_json::json;
 
     use super::*;
@@ -213,6 +160,7 @@ mod tests {
         match policy.open(&facts).on_block(Piece::ToolCall(&call), &view) {
             BlockVerdict::Allow => "allow".into(),
             BlockVerdict::Annotate(_) => "note".into(),
+            BlockVerdict::AskPerson(_) => "ask".into(),
             BlockVerdict::Refuse(finding) => format!("refuse {}", finding.rule.unwrap()),
             BlockVerdict::Unsure(_) => "unsure".into(),
             BlockVerdict::Warn(_) => "warn".into(),
@@ -223,7 +171,7 @@ mod tests {
     /// Requirement 000 behaviours 23 and 28: whatever form the tools of agents have for a command.
     #[test]
     fn commands_are_found_in_the_arguments_of_every_kind_of_shell_tool() {
-        use OnQuestion::{Pass, Refuse, Warn};
+        use OnQuestion::{Ask, Pass, Refuse, Warn};
         let function = |tool: &str, arguments: serde_json::Value| {
             said(Refuse, tool, ToolKind::Function, &arguments.to_string())
         };
@@ -242,7 +190,7 @@ mod tests {
         assert_eq!(function("Bash", json!({"bash_id": "7"})), "allow", "no command");
         assert_eq!(said(Refuse, "Bash", ToolKind::Function, "{\"command\": \"rm"), "unsure");
         let unreadable = json!({"command": "echo \"open"}).to_string();
-        for (mode, expected) in [(Refuse, "refuse evasion"), (Warn, "warn"), (Pass, "note")] {
+        for (mode, expected) in [(Ask, "ask"), (Refuse, "refuse evasion"), (Warn, "warn"), (Pass, "note")] {
             assert_eq!(said(mode, "Bash", ToolKind::Function, &unreadable), expected);
         }
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use lockgate_core::Failure;
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Approval;
+
 /// Why a policy says what it says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
@@ -43,6 +45,8 @@ pub enum CallVerdict {
     },
     /// It depends on what somebody says.
     Ask(Vec<Question>),
+    /// A person is to decide; it goes nowhere if they decline.
+    AskPerson(Finding),
     /// It goes nowhere.
     Refuse(Finding),
 }
@@ -56,6 +60,8 @@ pub enum BlockVerdict {
     Annotate(Finding),
     /// It depends on what somebody says.
     Ask(Vec<Question>),
+    /// A person is to decide; it is refused if they decline.
+    AskPerson(Finding),
     /// The client gets a message that says why in its place.
     Refuse(Finding),
     /// The client does not get it.
@@ -114,6 +120,30 @@ impl Settled {
     pub fn all(text: &str) -> Self {
         Self { upto: text.len(), ..Self::default() }
     }
+
+    /// Whether ranges are what they should be: in order, apart, between characters, within what is settled.
+    pub(crate) fn is_sound(&self, pending: &str, last: bool) -> bool {
+        let mut from = 0;
+        let ordered = self.edits.iter().all(|(range, _)| {
+            let fits = range.start >= from && range.start <= range.end && range.end <= self.upto;
+            from = range.end;
+            fits && pending.is_char_boundary(range.start) && pending.is_char_boundary(range.end)
+        });
+        ordered && pending.is_char_boundary(self.upto) && (!last || self.upto == pending.len())
+    }
+
+    /// The settled text as it is to be.
+    pub(crate) fn edited(&self, pending: &str) -> String {
+        let mut out = String::with_capacity(self.upto);
+        let mut from = 0;
+        for (range, new) in &self.edits {
+            out.push_str(&pending[from..range.start]);
+            out.push_str(new);
+            from = range.end;
+        }
+        out.push_str(&pending[from..self.upto]);
+        out
+    }
 }
 
 /// Something that a policy cannot know by itself. The engine asks it.
@@ -131,7 +161,7 @@ pub enum Query {
     /// A model.
     Judge(Judge),
     /// A person.
-    Person(Approval),
+    Person(Box<Approval>),
 }
 
 /// A question to a model.
@@ -147,17 +177,6 @@ pub struct Judge {
     pub subject: String,
     /// 0 = always the same answer, as far as the model can.
     pub temperature: f64,
-}
-
-/// A question to a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    /// The arguments of the held call, as the model wrote them; secrets are in them.
-    pub arguments: String,
-    /// Why a person is asked.
-    pub reason: String,
-    /// The tool that the model wants to call.
-    pub tool: String,
 }
 
 /// What came of a question.

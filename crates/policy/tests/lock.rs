@@ -9,9 +9,9 @@ use lockgate_core::{
     BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Origin, Started, Stop, StopReason,
 };
 use lockgate_policy::{
-    BlockVerdict, CallFacts, CallOutcome, CallVerdict, Chain, Decision, EndVerdict, Entry, Finding, Judge,
-    Lock, Manner, Mode, Needs, OnFailure, Out, Piece, Policy, PolicyRun, Query, Question, Reply, Run, Scope,
-    Settled, TextNeed, View,
+    Approvals, BlockVerdict, CallFacts, CallOutcome, CallVerdict, Chain, Decision, EndVerdict, Entry,
+    Finding, Judge, Lock, Manner, Mode, Needs, OnFailure, Out, Piece, Policy, PolicyRun, Query, Question,
+    Reply, Run, Scope, Settled, TextNeed, View,
 };
 use proptest::prelude::*;
 
@@ -120,6 +120,7 @@ fn facts() -> CallFacts {
 
 fn manner() -> Manner {
     Manner {
+        approvals: Approvals::default(),
         budget: Duration::from_secs(5),
         link: None,
         mask: Arc::new(str::to_owned),

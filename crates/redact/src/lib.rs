@@ -21,6 +21,7 @@ mod stream;
 mod value;
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -48,6 +49,23 @@ pub enum Level {
     Prompt,
     /// For logs and records: weak passwords behind telling names too. A false hit costs a word of a log.
     Record,
+}
+
+/// A secret in a text.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Found {
+    /// What stands in its place once it is masked.
+    pub mask: Box<str>,
+    /// Where it stands, on char boundaries.
+    pub range: Range<usize>,
+}
+
+impl Found {
+    /// What it is, such as `github-token`.
+    pub fn kind(&self) -> &str {
+        let inside = self.mask.strip_prefix("«redacted:").unwrap_or(&self.mask);
+        inside.split(':').next().unwrap_or(inside)
+    }
 }
 
 /// Masks secrets. Clones share everything; [`Redactor::replace_known`] reaches all of them.
@@ -80,7 +98,13 @@ impl Redactor {
         }
     }
 
-    /// The same for bytes that may be JSON, lines of JSON, server-sent events, header text, or no UTF-8 at all.
+    /// Every secret in a text, in order, none overlapping. What is masked already is none.
+    pub fn find(&self, text: &str) -> Vec<Found> {
+        let spans = self.scanner.load().spans(text.as_bytes(), true);
+        spans.into_iter().filter_map(|span| Some(Found { mask: span.mask?, range: span.range })).collect()
+    }
+
+    /// The same as [`Self::redact`] for bytes that may be JSON, lines of JSON, server-sent events, header text, or no UTF-8 at all.
     ///
     /// JSON stays JSON: only the insides of strings change. Numbers, ids, signatures, encrypted content and the data of images
     /// and documents stay as they are; a secret that events bring in pieces is masked in the event with its first piece.

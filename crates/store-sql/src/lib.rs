@@ -5,6 +5,7 @@
 //! where it is used. Writers and readers have pools of their own, so that a long search never delays a batch.
 
 mod access;
+mod approvals;
 mod calls;
 mod columns;
 mod conditions;
@@ -14,6 +15,7 @@ mod insert;
 mod migrations;
 mod open;
 mod options;
+mod policies;
 mod purge;
 mod sessions;
 mod squeeze;

@@ -56,6 +56,9 @@ impl Database {
                 }
             }
         }
+        for part in parts(what) {
+            self.delete_approvals(&part).await?;
+        }
         if let (Selection::Session(id), Extent::Everything) = (what, extent) {
             purged.sessions += self.delete_empty_session(id).await?;
         }
@@ -93,6 +96,27 @@ impl Database {
         }
         tx.commit().await?;
         Ok((calls.len() as u64, emptied))
+    }
+
+    /// What people were asked: it holds contents of calls. An answer that stands goes only where somebody says whose it is, not by age.
+    async fn delete_approvals(&self, what: &Selection) -> Result<(), Fault> {
+        let mut sql = Sql::new("DELETE FROM approvals WHERE ");
+        match what {
+            Selection::Calls(ids) => {
+                sql.add("call_id IN (");
+                sql.args(ids.iter().map(|id| Value::from(id.to_string().as_str()))).add(")")
+            }
+            Selection::Key(key) => sql.add("key_name = ").arg(key.as_str()),
+            Selection::OlderThan(at_us) => {
+                sql.add("asked_us < ").arg(*at_us);
+                sql.add(" AND NOT (COALESCE(holds, 'once') = 'always' AND revoked_us IS NULL)")
+            }
+            Selection::Session(id) => sql.add("session = ").arg(id.as_str()),
+            Selection::User(user) => sql.add("user_name = ").arg(user.as_str()),
+        };
+        let mut tx = self.writers.write().await?;
+        tx.run(sql).await?;
+        tx.commit().await
     }
 
     /// A session that had no calls any more.

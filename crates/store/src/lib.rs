@@ -2,15 +2,18 @@
 //!
 //! A call becomes a [`Record`]: its row ([`Call`]), details, bodies as ropes over shared pieces ([`rope`]), texts for
 //! search ([`words`]). [`Records`] takes it; [`Calls`] and [`Sessions`] give it back; [`Purge`] deletes; [`stats`] counts. `store-sql` implements
-//! them for databases, [`memory`] for tests. Who may do what is in [`access`].
+//! them for databases, [`memory`] for tests. Who may do what is in [`access`]; questions to people
+//! are [`Approvals`], policies that are set at run time [`PolicyVersions`].
 
 pub mod access;
+mod approval;
 pub mod body;
 mod call;
 mod encoded;
 mod error;
 mod filter;
 pub mod memory;
+mod policies;
 mod record;
 pub mod rope;
 mod session;
@@ -18,12 +21,14 @@ pub mod stats;
 mod traits;
 pub mod words;
 
+pub use approval::{Answer, Approval, ApprovalFilter, Approvals, Holds, Verdict};
 pub use body::{Body, BodyKind, Offsets, Part};
 pub use call::{
     Call, CallError, Client, Lineage, Outcome, Principal, Recording, Route, Scope, SessionRef, Timing,
 };
 pub use error::Error;
 pub use filter::{Cursor, Filter, Limit, Membership, NoCursor, Page, PageRequest};
+pub use policies::{PolicyVersion, PolicyVersions};
 pub use record::{Attempt, Decision, Details, Record, SessionFacts, Side, Text, Title, TitleSource};
 pub use rope::{Piece, PieceHash, Weaver, Woven};
 pub use session::{Said, Session, SessionDraft, SessionOrder, Totals};

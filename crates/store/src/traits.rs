@@ -9,19 +9,38 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::access::{Audit, Keys, Logins, Ring, Users};
+use crate::approval::Approvals;
 use crate::body::Body;
 use crate::call::{Call, Scope};
 use crate::error::Error;
 use crate::filter::{Filter, Page, PageRequest};
+use crate::policies::PolicyVersions;
 use crate::record::{Details, Record};
 use crate::rope::PieceHash;
 use crate::session::{Session, SessionOrder};
 use crate::stats::Stats;
 
 /// All of it at once, for those who look at and change what is stored.
-pub trait Store: Calls + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users {}
+pub trait Store:
+    Approvals + Calls + PolicyVersions + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users
+{
+}
 
-impl<T: Calls + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users> Store for T {}
+impl<T> Store for T where
+    T: Approvals
+        + Calls
+        + PolicyVersions
+        + Purge
+        + Records
+        + Sessions
+        + Stats
+        + Audit
+        + Keys
+        + Logins
+        + Ring
+        + Users
+{
+}
 
 /// Writes calls.
 #[async_trait]

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::sync::Notify;
 
+use crate::approval::Approval;
 use crate::call::Call;
 use crate::filter::Filter;
 use crate::time::now_us;
@@ -25,6 +26,10 @@ const WAITING: usize = KEPT + 1_000;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
+    /// A call waits for a person no longer.
+    ApprovalAnswered,
+    /// A call waits for a person.
+    ApprovalRequested,
     /// The subscriber did not get everything; see [`Entry::missed`].
     Dropped,
     /// A call is over.
@@ -39,6 +44,8 @@ impl What {
     /// The name of the event.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::ApprovalAnswered => "approval-answered",
+            Self::ApprovalRequested => "approval-requested",
             Self::Dropped => "dropped",
             Self::Finished => "finished",
             Self::FirstByte => "first-byte",
@@ -50,6 +57,9 @@ impl What {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
+    /// What a person is asked about the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// The call, as far as it had come; `None` for a notice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<Call>,
@@ -116,12 +126,17 @@ impl Feed {
 
     /// Tells everybody whom it concerns, if anybody ever wanted to know.
     pub fn tell(&self, what: What, call: Call) {
+        self.tell_of(what, call, None);
+    }
+
+    /// The same with what a person is asked.
+    pub(crate) fn tell_of(&self, what: What, call: Call, approval: Option<Approval>) {
         if !self.is_wanted() {
             return;
         }
         let mut state = lock(&self.0.state);
         state.last += 1;
-        let entry = Arc::new(Entry { call: Some(call), id: state.last, missed: None, what });
+        let entry = Arc::new(Entry { approval, call: Some(call), id: state.last, missed: None, what });
         if state.kept.len() >= KEPT {
             state.kept.pop_front();
         }
@@ -164,7 +179,7 @@ impl Feed {
 
 /// Says that entries behind one are missing.
 fn notice(id: u64, missed: Option<u64>) -> Entry {
-    Entry { call: None, id, missed, what: What::Dropped }
+    Entry { approval: None, call: None, id, missed, what: What::Dropped }
 }
 
 impl Entry {

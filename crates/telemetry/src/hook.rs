@@ -1,4 +1,4 @@
-//! Webhooks: a POST to somebody else's address for each call that is over, signed, repeated until it is taken or given up.
+//! Webhooks: a POST to somebody else's address for each call that is over or waits for a person, signed, repeated until it is taken or given up.
 //!
 //! Each receiver has a bounded queue and a bounded number of deliveries at a time. A receiver that is slow, broken or away costs its
 //! own webhooks, which are counted. What waits when the gateway ends is tried once more and given up. The same webhook may arrive
@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::approval::Approval;
 use crate::call::{Call, Outcome};
 use crate::filter::Filter;
 use crate::post::Post;
@@ -33,8 +34,8 @@ const AT_ONCE: usize = 32;
 /// A receiver.
 #[derive(Clone, Debug)]
 pub struct Hook {
-    /// Which calls it wants to hear of, by how they ended; empty: all.
-    pub events: Vec<Outcome>,
+    /// What it wants to hear of; empty: all.
+    pub events: Vec<HookEvent>,
     /// Which calls it wants to hear of, by what they are.
     pub filter: Filter,
     /// What it verifies the signature with.
@@ -43,6 +44,26 @@ pub struct Hook {
     pub retry: Retry,
     /// Where it is.
     pub url: Uri,
+}
+
+/// What a webhook can be about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HookEvent {
+    /// A call waits for a person.
+    ApprovalRequested,
+    /// A call is over.
+    Call(Outcome),
+}
+
+impl HookEvent {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApprovalRequested => "approval.requested",
+            Self::Call(Outcome::Aborted) => "call.aborted",
+            Self::Call(Outcome::Complete) => "call.completed",
+            Self::Call(Outcome::Failed) => "call.failed",
+        }
+    }
 }
 
 /// When a receiver that did not take a webhook is tried again.
@@ -123,16 +144,19 @@ struct Message {
     id: String,
 }
 
-/// A call is over. The body of a webhook.
+/// A call is over, or waits for a person. The body of a webhook.
 #[derive(JsonSchema, Serialize)]
 struct Body<'a> {
-    /// How it ended: `call.completed`, `call.failed` or `call.aborted`.
+    /// How it ended: `call.completed`, `call.failed` or `call.aborted`; or that it waits: `approval.requested`.
     #[serde(rename = "type")]
     kind: &'static str,
     /// When the webhook was made, RFC 3339.
     timestamp: String,
     /// The call.
     data: &'a Call,
+    /// What a person is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<&'a Approval>,
 }
 
 /// The JSON Schema of a webhook's body (2020-12), pretty-printed.
@@ -170,14 +194,24 @@ impl Hooks {
 
     /// Tells those whom it concerns of a call that is over.
     pub(crate) fn offer(&self, call: &Call) {
-        let Some(outcome) = call.outcome else { return };
+        if let Some(outcome) = call.outcome {
+            self.send(HookEvent::Call(outcome), call, None);
+        }
+    }
+
+    /// Tells those whom it concerns of a call that waits for a person.
+    pub(crate) fn offer_approval(&self, call: &Call, approval: &Approval) {
+        self.send(HookEvent::ApprovalRequested, call, Some(approval));
+    }
+
+    fn send(&self, event: HookEvent, call: &Call, approval: Option<&Approval>) {
         let wants = |line: &&Line| {
             let events = &line.hook.events;
-            (events.is_empty() || events.contains(&outcome)) && line.hook.filter.admits(call)
+            (events.is_empty() || events.contains(&event)) && line.hook.filter.admits(call)
         };
         let mut message = None;
         for line in self.lines.iter().filter(wants) {
-            let message = message.get_or_insert_with(|| Message::of(call, outcome));
+            let message = message.get_or_insert_with(|| Message::of(event, call, approval));
             if !line.shared.push(message.clone()) {
                 self.counts.dropped.fetch_add(1, Ordering::Relaxed);
             }
@@ -214,14 +248,13 @@ impl Drop for Hooks {
 }
 
 impl Message {
-    fn of(call: &Call, outcome: Outcome) -> Self {
-        let kind = match outcome {
-            Outcome::Aborted => "call.aborted",
-            Outcome::Complete => "call.completed",
-            Outcome::Failed => "call.failed",
+    fn of(event: HookEvent, call: &Call, approval: Option<&Approval>) -> Self {
+        let body = Body { kind: event.as_str(), timestamp: rfc3339(now_us()), data: call, approval };
+        let id = match approval {
+            Some(approval) => format!("approval_{}", approval.id),
+            None => format!("call_{}", call.id),
         };
-        let body = Body { kind, timestamp: rfc3339(now_us()), data: call };
-        Self { body: serde_json::to_vec(&body).unwrap_or_default().into(), id: format!("call_{}", call.id) }
+        Self { body: serde_json::to_vec(&body).unwrap_or_default().into(), id }
     }
 }
 

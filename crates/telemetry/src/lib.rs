@@ -4,6 +4,7 @@
 //! ([`Metrics`]), makes spans ([`Traces`]), tells the [`Feed`] and hands to [`Hooks`]. Nothing here is waited for by a call, no
 //! content of a call comes here, and whatever does not fit into its bound is dropped and counted.
 
+mod approval;
 mod call;
 mod client;
 mod exporter;
@@ -26,11 +27,12 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use approval::Approval;
 pub use call::{Call, Outcome};
 pub use exporter::{Otlp, Traces};
 pub use feed::{Entry, Feed, Subscription, What};
 pub use filter::Filter;
-pub use hook::{Hook, HookNumbers, Hooks, Retry, webhook_schema};
+pub use hook::{Hook, HookEvent, HookNumbers, Hooks, Retry, webhook_schema};
 pub use levels::{Format, Level, Levels, Standing};
 pub use metrics::{Described, Exposition, METRICS, Metrics, RecordNumbers, page};
 pub use observer::{Propagation, Telemetry};

@@ -13,8 +13,10 @@ use lockgate_core::Failure;
 use lockgate_engine::{CallReport, CallStart, Follower, Observer, Outcome as Came, TraceContext};
 use lockgate_ledger::Prices;
 
+use crate::approval::Approval;
+use crate::call::Call;
 use crate::call::{Attempt, Begun, Ended, Outcome, Shared};
-use crate::feed::Feed;
+use crate::feed::{Feed, What};
 use crate::metrics::{Exposition, Outside, RecordNumbers};
 use crate::queue::{Note, Queue};
 use crate::time::now_us;
@@ -112,6 +114,18 @@ impl Telemetry {
 
     fn ask(&self, change: impl Fn(Asks) -> Asks) {
         self.0.asks.rcu(|asks| change(**asks));
+    }
+
+    /// Tells of a call that waits for a person, or, with a verdict, no longer does. `call` is what is known of it; its texts are masked.
+    pub fn approval(&self, call: Call, approval: Approval) {
+        let what = match approval.verdict {
+            None => {
+                self.0.sinks().hooks.offer_approval(&call, &approval);
+                What::ApprovalRequested
+            }
+            Some(_) => What::ApprovalAnswered,
+        };
+        self.0.feed.tell_of(what, call, Some(approval));
     }
 
     /// Live activity.

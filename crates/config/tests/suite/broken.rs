@@ -147,6 +147,8 @@ const ROWS: &[Row] = &[
     ("LG401", 3, 5, None, "policies:\n  chain:\n  - mode: block\n"),
     ("LG401", 4, 7, None, "policies:\n  chain:\n  - rules:\n    - {name: a, then: rewrite}\n"),
     ("LG401", 2, 12, None, "policies:\n  message: 'no {tol}'\n"),
+    ("LG004", 4, 38, None, "policies:\n  chain:\n  - rules:\n    - {name: a, then: refuse, from: [www]}\n"),
+    ("LG401", 4, 24, None, "policies:\n  chain:\n  - secret_guard:\n      also: ['*.dump', /]\n"),
 ];
 
 fn case(text: &str) -> Case {

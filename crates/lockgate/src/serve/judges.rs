@@ -1,13 +1,13 @@
-//! Who answers what policies ask: a model, through the engine, in the gateway's own name.
+//! The models that policies ask, through the engine, in the gateway's own name.
 //!
-//! An answer is kept for a while, so that the same question is paid for once. A person cannot be asked yet.
+//! An answer is kept for a while, so that the same question is paid for once.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use lockgate_core::{ErrorKind, Failure};
-use lockgate_engine::{Asker, Asking, Caller, Engine};
-use lockgate_policy::{Judge, Query, Reply};
+use lockgate_engine::{Caller, Engine};
+use lockgate_policy::{Judge, Reply};
 use lru::LruCache;
 use serde_json::json;
 
@@ -40,7 +40,8 @@ impl Judges {
         let _ = self.0.engine.set(Arc::downgrade(engine));
     }
 
-    async fn judged(self, judge: Judge) -> Reply {
+    /// What a model says.
+    pub(super) async fn judged(self, judge: Judge) -> Reply {
         let hash = hash_of(&judge);
         let answers = || self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = answers().get(&hash) {
@@ -76,16 +77,4 @@ fn hash_of(judge: &Judge) -> [u8; 32] {
         hasher.update(part.as_bytes());
     }
     *hasher.finalize().as_bytes()
-}
-
-impl Asker for Judges {
-    fn ask(&self, _: &str, query: Query) -> Asking {
-        match query {
-            Query::Judge(judge) => Box::pin(self.clone().judged(judge)),
-            Query::Person(_) => {
-                let failure = Failure::new(ErrorKind::Internal, "this gateway cannot ask people yet");
-                Box::pin(std::future::ready(Reply::None(failure)))
-            }
-        }
-    }
 }

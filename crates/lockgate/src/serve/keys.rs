@@ -332,7 +332,7 @@ fn read(cache: &Path) -> Option<Stored> {
 }
 
 /// Whole or not at all, for the owner alone.
-fn write(cache: &Path, stored: &Stored) -> io::Result<()> {
+pub(super) fn write(cache: &Path, stored: &impl Serialize) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let partial = cache.with_extension(format!("partial-{}", std::process::id()));
     let mut open = std::fs::OpenOptions::new();

@@ -17,6 +17,7 @@ pub(crate) struct Masks(Arc<Mutex<State>>);
 struct State {
     key: [u8; 32],
     known: Vec<Known>,
+    prompts: Option<Redactor>,
     redactor: Option<Redactor>,
 }
 
@@ -26,7 +27,7 @@ impl Masks {
         let mut key = [0; 32];
         // Without chance the hashes in masks can be compared with guesses; they are masks all the same.
         let _ = getrandom::fill(&mut key);
-        Self(Arc::new(Mutex::new(State { key, known: known(snapshot), redactor: None })))
+        Self(Arc::new(Mutex::new(State { key, known: known(snapshot), prompts: None, redactor: None })))
     }
 
     /// From now on masks are made with the key of the installation, so that equal secrets look equal after a restart too.
@@ -34,13 +35,14 @@ impl Masks {
         let mut state = self.state();
         state.key = key;
         state.redactor = None;
+        state.prompts = None;
     }
 
     /// Takes over the secrets of a new configuration.
     pub(crate) fn reload(&self, snapshot: &Snapshot) {
         let mut state = self.state();
         state.known = known(snapshot);
-        if let Some(redactor) = &state.redactor {
+        for redactor in [&state.redactor, &state.prompts].into_iter().flatten() {
             redactor.replace_known(&state.known);
         }
     }
@@ -48,9 +50,17 @@ impl Masks {
     /// Takes some milliseconds the first time.
     pub(crate) fn redactor(&self) -> Redactor {
         let mut state = self.state();
-        let State { key, known, redactor } = &mut *state;
+        let State { key, known, redactor, .. } = &mut *state;
         let make = || Redactor::new(Options { known: known.clone(), key: *key, level: Level::Record });
         redactor.get_or_insert_with(make).clone()
+    }
+
+    /// The same for what models read: policies look for secrets with it.
+    pub(crate) fn prompts(&self) -> Redactor {
+        let mut state = self.state();
+        let State { key, known, prompts, .. } = &mut *state;
+        let make = || Redactor::new(Options { known: known.clone(), key: *key, level: Level::Prompt });
+        prompts.get_or_insert_with(make).clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -130,7 +140,12 @@ mod tests {
     /// 003-5.
     #[test]
     fn a_panic_is_told_without_the_secret_in_its_message() {
-        let masks = Masks(Arc::new(Mutex::new(State { key: [1; 32], known: Vec::new(), redactor: None })));
+        let masks = Masks(Arc::new(Mutex::new(State {
+            key: [1; 32],
+            known: Vec::new(),
+            prompts: None,
+            redactor: None,
+        })));
         let told = Arc::new(Mutex::new(Vec::new()));
         let (own, kept) = (masks, told.clone());
         std::panic::set_hook(Box::new(move |panic| kept.lock().unwrap().extend(own.told(panic))));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_config::{Presence, RecordMode, Snapshot};
 use lockgate_engine::{Engine, Options};
-use lockgate_policy::{Chain, Manner};
+use lockgate_policy::{Chain, Manner, Policies};
 use lockgate_providers::Settings;
 use lockgate_recorder::Mode;
 use lockgate_server::Bounds;
@@ -57,19 +57,19 @@ pub(crate) fn options(snapshot: &Snapshot) -> Options {
 }
 
 /// The policies.
-pub(super) fn chain(snapshot: &Snapshot, masks: &Masks) -> Chain {
-    let policies = &snapshot.config().policies;
+pub(super) fn chain(policies: &Policies, masks: &Masks) -> Chain {
     // A configuration in force has none that cannot work.
     let entries = policies.entries().unwrap_or_default();
-    let masks = masks.clone();
+    let (masks, of_prompts) = (masks.clone(), masks.clone());
     let manner = Manner {
+        approvals: policies.approvals,
         budget: Duration::from_millis(policies.budget_ms),
         link: policies.link.clone(),
         mask: Arc::new(move |text| masks.redactor().redact(text).into_owned()),
         message: policies.message.clone(),
         now: Instant::now,
     };
-    Chain::new(entries, manner)
+    Chain::new(entries, manner).with_redactor(Arc::new(move || of_prompts.prompts()))
 }
 
 pub(crate) fn recording(mode: RecordMode) -> Mode {

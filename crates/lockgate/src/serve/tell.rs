@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Response, StatusCode, header};
-use lockgate_config::{CallEnd, Config, KeyHash, LogFormat, LogLevel, Snapshot, Store, TraceContext};
+use lockgate_config::{Config, KeyHash, LogFormat, LogLevel, Snapshot, Store, TraceContext, WebhookEvent};
 use lockgate_engine::{AnswerBody, CallReport, CallStart, Follower, Observer, Outcome};
 use lockgate_ledger::Prices;
 use lockgate_server::Vitals as _;
 use lockgate_telemetry::{
-    Filter, Format, Hook, Hooks, Level, Levels, Otlp, Propagation, RecordNumbers, Retry, Telemetry, Traces,
+    Filter, Format, Hook, HookEvent, Hooks, Level, Levels, Otlp, Propagation, RecordNumbers, Retry,
+    Telemetry, Traces,
 };
 
 use super::mask::Masks;
@@ -203,9 +204,10 @@ fn hooks(config: &Config) -> Vec<Hook> {
             return None;
         };
         let events = hook.events.iter().map(|end| match end {
-            CallEnd::Aborted => lockgate_telemetry::Outcome::Aborted,
-            CallEnd::Completed => lockgate_telemetry::Outcome::Complete,
-            CallEnd::Failed => lockgate_telemetry::Outcome::Failed,
+            WebhookEvent::Aborted => HookEvent::Call(lockgate_telemetry::Outcome::Aborted),
+            WebhookEvent::ApprovalRequested => HookEvent::ApprovalRequested,
+            WebhookEvent::Completed => HookEvent::Call(lockgate_telemetry::Outcome::Complete),
+            WebhookEvent::Failed => HookEvent::Call(lockgate_telemetry::Outcome::Failed),
         });
         let filter = Filter {
             key: hook.filter.key.clone(),

@@ -183,3 +183,50 @@ fn a_model_judges_tool_calls_while_they_are_held() {
         .count();
     assert_eq!(asked, 2, "two calls are judged once each, however often the answer comes");
 }
+
+/// Requirements 000 behaviour 31, P1: policies that are set while the gateway runs hold for the next call, in versions with author and reason, and
+/// what cannot work changes nothing.
+#[test]
+fn policies_are_set_while_the_gateway_runs_in_versions_that_can_be_gone_back_to() {
+    let upstream = Scripted::start(SCRIPT);
+    let home = home(&upstream, "");
+    let mut gateway = Gateway::start(&home);
+    until("the database is open", || home.path(".local/share/lockgate/admin-secret").exists());
+    assert!(answer(&gateway, true).contains("\"tool_calls\""));
+    home.write("one.yaml", RULES);
+    let wrong = home.run(&["policy", "apply", "one.yaml", "--reason", "first"]);
+    assert!(wrong.code != 0 && wrong.err.contains("only `chain` can be set"), "{wrong:?}");
+    home.write("one.yaml", &RULES.replace("  link: http://gate.example/calls/{id}\n", ""));
+    let first = home.run(&["policy", "apply", "one.yaml", "--reason", "history is shared", "--json"]);
+    assert_eq!(first.json()["version"], 1, "{first:?}");
+    until("the rules are in force", || !answer(&gateway, true).contains("\"tool_calls\""));
+    let listed = home.run(&["policy", "list"]);
+    assert!(listed.out.contains("git") && listed.out.contains("applied"), "{listed:?}");
+    assert_eq!(home.run(&["policy", "list", "--json"]).json()[0]["from"], "applied");
+
+    // A name of the file cannot be given again, and what is in the file cannot be taken away.
+    home.write("two.yaml", "policies:\n  chain: []\n");
+    let stale = home.run(&["policy", "apply", "two.yaml", "--reason", "none", "--follows", "0"]);
+    assert!(stale.code != 0 && stale.err.contains("version 1 is in force"), "{stale:?}");
+    assert_eq!(home.run(&["policy", "apply", "two.yaml", "--reason", "none", "--follows", "1"]).code, 0);
+    until("they are gone", || answer(&gateway, true).contains("\"tool_calls\""));
+    let diff = home.run(&["policy", "diff", "2"]);
+    assert!(diff.out.contains("-    - name: git") && diff.out.contains("+  chain: []"), "{diff:?}");
+    let back = home.run(&["policy", "rollback", "1", "--reason", "too soon"]);
+    assert!(back.out.contains("version 3"), "{back:?}");
+    until("they are back", || !answer(&gateway, true).contains("\"tool_calls\""));
+    let versions = home.run(&["policy", "versions"]).out;
+    for part in ["history is shared", "back to version 1: too soon", "command line"] {
+        assert!(versions.contains(part), "{part} in {versions}");
+    }
+    let audit = home.run(&["policy", "versions", "--json"]).json();
+    assert_eq!(audit["items"].as_array().map(Vec::len), Some(3), "{audit}");
+    assert!(home.run(&["policy", "show"]).out.contains("no-force"));
+    assert_eq!(gateway.health()["policies"]["version"], 3, "{}", gateway.health());
+
+    // A start enforces what was known last, before its database is open.
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended(), 0);
+    let gateway = Gateway::start(&home);
+    assert!(!answer(&gateway, true).contains("\"tool_calls\""), "from the first call on");
+}

@@ -26,6 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Pattern;
+use crate::common::Common;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, View};
 use crate::verdict::{BlockVerdict, EndVerdict, Finding};
 use crate::work::{Act, Shared, Work};
@@ -117,8 +118,13 @@ impl<C: Check> Policy for Quality<C> {
         Needs { conversation: true, end: C::AT_END, ..Needs::TOOLS }
     }
 
-    fn open(&self, _: &CallFacts) -> Box<dyn PolicyRun> {
-        Box::new(Judging { check: self.0.clone(), earlier: Vec::new(), shared: Shared::default() })
+    fn open(&self, facts: &CallFacts) -> Box<dyn PolicyRun> {
+        self.open_with(facts, &Common::default())
+    }
+
+    fn open_with(&self, _: &CallFacts, common: &Common) -> Box<dyn PolicyRun> {
+        let shared = common.session().clone();
+        Box::new(Judging { check: self.0.clone(), earlier: Vec::new(), shared })
     }
 }
 
@@ -164,10 +170,6 @@ impl<C: Check> Judging<C> {
 }
 
 impl<C: Check> PolicyRun for Judging<C> {
-    fn share(&mut self, shared: &Shared) {
-        self.shared = shared.clone();
-    }
-
     fn on_block(&mut self, piece: Piece<'_>, view: &View<'_>) -> BlockVerdict {
         let Piece::ToolCall(call) = piece else { return BlockVerdict::Allow };
         let act = self.shared.act(call);

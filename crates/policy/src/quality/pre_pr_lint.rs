@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Check, Found, Repo, Sight, Team};
-use crate::shell_guard::quoted;
+use crate::target::quoted;
 use crate::verdict::Finding;
 use crate::work::{Act, Deed, Outcome, Ran, State, Work};
 

@@ -126,7 +126,7 @@ pub(super) fn resolved(path: &str) -> String {
 }
 
 /// Hosts behind `//` in a text, in lower case, without user and port.
-fn hosts_in(text: &str) -> Vec<String> {
+pub(crate) fn hosts_in(text: &str) -> Vec<String> {
     let mut hosts = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("//") {

@@ -2,8 +2,8 @@
 //!
 //! # What it does
 //!
-//! Goes through a list of rules, in order. A rule names what it is about (tools, arguments, paths, hosts, models) and, where that is not
-//! enough, a condition in [CEL](https://cel.dev). The first rule that meets a call decides; `annotate` and `warn` are noted and the next
+//! Goes through a list of rules, in order. A rule names what it is about (tools, arguments, paths, hosts, where their text came from) and,
+//! where that is not enough, a condition in [CEL](https://cel.dev). The first rule that meets a call decides; `annotate` and `warn` are noted and the next
 //! rules are still asked. What no rule meets is allowed.
 //!
 //! # Why
@@ -30,19 +30,36 @@
 //!           if: size(args.content) > 100000
 //!           then: warn
 //!           reason: this file is larger than 100 KB
+//!         - name: the-web-sends-nothing
+//!           tools: ["mcp__*mail*", "*send*"]
+//!           from: [web, "tool:mcp__tickets__*"]
+//!           then: refuse
+//!           reason: it holds text that came from a web page or a ticket
+//!         - name: the-web-pushes-nothing
+//!           tools: [Bash]
+//!           if: "'web' in provenance && args.command.contains('git push')"
+//!           then: refuse
 //! ```
 //!
 //! # Limits
 //!
 //! A pattern on a shell command sees its text, not what it does (`shell_guard` does). Paths are compared as text, after `.`, `..` and
 //! `~` are taken out; links are not followed.
+//!
+//! `from` finds text of earlier tool results again whatever its line breaks, quotes, case and escapes are, in base64 and in addresses too:
+//! 32 letters and digits in a row, or a mail address, a link or an id. It does not find what the model has put into other words, nor the way
+//! over a file: text that a command fetched and wrote down is text of a file when it is read. What the person or the instructions say
+//! themselves, and what the model said before a tool did, is from nowhere.
 
-mod facts;
+pub(crate) mod facts;
+pub(crate) mod from;
+mod subject;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use cel::{Context, Env, Program, Value};
+use cel::{Env, Program};
 use globset::{GlobBuilder, GlobMatcher};
 use lockgate_core::content::{ToolCall, ToolKind};
 use schemars::JsonSchema;
@@ -50,8 +67,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::chain::Pattern;
+use crate::common::Common;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
 use crate::verdict::{BlockVerdict, CallVerdict, Finding};
+use subject::{Subject, Traced};
 
 /// One rule. What is left out is not asked for; what is there must all be met.
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
@@ -76,7 +95,11 @@ pub struct Rule {
     /// Hosts of addresses that a tool call names in its arguments; one of them must fit one of these.
     #[serde(default)]
     pub hosts: Vec<Pattern>,
-    /// A condition in CEL, over `tool`, `args`, `text`, `paths`, `hosts` and `call` (`model`, `client`, `dialect`, `key`, `project`, `session`, `turn`,
+    /// Tools whose results have text in the arguments of a tool call; one of them must fit. `web`, `file`, `shell`, `mcp`, `other` are kinds of
+    /// tools, `tool:NAME` is one by its name, with `*` for any text.
+    #[serde(default)]
+    pub from: Vec<From>,
+    /// A condition in CEL, over `tool`, `args`, `text`, `paths`, `hosts`, `provenance` (a list of `web`, `tool:WebFetch` and the like) and `call` (`model`, `client`, `dialect`, `key`, `project`, `session`, `turn`,
     /// `user`). A condition that fails (an argument that is not there) is not met.
     #[serde(default, rename = "if")]
     pub condition: Option<Condition>,
@@ -113,6 +136,8 @@ pub enum Then {
     Annotate,
     /// The gateway answers (on `call` only).
     Answer,
+    /// A person decides; it is refused if they decline.
+    Ask,
     /// It is refused, with the reason.
     Refuse,
     /// The client does not get it.
@@ -160,6 +185,8 @@ impl Serialize for PathPattern {
     }
 }
 
+pub use from::From;
+
 /// A condition in CEL.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
@@ -167,10 +194,12 @@ impl Serialize for PathPattern {
 pub struct Condition {
     program: Arc<Program>,
     text: String,
+    /// It asks where text came from.
+    traces: bool,
 }
 
 /// What a condition may name.
-const NAMES: [&str; 6] = ["args", "call", "hosts", "paths", "text", "tool"];
+const NAMES: [&str; 7] = ["args", "call", "hosts", "paths", "provenance", "text", "tool"];
 
 impl TryFrom<String> for Condition {
     type Error = String;
@@ -180,15 +209,16 @@ impl TryFrom<String> for Condition {
             let words = errors.to_string();
             format!("not a condition in CEL: {}", words.lines().next().unwrap_or_default())
         })?;
-        let unknown = {
+        let (unknown, traces) = {
             let references = program.references();
             let names = references.variables();
-            names.into_iter().find(|name| !NAMES.contains(name) && !name.starts_with('@')).map(str::to_owned)
+            let unknown = names.iter().find(|name| !NAMES.contains(name) && !name.starts_with('@'));
+            (unknown.map(|name| (*name).to_owned()), names.contains(&"provenance"))
         };
         if let Some(name) = unknown {
             return Err(format!("a condition knows {}, but not `{name}`", NAMES.join(", ")));
         }
-        Ok(Self { program: Arc::new(program), text })
+        Ok(Self { program: Arc::new(program), text, traces })
     }
 }
 
@@ -218,6 +248,8 @@ struct Inner {
     on_call: Vec<usize>,
     on_text: Vec<usize>,
     rules: Vec<Rule>,
+    /// A condition asks where text came from.
+    traces: bool,
 }
 
 impl Rules {
@@ -229,6 +261,7 @@ impl Rules {
             on_call: Vec::new(),
             on_text: Vec::new(),
             rules: Vec::new(),
+            traces: rules.iter().any(|rule| rule.condition.as_ref().is_some_and(|one| one.traces)),
         };
         for (at, rule) in rules.iter().enumerate() {
             check(rule).map_err(|(field, words)| (at, field, words))?;
@@ -252,13 +285,20 @@ fn is_name(pattern: &Pattern) -> bool {
     !pattern.as_str().contains(['*', '?', '[', '{', '\\'])
 }
 
+/// Whether a rule asks where text came from.
+fn traces(rule: &Rule) -> bool {
+    !rule.from.is_empty() || rule.condition.as_ref().is_some_and(|condition| condition.traces)
+}
+
 fn check(rule: &Rule) -> Result<(), (&'static str, String)> {
     let about_tools = !rule.tools.is_empty()
         || !rule.arguments.is_empty()
         || !rule.paths.is_empty()
-        || !rule.hosts.is_empty();
+        || !rule.hosts.is_empty()
+        || traces(rule);
     if rule.on != On::ToolCall && about_tools {
-        let words = "tools, arguments, paths and hosts are asked for on `tool_call` only";
+        let words =
+            "tools, arguments, paths, hosts and where text came from are asked for on `tool_call` only";
         return Err(("on", words.into()));
     }
     let possible = match (rule.then, rule.on) {
@@ -287,7 +327,8 @@ impl Policy for Rules {
         let text = if self.0.on_text.is_empty() { TextNeed::None } else { TextNeed::Whole };
         let turn = self.0.rules.iter().filter_map(|rule| rule.condition.as_ref());
         let about_session = |text: &str| text.contains("call.session") || text.contains("call.turn");
-        let conversation = turn.into_iter().any(|condition| about_session(&condition.text));
+        let conversation = turn.into_iter().any(|condition| about_session(&condition.text))
+            || self.0.rules.iter().any(traces);
         let tools = !self.0.by_tool.is_empty() || !self.0.for_any.is_empty();
         Needs { conversation, text, tools, ..Needs::default() }
     }
@@ -296,21 +337,16 @@ impl Policy for Rules {
         self.0.rules.iter().map(|rule| rule.name.clone()).collect()
     }
 
-    fn open(&self, _: &CallFacts) -> Box<dyn PolicyRun> {
-        Box::new(Applying(self.0.clone()))
+    fn open(&self, facts: &CallFacts) -> Box<dyn PolicyRun> {
+        self.open_with(facts, &Common::default())
+    }
+
+    fn open_with(&self, _: &CallFacts, common: &Common) -> Box<dyn PolicyRun> {
+        Box::new(Applying(self.0.clone(), common.clone()))
     }
 }
 
-struct Applying(Arc<Inner>);
-
-/// What a condition is asked about. Values are made when the first condition wants them.
-struct Subject<'a> {
-    context: Option<Context<'a, 'static>>,
-    facts: &'a CallFacts,
-    seen: facts::Seen,
-    text: &'a str,
-    tool: &'a str,
-}
+struct Applying(Arc<Inner>, Common);
 
 impl Applying {
     /// The first of these rules that decides; those that only note something come with it.
@@ -328,6 +364,7 @@ impl Applying {
                 Then::Annotate | Then::Warn => noted.push(rule),
                 Then::Allow
                 | Then::Answer
+                | Then::Ask
                 | Then::Refuse
                 | Then::Remove
                 | Then::Replace
@@ -352,6 +389,7 @@ impl Applying {
         let finding = finding(rule);
         match rule.then {
             Then::Allow | Then::Annotate | Then::Answer | Then::Warn => BlockVerdict::Allow,
+            Then::Ask => BlockVerdict::AskPerson(finding),
             Then::Refuse => BlockVerdict::Refuse(finding),
             Then::Remove => BlockVerdict::Remove(finding),
             Then::Replace => BlockVerdict::Replace { finding, text: with(rule) },
@@ -372,6 +410,7 @@ impl PolicyRun for Applying {
             Some(rule) if rule.then == Then::Answer => {
                 CallVerdict::Answer { finding: finding(rule), text: rule.with.clone().unwrap_or_default() }
             }
+            Some(rule) if rule.then == Then::Ask => CallVerdict::AskPerson(finding(rule)),
             Some(rule) if rule.then == Then::Refuse => CallVerdict::Refuse(finding(rule)),
             Some(_) | None => {
                 noted.first().map_or(CallVerdict::Allow, |rule| CallVerdict::Annotate(finding(rule)))
@@ -402,8 +441,21 @@ impl Applying {
         if broken && merged(named, &self.0.for_any).any(|at| looks_inside(&self.0.rules[at], call)) {
             return BlockVerdict::Unsure("the arguments of the call are no JSON object".into());
         }
+        let of_conversation = |at| traces(&self.0.rules[at]) && is_about(&self.0.rules[at], call);
+        if view.conversation.is_none() && merged(named, &self.0.for_any).any(of_conversation) {
+            return BlockVerdict::Unsure(
+                "nobody knows where its text came from: the conversation cannot be read".into(),
+            );
+        }
         let seen = facts::Seen::of(call);
         let mut subject = Subject::new(view.facts, &call.name, &call.arguments, seen);
+        subject.traced = view.conversation.map(|conversation| Traced {
+            call,
+            common: &self.1,
+            conversation,
+            found: OnceCell::new(),
+            of_conditions: self.0.traces,
+        });
         self.block(merged(named, &self.0.for_any), &mut subject)
     }
 }
@@ -414,8 +466,12 @@ fn looks_inside(rule: &Rule, call: &ToolCall) -> bool {
         || !rule.paths.is_empty()
         || !rule.hosts.is_empty()
         || rule.condition.is_some();
-    let about = rule.tools.is_empty() || rule.tools.iter().any(|tool| tool.matches(&call.name));
-    inside && about && !matches!(rule.then, Then::Allow | Then::Annotate | Then::Warn)
+    inside && is_about(rule, call) && !matches!(rule.then, Then::Allow | Then::Annotate | Then::Warn)
+}
+
+/// Whether a rule is about this tool.
+fn is_about(rule: &Rule, call: &ToolCall) -> bool {
+    rule.tools.is_empty() || rule.tools.iter().any(|tool| tool.matches(&call.name))
 }
 
 /// Two lists in order, in order.
@@ -450,42 +506,9 @@ fn meets(rule: &Rule, subject: &mut Subject<'_>) -> bool {
         && (rule.paths.is_empty()
             || subject.seen.paths().iter().any(|path| rule.paths.iter().any(|one| one.matches(path))))
         && any(&rule.hosts, if rule.hosts.is_empty() { &[] } else { subject.seen.hosts() })
+        && (rule.from.is_empty()
+            || subject.traced.as_ref().is_some_and(|traced| from::any(&rule.from, traced.found())))
         && rule.condition.as_ref().is_none_or(|condition| subject.fulfils(condition))
-}
-
-impl<'a> Subject<'a> {
-    fn new(facts: &'a CallFacts, tool: &'a str, text: &'a str, seen: facts::Seen) -> Self {
-        Self { context: None, facts, seen, text, tool }
-    }
-
-    fn fulfils(&mut self, condition: &Condition) -> bool {
-        if self.context.is_none() {
-            let mut context = Context::with_env(ENV.clone());
-            let call = serde_json::json!({
-                "client": self.facts.client,
-                "dialect": self.facts.dialect,
-                "key": self.facts.key,
-                "model": self.facts.model,
-                "project": self.facts.project,
-                "session": self.facts.session,
-                "turn": self.facts.human_turn,
-                "user": self.facts.user,
-            });
-            for (name, value) in [
-                ("args", cel::to_value(self.seen.arguments())),
-                ("call", cel::to_value(call)),
-                ("hosts", cel::to_value(self.seen.hosts())),
-                ("paths", cel::to_value(self.seen.paths())),
-            ] {
-                context.add_variable_from_value(name, value.unwrap_or(Value::Null));
-            }
-            context.add_variable_from_value("text", self.text.to_owned());
-            context.add_variable_from_value("tool", self.tool.to_owned());
-            self.context = Some(context);
-        }
-        let context = self.context.as_ref();
-        context.is_some_and(|context| matches!(condition.program.execute(context), Ok(Value::Bool(true))))
-    }
 }
 
 #[cfg(test)]

@@ -117,6 +117,11 @@ pub fn unreadable(error: &Unreadable, command: &str) -> Finding {
     Finding { class: Class::Evasion, reason, command, severity: Severity::Ask }
 }
 
+/// Whether a host is this machine.
+pub(crate) fn is_local(host: &str) -> bool {
+    places::local(host)
+}
+
 /// Whether a directory holds a whole home or machine.
 pub(super) fn wide(dir: &str) -> bool {
     let dir = dir.trim_end_matches('/');

@@ -96,6 +96,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// The path for people, from the root on as far as the place is known.
+    pub(crate) fn shown(&self, path: &Path) -> String {
+        shown(&self.resolve(path))
+    }
+
     /// The path from the root on, as far as the place is known; home stays a mark where it is not.
     pub(crate) fn resolve(&self, path: &Path) -> String {
         let raw = path.raw();

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::command::{self, Deed};
 use super::patch;
-use crate::shell_guard;
+use crate::target;
 
 /// What a tool call would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Act {
             return Self { changes: bounded(patch::changes(&body)), ..Self::default() };
         }
         let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
-        if is_shell(name) {
+        if target::is_shell(name) {
             return Self::of_shell(call, &arguments, known);
         }
         let Some(arguments) = arguments.as_object().filter(|_| call.kind == ToolKind::Function) else {
@@ -110,9 +110,9 @@ impl Act {
     }
 
     fn of_shell(call: &ToolCall, arguments: &Value, known: &mut HashMap<String, Self>) -> Self {
-        let cwd = shell_guard::FOLDERS.iter().find_map(|place| arguments.pointer(place)?.as_str());
+        let cwd = target::FOLDERS.iter().find_map(|place| arguments.pointer(place)?.as_str());
         let mut act = Self { cwd: cwd.map(str::to_owned), ..Self::default() };
-        for text in shell_guard::commands(call, arguments).unwrap_or_default() {
+        for text in target::commands(call, arguments).unwrap_or_default() {
             if patch::is_in(&text) {
                 act.changes.extend(patch::changes(&text));
             } else {
@@ -180,13 +180,6 @@ const OLD: [&str; 7] = ["old_string", "old_str", "oldString", "oldText", "old_te
 const NEW: [&str; 7] = ["new_string", "new_str", "newString", "newText", "new_text", "replace", "new"];
 const RANGES: [&str; 8] =
     ["offset", "limit", "view_range", "start_line", "end_line", "pages", "line_start", "lines"];
-
-fn is_shell(name: &str) -> bool {
-    shell_guard::SHELLS.iter().any(|shell| match shell.strip_suffix('*') {
-        Some(begins) => name.starts_with(begins),
-        None => name == *shell,
-    })
-}
 
 fn is_read(name: &str, arguments: &Map<String, Value>) -> bool {
     let views = arguments.get("command").is_some_and(|command| command == "view");

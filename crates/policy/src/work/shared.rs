@@ -8,7 +8,6 @@ use lockgate_core::Conversation;
 use lockgate_core::content::ToolCall;
 
 use super::{Act, Work};
-use crate::policy::{CallFacts, Policy, PolicyRun};
 
 /// What the policies of a call share. Cloning gives another hand on the same.
 #[derive(Debug, Clone, Default)]
@@ -21,13 +20,6 @@ struct Inner {
 }
 
 impl Shared {
-    /// A policy at work on a call, with a hand on what is shared.
-    pub(crate) fn open(&self, policy: &dyn Policy, facts: &CallFacts) -> Box<dyn PolicyRun> {
-        let mut run = policy.open(facts);
-        run.share(self);
-        run
-    }
-
     /// What the session has worked on; `None` where the conversation could not be read.
     pub fn work(&self, conversation: Option<&Conversation>) -> Option<&Work> {
         self.0.work.get_or_init(|| conversation.map(Work::of)).as_ref()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_core::content::{ToolCall, ToolKind, ToolResult, Turn};
 use lockgate_core::{Block, BlockStart, Conversation, Delta, Event, Part, Role, Started, Stop, StopReason};
-use lockgate_policy::{CallFacts, CallOutcome, Chain, Decision, Lock, Manner, Out, Policies};
+use lockgate_policy::{Approvals, CallFacts, CallOutcome, Chain, Decision, Lock, Manner, Out, Policies};
 use serde_json::{Value, json};
 
 /// A chain of this configuration.
@@ -13,6 +13,7 @@ pub(crate) fn chain(policies: &Value) -> Chain {
     let policies: Policies = serde_json::from_value(json!({ "chain": policies })).unwrap();
     let entries = policies.entries().unwrap();
     let manner = Manner {
+        approvals: Approvals::default(),
         budget: Duration::from_secs(20),
         link: None,
         mask: Arc::new(str::to_owned),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lockgate_policy::{Chain, Manner, Policies};
+use lockgate_policy::{Approvals, Chain, Manner, Policies};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -33,6 +33,7 @@ rules:
 fn chain(policies: Value) -> Chain {
     let policies: Policies = serde_json::from_value(policies).unwrap();
     let manner = Manner {
+        approvals: Approvals::default(),
         budget: Duration::from_secs(10),
         link: policies.link.clone(),
         mask: Arc::new(str::to_owned),

@@ -1,6 +1,6 @@
 //! Who may do what, in tables: keys, users, logins, audit. A change, its entry of the audit and the new version are one transaction.
 
-mod audit;
+pub(crate) mod audit;
 mod keys;
 mod users;
 

@@ -246,25 +246,6 @@ async fn the_audit_shows_each_change_once_page_by_page(database: &Database) {
     assert_eq!(database.forget(&[]).await.unwrap(), 0);
 }
 
-macro_rules! on_both {
-    ($($name:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test] async fn $name() {
-                let (database, _folder) = crate::sqlite().await;
-                super::$name(&database).await;
-            })+
-        }
-        #[tokio::test]
-        async fn on_postgresql() {
-            let server = Server::start();
-            $(
-                println!(stringify!($name));
-                self::$name(&crate::open(&server.url_of(stringify!($name))).await).await;
-            )+
-        }
-    };
-}
-
 on_both!(
     a_key_comes_back_as_it_was_and_every_change_is_noticed,
     two_keys_in_use_have_no_name_in_common_and_a_revoked_one_frees_it,

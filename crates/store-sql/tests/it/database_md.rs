@@ -7,16 +7,19 @@ use std::fmt::Write as _;
 
 use lockgate_store::access::{Keys, Logins, Users};
 use lockgate_store::stats::Stats;
-use lockgate_store::{Extent, Part, Purge, Records, Selection, Sessions, Side, Title, TitleSource};
+use lockgate_store::{
+    Approvals, Extent, Holds, Part, PolicyVersion, PolicyVersions, Purge, Records, Selection, Sessions, Side,
+    Title, TitleSource,
+};
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
-use crate::access;
 use crate::sample::{full, id, plain, saying, with_body};
+use crate::{access, approvals};
 
 /// A table: its name, what it holds, its columns with what they mean.
 type Table = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const TABLES: [Table; 16] = [
+const TABLES: [Table; 18] = [
     ("schema_version", "The steps of the schema that were taken.", &[("version", "The number of the step.")]),
     (
         "sessions",
@@ -227,6 +230,47 @@ const TABLES: [Table; 16] = [
         &[("one", "1."), ("version", "Grows with every change.")],
     ),
     (
+        "approvals",
+        "A question to a person about a held call, and what came of it. Texts are masked. It goes with its call; an approval that stands for later calls stays.",
+        &[
+            ("seq", "The order in which they were asked. Counted by the database."),
+            ("id", "The id of the question: `calls.id`, a dot, and which of the call's questions it is."),
+            ("call_id", "`calls.id`; the call may not be recorded yet."),
+            ("asked_us", "When it was asked, µs since 1970."),
+            ("until_us", "Until when an answer is waited for, µs since 1970."),
+            ("policy", "The policy that asks."),
+            ("rule", "The rule inside the policy."),
+            ("tool", "The tool; NULL = it is about the request."),
+            ("arguments", "The arguments of the tool call, JSON."),
+            ("reason", "Why a person is asked."),
+            ("model", "The model as it was asked for."),
+            ("session", "`sessions.id`."),
+            ("client", "The program that calls."),
+            ("key_name", "The name of the key (never the key)."),
+            ("user_name", "The user."),
+            (
+                "verdict",
+                "`approved`, `denied`, `expired`, `withdrawn` (the client went away); NULL = it waits.",
+            ),
+            ("holds", "For which calls an approval holds: `once`, `session`, `always`."),
+            ("answered_us", "When it was answered, µs since 1970."),
+            ("answered_by", "By whom."),
+            ("words", "Why it was answered so."),
+            ("revoked_us", "When an approval for later calls was taken back, µs since 1970."),
+        ],
+    ),
+    (
+        "policy_versions",
+        "The policies that were set while gateways run. The latest version is in force; none is ever changed.",
+        &[
+            ("version", "From 1."),
+            ("at_us", "When it was written, µs since 1970."),
+            ("author", "Who wrote it."),
+            ("reason", "Why."),
+            ("document", "The policies, YAML."),
+        ],
+    ),
+    (
         "stat_groups",
         "What calls are told apart by in statistics: a row for each combination that is counted. NULL = the calls say nothing of it.",
         &[
@@ -427,7 +471,7 @@ fn described(sqlite: &Columns, postgres: &Columns) -> String {
 /// Every row that is there, in SQLite's own notation.
 async fn samples(connection: &mut SqliteConnection, columns: &Columns) -> String {
     let mut text =
-        "## Sample rows\n\nOne call with one body, a key and its owner, as SQLite shows it. Texts are cut after 60 signs.\n\n"
+        "## Sample rows\n\nOne call with one body, a key and its owner, an approval and a version of policies, as SQLite shows it. Texts are cut after 60 signs.\n\n"
             .to_owned();
     for (table, ..) in TABLES.iter().filter(|table| table.0 != "texts") {
         let shown = columns[*table].iter().map(|(name, _)| format!("substr(quote({name}), 1, 60)"));
@@ -469,6 +513,17 @@ async fn the_documentation_shows_the_schema_that_both_databases_have() {
     database.create_user(&access::user("ann"), &access::entry(1, "create", "user:ann")).await.unwrap();
     database.create_key(&access::key(1), &access::entry(2, "create", "key:key-1")).await.unwrap();
     database.open_login(&access::login(1, "ann"), &access::entry(3, "login", "user:ann")).await.unwrap();
+    let asked = approvals::question(1);
+    database.ask(&asked).await.unwrap();
+    assert!(database.answer(&asked.id, &approvals::approved(Holds::Session), None).await.unwrap());
+    let version = PolicyVersion {
+        at_us: crate::sample::DAY,
+        author: "ann".to_owned(),
+        document: "chain: [{model_allow: {allow: [claude-*]}}]".to_owned(),
+        reason: "only Claude".to_owned(),
+        version: 1,
+    };
+    assert!(database.add_policies(&version, &access::entry(4, "enact", "policies:1")).await.unwrap());
     let path = folder.path().join("lockgate.db");
     let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     let sqlite = sqlite_columns(&mut file).await;

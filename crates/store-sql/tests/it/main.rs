@@ -1,8 +1,29 @@
 //! One suite for every store: the fake, SQLite, and a PostgreSQL that is really started. Then what only databases have.
 #![cfg(test)]
 
+/// Makes of each function of a module a test on both databases. One PostgreSQL serves all of them, each in a schema of its own.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test] async fn $name() {
+                let (database, _folder) = crate::sqlite().await;
+                super::$name(&database).await;
+            })+
+        }
+        #[tokio::test]
+        async fn on_postgresql() {
+            let server = crate::postgres::Server::start();
+            $(
+                println!(stringify!($name));
+                self::$name(&crate::open(&server.url_of(stringify!($name))).await).await;
+            )+
+        }
+    };
+}
+
 mod access;
 mod agreement;
+mod approvals;
 mod database_md;
 mod faults;
 mod growth;

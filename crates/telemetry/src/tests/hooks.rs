@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::receiver::{Receiver, nobody, status};
 use super::{begin, telemetry, until};
-use crate::{Filter, Hook, HookNumbers, Hooks, Outcome, Retry, SigningKey};
+use crate::{Filter, Hook, HookEvent, HookNumbers, Hooks, Outcome, Retry, SigningKey};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -108,7 +108,7 @@ async fn a_receiver_that_is_gone_for_good_is_not_asked_again() {
 #[tokio::test]
 async fn a_receiver_hears_of_the_calls_that_it_wants_and_no_others() {
     let receiver = Receiver::start(|_| Some(status(200))).await;
-    let events = vec![Outcome::Failed];
+    let events = vec![HookEvent::Call(Outcome::Failed)];
     let hooks = Hooks::start(vec![
         Hook { events, ..hook(&receiver.address) },
         Hook {

@@ -1,0 +1,293 @@
+//! `/api/policies`: the policies in force, and those that are set while gateways run, in versions with author and reason.
+//!
+//! Policies of the configuration file come first and cannot be changed here. A version is checked before it is taken and never changed
+//! afterwards; every gateway on the database takes the latest one over within a second. What a document means is not known here.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use lockgate_store::PolicyVersion;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::{Origin, now_us};
+use crate::guard::{Guard, Principal, Role, guarded};
+use crate::input::{Asked, Sent};
+use crate::problem::Problem;
+use crate::view::{Listed, time};
+
+/// The largest document, in bytes.
+const DOCUMENT: usize = 256 * 1024;
+
+/// The longest reason, in bytes.
+const REASON: usize = 1_000;
+
+/// Versions that are listed.
+const LISTED: usize = 500;
+
+/// What this API does not know of policies.
+pub trait PolicyBook: Send + Sync {
+    /// The policies of the configuration file.
+    fn of_file(&self) -> Vec<PolicyView>;
+
+    /// The policies of a document, as they would stand behind those of the file; or why it cannot work.
+    fn of_document(&self, document: &str) -> Result<Vec<PolicyView>, String>;
+}
+
+/// The book of an API that has none: no policies, and none can be set.
+pub(crate) struct NoBook;
+
+impl PolicyBook for NoBook {
+    fn of_file(&self) -> Vec<PolicyView> {
+        Vec::new()
+    }
+
+    fn of_document(&self, _: &str) -> Result<Vec<PolicyView>, String> {
+        Err("policies cannot be set here".into())
+    }
+}
+
+/// A policy.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PolicyView {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: String,
+    /// How far it may go: `off`, `observe`, `warn`, `rewrite`, `block`.
+    pub mode: String,
+    /// What becomes of what it could not judge: `block` or `pass`.
+    pub on_failure: String,
+    /// How many rules it has, where it has rules.
+    pub rules: usize,
+    /// Where it stands: `file` or `api`.
+    pub from: &'static str,
+}
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    let (viewer, admin) = (Guard::From(Role::Viewer), Guard::From(Role::Admin));
+    OpenApiRouter::new()
+        .merge(guarded(viewer, routes!(show)))
+        .merge(guarded(admin, routes!(set)))
+        .merge(guarded(viewer, routes!(versions)))
+        .merge(guarded(viewer, routes!(version)))
+        .merge(guarded(viewer, routes!(diff)))
+        .merge(guarded(admin, routes!(roll_back)))
+}
+
+/// The policies in force.
+#[derive(Serialize, ToSchema)]
+struct InForce {
+    /// The version of those that were set here; 0 = none were.
+    version: i64,
+    /// All policies, in order.
+    policies: Vec<PolicyView>,
+}
+
+/// The policies in force, in order: those of the configuration file, then those that were set here.
+#[utoipa::path(get, path = "/api/policies", tag = "policies", responses((status = 200, body = InForce)))]
+async fn show(State(app): State<App>) -> Result<Json<InForce>, Problem> {
+    let mut policies = app.book.of_file();
+    let version = app.store()?.policy_version().await?;
+    if version > 0 {
+        let stored = find(&app, version).await?;
+        let more = app.book.of_document(&stored.document);
+        policies.extend(
+            more.map_err(|why| Problem::conflict(format!("version {version} is not in force: {why}")))?,
+        );
+    }
+    Ok(Json(InForce { version, policies }))
+}
+
+/// A version of the policies that were set here.
+#[derive(Serialize, ToSchema)]
+struct VersionView {
+    /// Its number, from 1.
+    version: i64,
+    /// When it was written (RFC 3339).
+    at: String,
+    /// Who wrote it.
+    author: String,
+    /// Why.
+    reason: String,
+    /// The policies, as YAML; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<String>,
+}
+
+impl VersionView {
+    fn of(version: PolicyVersion) -> Self {
+        let document = (!version.document.is_empty()).then_some(version.document);
+        Self {
+            version: version.version,
+            at: time(version.at_us),
+            author: version.author,
+            reason: version.reason,
+            document,
+        }
+    }
+}
+
+/// New policies.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewPolicies {
+    /// The policies in the form of the configuration file: `policies: {chain: […]}`. They stand behind those of the file.
+    document: String,
+    /// Why, for whoever reads the versions.
+    reason: String,
+    /// The version that was looked at before. Another one in force is a conflict, and nothing is changed.
+    follows: Option<i64>,
+}
+
+/// Sets policies: they take the place of those that were set here before.
+#[utoipa::path(post, path = "/api/policies", tag = "policies", request_body = NewPolicies,
+    responses((status = 201, body = VersionView), (status = 400, description = "They cannot work; the message says where."),
+              (status = 409, description = "Somebody else was quicker.")))]
+async fn set(
+    State(app): State<App>,
+    who: Principal,
+    from: Origin,
+    Sent(new): Sent<NewPolicies>,
+) -> Result<(StatusCode, Json<VersionView>), Problem> {
+    let latest = app.store()?.policy_version().await?;
+    if new.follows.is_some_and(|follows| follows != latest) {
+        return Err(quicker(latest));
+    }
+    write(&app, &who, &from, latest, ("enact", new.document, new.reason)).await
+}
+
+/// Versions, the latest first.
+#[utoipa::path(get, path = "/api/policies/versions", tag = "policies",
+    responses((status = 200, body = Listed<VersionView>)))]
+async fn versions(State(app): State<App>) -> Result<Json<Listed<VersionView>>, Problem> {
+    let found = app.store()?.policy_versions(LISTED).await?;
+    Ok(Json(Listed::whole(found.into_iter().map(VersionView::of).collect())))
+}
+
+/// One version with its document.
+#[utoipa::path(get, path = "/api/policies/versions/{version}", tag = "policies",
+    params(("version" = i64, Path, description = "The number.")),
+    responses((status = 200, body = VersionView), (status = 404, description = "No such version.")))]
+async fn version(State(app): State<App>, Path(version): Path<i64>) -> Result<Json<VersionView>, Problem> {
+    Ok(Json(VersionView::of(find(&app, version).await?)))
+}
+
+/// With what a version is compared.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct DiffQuery {
+    /// The older version; the one before if not given.
+    against: Option<i64>,
+}
+
+/// How two versions differ.
+#[derive(Serialize, ToSchema)]
+struct DiffView {
+    /// The older version; 0 = nothing.
+    from: i64,
+    /// The newer version.
+    to: i64,
+    /// A unified diff of the documents; empty if they are the same.
+    diff: String,
+}
+
+/// How a version differs from another one.
+#[utoipa::path(get, path = "/api/policies/versions/{version}/diff", tag = "policies",
+    params(("version" = i64, Path, description = "The number."), DiffQuery),
+    responses((status = 200, body = DiffView), (status = 404, description = "No such version.")))]
+async fn diff(
+    State(app): State<App>,
+    Path(to): Path<i64>,
+    Asked(query): Asked<DiffQuery>,
+) -> Result<Json<DiffView>, Problem> {
+    let from = query.against.unwrap_or(to - 1);
+    let newer = find(&app, to).await?.document;
+    let older = if from == 0 { String::new() } else { find(&app, from).await?.document };
+    let text = similar::TextDiff::from_lines(older.as_str(), newer.as_str());
+    let (before, after) = (format!("version {from}"), format!("version {to}"));
+    let diff = text.unified_diff().header(&before, &after).to_string();
+    Ok(Json(DiffView { from, to, diff }))
+}
+
+/// Back to a version.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RollBack {
+    /// The version to go back to; 0 = no policies were set.
+    version: i64,
+    /// Why.
+    reason: String,
+}
+
+/// Makes a new version of an earlier one, which is checked again.
+#[utoipa::path(post, path = "/api/policies/rollback", tag = "policies", request_body = RollBack,
+    responses((status = 201, body = VersionView), (status = 404, description = "No such version."),
+              (status = 409, description = "Somebody else was quicker.")))]
+async fn roll_back(
+    State(app): State<App>,
+    who: Principal,
+    from: Origin,
+    Sent(back): Sent<RollBack>,
+) -> Result<(StatusCode, Json<VersionView>), Problem> {
+    let document = match back.version {
+        0 => "policies: {chain: []}\n".to_owned(),
+        version => find(&app, version).await?.document,
+    };
+    let latest = app.store()?.policy_version().await?;
+    let reason = format!("back to version {}: {}", back.version, back.reason.trim());
+    write(&app, &who, &from, latest, ("roll_back", document, reason)).await
+}
+
+/// Checks a document and writes it behind the latest version.
+async fn write(
+    app: &App,
+    who: &Principal,
+    from: &Origin,
+    latest: i64,
+    (verb, document, reason): (&str, String, String),
+) -> Result<(StatusCode, Json<VersionView>), Problem> {
+    if reason.trim().is_empty() || reason.len() > REASON {
+        return Err(Problem::invalid(format!("`reason`: say why, in {REASON} bytes at most")));
+    }
+    if document.len() > DOCUMENT {
+        return Err(Problem::invalid(format!("`document`: larger than {DOCUMENT} bytes")));
+    }
+    let policies = app.book.of_document(&document).map_err(Problem::invalid)?;
+    let version = latest + 1;
+    let new = PolicyVersion {
+        at_us: now_us(),
+        author: who.name.clone(),
+        document,
+        reason: reason.trim().to_owned(),
+        version,
+    };
+    let named: Vec<_> = policies.iter().map(|one| format!("{} ({})", one.name, one.mode)).collect();
+    let detail = json!({"reason": new.reason, "policies": named});
+    let entry = from.entry(verb, format!("policies:{version}"), detail);
+    if !app.store()?.add_policies(&new, &entry).await? {
+        return Err(quicker(app.store()?.policy_version().await?));
+    }
+    Ok((StatusCode::CREATED, Json(VersionView::of(new))))
+}
+
+fn quicker(latest: i64) -> Problem {
+    Problem::conflict(format!("version {latest} is in force; look at it and try again"))
+}
+
+async fn find(app: &App, version: i64) -> Result<PolicyVersion, Problem> {
+    let found = app.store()?.policies(version).await?;
+    found.ok_or_else(|| Problem::not_found(format!("there is no version {version}")))
+}
+
+/// The book that an API has until it is given one.
+pub(crate) fn no_book() -> Arc<dyn PolicyBook> {
+    Arc::new(NoBook)
+}

@@ -1,0 +1,79 @@
+//! What a condition is asked about: the call, what its arguments name, where their text came from. Each is found out when somebody asks.
+
+use std::cell::OnceCell;
+
+use cel::{Context, Value};
+use lockgate_core::Conversation;
+use lockgate_core::content::ToolCall;
+
+use super::{Condition, ENV, facts};
+use crate::common::Common;
+use crate::policy::CallFacts;
+use crate::provenance::Source;
+
+/// What a condition is asked about. Values are made when the first condition wants them.
+pub(super) struct Subject<'a> {
+    pub(super) context: Option<Context<'a, 'static>>,
+    pub(super) facts: &'a CallFacts,
+    pub(super) seen: facts::Seen,
+    pub(super) text: &'a str,
+    pub(super) tool: &'a str,
+    /// Where the text of a tool call came from.
+    pub(super) traced: Option<Traced<'a>>,
+}
+
+/// Where the text of a tool call came from, once somebody asks.
+pub(super) struct Traced<'a> {
+    pub(super) call: &'a ToolCall,
+    pub(super) common: &'a Common,
+    pub(super) conversation: &'a Conversation,
+    pub(super) found: OnceCell<Vec<Source>>,
+    /// A condition asks.
+    pub(super) of_conditions: bool,
+}
+
+impl Traced<'_> {
+    pub(super) fn found(&self) -> &[Source] {
+        self.found.get_or_init(|| self.common.provenance(self.conversation).of_call(self.call))
+    }
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn new(facts: &'a CallFacts, tool: &'a str, text: &'a str, seen: facts::Seen) -> Self {
+        Self { context: None, facts, seen, text, tool, traced: None }
+    }
+
+    pub(super) fn fulfils(&mut self, condition: &Condition) -> bool {
+        if self.context.is_none() {
+            let mut context = Context::with_env(ENV.clone());
+            let call = serde_json::json!({
+                "client": self.facts.client,
+                "dialect": self.facts.dialect,
+                "key": self.facts.key,
+                "model": self.facts.model,
+                "project": self.facts.project,
+                "session": self.facts.session,
+                "turn": self.facts.human_turn,
+                "user": self.facts.user,
+            });
+            for (name, value) in [
+                ("args", cel::to_value(self.seen.arguments())),
+                ("call", cel::to_value(call)),
+                ("hosts", cel::to_value(self.seen.hosts())),
+                ("paths", cel::to_value(self.seen.paths())),
+            ] {
+                context.add_variable_from_value(name, value.unwrap_or(Value::Null));
+            }
+            let traced = self.traced.as_ref().filter(|traced| traced.of_conditions);
+            let names: Vec<String> = traced
+                .map(|traced| traced.found().iter().flat_map(Source::names).collect())
+                .unwrap_or_default();
+            context.add_variable_from_value("provenance", names);
+            context.add_variable_from_value("text", self.text.to_owned());
+            context.add_variable_from_value("tool", self.tool.to_owned());
+            self.context = Some(context);
+        }
+        let context = self.context.as_ref();
+        context.is_some_and(|context| matches!(condition.program.execute(context), Ok(Value::Bool(true))))
+    }
+}

@@ -1,0 +1,29 @@
+//! For the tests of policies: a chain of them, each in force.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::approval::Approvals;
+use crate::chain::{Chain, Entry, Manner, Mode, OnFailure, Scope};
+use crate::policy::Policy;
+
+/// A chain of these policies, which block.
+pub(crate) fn chain(policies: Vec<(&'static str, Box<dyn Policy>)>) -> Chain {
+    let entry = |(kind, policy): (&'static str, Box<dyn Policy>)| Entry {
+        kind,
+        mode: Mode::Block,
+        name: kind.into(),
+        on_failure: OnFailure::Block,
+        policy,
+        when: Scope::default(),
+    };
+    let manner = Manner {
+        approvals: Approvals::default(),
+        budget: Duration::from_secs(20),
+        link: None,
+        mask: Arc::new(str::to_owned),
+        message: "refused {tool}: {reason}".into(),
+        now: Instant::now,
+    };
+    Chain::new(policies.into_iter().map(entry).collect(), manner)
+}
