@@ -145,6 +145,12 @@ impl Work {
         below.map_or_else(|| clean.clone(), str::to_owned)
     }
 
+    /// Whether a file may be in the repository: not where it lies elsewhere on the machine.
+    pub fn lies_within(&self, path: &str) -> bool {
+        let elsewhere = path.starts_with(['/', '~']) || path.starts_with("../");
+        !elsewhere || (self.cwd.is_none() && !path.starts_with("/tmp/") && !path.starts_with('~'))
+    }
+
     /// Commits on the branch that is checked out.
     pub fn of_branch(&self) -> Vec<&Commit> {
         self.commits.iter().filter(|commit| commit.branch == self.branch).collect()
@@ -225,7 +231,7 @@ impl Work {
         let before = file.text.as_ref().map_or(0, |text| text.len());
         let delta = file.change(&change.how, now, is_docs(&path));
         self.weigh(&path, before);
-        if env::is_code(&path) {
+        if env::is_code(&path) && self.lies_within(&path) {
             for name in delta.added.iter().flat_map(|line| env::read_in(line)) {
                 if self.env.len() < VARIABLES {
                     self.env.entry(name).or_insert_with(|| path.clone());
