@@ -7,7 +7,7 @@ use divan::Bencher;
 use lockgate_core::content::{ToolCall, ToolKind, ToolResult, Turn};
 use lockgate_core::{Block, BlockStart, Conversation, Delta, Event, Part, Role, Started, Stop, StopReason};
 use lockgate_policy::work::Work;
-use lockgate_policy::{CallFacts, Chain, Lock, Manner, Policies};
+use lockgate_policy::{Approvals, CallFacts, Chain, Lock, Manner, Policies};
 use serde_json::{Value, json};
 
 fn main() {
@@ -118,6 +118,7 @@ fn chain(kinds: &[&str]) -> Chain {
         Err(wrong) => panic!("{wrong:?}"),
     };
     let manner = Manner {
+        approvals: Approvals::default(),
         budget: Duration::from_secs(1),
         link: None,
         mask: Arc::new(str::to_owned),
@@ -154,7 +155,7 @@ fn judged(bencher: Bencher<'_, '_>, kinds: &[&str], tool: &str, arguments: &Valu
             run.set_conversation(conversation.clone());
             // A first answer makes the model; the policies are the same for the second one.
             let mut lock = Lock::new(&run);
-            for event in answer("create_pull_request", json!({"title": "It"}).to_string()) {
+            for event in answer(tool, arguments.to_string()) {
                 lock.push(&mut run, event, &mut Vec::new());
             }
             (Lock::new(&run), run, answer(tool, arguments.to_string()))

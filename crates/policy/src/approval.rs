@@ -135,7 +135,7 @@ impl Run {
             reason: mask(&finding.reason),
             rule: finding.rule.clone(),
             session: self.facts.session.clone(),
-            tool: call.map(|call| call.name.to_string()),
+            tool: call.map(|call| call.name.clone()),
             user: self.facts.user.clone(),
         };
         self.questions += 1;

@@ -78,7 +78,8 @@ impl Check for Options {
             }
         }
         if sight.act.pull_request().is_some() {
-            for (path, file) in &sight.work.files {
+            let files = sight.work.files.iter().filter(|(path, _)| sight.work.lies_within(path));
+            for (path, file) in files {
                 if let Some(text) =
                     file.text.as_deref().filter(|_| file.changed.is_some() && self.is_looked_at(path))
                 {

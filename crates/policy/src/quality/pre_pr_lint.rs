@@ -187,7 +187,7 @@ const NAMED: usize = 40;
 impl<'a> Changed<'a> {
     fn of(work: &'a Work, language: &Language) -> Self {
         let mut changed = Self { last: None, paths: Vec::new() };
-        for (path, file) in &work.files {
+        for (path, file) in work.files.iter().filter(|(path, _)| work.lies_within(path)) {
             let at =
                 file.changed.filter(|_| language.files.iter().any(|ending| path.ends_with(ending.as_str())));
             if at.is_some() {

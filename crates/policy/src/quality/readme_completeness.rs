@@ -71,7 +71,10 @@ impl Check for Options {
         let work = sight.work;
         let mut holes = Vec::new();
         if sight.act.pull_request().is_some() {
-            let changed = work.files.iter().filter(|(path, file)| is_readme(path) && file.changed.is_some());
+            let changed = work
+                .files
+                .iter()
+                .filter(|(path, file)| is_readme(path) && file.changed.is_some() && work.lies_within(path));
             for (path, file) in changed {
                 if let Some(text) = file.complete() {
                     holes.extend(self.holes(path, text, work));

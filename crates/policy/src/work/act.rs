@@ -4,6 +4,8 @@
 //! Tools are told by their name and, where that says nothing, by the shape of their arguments. A call that is neither is no act. Says what
 //! would happen, never whether it did.
 
+use std::collections::HashMap;
+
 use lockgate_core::content::{ToolCall, ToolKind};
 use serde_json::{Map, Value};
 
@@ -76,6 +78,11 @@ const CHANGES: usize = 64;
 impl Act {
     /// What a call would do.
     pub fn of(call: &ToolCall) -> Self {
+        Self::read(call, &mut HashMap::new())
+    }
+
+    /// What a call would do; commands that are known already are not read again.
+    pub(super) fn read(call: &ToolCall, known: &mut HashMap<String, Self>) -> Self {
         let name = call.name.to_ascii_lowercase();
         let name = name.rsplit("__").next().unwrap_or(&name);
         if let Some(body) = patch::within(call) {
@@ -83,7 +90,7 @@ impl Act {
         }
         let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
         if target::is_shell(name) {
-            return Self::of_shell(call, &arguments);
+            return Self::of_shell(call, &arguments, known);
         }
         let Some(arguments) = arguments.as_object().filter(|_| call.kind == ToolKind::Function) else {
             return Self::default();
@@ -102,14 +109,21 @@ impl Act {
         }
     }
 
-    fn of_shell(call: &ToolCall, arguments: &Value) -> Self {
+    fn of_shell(call: &ToolCall, arguments: &Value, known: &mut HashMap<String, Self>) -> Self {
         let cwd = target::FOLDERS.iter().find_map(|place| arguments.pointer(place)?.as_str());
         let mut act = Self { cwd: cwd.map(str::to_owned), ..Self::default() };
         for text in target::commands(call, arguments).unwrap_or_default() {
             if patch::is_in(&text) {
                 act.changes.extend(patch::changes(&text));
             } else {
-                command::read(&text, &mut act);
+                if !known.contains_key(&text) {
+                    known.insert(text.clone(), command::read(&text));
+                }
+                if let Some(read) = known.get(&text) {
+                    act.changes.extend_from_slice(&read.changes);
+                    act.deeds.extend_from_slice(&read.deeds);
+                    act.reads.clone_from(&read.reads);
+                }
             }
             act.command.get_or_insert(text);
         }

@@ -74,16 +74,17 @@ const RAN: usize = 160;
 /// So many deeds of one command are kept.
 const DEEDS: usize = 128;
 
-/// Reads a command into an act.
-pub(super) fn read(text: &str, act: &mut Act) {
+/// What a command would do.
+pub(super) fn read(text: &str) -> Act {
+    let mut act = Act::default();
     if let Some(path) = shown(text) {
         act.reads = Some(Reads { path: path.to_owned(), whole: true });
-        return;
+        return act;
     }
     if only_looks(text) {
-        return;
+        return act;
     }
-    let Ok(script) = shell::read(text) else { return };
+    let Ok(script) = shell::read(text) else { return act };
     for step in script.steps.iter().filter(|step| !step.remote && !step.contained) {
         files(step, &mut act.changes);
         let words: Vec<&str> = step.words.iter().map(|word| word.text.as_str()).collect();
@@ -94,6 +95,7 @@ pub(super) fn read(text: &str, act: &mut Act) {
         act.deeds.push(Deed::Ran(ran[..ran.floor_char_boundary(RAN)].to_owned()));
         act.deeds.extend(deed(&words).map(|deed| within(deed, entered(text))));
     }
+    act
 }
 
 /// The directory below that a command changes into first.
@@ -121,15 +123,21 @@ fn shown(text: &str) -> Option<&str> {
     (!path.is_empty() && !path.starts_with('-') && path.chars().all(plain)).then_some(path)
 }
 
-/// Whether a command is one that only looks, as most commands of agents are.
+/// Whether a command is one that only looks, as most commands of agents are: alone, or handed on to others that do.
 fn only_looks(text: &str) -> bool {
-    const LOOKS: [&str; 11] =
-        ["cat", "find", "grep", "head", "ls", "pwd", "rg", "sed -n", "tail", "tree", "wc"];
-    let begins = LOOKS.iter().any(|look| text.strip_prefix(look).is_some_and(|rest| rest.starts_with(' ')));
-    begins
-        && !text.contains(['>', ';', '&', '$', '`', '\n', '|'])
-        && !text.contains("-exec")
-        && !text.contains("-delete")
+    const LOOKS: [&str; 15] = [
+        "cat", "cut", "file", "find", "grep", "head", "jq", "ls", "pwd", "rg", "sed -n", "sort", "tail",
+        "tree", "wc",
+    ];
+    let text = text.trim();
+    let looks = |part: &str| {
+        let rest = LOOKS.iter().find_map(|look| part.trim_start().strip_prefix(look));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let plain = text.replace("2>&1", "").replace("2>/dev/null", "");
+    !plain.contains(['>', ';', '&', '$', '`', '\n', '<'])
+        && !["-exec", "-delete", "-fprint", "-ok"].iter().any(|acts| plain.contains(acts))
+        && plain.split('|').all(looks)
 }
 
 fn files(step: &Step, changes: &mut Vec<Change>) {

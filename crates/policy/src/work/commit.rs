@@ -122,12 +122,6 @@ impl Work {
         files
     }
 
-    /// Whether a file may be in the repository: not where it lies elsewhere on the machine.
-    fn lies_within(&self, path: &str) -> bool {
-        let elsewhere = path.starts_with(['/', '~']) || path.starts_with("../");
-        !elsewhere || (self.cwd.is_none() && !path.starts_with("/tmp/") && !path.starts_with('~'))
-    }
-
     /// Takes the last commits of the branch back: their changes are uncommitted again.
     pub(super) fn take_back(&mut self, count: usize) {
         for _ in 0..count.min(COMMITS) {

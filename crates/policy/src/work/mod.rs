@@ -78,7 +78,9 @@ const FILES: usize = 1024;
 /// So many bytes of files are kept.
 const HELD: usize = 8 * 1024 * 1024;
 /// So many bytes of a conversation are read, from its end.
-const READ: usize = 4 * 1024 * 1024;
+const READ: usize = 3 * 1024 * 1024;
+/// A call counts as so many more: a command costs as much as a page of text.
+const CALL: usize = 2 * 1024;
 /// So many commits are known.
 const COMMITS: usize = 512;
 /// So many programs are known.
@@ -94,19 +96,20 @@ impl Work {
         said::surroundings(conversation, &mut work);
         let answered = conversation.turns.iter().rposition(|turn| turn.role == Role::Assistant);
         let mut open: HashMap<&str, Act> = HashMap::new();
+        let mut known: HashMap<String, Act> = HashMap::new();
         let mut running: HashMap<String, Act> = HashMap::new();
         for (at, turn) in conversation.turns.iter().enumerate().skip(from) {
             for part in &turn.parts {
                 match &part.block {
                     Block::ToolCall(call) => {
-                        let act = Act::of(call);
+                        let act = Act::read(call, &mut known);
                         if !act.is_nothing() {
                             open.insert(&call.id, act);
                         }
                     }
                     Block::Opaque(opaque) if client_run::is(opaque) => {
                         let call = client_run::call(opaque);
-                        running.insert(call.id.clone(), Act::of(&call));
+                        running.insert(call.id.clone(), Act::read(&call, &mut known));
                     }
                     Block::ToolResult(result) => {
                         let id = result.call_id.as_str();
@@ -140,6 +143,12 @@ impl Work {
         let clean = paths::lexical(&joined);
         let below = self.cwd.as_deref().and_then(|root| clean.strip_prefix(root)?.strip_prefix('/'));
         below.map_or_else(|| clean.clone(), str::to_owned)
+    }
+
+    /// Whether a file may be in the repository: not where it lies elsewhere on the machine.
+    pub fn lies_within(&self, path: &str) -> bool {
+        let elsewhere = path.starts_with(['/', '~']) || path.starts_with("../");
+        !elsewhere || (self.cwd.is_none() && !path.starts_with("/tmp/") && !path.starts_with('~'))
     }
 
     /// Commits on the branch that is checked out.
@@ -222,7 +231,7 @@ impl Work {
         let before = file.text.as_ref().map_or(0, |text| text.len());
         let delta = file.change(&change.how, now, is_docs(&path));
         self.weigh(&path, before);
-        if env::is_code(&path) {
+        if env::is_code(&path) && self.lies_within(&path) {
             for name in delta.added.iter().flat_map(|line| env::read_in(line)) {
                 if self.env.len() < VARIABLES {
                     self.env.entry(name).or_insert_with(|| path.clone());
@@ -307,7 +316,7 @@ fn first_read(conversation: &Conversation) -> usize {
     let mut left = READ;
     for (at, turn) in conversation.turns.iter().enumerate().rev() {
         let size = |part: &lockgate_core::Part| match &part.block {
-            Block::ToolCall(call) => call.arguments.len(),
+            Block::ToolCall(call) => CALL + call.arguments.len(),
             Block::ToolResult(result) => result
                 .content
                 .iter()

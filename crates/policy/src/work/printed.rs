@@ -72,22 +72,27 @@ fn code(text: &str) -> Option<i64> {
     })
 }
 
-/// What a program printed, without the lines that Codex puts before it.
+/// What a program printed, without what Codex and Gemini CLI put around it.
 fn body(text: String) -> String {
     if text.starts_with('{')
         && let Ok(value) = serde_json::from_str::<Value>(&text)
         && let Some(output) = value.get("output").or(value.get("stdout")).and_then(Value::as_str)
     {
-        return output.to_owned();
+        return unwrapped(output).to_owned();
     }
+    let inner = unwrapped(&text);
+    if inner.len() == text.len() { text } else { inner.to_owned() }
+}
+
+fn unwrapped(text: &str) -> &str {
     let head = &text[..text.floor_char_boundary(400)];
     let begins = ["Chunk ID:", "Exit code:", "Wall time:", "Process exited"];
-    match head.find("Output:\n") {
-        Some(at) if begins.iter().any(|words| head.starts_with(words)) => {
-            text[at + "Output:\n".len()..].to_owned()
-        }
-        Some(_) | None => text,
+    if let Some(at) = head.find("Output:\n").filter(|_| begins.iter().any(|words| head.starts_with(words))) {
+        return &text[at + "Output:\n".len()..];
     }
+    let inner = text.strip_prefix("<untrusted_context>\n").unwrap_or(text);
+    let inner = inner.trim_end().strip_suffix("</untrusted_context>").unwrap_or(inner);
+    inner.strip_prefix("Output: ").unwrap_or(inner)
 }
 
 /// A commit that git says it made.
@@ -163,6 +168,8 @@ pub(super) fn branch(text: &str) -> Option<String> {
 
 /// Whether a checker's words say that it found something, where its exit code does not.
 pub(super) fn complains(text: &str) -> bool {
+    // What is found is summed up at the end.
+    let text = &text[text.ceil_char_boundary(text.len().saturating_sub(32 * 1024))..];
     text.lines().any(|line| {
         let line = line.trim_start();
         if line.contains(" 0 remaining") {

@@ -72,8 +72,14 @@ fn own_words(text: &str) -> Vec<&str> {
 
 /// Directory and branches, as clients write them.
 fn told(text: &str, work: &mut Work) {
-    const DIRECTORY: [&str; 4] =
-        ["Primary working directory: ", "Working directory: ", "Current working directory: ", "<cwd>"];
+    const DIRECTORY: [&str; 6] = [
+        "Primary working directory: ",
+        "Working directory: ",
+        "Current working directory: ",
+        "I'm currently working in the directory: ",
+        "**Workspace Directories:**\n  - ",
+        "<cwd>",
+    ];
     let line = |key: &str| {
         let rest = &text[text.find(key)? + key.len()..];
         let value = rest.lines().next()?.split("</").next()?.trim();

@@ -39,3 +39,19 @@ impl Shared {
         act
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Requirement 001: one reading of the session for all policies of a call.
+    #[test]
+    fn a_session_is_read_once_for_all_hands() {
+        let shared = Shared::default();
+        let conversation = Conversation::default();
+        let first = shared.work(Some(&conversation)).map(std::ptr::from_ref);
+        assert!(first.is_some());
+        assert_eq!(shared.clone().work(Some(&conversation)).map(std::ptr::from_ref), first);
+        assert!(Shared::default().work(None).is_none());
+    }
+}

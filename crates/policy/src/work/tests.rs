@@ -205,9 +205,7 @@ fn commits_are_those_that_git_confirms_with_the_files_that_were_staged() {
 #[test]
 fn messages_of_commits_are_read_in_every_form() {
     let message = |command: &str| {
-        let mut act = Act::default();
-        command::read(command, &mut act);
-        act.deeds.into_iter().find_map(|deed| match deed {
+        command::read(command).deeds.into_iter().find_map(|deed| match deed {
             Deed::Commit(commit) => Some((commit.message, commit.all, commit.amend)),
             _ => None,
         })

@@ -277,7 +277,7 @@ fn nothing_is_pushed_before_the_linter_was_content() {
         }
         session
     };
-    let fine: [(&str, &[(&str, &str)]); 9] = [
+    let fine: [(&str, &[(&str, &str)]); 10] = [
         ("a.py", &[("uv run ruff check .", "All checks passed!")]),
         ("a.py", &[("python -m flake8 a.py", "")]),
         ("a.ts", &[("npx eslint .", "")]),
@@ -290,6 +290,8 @@ fn nothing_is_pushed_before_the_linter_was_content() {
             &[("git commit -am x", "ruff (legacy alias).....Passed\n[main aaaaaaa] x\n 1 file changed")],
         ),
         ("a.md", &[]),
+        // Files elsewhere on the machine are in no pull request.
+        ("/tmp/scratch.py", &[]),
     ];
     for (path, then) in fine {
         assert!(session(path, then).asks(&chain, "Bash", push()).is_empty(), "{path} {then:?}");

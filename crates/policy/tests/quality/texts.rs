@@ -232,3 +232,22 @@ fn what_a_policy_does_not_know_it_says_nothing_about() {
         assert_eq!(fixture.judge(&chain).wrong, None);
     }
 }
+
+/// Whoever configures a policy on quality tries it with a fixture: what was said before is its history.
+#[test]
+fn a_fixture_with_a_history_tries_a_policy_on_quality() {
+    use lockgate_policy::fixture::Fixture;
+    let chain = chain(&json!([{"pre_pr_lint": {"team": "strict"}}]));
+    let wrote = json!({"tool": "Write", "arguments": {"file_path": "a.py", "content": "x"}, "result": "ok"});
+    let checked =
+        json!({"tool": "Bash", "arguments": {"command": "ruff check ."}, "result": "All checks passed!"});
+    let tried = |history: &[&serde_json::Value], expect: &str| {
+        let fixture = json!({"tool": "Bash", "arguments": {"command": "git push"}, "history": history, "expect": expect});
+        let fixture: Fixture = serde_json::from_value(fixture).unwrap();
+        assert_eq!(fixture.judge(&chain).wrong, None);
+    };
+    tried(&[&wrote], "refuse");
+    tried(&[&wrote, &checked], "allow");
+    tried(&[&checked, &wrote], "refuse");
+    tried(&[&wrote, &json!({"user": "Override pre_pr_lint, it is a hotfix."})], "allow");
+}
