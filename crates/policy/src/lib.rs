@@ -17,12 +17,14 @@ pub mod notice;
 pub mod paths;
 mod policy;
 pub mod replace;
+pub mod replay;
 pub mod rules;
 mod run;
 pub mod shell;
 pub mod shell_guard;
 pub mod tool_judge;
 mod trial;
+pub mod trust;
 mod verdict;
 
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};

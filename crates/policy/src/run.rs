@@ -22,7 +22,7 @@ pub struct Ticket {
     /// The block it is about; `None` = the request.
     pub(crate) block: Option<u32>,
     /// Whose question it is.
-    member: usize,
+    pub(crate) member: usize,
     /// Which of its questions.
     number: usize,
 }
@@ -508,6 +508,11 @@ impl Run {
                 Err(Broken("it panicked".into()))
             }
         }
+    }
+
+    /// The name of a policy.
+    pub(crate) fn name(&self, at: usize) -> &str {
+        &self.members[at].entry.name
     }
 
     fn about<'a>(&'a self, at: usize, call: Option<&'a ToolCall>, finding: &'a Finding) -> About<'a> {
