@@ -16,6 +16,7 @@ pub mod rope;
 mod session;
 pub mod stats;
 mod traits;
+pub mod verdicts;
 pub mod words;
 
 pub use body::{Body, BodyKind, Offsets, Part};

@@ -17,11 +17,18 @@ use crate::record::{Details, Record};
 use crate::rope::PieceHash;
 use crate::session::{Session, SessionOrder};
 use crate::stats::Stats;
+use crate::verdicts::Verdicts;
 
 /// All of it at once, for those who look at and change what is stored.
-pub trait Store: Calls + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users {}
+pub trait Store:
+    Calls + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users + Verdicts
+{
+}
 
-impl<T: Calls + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users> Store for T {}
+impl<T: Calls + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users + Verdicts> Store
+    for T
+{
+}
 
 /// Writes calls.
 #[async_trait]

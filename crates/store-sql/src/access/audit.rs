@@ -90,7 +90,7 @@ impl Database {
 }
 
 /// Adds an entry to what a transaction does.
-pub(super) async fn add(tx: &mut Tx, entry: &AuditEntry) -> Result<(), Fault> {
+pub(crate) async fn add(tx: &mut Tx, entry: &AuditEntry) -> Result<(), Fault> {
     let detail = (!entry.detail.is_null()).then(|| json(&entry.detail)).transpose()?;
     let mut sql =
         Sql::new("INSERT INTO audit (id, at_us, actor_kind, actor, address, verb, object, detail) VALUES (");

@@ -8,6 +8,7 @@ mod first;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,8 @@ pub(crate) struct Migration {
 }
 
 /// Every step, in order.
-pub(crate) const MIGRATIONS: [Migration; 3] = [first::FIRST, access::ACCESS, stats::STATS];
+pub(crate) const MIGRATIONS: [Migration; 4] =
+    [first::FIRST, access::ACCESS, stats::STATS, verdicts::VERDICTS];
 
 /// The number under which PostgreSQL keeps other processes waiting ("lockgate" in ASCII).
 const LOCK: i64 = 0x6c6f_636b_6761_7465;
