@@ -263,7 +263,14 @@ pub fn tool_calls(events: &[Event]) -> Vec<ToolCall> {
                 }
             }
             Event::BlockEnded { .. } => open = None,
-            _ => {}
+            Event::BlockDelta { .. }
+            | Event::BlockStarted { .. }
+            | Event::Ended(_)
+            | Event::Failed(_)
+            | Event::Opaque
+            | Event::Ping
+            | Event::Started(_)
+            | Event::Usage(_) => {}
         }
     }
     calls
