@@ -15,7 +15,9 @@ use utoipa_swagger_ui::{Config, serve};
 use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
-use crate::{audit, calls, import, keys, live, log, login, page, purge, sessions, stats, users};
+use crate::{
+    audit, calls, import, keys, labels, live, log, login, page, purge, sessions, stats, trust, users,
+};
 
 /// Every route with its guard and description.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -35,6 +37,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(users::routes())
         .merge(audit::routes())
         .merge(stats::routes())
+        .merge(labels::routes())
+        .merge(trust::routes())
 }
 
 fn frame() -> OpenApi {

@@ -15,6 +15,7 @@ mod guard;
 mod import;
 mod input;
 mod keys;
+mod labels;
 mod live;
 mod log;
 mod login;
@@ -25,6 +26,7 @@ mod reading;
 mod retention;
 mod sessions;
 mod stats;
+mod trust;
 mod users;
 mod view;
 
@@ -39,7 +41,7 @@ pub use problem::Problem;
 pub use retention::{Deleted, Retained, RetentionPolicy};
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
-const OWNED: [&str; 16] = [
+const OWNED: [&str; 17] = [
     "audit",
     "calls",
     "docs",
@@ -51,6 +53,7 @@ const OWNED: [&str; 16] = [
     "logout",
     "me",
     "openapi.json",
+    "policies",
     "purge",
     "retention",
     "sessions",
