@@ -154,8 +154,14 @@ pub enum KeyCommand {
 /// The commands below `lockgate policy`.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
+    /// Put recorded traffic before the policies of another configuration: what they would have done otherwise. Asks nobody, changes nothing.
+    Backtest(policy::BacktestArgs),
+    /// Say whether a policy was right about something recorded.
+    Label(policy::LabelArgs),
     /// Print the policies in order, with what each may do.
     List(policy::ListArgs),
+    /// Say how often policies said something, how often people called that right, and what is missing until they may refuse.
+    Stats(policy::StatsArgs),
     /// Try made-up tool calls, texts and requests: what is said of each, and which rules no test meets.
     Test(policy::TestArgs),
 }
@@ -261,7 +267,10 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Key(KeyCommand::Rotate(args)) => key::rotate(args, screen),
         Command::Key(KeyCommand::Set(args)) => key::set(args, screen),
         Command::Key(KeyCommand::Show(args)) => key::show(args, screen),
+        Command::Policy(PolicyCommand::Backtest(args)) => policy::backtest(args, screen),
+        Command::Policy(PolicyCommand::Label(args)) => policy::label(args, screen),
         Command::Policy(PolicyCommand::List(args)) => policy::list(args, screen),
+        Command::Policy(PolicyCommand::Stats(args)) => policy::stats(args, screen),
         Command::Policy(PolicyCommand::Test(args)) => policy::test(args, screen),
         Command::Purge(args) => purge::main(args, screen),
         Command::Run(args) => run::main(args, env),
@@ -308,7 +317,10 @@ fn wants_json(command: &Command) -> bool {
         Command::User(UserCommand::List(args)) => args.json,
         Command::User(UserCommand::Remove(args)) => args.json,
         Command::User(UserCommand::Set(args)) => args.json,
+        Command::Policy(PolicyCommand::Backtest(args)) => args.json,
+        Command::Policy(PolicyCommand::Label(args)) => args.json,
         Command::Policy(PolicyCommand::List(args)) => args.json,
+        Command::Policy(PolicyCommand::Stats(args)) => args.json,
         Command::Policy(PolicyCommand::Test(args)) => args.json,
         Command::Purge(args) => args.json,
         Command::Session(SessionCommand::Cost(args)) => args.json,

@@ -1,6 +1,9 @@
-//! `lockgate policy list|test`: what the policies of a configuration are, and what they say of made-up things.
+//! `lockgate policy`: what the policies of a configuration are, and what they say of made-up things; of recorded ones in `backtest`.
 //!
 //! Reads the configuration as `serve` would; asks no provider, no model and no person.
+
+mod backtest;
+mod label;
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,6 +19,9 @@ use crate::exit::{Exit, Failure};
 use crate::screen::{BAD, FAINT, GOOD, Screen, styled};
 use crate::serve::ServeArgs;
 use crate::table::Table;
+
+pub use backtest::{BacktestArgs, backtest};
+pub use label::{LabelArgs, StatsArgs, label, stats};
 
 /// Arguments of `lockgate policy list`.
 #[derive(Debug, Args)]

@@ -5,6 +5,8 @@
 #![cfg(unix)]
 
 #[cfg(test)]
+mod backtest;
+#[cfg(test)]
 mod catalog;
 #[cfg(test)]
 mod claude_cli;
