@@ -1,6 +1,7 @@
 //! `lockgate-bench`: Lockgate beside nginx, a bare hyper proxy and no proxy at all. Never part of the product.
 //!
-//! `compare` starts everything and prints the table; `upstream` and `proxy` are what it starts, and can be used alone. `store` measures a database.
+//! `compare` starts everything and prints the table; `upstream` and `proxy` are what it starts, and can be used alone. `store` measures a database,
+//! `traffic` makes one to measure with.
 //! How it is measured and how to read it is in docs/PERFORMANCE.md.
 
 mod answer;
@@ -18,6 +19,7 @@ mod scenario;
 mod stats;
 mod store;
 mod targets;
+mod traffic;
 mod upstream;
 
 use std::io::{self, Write as _};
@@ -52,6 +54,8 @@ enum Command {
     },
     /// Fill a database with calls, and time statistics, lists and searches.
     Store(store::StoreArgs),
+    /// Make a record with calls of a coding agent, to time `lockgate policy backtest` on.
+    Traffic(traffic::TrafficArgs),
     /// A model server for measuring; the model's name says how it answers.
     Upstream {
         /// Where it listens.
@@ -78,6 +82,7 @@ fn run(command: Command) -> io::Result<ExitCode> {
             runtime.block_on(proxy::serve(listen, upstream)).map(|()| ExitCode::SUCCESS)
         }
         Command::Store(args) => runtime.block_on(store::main(args)),
+        Command::Traffic(args) => runtime.block_on(traffic::main(args)),
         Command::Upstream { listen } => {
             process::raise_files();
             runtime.block_on(upstream::serve(listen)).map(|()| ExitCode::SUCCESS)

@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use lockgate_core::Usage;
 use lockgate_store::stats::{Bucket, Dimension, Metric, Query, Slice, Stats, Zone};
+use lockgate_store::verdicts::{VerdictFilter, Verdicts};
 use lockgate_store::{
-    Call, CallError, Calls, Client, Details, Filter, Lineage, Outcome, PageRequest, Principal, Record,
-    Recording, Records, Route, SessionFacts, SessionOrder, SessionRef, Sessions, Side, Text, Timing,
+    Call, CallError, Calls, Client, Decision, Details, Filter, Lineage, Outcome, PageRequest, Principal,
+    Record, Recording, Records, Route, SessionFacts, SessionOrder, SessionRef, Sessions, Side, Text, Timing,
 };
 use lockgate_store_sql::{Database, Options, Place};
 use rustix::time::{ClockId, Timespec, clock_gettime};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::postgres::Server;
@@ -197,7 +199,7 @@ fn call(
     Record {
         bodies: Vec::new(),
         call,
-        details: Details::default(),
+        details: details(numbers),
         pieces: Vec::new(),
         session: SessionFacts::default(),
         texts: if turn.is_multiple_of(10) {
@@ -206,6 +208,17 @@ fn call(
             Vec::new()
         },
     }
+}
+
+/// A tool call or two; a policy has something to say of one call in ten.
+fn details(numbers: &mut Numbers) -> Details {
+    let said = json!({
+        "policy": "git", "rule": format!("rule-{}", numbers.below(20)), "said": "refuse", "applied": false, "hook": "tool_call",
+        "mode": "observe", "reason": "history is shared", "tool": {"id": "toolu_1", "name": "Bash"},
+    });
+    let decision = Decision { json: said, kind: "policy".to_owned(), version: 1 };
+    let decisions = if numbers.below(10) == 0 { vec![decision] } else { Vec::new() };
+    Details { decisions, tool_calls: numbers.below(3) as u32, ..Details::default() }
 }
 
 /// Every query once to warm up and then some times; how many are too slow.
@@ -227,6 +240,13 @@ async fn time_all(database: &Database) -> io::Result<usize> {
         .within(END_US - 60 * DAY_US, END_US - 59 * DAY_US);
     let found = async || Ok(database.calls_of(&slice, &page).await?.items.len());
     slow += usize::from(timed("calls of a number", found).await?);
+    for (name, from_us) in [("7 days", Some(END_US - 7 * DAY_US)), ("all", None)] {
+        let filter = VerdictFilter { from_us, ..VerdictFilter::default() };
+        let counted = async || Ok(database.tallies(&filter, "none").await?.rules.len());
+        slow += usize::from(timed(&format!("verdicts of policies, {name}"), counted).await?);
+        let found = async || Ok(database.verdicts(&filter, &page).await?.items.len());
+        slow += usize::from(timed(&format!("verdicts one by one, {name}"), found).await?);
+    }
     Ok(slow)
 }
 

@@ -1,5 +1,7 @@
 //! `/api/calls`: lists, one call, its bodies.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -49,7 +51,10 @@ async fn show(
     who: Principal,
     Path(id): Path<String>,
 ) -> Result<Json<CallDetails>, Problem> {
-    Ok(Json(find(&app, &who, &id).await?.into()))
+    let stored = find(&app, &who, &id).await?;
+    let decided = stored.details.decisions.iter().any(|decision| decision.kind == "policy");
+    let labels = if decided { app.store()?.labels(stored.call.id).await? } else { BTreeMap::new() };
+    Ok(Json(CallDetails::from(stored).labelled(labels)))
 }
 
 /// One body of a call, as it was sent (secrets masked).

@@ -16,7 +16,8 @@ use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
 use crate::{
-    approvals, audit, calls, import, keys, live, log, login, page, policies, purge, sessions, stats, users,
+    approvals, audit, calls, import, keys, labels, live, log, login, page, policies, purge, sessions, stats,
+    trust, users,
 };
 
 /// Every route with its guard and description.
@@ -39,6 +40,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(users::routes())
         .merge(audit::routes())
         .merge(stats::routes())
+        .merge(labels::routes())
+        .merge(trust::routes())
 }
 
 fn frame() -> OpenApi {

@@ -16,6 +16,7 @@ mod guard;
 mod import;
 mod input;
 mod keys;
+mod labels;
 mod live;
 mod log;
 mod login;
@@ -27,6 +28,7 @@ mod reading;
 mod retention;
 mod sessions;
 mod stats;
+mod trust;
 mod users;
 mod view;
 

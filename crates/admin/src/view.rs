@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use lockgate_store::verdicts::Label;
 use lockgate_store::{self as store, Page, StoredCall, Totals};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::labels::LabelView;
 
 /// A call as lists show it.
 #[expect(clippy::struct_field_names, reason = "the names are those of the API")]
@@ -234,12 +237,16 @@ pub(crate) struct Body {
 /// A decision.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Decision {
+    /// Its place among the decisions of the call, from 1.
+    number: u32,
     /// Who decided.
     kind: String,
     /// The version of `record`'s form.
     version: u32,
     /// What led to it.
     record: Value,
+    /// What a person says of it.
+    label: Option<LabelView>,
 }
 
 impl From<StoredCall> for CallDetails {
@@ -262,19 +269,31 @@ impl From<StoredCall> for CallDetails {
             size: body.size,
             offsets: body.offsets.pairs().collect(),
         };
-        let decision = |decision: store::Decision| Decision {
+        let decision = |(number, decision): (u32, store::Decision)| Decision {
+            number,
             kind: decision.kind,
             version: decision.version,
             record: decision.json,
+            label: None,
         };
         Self {
             call: stored.call.into(),
             attempts: details.attempts.into_iter().map(attempt).collect(),
             bodies: stored.bodies.into_iter().map(body).collect(),
             cost_parts: details.cost_parts,
-            decisions: details.decisions.into_iter().map(decision).collect(),
+            decisions: (1..).zip(details.decisions).map(decision).collect(),
             losses: details.losses,
         }
+    }
+}
+
+impl CallDetails {
+    /// The same with what people say of its verdicts, by number.
+    pub(crate) fn labelled(mut self, mut labels: BTreeMap<u32, Label>) -> Self {
+        for decision in &mut self.decisions {
+            decision.label = labels.remove(&decision.number).map(Into::into);
+        }
+        self
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use lockgate_core::content::ToolKind;
 use lockgate_core::{BlockStart, Delta, Dialect, Event, Raw, Seal};
 use lockgate_store::Call;
-use lockgate_wire::{Decoded, Depth, Mode, format};
+use lockgate_wire::{Decoded, Depth, Mode, Sequencer, format};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -75,6 +75,24 @@ pub(crate) fn read(dialect: Option<Dialect>, call: &Call, status: Option<u16>, b
         answer.message = said(Content::unreadable(body, answer.broken.clone().unwrap_or_default()));
     }
     answer
+}
+
+/// The events of an answer, one block at a time, as far as it goes; and why it could not be read to its end.
+pub fn events(dialect: Dialect, streamed: bool, body: &[u8]) -> (Vec<Event>, Option<String>) {
+    let mut decoder = format(dialect).messages.decoder(mode(dialect, streamed, body), Depth::Full);
+    let mut decoded = Decoded::default();
+    let fed = decoder.feed(bytes::Bytes::copy_from_slice(body), &mut decoded);
+    if let Err(error) = &fed {
+        decoded.drop_broken(error);
+    }
+    let read = fed.and_then(|()| decoder.finish(&mut decoded));
+    let mut events = Vec::new();
+    let mut sequencer = Sequencer::default();
+    for event in decoded.events() {
+        sequencer.push(event.clone(), &mut |event| events.push(event));
+    }
+    sequencer.finish(&mut |event| events.push(event));
+    (events, read.err().map(|error| error.to_string()))
 }
 
 /// How the body is laid out: by how it begins, since a provider may stream what the client gets whole, and an error is

@@ -16,7 +16,7 @@ mod message;
 mod print;
 mod time;
 
-pub use answer::Answer;
+pub use answer::{Answer, events};
 pub use cache::{CacheMiss, Cause, Miss, ToolsChange, cache_misses};
 pub use conversation::{
     CallNote, CallStep, Conversation, Entry, EntrySource, EntryState, Origin, Preamble, Thread, ToolUse, Turn,

@@ -162,14 +162,17 @@ pub fn show(args: &ShowArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let decisions: Vec<&Value> = call["decisions"].as_array().into_iter().flatten().filter(said).collect();
     if !decisions.is_empty() {
         screen.line("")?;
-        let mut table = Table::new(&["POLICY", "RULE", "SAID", "DONE", "TOOL", "WHY"]);
-        for decision in decisions.into_iter().map(|decision| &decision["record"]) {
+        let mut table = Table::new(&["NUMBER", "POLICY", "RULE", "SAID", "DONE", "TOOL", "LABEL", "WHY"]);
+        for shown in decisions {
+            let decision = &shown["record"];
             table.row(vec![
+                shown["number"].to_string(),
                 text(&decision["policy"]),
                 text(&decision["rule"]),
                 text(&decision["said"]),
                 if decision["applied"] == true { "yes" } else { "no" }.to_owned(),
                 text(&decision["tool"]["name"]),
+                text(&shown["label"]["verdict"]),
                 text(&decision["reason"]),
             ]);
         }

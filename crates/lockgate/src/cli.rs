@@ -158,10 +158,14 @@ pub enum PolicyCommand {
     Apply(policy::ApplyArgs),
     /// Let a call go that waits for a person.
     Approve(policy::ApproveArgs),
+    /// Put recorded traffic before the policies of another configuration: what they would have done otherwise. Asks nobody, changes nothing.
+    Backtest(policy::BacktestArgs),
     /// Refuse a call that waits for a person.
     Deny(policy::AnswerArgs),
     /// Print how two versions of the policies differ that were set while gateways run.
     Diff(policy::DiffArgs),
+    /// Say whether a policy was right about something recorded.
+    Label(policy::LabelArgs),
     /// Print the policies in order, with what each may do.
     List(policy::ListArgs),
     /// Print the calls that wait for a person.
@@ -172,6 +176,8 @@ pub enum PolicyCommand {
     Rollback(policy::RollbackArgs),
     /// Print a version of the policies that were set while gateways run.
     Show(policy::ShowArgs),
+    /// Say how often policies said something, how often people called that right, and what is missing until they may refuse.
+    Stats(policy::StatsArgs),
     /// Try made-up tool calls, texts and requests: what is said of each, and which rules no test meets.
     Test(policy::TestArgs),
     /// Print the versions of the policies that were set while gateways run: who wrote them, and why.
@@ -281,13 +287,16 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Key(KeyCommand::Show(args)) => key::show(args, screen),
         Command::Policy(PolicyCommand::Apply(args)) => policy::apply(args, screen),
         Command::Policy(PolicyCommand::Approve(args)) => policy::approve(args, screen),
+        Command::Policy(PolicyCommand::Backtest(args)) => policy::backtest(args, screen),
         Command::Policy(PolicyCommand::Deny(args)) => policy::deny(args, screen),
         Command::Policy(PolicyCommand::Diff(args)) => policy::diff(args, screen),
+        Command::Policy(PolicyCommand::Label(args)) => policy::label(args, screen),
         Command::Policy(PolicyCommand::List(args)) => policy::list(args, screen),
         Command::Policy(PolicyCommand::Pending(args)) => policy::pending(args, screen),
         Command::Policy(PolicyCommand::Revoke(args)) => policy::revoke(args, screen),
         Command::Policy(PolicyCommand::Rollback(args)) => policy::rollback(args, screen),
         Command::Policy(PolicyCommand::Show(args)) => policy::show(args, screen),
+        Command::Policy(PolicyCommand::Stats(args)) => policy::stats(args, screen),
         Command::Policy(PolicyCommand::Test(args)) => policy::test(args, screen),
         Command::Policy(PolicyCommand::Versions(args)) => policy::versions(args, screen),
         Command::Purge(args) => purge::main(args, screen),
@@ -337,12 +346,15 @@ fn wants_json(command: &Command) -> bool {
         Command::User(UserCommand::Set(args)) => args.json,
         Command::Policy(PolicyCommand::Apply(args)) => args.json,
         Command::Policy(PolicyCommand::Approve(args)) => args.one.json,
+        Command::Policy(PolicyCommand::Backtest(args)) => args.json,
         Command::Policy(PolicyCommand::Deny(args) | PolicyCommand::Revoke(args)) => args.json,
         Command::Policy(PolicyCommand::Diff(args)) => args.json,
+        Command::Policy(PolicyCommand::Label(args)) => args.json,
         Command::Policy(PolicyCommand::List(args)) => args.json,
         Command::Policy(PolicyCommand::Pending(args)) => args.json,
         Command::Policy(PolicyCommand::Rollback(args)) => args.json,
         Command::Policy(PolicyCommand::Show(args)) => args.json,
+        Command::Policy(PolicyCommand::Stats(args)) => args.json,
         Command::Policy(PolicyCommand::Test(args)) => args.json,
         Command::Policy(PolicyCommand::Versions(args)) => args.json,
         Command::Purge(args) => args.json,

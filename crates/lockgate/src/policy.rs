@@ -1,9 +1,13 @@
-//! `lockgate policy`: what the policies of a configuration are, and what they say of made-up things; calls that wait for a person.
+//! `lockgate policy`: what the policies of a configuration are, what they say of made-up and of recorded things, what people say of them; calls
+//! that wait for a person.
 //!
 //! Reads the configuration as `serve` would; asks no provider and no model.
 
 mod approvals;
 mod versions;
+
+mod backtest;
+mod label;
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,6 +29,9 @@ use crate::office::{Office, OfficeArgs};
 use crate::screen::{BAD, FAINT, GOOD, Screen, styled};
 use crate::serve::ServeArgs;
 use crate::table::Table;
+
+pub use backtest::{BacktestArgs, backtest};
+pub use label::{LabelArgs, StatsArgs, label, stats};
 
 /// Arguments of `lockgate policy list`.
 #[derive(Debug, Args)]

@@ -32,7 +32,7 @@ const EDGES: [(&str, &[&str]); 20] = [
             "wire",
         ],
     ),
-    ("lockgate-admin", &["core", "history", "ledger", "store", "telemetry"]),
+    ("lockgate-admin", &["core", "history", "ledger", "policy", "redact", "store", "telemetry"]),
     ("lockgate-bench", &["core", "store", "store-sql"]),
     ("lockgate-config", &["core", "ledger", "policy", "providers"]),
     ("lockgate-core", &[]),

@@ -27,6 +27,7 @@ mod policy;
 mod provenance;
 pub mod quality;
 pub mod replace;
+pub mod replay;
 pub mod rules;
 mod run;
 pub mod secret_guard;
@@ -38,6 +39,7 @@ pub mod tool_judge;
 mod trial;
 #[cfg(test)]
 mod tried;
+pub mod trust;
 mod verdict;
 pub mod webhook;
 pub mod work;

@@ -168,7 +168,7 @@ impl Lock {
         }
     }
 
-    fn trials(&self) -> impl Iterator<Item = &Trial> {
+    pub(crate) fn trials(&self) -> impl Iterator<Item = &Trial> {
         self.held.iter().filter_map(|item| match item {
             Item::Event { .. } => None,
             Item::Block { trial, .. } => trial.as_deref(),

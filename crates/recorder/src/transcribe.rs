@@ -92,6 +92,12 @@ impl Transcriber {
             texts: Vec::new(),
             call,
         };
+        let mut answered = Vec::new();
+        let opened = reel.opened.as_ref();
+        let tool_calls = opened.map_or(0, |opened| {
+            texts::of_answer(opened.dialect, closed.stream, &reel.client_answer().bytes, &mut answered)
+        });
+        record.details.tool_calls = tool_calls + record.details.kept_tool_calls();
         if mode == Mode::Metadata {
             record.session.title = None;
             self.mask_details(mode, &mut record);
@@ -127,9 +133,7 @@ impl Transcriber {
             texts::of_request(conversation, step, memory.resumed, &mut record.texts);
         }
         let asked = record.texts.len();
-        if let Some(opened) = &reel.opened {
-            texts::of_answer(opened.dialect, closed.stream, &reel.client_answer().bytes, &mut record.texts);
-        }
+        record.texts.append(&mut answered);
         self.mask_details(mode, &mut record);
         if mode != Mode::Full {
             // The request's texts are what its body says; an answer's may be whole where its body brought them in pieces.

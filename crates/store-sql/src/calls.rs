@@ -134,7 +134,10 @@ async fn fetch(tx: &mut Tx, scope: i64, hashes: &[PieceHash]) -> Result<Vec<(Pie
 }
 
 async fn details(tx: &mut Tx, call: i64) -> Result<Details, Fault> {
-    let mut sql = Sql::new("SELECT attempts, decisions, losses, cost_parts FROM call_details WHERE call = ");
+    let mut sql = Sql::new(
+        "SELECT d.attempts, d.decisions, d.losses, d.cost_parts, COALESCE(t.tool_calls, 0) \
+         FROM call_details d LEFT JOIN tool_counts t ON t.call = d.call WHERE d.call = ",
+    );
     let Some(row) = tx.row(sql.arg(call).take()).await? else { return Ok(Details::default()) };
     let mut from = row.reader();
     Ok(Details {
@@ -142,6 +145,7 @@ async fn details(tx: &mut Tx, call: i64) -> Result<Details, Fault> {
         decisions: read_json(from.text_or_none()?.as_deref())?.unwrap_or_default(),
         losses: read_json(from.text_or_none()?.as_deref())?.unwrap_or_default(),
         cost_parts: read_json(from.text_or_none()?.as_deref())?,
+        tool_calls: from.count()? as u32,
     })
 }
 

@@ -86,7 +86,9 @@ impl Database {
         delete_contents(&mut tx, &calls).await?;
         let mut emptied = 0;
         if extent == Extent::Everything {
-            delete_in(&mut tx, "call_details", "call", calls.iter().copied()).await?;
+            for table in ["call_details", "tool_counts", "verdict_labels", "verdicts"] {
+                delete_in(&mut tx, table, "call", calls.iter().copied()).await?;
+            }
             delete_in(&mut tx, "calls", "seq", calls.iter().copied()).await?;
             mark(&mut tx, &slots).await?;
         }

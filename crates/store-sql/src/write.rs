@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
 use lockgate_store::words::Words;
-use lockgate_store::{Error, PieceHash, Record, Records, Scope, SessionDraft, Side, TitleSource, Written};
+use lockgate_store::{
+    Error, PieceHash, Record, Records, Scope, SessionDraft, Side, TitleSource, Written, verdicts,
+};
 
 use crate::Database;
 use crate::columns::{CALL, json, row_of};
@@ -16,6 +18,7 @@ use crate::fault::Fault;
 use crate::insert::{Into, insert};
 use crate::squeeze::squeeze;
 use crate::stats::{mark, slot_of_record};
+use crate::verdicts::{VERDICT, verdict_row};
 
 /// Pieces that one statement looks for.
 const NEEDED: usize = 64;
@@ -117,6 +120,7 @@ async fn write(tx: &mut Tx, batch: &[Record]) -> Result<Written, Fault> {
         }
     }
     insert_details(tx, &fresh).await?;
+    insert_verdicts(tx, &fresh).await?;
     insert_bodies(tx, &fresh).await?;
     insert_pieces(tx, &fresh).await?;
     check_pieces(tx, &fresh).await?;
@@ -243,6 +247,21 @@ async fn insert_details(tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<(), Fault> {
     }
     let columns = &["call", "attempts", "decisions", "losses", "cost_parts"];
     insert(tx, &Into { columns, shapes: &[], table: "call_details", then: "" }, rows).await.map(|_| ())
+}
+
+async fn insert_verdicts(tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<(), Fault> {
+    let (mut said, mut counts) = (Vec::new(), Vec::new());
+    for one in fresh {
+        let Record { call, details, .. } = one.record;
+        let started_us = call.timing.started_us;
+        said.extend(verdicts::rows(&details.decisions).map(|row| verdict_row(one.seq, started_us, &row)));
+        if details.tool_calls > 0 {
+            counts.push(vec![one.seq.into(), started_us.into(), i64::from(details.tool_calls).into()]);
+        }
+    }
+    insert(tx, &Into { columns: &VERDICT, shapes: &[], table: "verdicts", then: "" }, said).await?;
+    let columns = &["call", "started_us", "tool_calls"];
+    insert(tx, &Into { columns, shapes: &[], table: "tool_counts", then: "" }, counts).await.map(|_| ())
 }
 
 async fn insert_bodies(tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<(), Fault> {

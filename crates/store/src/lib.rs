@@ -19,6 +19,7 @@ pub mod rope;
 mod session;
 pub mod stats;
 mod traits;
+pub mod verdicts;
 pub mod words;
 
 pub use approval::{Answer, Approval, ApprovalFilter, Approvals, Holds, Verdict};

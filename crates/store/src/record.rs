@@ -53,6 +53,14 @@ pub struct Details {
     pub decisions: Vec<Decision>,
     /// The fields that a conversion between dialects lost (`x-lockgate-lossy`).
     pub losses: Vec<String>,
+    /// Tool calls of the provider's answer that a client runs.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub tool_calls: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One try at a provider.

@@ -19,10 +19,23 @@ use crate::record::{Details, Record};
 use crate::rope::PieceHash;
 use crate::session::{Session, SessionOrder};
 use crate::stats::Stats;
+use crate::verdicts::Verdicts;
 
 /// All of it at once, for those who look at and change what is stored.
 pub trait Store:
-    Approvals + Calls + PolicyVersions + Purge + Records + Sessions + Stats + Audit + Keys + Logins + Ring + Users
+    Approvals
+    + Calls
+    + PolicyVersions
+    + Purge
+    + Records
+    + Sessions
+    + Stats
+    + Audit
+    + Keys
+    + Logins
+    + Ring
+    + Users
+    + Verdicts
 {
 }
 
@@ -39,6 +52,7 @@ impl<T> Store for T where
         + Logins
         + Ring
         + Users
+        + Verdicts
 {
 }
 

@@ -10,3 +10,5 @@ mod history;
 mod retention;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod trust;

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod backtest;
+#[cfg(test)]
 mod catalog;
 #[cfg(test)]
 mod claude_cli;

@@ -250,6 +250,31 @@ fn with_metadata_only_nothing_of_the_contents_is_stored() {
     assert_eq!(record.call.usage.output, Some(100));
 }
 
+/// Trust in policies is reckoned for a hundred tool calls: those that they kept from the client count too.
+#[test]
+fn tool_calls_are_counted_whatever_is_kept_and_whatever_policies_did() {
+    let mut desk = Desk::new();
+    let mut counted = |mode: Mode, delivered: &str, policies: Vec<Value>| {
+        let mut raw = whole(&turn(&[json!({"role": "user", "content": "Hi"})]));
+        let (_, Entry::Opened(opened)) = &mut raw.entries[0] else { panic!("no beginning") };
+        opened.mode = mode;
+        raw.entries[5] = (960, Entry::Delivered(delivered.as_bytes().to_vec()));
+        let (_, Entry::Closed(closed)) = &mut raw.entries[6] else { panic!("no end") };
+        closed.policies = policies;
+        desk.record(&raw).details.tool_calls
+    };
+    let refused = ANSWER.replace(
+        r#"{"type":"tool_use","id":"toolu_1","name":"Bash","input":{"command":"ls -la"}}"#,
+        r#"{"type":"text","text":"no"}"#,
+    );
+    let said = |said: &str| json!({"policy": "git", "said": said, "applied": true, "tool": {"id": "toolu_1", "name": "Bash"}});
+    assert_eq!(counted(Mode::Redacted, ANSWER, Vec::new()), 1);
+    assert_eq!(counted(Mode::Metadata, ANSWER, Vec::new()), 1, "a number is no contents");
+    assert_eq!(counted(Mode::Redacted, &refused, Vec::new()), 0);
+    assert_eq!(counted(Mode::Redacted, &refused, vec![said("refuse"), said("refuse")]), 1);
+    assert_eq!(counted(Mode::Redacted, ANSWER, vec![said("rewrite")]), 1, "it went out, changed");
+}
+
 #[test]
 fn what_a_provider_says_of_its_cost_goes_before_the_price_list() {
     let mut desk = Desk::new();

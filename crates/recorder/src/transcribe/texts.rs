@@ -57,10 +57,10 @@ fn of_part(part: &Part, side: Side, out: &mut Vec<Text>) {
     }
 }
 
-/// Adds an answer, as far as it can be read.
-pub(super) fn of_answer(dialect: Dialect, stream: bool, bytes: &[u8], out: &mut Vec<Text>) {
+/// Adds an answer, as far as it can be read; how many tool calls it has.
+pub(super) fn of_answer(dialect: Dialect, stream: bool, bytes: &[u8], out: &mut Vec<Text>) -> u32 {
     let mode = match bytes.first() {
-        None => return,
+        None => return 0,
         Some(b'[') if stream => Mode::Array,
         Some(_) if stream => Mode::Stream,
         Some(_) => Mode::Whole,
@@ -72,6 +72,7 @@ pub(super) fn of_answer(dialect: Dialect, stream: bool, bytes: &[u8], out: &mut 
         let _ = decoder.finish(&mut decoded);
     }
     let mut block: Option<(Side, String)> = None;
+    let mut tool_calls = 0;
     for event in decoded.events() {
         match event {
             Event::BlockStarted { block: start, .. } => {
@@ -80,7 +81,10 @@ pub(super) fn of_answer(dialect: Dialect, stream: bool, bytes: &[u8], out: &mut 
                     BlockStart::Image(_) | BlockStart::Opaque(_) => None,
                     BlockStart::Reasoning { .. } => Some((Side::Thinking, String::new())),
                     BlockStart::Refusal | BlockStart::Text => Some((Side::Assistant, String::new())),
-                    BlockStart::ToolCall { name, .. } => Some((Side::ToolInput, format!("{name} "))),
+                    BlockStart::ToolCall { name, .. } => {
+                        tool_calls += 1;
+                        Some((Side::ToolInput, format!("{name} ")))
+                    }
                 };
             }
             Event::BlockDelta { delta, .. } => {
@@ -100,6 +104,7 @@ pub(super) fn of_answer(dialect: Dialect, stream: bool, bytes: &[u8], out: &mut 
         }
     }
     end(&mut block, out);
+    tool_calls
 }
 
 fn end(block: &mut Option<(Side, String)>, out: &mut Vec<Text>) {

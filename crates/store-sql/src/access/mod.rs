@@ -7,6 +7,8 @@ mod users;
 use lockgate_store::Error;
 use uuid::Uuid;
 
+pub(crate) use audit::add as add_entry;
+
 use crate::driver::{Sql, Tx};
 use crate::fault::Fault;
 

@@ -9,6 +9,7 @@ mod policies;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 
 use std::path::{Path, PathBuf};
 
@@ -31,8 +32,8 @@ pub(crate) struct Migration {
 }
 
 /// Every step, in order.
-pub(crate) const MIGRATIONS: [Migration; 4] =
-    [first::FIRST, access::ACCESS, stats::STATS, policies::POLICIES];
+pub(crate) const MIGRATIONS: [Migration; 5] =
+    [first::FIRST, access::ACCESS, stats::STATS, policies::POLICIES, verdicts::VERDICTS];
 
 /// The number under which PostgreSQL keeps other processes waiting ("lockgate" in ASCII).
 const LOCK: i64 = 0x6c6f_636b_6761_7465;

@@ -92,3 +92,30 @@ async fn a_step_that_fails_changes_nothing() {
     let database = Database::open_with(&options(&path), &and(NEXT)).await.unwrap();
     assert_eq!(database.schema().await.unwrap(), LATEST + 1);
 }
+
+/// Issue 4, trust: verdicts that were recorded before they had rows can be counted and labelled too.
+#[tokio::test]
+async fn verdicts_of_calls_that_are_there_already_are_taken_out_of_their_details() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l.db");
+    let database = Database::open_with(&options(&path), &MIGRATIONS[..3]).await.unwrap();
+    let mut tx = database.writers.write().await.unwrap();
+    let call = "INSERT INTO calls (seq, id, operation, streamed, started_us, estimated, outcome, intervened, recording) \
+                VALUES (7, 'x', 'chat', 0, 30, 0, 'complete', 1, 'full')";
+    tx.run(Sql::new(call)).await.unwrap();
+    let decisions = r#"[{"json":{"missing_parts":1},"kind":"record","version":1},
+        {"json":{"policy":"git","rule":"force","said":"refuse","applied":true,"hook":"tool_call","mode":"block","tool":{"id":"t","name":"Bash"}},"kind":"policy","version":1},
+        {"json":{"policy":"look","said":"failed","applied":false},"kind":"policy","version":1}]"#;
+    let mut sql = Sql::new("INSERT INTO call_details (call, decisions) VALUES (7, ");
+    tx.run(sql.arg(decisions).add(")").take()).await.unwrap();
+    tx.commit().await.unwrap();
+    database.close().await;
+    Database::open(&options(&path)).await.unwrap().close().await;
+    let found = texts(
+        &path,
+        "SELECT call || ' ' || number || ' ' || started_us || ' ' || policy || ' ' || coalesce(rule, '-') || ' ' || said || ' ' || applied \
+         || ' ' || coalesce(tool, '-') FROM verdicts ORDER BY number",
+    )
+    .await;
+    assert_eq!(found, ["7 2 30 git force refuse 1 Bash", "7 3 30 look - failed 0 -"]);
+}

@@ -7,19 +7,20 @@ use std::fmt::Write as _;
 
 use lockgate_store::access::{Keys, Logins, Users};
 use lockgate_store::stats::Stats;
+use lockgate_store::verdicts::{Label, Opinion, Verdicts};
 use lockgate_store::{
     Approvals, Extent, Holds, Part, PolicyVersion, PolicyVersions, Purge, Records, Selection, Sessions, Side,
     Title, TitleSource,
 };
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
-use crate::sample::{full, id, plain, saying, with_body};
+use crate::sample::{DAY, full, id, plain, saying, with_body};
 use crate::{access, approvals};
 
 /// A table: its name, what it holds, its columns with what they mean.
 type Table = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const TABLES: [Table; 18] = [
+const TABLES: [Table; 21] = [
     ("schema_version", "The steps of the schema that were taken.", &[("version", "The number of the step.")]),
     (
         "sessions",
@@ -358,6 +359,43 @@ const TABLES: [Table; 18] = [
         "Slots whose calls changed since they were counted; a row for each batch that was written or deleted. Statistics read such slots from the calls.",
         &[("seq", "Counted by the database."), ("slot", "The slot.")],
     ),
+    (
+        "verdicts",
+        "A row for each verdict of a policy, written with its call, to be counted. Why it was given stands in `call_details.decisions`.",
+        &[
+            ("call", "`calls.seq`."),
+            ("number", "Its place among the call's decisions, from 1."),
+            ("started_us", "`calls.started_us`."),
+            ("policy", "The policy."),
+            ("rule", "The rule of the policy."),
+            ("hook", "Where in the call it was given."),
+            ("said", "What was said; `annotate` and `append` are notes and are not counted."),
+            ("applied", "Whether it was done."),
+            ("mode", "The mode that the policy was in."),
+            ("tool", "The tool that it is about."),
+        ],
+    ),
+    (
+        "verdict_labels",
+        "What people say of verdicts: one row each, the latest word.",
+        &[
+            ("call", "`verdicts.call`."),
+            ("number", "`verdicts.number`."),
+            ("opinion", "`right` or `wrong`."),
+            ("note", "Why, in the person's words, secrets masked."),
+            ("user_name", "Who says so."),
+            ("at_us", "When, µs since 1970."),
+        ],
+    ),
+    (
+        "tool_counts",
+        "How many tool calls a provider's answer had; no row for none, and none for calls that were recorded before schema 5.",
+        &[
+            ("call", "`calls.seq`."),
+            ("started_us", "`calls.started_us`."),
+            ("tool_calls", "How many, those that policies kept from the client included."),
+        ],
+    ),
 ];
 
 /// Column to type.
@@ -424,6 +462,9 @@ const RELATIONS: &str = "  sessions ||--o{ calls : \"seq = session\"
   calls ||--|| call_details : \"seq = call\"
   calls ||--o{ bodies : \"seq = call\"
   calls ||--o{ texts : \"seq = slot / 8\"
+  calls ||--o{ verdicts : \"seq = call\"
+  verdicts ||--o| verdict_labels : \"call, number\"
+  calls ||--o| tool_counts : \"seq = call\"
   bodies }o--|| pieces : \"head = hash\"
   sessions ||--o{ pieces : \"seq = scope\"
   pieces }o--o{ pieces : \"references in bytes\"
@@ -502,7 +543,11 @@ async fn the_documentation_shows_the_schema_that_both_databases_have() {
     record.session.title = Some(Title { source: TitleSource::First, text: "Fix the login".to_owned() });
     let record = saying(record, Side::User, "Fix the login, please");
     let record = with_body(record, Part::ClientRequest, br#"{"model":"auto","messages":[]}"#);
+    let call = record.call.id;
     database.write(&[record]).await.unwrap();
+    let label = Label { at_us: DAY, by: "ann".to_owned(), note: None, opinion: Opinion::Right };
+    let noted = access::entry(4, "label", &format!("call:{call}"));
+    assert!(database.label(call, 2, Some(&label), &noted).await.unwrap());
     database.roll(i64::MAX, crate::stats::LONG).await.unwrap();
     database.write(&[plain(9_000)]).await.unwrap();
     assert!(

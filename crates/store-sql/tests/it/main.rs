@@ -35,6 +35,7 @@ mod sessions;
 mod stats;
 mod stats_races;
 mod suite;
+mod verdicts;
 
 use lockgate_store::memory::Memory;
 use lockgate_store::{Calls, Purge, Records, Sessions};
@@ -149,5 +150,11 @@ mod both {
         answers_are_those_of_the_calls_whatever_was_counted_beforehand,
         percentiles_are_within_one_percent,
         rows_add_up_and_lead_to_their_calls,
+    );
+    on_both_databases!(verdicts:
+        verdicts_are_counted_by_policy_and_rule,
+        what_people_say_of_a_verdict_is_counted_changed_and_taken_back,
+        verdicts_are_listed_the_latest_first_page_by_page,
+        verdicts_and_labels_go_with_their_call,
     );
 }

@@ -147,12 +147,19 @@ pub(crate) fn full() -> Record {
             },
         ],
         cost_parts: Some(json!({"input": 12, "tiers": [1, 2.5]})),
-        decisions: vec![Decision {
-            json: json!({"rule": "a", "why": null}),
-            kind: "routing".to_owned(),
-            version: 3,
-        }],
+        decisions: vec![
+            Decision { json: json!({"rule": "a", "why": null}), kind: "routing".to_owned(), version: 3 },
+            Decision {
+                json: json!({
+                    "policy": "git", "rule": "no-force", "said": "refuse", "applied": true, "hook": "tool_call", "mode": "block",
+                    "reason": "history is shared", "tool": {"id": "call_1", "name": "Bash"},
+                }),
+                kind: "policy".to_owned(),
+                version: 1,
+            },
+        ],
         losses: vec!["messages.cache_control".to_owned()],
+        tool_calls: 2,
     };
     record
 }
