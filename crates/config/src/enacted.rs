@@ -44,7 +44,13 @@ pub fn chain_of(document: &str) -> Result<Vec<Configured>, String> {
     }
     let config: Config =
         serde_json::from_value(value).map_err(|_| "it fits the schema but not its types".to_owned())?;
-    Ok(config.policies.chain)
+    let chain = config.policies.chain;
+    match chain.iter().position(|configured| configured.webhook.is_some()) {
+        None => Ok(chain),
+        Some(at) => Err(format!(
+            "{NAME}.chain.{at}.webhook: it holds a secret, and what is set here can be read: put it into the configuration file"
+        )),
+    }
 }
 
 /// The policies of the file, and behind them those of a document. A name that both have is refused.
@@ -71,6 +77,8 @@ pub fn with_document(file: &Policies, document: &str) -> Result<Policies, String
 mod tests {
     use super::*;
 
+    const WEBHOOK: &str = "policies: {chain: [{webhook: {url: 'https://a.example/x', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}}]}";
+
     #[test]
     fn a_document_holds_policies_and_nothing_else_and_says_where_it_is_wrong() {
         let good = "policies:\n  chain:\n    - {name: a, model_allow: {allow: [claude-*]}}\n";
@@ -85,6 +93,7 @@ mod tests {
             ("policies: {chain: [{name: a}]}", "chain.0: say which policy it is"),
             ("policies:\n  chain:\n    - {rules: [{name: x, then: forbid}]}", "policies:3:"),
             ("policies: {chain: [", "policies:"),
+            (WEBHOOK, "put it into the configuration file"),
         ] {
             let error = with_document(&file, document).unwrap_err();
             assert!(error.contains(said), "{document}: {error}");

@@ -27,6 +27,7 @@ impl Asker for Nobody {
         let whom = match query {
             Query::Judge(judge) => format!("the model `{}`", judge.model),
             Query::Person(_) => "a person".to_owned(),
+            Query::Service(service) => format!("the service at {}", service.url),
         };
         let words = format!("{whom} cannot be asked by this gateway");
         Box::pin(std::future::ready(Reply::None(Failure::new(ErrorKind::Internal, words))))
@@ -37,7 +38,7 @@ impl Asker for Nobody {
 pub(crate) fn within(asker: &dyn Asker, call: &str, question: Question) -> Asking {
     let Question { deadline, query } = question;
     let grace = match &query {
-        Query::Judge(_) => Duration::ZERO,
+        Query::Judge(_) | Query::Service(_) => Duration::ZERO,
         Query::Person(_) => GRACE,
     };
     let asking = asker.ask(call, query, deadline);

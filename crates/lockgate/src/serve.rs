@@ -146,7 +146,8 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let judges = Judges::new();
     let shelf = recording.as_deref().map(Recording::shelf);
     let desk = Desk::new(shelf, telling.telemetry.clone());
-    let engine = engine.asking(Arc::new(Everybody { desk, judges: judges.clone() }));
+    let engine =
+        engine.asking(Arc::new(Everybody { desk, judges: judges.clone(), services: Arc::default() }));
     let engine = Arc::new(match &recording {
         Some(recording) => engine.recording(recording.log()),
         None => engine,

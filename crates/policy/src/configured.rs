@@ -13,8 +13,8 @@ use crate::quality::{
     review_prediction,
 };
 use crate::{
-    exfiltration, injection, limits, message, model_allow, notice, replace, rules, secret_guard, shell_guard,
-    tool_judge,
+    exfiltration, injection, judge, limits, message, model_allow, notice, replace, rules, secret_guard,
+    shell_guard, tool_judge, webhook,
 };
 
 /// What may happen: policies on requests, answers and tool calls.
@@ -68,6 +68,8 @@ pub struct Configured {
     pub exfiltration: Option<exfiltration::Options>,
     /// Instructions inside what tools gave back.
     pub injection: Option<injection::Options>,
+    /// A model judges by rules in plain words.
+    pub judge: Option<judge::Options>,
     /// How much: repeated calls, turns, size.
     pub limits: Option<limits::Options>,
     /// Only these models.
@@ -94,6 +96,8 @@ pub struct Configured {
     pub shell_guard: Option<shell_guard::Options>,
     /// A model judges tool calls.
     pub tool_judge: Option<tool_judge::Options>,
+    /// A service of yours decides.
+    pub webhook: Option<webhook::Options>,
 }
 
 /// A field of the section that cannot work: the steps to it, and why.
@@ -182,6 +186,9 @@ impl Configured {
             let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
             kinds.push(("injection", made.map_err(|(field, words)| (steps(["injection", field]), words))));
         }
+        if let Some(options) = &self.judge {
+            kinds.push(("judge", Ok(Box::new(judge::Judge(options.clone())))));
+        }
         if let Some(options) = &self.limits {
             kinds.push(("limits", Ok(Box::new(limits::Limits(options.clone())))));
         }
@@ -215,6 +222,9 @@ impl Configured {
         if let Some(options) = &self.tool_judge {
             kinds.push(("tool_judge", Ok(Box::new(tool_judge::ToolJudge(options.clone())))));
         }
+        if let Some(options) = &self.webhook {
+            kinds.push(("webhook", Ok(Box::new(webhook::Webhook(options.clone())))));
+        }
         let mut kinds = kinds.into_iter();
         let (kind, policy) = match (kinds.next(), kinds.next()) {
             (Some(one), None) => one,
@@ -239,11 +249,12 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 17] = [
+pub const KINDS: [&str; 19] = [
     "commit_pattern",
     "duplicate_import",
     "exfiltration",
     "injection",
+    "judge",
     "limits",
     "model_allow",
     "notice",
@@ -257,6 +268,7 @@ pub const KINDS: [&str; 17] = [
     "secret_guard",
     "shell_guard",
     "tool_judge",
+    "webhook",
 ];
 
 fn steps<const N: usize>(steps: [&str; N]) -> Vec<String> {

@@ -10,11 +10,13 @@ mod client_run;
 mod common;
 mod configured;
 mod decision;
+mod digest;
 pub mod exfiltration;
 pub mod fixture;
 mod held;
 pub mod import;
 pub mod injection;
+pub mod judge;
 pub mod limits;
 mod lock;
 pub mod message;
@@ -37,6 +39,7 @@ mod trial;
 #[cfg(test)]
 mod tried;
 mod verdict;
+pub mod webhook;
 pub mod work;
 
 pub use approval::{Approval, Approvals, WithoutAnswer};
@@ -47,4 +50,6 @@ pub use decision::{Decision, Hook, Said, Tool, VERSION};
 pub use lock::{HELD_MAX, Lock, Out};
 pub use policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
 pub use run::{CallOutcome, Run, Ticket};
-pub use verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Settled};
+pub use verdict::{
+    BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Service, Settled,
+};

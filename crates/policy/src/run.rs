@@ -224,7 +224,7 @@ impl Run {
                 self.note(at, Hook::Call, (Said::Refuse, blocks), finding, None);
                 outcome
             }
-            Err(Broken(why)) => {
+            Err(Broken(why)) | Ok(CallVerdict::Unsure(why)) => {
                 let finding = Finding::because(format!("the policy could not judge the request: {why}"));
                 let closed = self.members[at].entry.on_failure == OnFailure::Block;
                 let outcome = if closed { refuse(self, &finding) } else { None };

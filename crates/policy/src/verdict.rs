@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lockgate_core::Failure;
+use lockgate_core::{Failure, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Approval;
@@ -49,6 +49,8 @@ pub enum CallVerdict {
     AskPerson(Finding),
     /// It goes nowhere.
     Refuse(Finding),
+    /// The policy cannot say, for this reason: its failure mode does.
+    Unsure(String),
 }
 
 /// What a policy says of a complete block of an answer.
@@ -162,6 +164,19 @@ pub enum Query {
     Judge(Judge),
     /// A person.
     Person(Box<Approval>),
+    /// A service.
+    Service(Service),
+}
+
+/// A question to a service.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// What is sent, JSON.
+    pub body: String,
+    /// What it is signed with.
+    pub secret: Secret,
+    /// Where to.
+    pub url: String,
 }
 
 /// A question to a model.
@@ -193,6 +208,6 @@ pub enum Reply {
         /// Why.
         words: Option<String>,
     },
-    /// The words of a model.
+    /// The words of a model, or what a service answered.
     Text(String),
 }

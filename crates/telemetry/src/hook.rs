@@ -299,7 +299,7 @@ async fn run(hook: Arc<Hook>, shared: Arc<Shared>, counts: Arc<Counts>) {
 async fn deliver(hook: Arc<Hook>, shared: Arc<Shared>, counts: Arc<Counts>, post: Post, message: Message) {
     let mut wait = hook.retry.first;
     for tries in 1..=hook.retry.tries {
-        let headers = headers(&hook, &message);
+        let headers = signed(&hook.key, &message.id, &message.body);
         let answer = post.send(&hook.url, headers, message.body.clone(), hook.retry.patience).await;
         let (gone, asked) = match answer {
             Ok(answer) if answer.status.is_success() => {
@@ -321,14 +321,15 @@ async fn deliver(hook: Arc<Hook>, shared: Arc<Shared>, counts: Arc<Counts>, post
     tracing::warn!(id = message.id, host, "a webhook was not taken and is given up");
 }
 
-fn headers(hook: &Hook, message: &Message) -> HeaderMap {
+/// The headers of a signed message.
+pub(crate) fn signed(key: &SigningKey, id: &str, body: &[u8]) -> HeaderMap {
     let timestamp = now_us() / 1_000_000;
-    let signature = hook.key.sign(&message.id, timestamp, &message.body);
+    let signature = key.sign(id, timestamp, body);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("lockgate/", env!("CARGO_PKG_VERSION"))));
     for (name, value) in [
-        ("webhook-id", message.id.clone()),
+        ("webhook-id", id.to_owned()),
         ("webhook-timestamp", timestamp.to_string()),
         ("webhook-signature", signature),
     ] {

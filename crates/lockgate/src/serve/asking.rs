@@ -1,9 +1,14 @@
-//! Who answers what policies ask: a model, or a person.
+//! Who answers what policies ask: a model, a person, or a service.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::Uri;
+use lockgate_core::{ErrorKind, Failure};
 use lockgate_engine::{Asker, Asking};
-use lockgate_policy::Query;
+use lockgate_policy::{Query, Reply, Service};
+use lockgate_telemetry::{Services, SigningKey};
+use uuid::Uuid;
 
 use super::desk::Desk;
 use super::judges::Judges;
@@ -12,6 +17,7 @@ use super::judges::Judges;
 pub(super) struct Everybody {
     pub(super) desk: Desk,
     pub(super) judges: Judges,
+    pub(super) services: Arc<Services>,
 }
 
 impl Asker for Everybody {
@@ -19,6 +25,23 @@ impl Asker for Everybody {
         match query {
             Query::Judge(judge) => Box::pin(self.judges.clone().judged(judge)),
             Query::Person(question) => Box::pin(self.desk.clone().ask(call.to_owned(), *question, deadline)),
+            Query::Service(service) => Box::pin(decided(self.services.clone(), service, deadline)),
         }
+    }
+}
+
+async fn decided(services: Arc<Services>, service: Service, deadline: Duration) -> Reply {
+    let none = |words: String| {
+        let words = format!("the service gave no answer: {words}");
+        Reply::None(Failure::new(ErrorKind::UpstreamUnavailable, words))
+    };
+    let Service { body, secret, url } = service;
+    let (Ok(key), Ok(to)) = (secret.expose().parse::<SigningKey>(), url.parse::<Uri>()) else {
+        return none("its address or its secret cannot be used".into());
+    };
+    let id = format!("policy_{}", Uuid::now_v7().simple());
+    match services.ask(&to, &key, &id, body, deadline).await {
+        Ok(told) => Reply::Text(String::from_utf8_lossy(&told).into_owned()),
+        Err(words) => none(words),
     }
 }

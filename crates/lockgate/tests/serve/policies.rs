@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::http::{self, Stream};
 use crate::support::{Gateway, Home, Scripted, until};
+use crate::telemetry::Sink;
 
 const SCRIPT: &str = "rules: [{answer: {chunk: 4, blocks: [{text: Let me see.}, {tool_call: {name: Bash, args: {command: git push --force sk-ant-api03-NqVwYS81VP7Hb1DX8pPd5khxE3pyIgKpaUnArl63XykWZeiNNCiia3anXn9k3ksu9mI4ROnl89Sm995ytbxAk7jqevt0MAA}}}]}}]";
 
@@ -229,4 +230,75 @@ fn policies_are_set_while_the_gateway_runs_in_versions_that_can_be_gone_back_to(
     assert_eq!(gateway.ended(), 0);
     let gateway = Gateway::start(&home);
     assert!(!answer(&gateway, true).contains("\"tool_calls\""), "from the first call on");
+}
+
+/// Rules in plain words: a model holds requests, words and tool calls against them, and sees what is judged as data.
+#[test]
+fn a_model_judges_by_rules_in_plain_words() {
+    let upstream = Scripted::start(
+        "rules:
+  - {when: {model: strict}, answer: {blocks: [{text: '{\"rule\": 1, \"probability\": 0.9, \"explanation\": \"it pushes\"}'}]}}
+  - {when: {model: mild}, answer: {blocks: [{text: '{\"rule\": 1, \"probability\": 0.1}'}]}}
+  - answer: {blocks: [{text: Hm.}, {tool_call: {name: Bash, args: {command: git push --force}}}]}",
+    );
+    let judged = |options: &str| {
+        let home = home(
+            &upstream,
+            &format!("policies: {{chain: [{{judge: {{rules: [Nobody pushes.], {options}}}}}]}}\n"),
+        );
+        let gateway = Gateway::start(&home);
+        (answer(&gateway, true), answer(&gateway, false))
+    };
+    let (streamed, whole) = judged("model: 'up:strict'");
+    for answer in [&streamed, &whole] {
+        assert!(
+            answer.contains("it pushes") && answer.contains("Hm.") && !answer.contains("call_"),
+            "{answer}"
+        );
+    }
+    let (streamed, whole) = judged("model: 'up:strict', on: [text]");
+    for answer in [&streamed, &whole] {
+        assert!(
+            answer.contains("it pushes") && !answer.contains("Hm.") && answer.contains("\"tool_calls\""),
+            "{answer}"
+        );
+    }
+    let (streamed, whole) = judged("model: 'up:strict', on: [call]");
+    for answer in [&streamed, &whole] {
+        assert!(answer.contains("403 ") && answer.contains("it pushes"), "{answer}");
+    }
+    let (streamed, whole) = judged("model: 'up:mild', on: [call, text, tool_call]");
+    for answer in [&streamed, &whole] {
+        assert!(!answer.contains("Lockgate") && answer.contains("\"tool_calls\""), "{answer}");
+    }
+}
+
+/// A service of the user decides: it gets the call, signed, and what it says is done; while it is away the failure mode holds.
+#[test]
+fn a_service_of_the_user_decides() {
+    let upstream = Scripted::start(SCRIPT);
+    let service = Sink::answering(|number, request| {
+        let text = String::from_utf8_lossy(request);
+        let said = match text.contains("git push --force") {
+            true => json!({"verdict": "refuse", "reason": "the release is frozen"}),
+            false => json!({"verdict": "allow"}),
+        };
+        if number > 2 { (500, String::new()) } else { (200, said.to_string()) }
+    });
+    let policies = |address: &str| {
+        format!(
+            "policies: {{chain: [{{name: control, webhook: {{url: 'http://{address}/decide', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}}}}]}}\n"
+        )
+    };
+    let home = home(&upstream, &policies(&service.address.to_string()));
+    let gateway = Gateway::start(&home);
+    for stream in [true, false] {
+        let told = answer(&gateway, stream);
+        assert!(told.contains("the release is frozen") && !told.contains("call_"), "{told}");
+    }
+    let got = service.got();
+    assert_eq!(got.len(), 2);
+    assert!(got.iter().all(|head| memchr::memmem::find(head, b"webhook-signature: v1,").is_some()));
+    let told = answer(&gateway, true);
+    assert!(told.contains("it answered with status 500") && !told.contains("call_"), "{told}");
 }

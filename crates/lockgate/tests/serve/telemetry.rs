@@ -21,6 +21,11 @@ pub(crate) struct Sink {
 
 impl Sink {
     pub(crate) fn start(status: impl Fn(usize) -> u16 + Send + 'static) -> Self {
+        Self::answering(move |number, _| (status(number), String::new()))
+    }
+
+    /// The same with a body, made of the request.
+    pub(crate) fn answering(answer: impl Fn(usize, &[u8]) -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let sink = Self { address: listener.local_addr().unwrap(), got: Arc::default() };
         let got = sink.got.clone();
@@ -31,14 +36,16 @@ impl Sink {
                 let Some(request) = read(&mut stream) else { continue };
                 let number = {
                     let mut got = got.lock().unwrap();
-                    got.push(request);
+                    got.push(request.clone());
                     got.len()
                 };
-                match status(number) {
-                    0 => silent.push(stream),
-                    status => {
-                        let head =
-                            format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                match answer(number, &request) {
+                    (0, _) => silent.push(stream),
+                    (status, body) => {
+                        let length = body.len();
+                        let head = format!(
+                            "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                        );
                         stream.write_all(head.as_bytes()).unwrap();
                     }
                 }

@@ -1,0 +1,292 @@
+//! A service of yours decides.
+//!
+//! # What it does
+//!
+//! Sends tool calls, texts or requests to an address by `POST`, signed as the [Standard Webhooks](https://www.standardwebhooks.com) specification says, and
+//! does what comes back. Things are held meanwhile, and asked about side by side. The answer is JSON with status 200:
+//!
+//! ```json
+//! {"verdict": "refuse", "reason": "the release is frozen", "rule": "freeze"}
+//! ```
+//!
+//! `verdict` is `allow`, `annotate`, `ask` (a person decides), `refuse`, `remove`, `replace`, `rewrite`, `stop`, `warn`, or for a request `answer`; `with` has
+//! the words of `replace` and `answer` and the arguments of `rewrite`. What is sent:
+//!
+//! ```json
+//! {"type": "policy.question", "about": "tool_call",
+//!  "call": {"id": "019a…", "model": "claude-sonnet-4-6", "key": "laptop", "user": "ann", "project": null, "session": "s1", "client": "claude-cli/2.1"},
+//!  "tool": {"id": "call_1", "name": "Bash", "arguments": {"command": "git push"}},
+//!  "before": [{"role": "user", "parts": [{"text": "push it"}]}]}
+//! ```
+//!
+//! # Why
+//!
+//! Whether a release is frozen, or a ticket open, is known by your systems.
+//!
+//! # Example
+//!
+//! ```yaml
+//! policies:
+//!   chain:
+//!     - name: change-control
+//!       on_failure: block
+//!       webhook:
+//!         url: https://control.example.org/decide
+//!         secret: ${CONTROL_SECRET}
+//!         tools: [Bash]
+//! ```
+//!
+//! # Limits
+//!
+//! Contents of conversations leave the gateway: they go to that address as they are, secrets included. After five failures in a row the address is left
+//! alone for half a minute. No answer, another status, or one that cannot be read is for `on_failure`. Because it holds a secret, it can stand in the
+//! configuration file only.
+
+use std::time::Duration;
+
+use lockgate_core::{Conversation, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::chain::Pattern;
+use crate::digest;
+use crate::judge::About;
+use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
+use crate::verdict::{BlockVerdict, CallVerdict, Finding, Query, Question, Reply, Service};
+
+/// Whom to ask, about what.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// Where the service is.
+    #[schemars(extend("format" = "webhook-url"))]
+    pub url: String,
+    /// What it verifies signatures with (Standard Webhooks): `whsec_` and 24 to 64 random bytes in base64.
+    #[schemars(with = "String", extend("writeOnly" = true, "format" = "webhook-secret"))]
+    pub secret: Secret,
+    /// What it is asked about.
+    #[serde(default = "tool_calls")]
+    pub on: Vec<About>,
+    /// Which tools' calls; empty = all.
+    #[serde(default)]
+    pub tools: Vec<Pattern>,
+    /// How many of the last turns it gets.
+    #[serde(default = "turns")]
+    pub turns: usize,
+    /// How long an answer is waited for, in milliseconds.
+    #[serde(default = "deadline")]
+    #[schemars(range(min = 100, max = 600_000))]
+    pub deadline_ms: u64,
+}
+
+fn tool_calls() -> Vec<About> {
+    vec![About::ToolCall]
+}
+
+fn turns() -> usize {
+    2
+}
+
+fn deadline() -> u64 {
+    5_000
+}
+
+/// The policy.
+pub struct Webhook(pub Options);
+
+impl Policy for Webhook {
+    fn needs(&self) -> Needs {
+        let on = |about: About| self.0.on.contains(&about);
+        let text = if on(About::Text) { TextNeed::Whole } else { TextNeed::None };
+        Needs { conversation: true, text, tools: on(About::ToolCall), ..Needs::default() }
+    }
+
+    fn open(&self, _: &CallFacts) -> Box<dyn PolicyRun> {
+        Box::new(Asking(self.0.clone()))
+    }
+}
+
+struct Asking(Options);
+
+impl Asking {
+    fn question(&self, about: &str, thing: (&str, Value), view: &View<'_>) -> Vec<Question> {
+        let facts = view.facts;
+        let last = |conversation: &Conversation| digest::last_turns(conversation, self.0.turns);
+        let mut body = json!({
+            "type": "policy.question",
+            "about": about,
+            "call": {
+                "id": facts.id, "model": facts.model, "key": facts.key, "user": facts.user,
+                "project": facts.project, "session": facts.session, "client": facts.client,
+            },
+            "before": view.conversation.map(last),
+        });
+        body[thing.0] = thing.1;
+        let service =
+            Service { body: body.to_string(), secret: self.0.secret.clone(), url: self.0.url.clone() };
+        vec![Question { deadline: Duration::from_millis(self.0.deadline_ms), query: Query::Service(service) }]
+    }
+}
+
+/// What a service says.
+#[derive(Deserialize)]
+struct Said {
+    verdict: Word,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    rule: Option<String>,
+    #[serde(default, rename = "with")]
+    other: Option<Value>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Allow,
+    Annotate,
+    Answer,
+    Ask,
+    Refuse,
+    Remove,
+    Replace,
+    Rewrite,
+    Stop,
+    Warn,
+}
+
+/// The word, the finding, and what shall stand there.
+type Read = (Word, Finding, Option<String>);
+
+fn read(reply: &Reply) -> Result<Read, String> {
+    let Reply::Text(text) = reply else { return Err("the service gave no answer".into()) };
+    let said: Said = serde_json::from_str(text)
+        .map_err(|error| format!("the service's answer cannot be read: {error}"))?;
+    let reason = said.reason.filter(|reason| !reason.trim().is_empty());
+    let reason = reason.unwrap_or_else(|| "the service says so".to_owned());
+    let other = said.other.map(|other| match other {
+        Value::String(text) => text,
+        other => other.to_string(),
+    });
+    Ok((said.verdict, Finding { evidence: None, reason, rule: said.rule }, other))
+}
+
+impl PolicyRun for Asking {
+    fn on_call(&mut self, view: &View<'_>) -> CallVerdict {
+        if !self.0.on.contains(&About::Call) || view.facts.housekeeping {
+            return CallVerdict::Allow;
+        }
+        let words = view.conversation.and_then(digest::last_words);
+        CallVerdict::Ask(self.question(
+            "request",
+            ("text", words.map(|words| digest::cut(&words).to_owned()).into()),
+            view,
+        ))
+    }
+
+    fn on_call_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<CallVerdict> {
+        Some(match read(&reply) {
+            Err(why) => CallVerdict::Unsure(why),
+            Ok((Word::Allow, ..)) => CallVerdict::Allow,
+            Ok((Word::Annotate | Word::Warn, finding, _)) => CallVerdict::Annotate(finding),
+            Ok((Word::Answer, finding, Some(text))) => CallVerdict::Answer { finding, text },
+            Ok((Word::Ask, finding, _)) => CallVerdict::AskPerson(finding),
+            Ok((Word::Refuse | Word::Stop, finding, _)) => CallVerdict::Refuse(finding),
+            Ok((Word::Answer | Word::Remove | Word::Replace | Word::Rewrite, ..)) => CallVerdict::Unsure(
+                "the service's verdict is none about a request, or says not what shall stand there".into(),
+            ),
+        })
+    }
+
+    fn on_block(&mut self, piece: Piece<'_>, view: &View<'_>) -> BlockVerdict {
+        match piece {
+            Piece::ToolCall(call) => {
+                let tools = &self.0.tools;
+                let meant = tools.is_empty() || tools.iter().any(|tool| tool.matches(&call.name));
+                if !self.0.on.contains(&About::ToolCall) || !meant {
+                    return BlockVerdict::Allow;
+                }
+                let tool = json!({"id": call.id, "name": call.name, "arguments": digest::arguments(call)});
+                BlockVerdict::Ask(self.question("tool_call", ("tool", tool), view))
+            }
+            Piece::Text(text) if self.0.on.contains(&About::Text) && !text.trim().is_empty() => {
+                BlockVerdict::Ask(self.question("text", ("text", digest::cut(text).into()), view))
+            }
+            Piece::Text(_) => BlockVerdict::Allow,
+        }
+    }
+
+    fn on_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<BlockVerdict> {
+        Some(match read(&reply) {
+            Err(why) => BlockVerdict::Unsure(why),
+            Ok((Word::Allow, ..)) => BlockVerdict::Allow,
+            Ok((Word::Annotate, finding, _)) => BlockVerdict::Annotate(finding),
+            Ok((Word::Ask, finding, _)) => BlockVerdict::AskPerson(finding),
+            Ok((Word::Refuse, finding, _)) => BlockVerdict::Refuse(finding),
+            Ok((Word::Remove, finding, _)) => BlockVerdict::Remove(finding),
+            Ok((Word::Replace, finding, Some(text))) => BlockVerdict::Replace { finding, text },
+            Ok((Word::Rewrite, finding, Some(value))) => BlockVerdict::Rewrite { finding, value },
+            Ok((Word::Stop, finding, _)) => BlockVerdict::Stop(finding),
+            Ok((Word::Warn, finding, _)) => BlockVerdict::Warn(finding),
+            Ok((Word::Answer | Word::Replace | Word::Rewrite, ..)) => BlockVerdict::Unsure(
+                "the service's verdict is none about an answer, or says not what shall stand there".into(),
+            ),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asking() -> Asking {
+        let options = json!({"url": "http://x", "secret": "whsec_AAAA", "on": ["call", "text", "tool_call"]});
+        Asking(serde_json::from_value(options).unwrap())
+    }
+
+    #[test]
+    fn every_verdict_of_a_service_is_understood_and_nothing_else() {
+        let facts = CallFacts::unknown("1");
+        let view = View { conversation: None, facts: &facts };
+        let block =
+            |text: &str| format!("{:?}", asking().on_reply(0, Reply::Text(text.into()), &view).unwrap());
+        let request =
+            |text: &str| format!("{:?}", asking().on_call_reply(0, Reply::Text(text.into()), &view).unwrap());
+        for (said, of_block, of_request) in [
+            (r#"{"verdict": "allow"}"#, "Allow", "Allow"),
+            (r#"{"verdict": "annotate", "reason": "r"}"#, "Annotate", "Annotate"),
+            (r#"{"verdict": "ask"}"#, "AskPerson", "AskPerson"),
+            (r#"{"verdict": "refuse"}"#, "Refuse", "Refuse"),
+            (r#"{"verdict": "remove"}"#, "Remove", "Unsure"),
+            (r#"{"verdict": "replace", "with": "w"}"#, "Replace", "Unsure"),
+            (r#"{"verdict": "replace"}"#, "Unsure", "Unsure"),
+            (r#"{"verdict": "rewrite", "with": {"a": 1}}"#, "Rewrite", "Unsure"),
+            (r#"{"verdict": "stop"}"#, "Stop", "Refuse"),
+            (r#"{"verdict": "warn"}"#, "Warn", "Annotate"),
+            (r#"{"verdict": "answer", "with": "w"}"#, "Unsure", "Answer"),
+            (r#"{"verdict": "maybe"}"#, "Unsure", "Unsure"),
+            ("", "Unsure", "Unsure"),
+        ] {
+            assert!(block(said).starts_with(of_block), "{said}: {}", block(said));
+            assert!(request(said).starts_with(of_request), "{said}: {}", request(said));
+        }
+        assert!(block(r#"{"verdict": "rewrite", "with": {"a": 1}}"#).contains(r#"{\"a\":1}"#));
+    }
+
+    #[test]
+    fn a_service_gets_the_call_and_never_sees_its_own_secret_in_the_body() {
+        let facts = CallFacts { key: Some("laptop".into()), ..CallFacts::unknown("7") };
+        let view = View { conversation: None, facts: &facts };
+        let BlockVerdict::Ask(questions) = asking().on_block(Piece::Text("words"), &view) else {
+            panic!("it asks")
+        };
+        let Query::Service(service) = &questions[0].query else { panic!("a service") };
+        let body: Value = serde_json::from_str(&service.body).unwrap();
+        assert_eq!(
+            (&body["about"], &body["text"], &body["call"]["key"]),
+            (&json!("text"), &json!("words"), &json!("laptop"))
+        );
+        assert!(!service.body.contains("whsec_") && !format!("{questions:?}").contains("whsec_"));
+    }
+}
