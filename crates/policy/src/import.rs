@@ -13,7 +13,7 @@ use crate::rules::{Rule, Rules};
 pub struct Imported {
     /// Entries that could not be carried over.
     pub left: Vec<Left>,
-    /// The rules, in order: what is denied first, then what is allowed.
+    /// The rules, in order: what is denied first, then what a person is asked about, then what is allowed.
     pub rules: Vec<Rule>,
     /// The same as a chain in YAML.
     pub yaml: String,
@@ -53,6 +53,7 @@ struct Permissions {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Say {
     Allow,
+    Ask,
     Deny,
 }
 
@@ -62,15 +63,12 @@ pub fn claude_permissions(settings: &str, project: Option<&str>) -> Result<Impor
     let mut left: Vec<Left> = Vec::new();
     let mut made: Vec<(Value, Rule)> = Vec::new();
     let denied = deny.into_iter().map(|entry| (Say::Deny, entry));
-    for (say, entry) in denied.chain(allow.into_iter().map(|entry| (Say::Allow, entry))) {
+    let asked = ask.into_iter().map(|entry| (Say::Ask, entry));
+    for (say, entry) in denied.chain(asked).chain(allow.into_iter().map(|entry| (Say::Allow, entry))) {
         match ready(say, &entry, project) {
             Ok(rule) => made.push(rule),
             Err(why) => left.push(Left { entry, why }),
         }
-    }
-    for entry in ask {
-        let why = "a rule cannot ask a person; Claude Code goes on asking by itself".to_owned();
-        left.push(Left { entry, why });
     }
     for name in rest.keys() {
         let why = "it is about Claude Code itself, not about what a tool call does".to_owned();
@@ -91,14 +89,21 @@ fn ready(say: Say, entry: &str, project: Option<&str>) -> Result<(Value, Rule), 
     let mut json = Map::new();
     let (word, then) = match say {
         Say::Allow => ("allow", "allow"),
+        Say::Ask => ("ask", "ask"),
         Say::Deny => ("deny", "refuse"),
     };
     json.insert("name".into(), format!("{word} {entry}").into());
     json.extend(met(say, entry.trim(), project)?);
     json.insert("then".into(), then.into());
-    if say == Say::Deny {
-        json.insert("reason".into(), format!("the permissions of the project deny {entry}").into());
-    }
+    match say {
+        Say::Allow => None,
+        Say::Ask => {
+            json.insert("reason".into(), format!("the permissions of the project ask about {entry}").into())
+        }
+        Say::Deny => {
+            json.insert("reason".into(), format!("the permissions of the project deny {entry}").into())
+        }
+    };
     let json = Value::Object(json);
     let rule: Rule = serde_json::from_value(json.clone()).map_err(|error| error.to_string())?;
     Rules::new(vec![rule.clone()]).map_err(|(_, field, words)| format!("{field}: {words}"))?;
@@ -136,7 +141,7 @@ fn met(say: Say, entry: &str, project: Option<&str>) -> Result<Map<String, Value
             let domain = inside.strip_prefix("domain:").ok_or("only `domain:` is known of an address")?;
             let hosts = match say {
                 Say::Allow => vec![domain.to_owned()],
-                Say::Deny => vec![domain.to_owned(), format!("*.{domain}")],
+                Say::Ask | Say::Deny => vec![domain.to_owned(), format!("*.{domain}")],
             };
             json.insert("hosts".into(), hosts.into());
         }
@@ -145,7 +150,7 @@ fn met(say: Say, entry: &str, project: Option<&str>) -> Result<Map<String, Value
     Ok(json)
 }
 
-/// A condition for commands. What is denied is found behind `;`, `&`, `|` and in brackets too; what is allowed has none of them.
+/// A condition for commands. What is denied or asked about is found behind `;`, `&`, `|` and in brackets too; what is allowed has none of them.
 fn command(say: Say, pattern: &str) -> String {
     let (words, open) = match pattern.strip_suffix(":*") {
         Some(words) => (words, true),
@@ -163,8 +168,8 @@ fn command(say: Say, pattern: &str) -> String {
     let regex = match (say, open) {
         (Say::Allow, true) => format!("^\\s*{regex}(\\s[^;&|`$()<>\\n]*)?$"),
         (Say::Allow, false) => format!("^\\s*{regex}\\s*$"),
-        (Say::Deny, true) => format!("(^|[;&|({{`\\n])\\s*{regex}(\\s|[;&|)}}`]|$)"),
-        (Say::Deny, false) => format!("(^|[;&|({{`\\n])\\s*{regex}\\s*([;&|)}}`\\n]|$)"),
+        (Say::Ask | Say::Deny, true) => format!("(^|[;&|({{`\\n])\\s*{regex}(\\s|[;&|)}}`]|$)"),
+        (Say::Ask | Say::Deny, false) => format!("(^|[;&|({{`\\n])\\s*{regex}\\s*([;&|)}}`\\n]|$)"),
     };
     format!("args.command.matches({})", Value::from(regex))
 }
@@ -189,11 +194,11 @@ fn paths(say: Say, pattern: &str, project: Option<&str>) -> Result<Vec<String>, 
     let inside = pattern.trim_start_matches("./").trim_start_matches('/');
     let anywhere = !inside.trim_end_matches('/').contains('/') && !pattern.starts_with(['.', '/']);
     match (project, say) {
-        (_, Say::Deny) if anywhere => Ok(below(format!("**/{inside}"))),
+        (_, Say::Ask | Say::Deny) if anywhere => Ok(below(format!("**/{inside}"))),
         (Some(project), _) if anywhere => Ok(below(format!("{}/**/{inside}", project.trim_end_matches('/')))),
         (Some(project), _) => Ok(below(format!("{}/{inside}", project.trim_end_matches('/')))),
         // Too much is denied rather than too little.
-        (None, Say::Deny) => Ok(below(format!("**/{inside}"))),
+        (None, Say::Ask | Say::Deny) => Ok(below(format!("**/{inside}"))),
         (None, Say::Allow) => {
             Err("the folder of the project has to be known to allow what lies in it".into())
         }
@@ -273,6 +278,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_about_is_asked_about_unless_it_is_denied_even_where_it_is_allowed() {
+        let permissions = json!({"allow": ["Bash(git:*)"], "ask": ["Bash(git push:*)"], "deny": ["Bash(git push --force:*)"]});
+        let imported = imported(&permissions, None);
+        let rules = Rules::new(imported.rules).ok().unwrap();
+        let chain = crate::tried::chain(vec![("claude", Box::new(rules))]);
+        for (command, expected) in
+            [("git push --force", "refuse"), ("git status; git push", "ask"), ("git status", "allow")]
+        {
+            let fixture = json!({"tool": "Bash", "arguments": {"command": command}});
+            let judged = serde_json::from_value::<Fixture>(fixture).unwrap().judge(&chain);
+            assert_eq!(judged.said.as_str(), expected, "{command}");
+        }
+    }
+
+    #[test]
     fn what_is_allowed_is_no_more_than_was_allowed() {
         let bash =
             |permission: &str, command: &str| allowed(permission, None, "Bash", &json!({"command": command}));
@@ -296,20 +316,13 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_over_is_told_with_the_reason() {
         let imported = imported(
-            &json!({"allow": ["Read(./src/**)", "Task(Explore)", "Bash(ls"], "ask": ["Bash(git push:*)"], "deny": ["WebFetch(x)", "a b"],
+            &json!({"allow": ["Read(./src/**)", "Task(Explore)", "Bash(ls"], "ask": ["Skill(x)"], "deny": ["WebFetch(x)", "a b"],
                 "defaultMode": "acceptEdits"}),
             None,
         );
         let left: Vec<&str> = imported.left.iter().map(|left| left.entry.as_str()).collect();
-        let all = [
-            "WebFetch(x)",
-            "a b",
-            "Read(./src/**)",
-            "Task(Explore)",
-            "Bash(ls",
-            "Bash(git push:*)",
-            "defaultMode",
-        ];
+        let all =
+            ["WebFetch(x)", "a b", "Skill(x)", "Read(./src/**)", "Task(Explore)", "Bash(ls", "defaultMode"];
         assert_eq!(left, all);
         assert!(imported.left.iter().all(|left| left.why.len() > 15), "{:?}", imported.left);
         assert_eq!((imported.rules.len(), imported.yaml.as_str()), (0, "policies:\n  chain: []\n"));
