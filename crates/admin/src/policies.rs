@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
+use lockgate_policy::trust::Bounds;
 use lockgate_store::PolicyVersion;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,6 +21,7 @@ use crate::auth::{Origin, now_us};
 use crate::guard::{Guard, Principal, Role, guarded};
 use crate::input::{Asked, Sent};
 use crate::problem::Problem;
+use crate::trust;
 use crate::view::{Listed, time};
 
 /// The largest document, in bytes.
@@ -36,6 +38,9 @@ pub trait PolicyBook: Send + Sync {
     /// The policies of the configuration file.
     fn of_file(&self) -> Vec<PolicyView>;
 
+    /// What a policy has to show before it may be set to refuse; `None` = nothing.
+    fn bounds(&self) -> Option<Bounds>;
+
     /// The policies of a document, as they would stand behind those of the file; or why it cannot work.
     fn of_document(&self, document: &str) -> Result<Vec<PolicyView>, String>;
 }
@@ -44,6 +49,10 @@ pub trait PolicyBook: Send + Sync {
 pub(crate) struct NoBook;
 
 impl PolicyBook for NoBook {
+    fn bounds(&self) -> Option<Bounds> {
+        None
+    }
+
     fn of_file(&self) -> Vec<PolicyView> {
         Vec::new()
     }
@@ -144,12 +153,15 @@ struct NewPolicies {
     reason: String,
     /// The version that was looked at before. Another one in force is a conflict, and nothing is changed.
     follows: Option<i64>,
+    /// Whether policies may refuse (mode `block`) also without the evidence that `policies.promotion` asks for. The audit says so.
+    #[serde(default)]
+    force: bool,
 }
 
 /// Sets policies: they take the place of those that were set here before.
 #[utoipa::path(post, path = "/api/policies", tag = "policies", request_body = NewPolicies,
     responses((status = 201, body = VersionView), (status = 400, description = "They cannot work; the message says where."),
-              (status = 409, description = "Somebody else was quicker.")))]
+              (status = 409, description = "Somebody else was quicker, or a policy may not refuse yet.")))]
 async fn set(
     State(app): State<App>,
     who: Principal,
@@ -160,7 +172,36 @@ async fn set(
     if new.follows.is_some_and(|follows| follows != latest) {
         return Err(quicker(latest));
     }
-    write(&app, &who, &from, latest, ("enact", new.document, new.reason)).await
+    let unproven = unproven(&app, latest, &new.document).await?;
+    if let (Some(why), false) = (&unproven, new.force) {
+        return Err(Problem::conflict(format!(
+            "{why}; label more of what it says, or set it with `force`, which the audit tells"
+        )));
+    }
+    let verb = if unproven.is_some() { "enact_unproven" } else { "enact" };
+    write(&app, &who, &from, latest, (verb, new.document, new.reason)).await
+}
+
+/// The first policy that a document lets refuse for the first time without the evidence that is asked for, and what is missing.
+async fn unproven(app: &App, latest: i64, document: &str) -> Result<Option<String>, Problem> {
+    let Some(bounds) = app.book.bounds() else { return Ok(None) };
+    let before = match latest {
+        0 => Vec::new(),
+        // What this gateway cannot read any more refuses nothing.
+        latest => app.book.of_document(&find(app, latest).await?.document).unwrap_or_default(),
+    };
+    let refuses = |policies: &[PolicyView], name: &str| {
+        policies.iter().any(|policy| policy.name == name && policy.mode == "block")
+    };
+    for policy in app.book.of_document(document).map_err(Problem::invalid)? {
+        if policy.mode != "block" || refuses(&before, &policy.name) {
+            continue;
+        }
+        if let Some(why) = trust::unproven(app, &policy.name, &bounds).await? {
+            return Ok(Some(format!("`{}` may not refuse yet: {why}", policy.name)));
+        }
+    }
+    Ok(None)
 }
 
 /// Versions, the latest first.

@@ -125,9 +125,9 @@ struct Figures {
 }
 
 impl Figures {
-    fn of(tally: &Tally, tool_calls: u64) -> Self {
+    fn of(tally: &Tally, tool_calls: u64, bounds: &Bounds) -> Self {
         let evidence = Evidence { fired: tally.fired, right: tally.right, tool_calls, wrong: tally.wrong };
-        let missing = promotable(&evidence, &Bounds::default()).err().map(|why| why.to_string());
+        let missing = promotable(&evidence, bounds).err().map(|why| why.to_string());
         Self {
             fired: tally.fired,
             applied: tally.applied,
@@ -202,6 +202,7 @@ async fn stats(
     let (filter, _) = query.filter()?;
     let filter = VerdictFilter { applied: None, labelled: None, ..filter };
     let told = app.store()?.tallies(&filter, JUDGES).await?;
+    let bounds = app.book.bounds().unwrap_or_default();
     let mut policies: BTreeMap<String, Vec<(Option<String>, Tally)>> = BTreeMap::new();
     for ((policy, rule), tally) in told.rules {
         policies.entry(policy).or_default().push((rule, tally));
@@ -215,8 +216,8 @@ async fn stats(
         let rules = rules
             .into_iter()
             .filter(|_| named)
-            .map(|(rule, tally)| RuleStats { rule, figures: Figures::of(&tally, told.tool_calls) });
-        PolicyStats { figures: Figures::of(&all, told.tool_calls), policy, rules: rules.collect() }
+            .map(|(rule, tally)| RuleStats { rule, figures: Figures::of(&tally, told.tool_calls, &bounds) });
+        PolicyStats { figures: Figures::of(&all, told.tool_calls, &bounds), policy, rules: rules.collect() }
     };
     let asked = told.questions;
     Ok(Json(TrustView {
@@ -230,6 +231,17 @@ async fn stats(
         },
         policies: policies.into_iter().map(policy).collect(),
     }))
+}
+
+/// Why a policy may not refuse yet, by all that people have said of it.
+pub(crate) async fn unproven(app: &App, policy: &str, bounds: &Bounds) -> Result<Option<String>, Problem> {
+    let filter = VerdictFilter { policy: Some(policy.to_owned()), ..VerdictFilter::default() };
+    let told = app.store()?.tallies(&filter, JUDGES).await?;
+    let mut all = Tally::default();
+    told.rules.values().for_each(|tally| all.add(tally));
+    let evidence =
+        Evidence { fired: all.fired, right: all.right, tool_calls: told.tool_calls, wrong: all.wrong };
+    Ok(promotable(&evidence, bounds).err().map(|why| why.to_string()))
 }
 
 /// A verdict.

@@ -92,6 +92,11 @@ impl Office {
         Ok(Self { door, runtime })
     }
 
+    /// Lets time go by.
+    pub(crate) fn pause(&self, time: Duration) {
+        self.runtime.block_on(tokio::time::sleep(time));
+    }
+
     /// The JSON at a path.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::GET, path, None)

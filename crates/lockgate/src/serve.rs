@@ -143,16 +143,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let listeners = Listeners(telling.telemetry.clone());
     let observer = Arc::new(Charging { next: listeners, prices: prices.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
-    let judges = Judges::new();
-    let shelf = recording.as_deref().map(Recording::shelf);
-    let desk = Desk::new(shelf, telling.telemetry.clone());
-    let engine =
-        engine.asking(Arc::new(Everybody { desk, judges: judges.clone(), services: Arc::default() }));
-    let engine = Arc::new(match &recording {
-        Some(recording) => engine.recording(recording.log()),
-        None => engine,
-    });
-    judges.through(&engine);
+    let engine = with_people(engine, recording.as_deref(), &telling);
     let policies = Enforced::open(engine.clone(), masks.clone(), &snapshot, recorded);
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
@@ -209,6 +200,20 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         recording.finish().await;
     }
     Ok(ended)
+}
+
+/// The engine with those whom policies ask, and with its record.
+fn with_people(engine: Engine, recording: Option<&Recording>, telling: &Telling) -> Arc<Engine> {
+    let judges = Judges::new();
+    let desk = Desk::new(recording.map(Recording::shelf), telling.telemetry.clone());
+    let everybody = Everybody { desk, judges: judges.clone(), services: Arc::default() };
+    let engine = engine.asking(Arc::new(everybody));
+    let engine = Arc::new(match recording {
+        Some(recording) => engine.recording(recording.log()),
+        None => engine,
+    });
+    judges.through(&engine);
+    engine
 }
 
 fn left_out(unopened: &[(String, OpenError)]) {

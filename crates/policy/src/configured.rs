@@ -12,6 +12,7 @@ use crate::quality::{
     Quality, commit_pattern, duplicate_import, placeholder_text, pr_scope, pre_pr_lint, readme_completeness,
     review_prediction,
 };
+use crate::trust::Bounds;
 use crate::{
     exfiltration, injection, judge, limits, message, model_allow, notice, replace, rules, secret_guard,
     shell_guard, tool_judge, webhook,
@@ -32,6 +33,9 @@ pub struct Policies {
     /// Where a person finds the record of a call, with `{id}` for its id, such as `https://gate.example.org/calls/{id}`. It ends the messages of
     /// refused tool calls.
     pub link: Option<String>,
+    /// What a policy has to show before it can be set to refuse (mode `block`) while gateways run. Without this section nothing is asked
+    /// for. Policies of the file are not bound by it.
+    pub promotion: Option<Bounds>,
     /// The policies, in order.
     pub chain: Vec<Configured>,
 }
@@ -43,6 +47,7 @@ impl Default for Policies {
             budget_ms: 100,
             message: message::DEFAULT.to_owned(),
             link: None,
+            promotion: None,
             chain: Vec::new(),
         }
     }

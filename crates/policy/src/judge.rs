@@ -156,7 +156,7 @@ struct Judging {
 
 impl Judging {
     /// A question; `None` = no more are asked.
-    fn question(&mut self, judged: Value, conversation: Option<&Conversation>) -> Option<Question> {
+    fn question(&mut self, judged: &Value, conversation: Option<&Conversation>) -> Option<Question> {
         if self.asked >= self.options.at_most {
             return None;
         }
@@ -216,7 +216,7 @@ impl PolicyRun for Judging {
             return CallVerdict::Allow;
         }
         let Some(words) = view.conversation.and_then(digest::last_words) else { return CallVerdict::Allow };
-        match self.question(json!({"the_person_says": digest::cut(&words)}), view.conversation) {
+        match self.question(&json!({"the_person_says": digest::cut(&words)}), view.conversation) {
             Some(question) => CallVerdict::Ask(vec![question]),
             None => CallVerdict::Allow,
         }
@@ -251,7 +251,7 @@ impl PolicyRun for Judging {
                 json!({"answer": digest::cut(text)})
             }
         };
-        match self.question(judged, view.conversation) {
+        match self.question(&judged, view.conversation) {
             Some(question) => BlockVerdict::Ask(vec![question]),
             None => BlockVerdict::Unsure(format!(
                 "{} questions were asked in this call already",

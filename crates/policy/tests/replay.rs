@@ -9,12 +9,13 @@ use lockgate_core::{BlockStart, Delta, Event, Origin, Started, Stop, StopReason}
 use lockgate_policy::replay::{
     Change, Effect, Place, Recorded, Replayed, Standing, replay, standings, tool_calls,
 };
-use lockgate_policy::{CallFacts, Chain, Judge, Manner, Policies, Query};
+use lockgate_policy::{Approvals, CallFacts, Chain, Judge, Manner, Policies, Query};
 use serde_json::{Value, json};
 
 fn chain(policies: &Value) -> Chain {
     let policies: Policies = serde_json::from_value(json!({ "chain": policies })).unwrap();
     let manner = Manner {
+        approvals: Approvals::default(),
         budget: Duration::from_mins(1),
         link: None,
         mask: Arc::new(str::to_owned),

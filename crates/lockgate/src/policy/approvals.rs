@@ -107,7 +107,7 @@ fn watch(office: &Office, screen: &mut Screen) -> Result<Exit, Failure> {
             print(item, screen)?;
         }
         shown = items.iter().map(id).collect();
-        std::thread::sleep(LOOK);
+        office.pause(LOOK);
     }
 }
 

@@ -25,6 +25,9 @@ pub struct ApplyArgs {
     /// Only if this version is in force.
     #[arg(long, value_name = "VERSION")]
     pub follows: Option<i64>,
+    /// Let policies refuse also without the evidence that `policies.promotion` asks for. The audit says so.
+    #[arg(long)]
+    pub force: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -96,7 +99,7 @@ pub fn apply(args: &ApplyArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let file = args.file.display();
     let document =
         fs::read_to_string(&args.file).map_err(|error| Failure::usage(format!("{file}: {error}")))?;
-    let mut body = json!({"document": document, "reason": args.reason});
+    let mut body = json!({"document": document, "reason": args.reason, "force": args.force});
     if let Some(follows) = args.follows {
         body["follows"] = follows.into();
     }

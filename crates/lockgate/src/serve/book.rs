@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use lockgate_admin::{PolicyBook, PolicyView, Shelf};
 use lockgate_config::{Snapshot, with_document};
 use lockgate_engine::Engine;
+use lockgate_policy::trust::Bounds;
 use lockgate_policy::{Chain, Entry, Mode, OnFailure, Policies, Shown};
 use lockgate_server::Part;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,10 @@ fn views(policies: &Policies, skip: usize, from: &'static str) -> Vec<PolicyView
 impl PolicyBook for Book {
     fn of_file(&self) -> Vec<PolicyView> {
         views(&self.0.load(), 0, "file")
+    }
+
+    fn bounds(&self) -> Option<Bounds> {
+        self.0.load().promotion
     }
 
     fn of_document(&self, document: &str) -> Result<Vec<PolicyView>, String> {

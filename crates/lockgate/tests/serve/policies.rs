@@ -232,6 +232,38 @@ fn policies_are_set_while_the_gateway_runs_in_versions_that_can_be_gone_back_to(
     assert!(!answer(&gateway, true).contains("\"tool_calls\""), "from the first call on");
 }
 
+/// Requirement 001-9: where evidence is asked for, a policy does not come to refuse without it, unless somebody says so and why.
+#[test]
+fn a_policy_without_evidence_is_not_set_to_refuse() {
+    let upstream = Scripted::start(SCRIPT);
+    let home = home(&upstream, "policies: {promotion: {labelled: 1, wrong: 0.9}}\n");
+    let gateway = Gateway::start(&home);
+    until("the database is open", || home.path(".local/share/lockgate/admin-secret").exists());
+    let rules = RULES.replace("  link: http://gate.example/calls/{id}\n", "");
+    home.write("block.yaml", &rules);
+    home.write("observe.yaml", &rules.replace("- name: git", "- name: git\n      mode: observe"));
+    let early = home.run(&["policy", "apply", "block.yaml", "--reason", "now"]);
+    assert!(
+        early.code != 0 && early.err.contains("`git` may not refuse yet: 0 of its verdicts are labelled"),
+        "{early:?}"
+    );
+    assert_eq!(home.run(&["policy", "apply", "observe.yaml", "--reason", "look first"]).code, 0);
+    until("it has said something that is stored", || {
+        answer(&gateway, true);
+        home.run(&["policy", "stats", "--json"]).out.contains("\"git\"")
+    });
+    let calls = home.run(&["call", "list", "--json"]).json();
+    let ids = calls["items"].as_array().unwrap().iter().map(|call| call["id"].as_str().unwrap().to_owned());
+    let labelled = ids.filter(|id| home.run(&["policy", "label", id, "1", "right"]).code == 0).count();
+    assert!(labelled > 0);
+    let proven = home.run(&["policy", "apply", "block.yaml", "--reason", "it is right"]);
+    assert_eq!(proven.code, 0, "{proven:?}");
+    until("it refuses", || !answer(&gateway, true).contains("\"tool_calls\""));
+    home.write("other.yaml", &rules.replace("- name: git", "- name: other"));
+    let forced = home.run(&["policy", "apply", "other.yaml", "--reason", "an emergency", "--force"]);
+    assert_eq!(forced.code, 0, "{forced:?}");
+}
+
 /// Rules in plain words: a model holds requests, words and tool calls against them, and sees what is judged as data.
 #[test]
 fn a_model_judges_by_rules_in_plain_words() {
@@ -279,9 +311,10 @@ fn a_service_of_the_user_decides() {
     let upstream = Scripted::start(SCRIPT);
     let service = Sink::answering(|number, request| {
         let text = String::from_utf8_lossy(request);
-        let said = match text.contains("git push --force") {
-            true => json!({"verdict": "refuse", "reason": "the release is frozen"}),
-            false => json!({"verdict": "allow"}),
+        let said = if text.contains("git push --force") {
+            json!({"verdict": "refuse", "reason": "the release is frozen"})
+        } else {
+            json!({"verdict": "allow"})
         };
         if number > 2 { (500, String::new()) } else { (200, said.to_string()) }
     });

@@ -9,7 +9,6 @@ use lockgate_store_sql::Database;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::postgres::Server;
 use crate::sample::DAY;
 
 pub(crate) fn entry(number: u128, verb: &str, object: &str) -> AuditEntry {

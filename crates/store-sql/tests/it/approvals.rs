@@ -15,7 +15,7 @@ pub(crate) fn question(number: u64) -> Approval {
     Approval {
         answer: None,
         arguments: Some(r#"{"command":"git push"}"#.to_owned()),
-        asked_us: DAY + number as i64,
+        asked_us: DAY + number.cast_signed(),
         call: id(number),
         client: Some("claude-cli/2.1".to_owned()),
         id: format!("{}.0", id(number)),
