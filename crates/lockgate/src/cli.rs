@@ -164,6 +164,8 @@ pub enum PolicyCommand {
     Deny(policy::AnswerArgs),
     /// Print how two versions of the policies differ that were set while gateways run.
     Diff(policy::DiffArgs),
+    /// Print the permissions of Claude Code as policies.
+    Import(policy::ImportArgs),
     /// Say whether a policy was right about something recorded.
     Label(policy::LabelArgs),
     /// Print the policies in order, with what each may do.
@@ -290,6 +292,7 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Policy(PolicyCommand::Backtest(args)) => policy::backtest(args, screen),
         Command::Policy(PolicyCommand::Deny(args)) => policy::deny(args, screen),
         Command::Policy(PolicyCommand::Diff(args)) => policy::diff(args, screen),
+        Command::Policy(PolicyCommand::Import(args)) => policy::import(args, screen),
         Command::Policy(PolicyCommand::Label(args)) => policy::label(args, screen),
         Command::Policy(PolicyCommand::List(args)) => policy::list(args, screen),
         Command::Policy(PolicyCommand::Pending(args)) => policy::pending(args, screen),
@@ -349,6 +352,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Policy(PolicyCommand::Backtest(args)) => args.json,
         Command::Policy(PolicyCommand::Deny(args) | PolicyCommand::Revoke(args)) => args.json,
         Command::Policy(PolicyCommand::Diff(args)) => args.json,
+        Command::Policy(PolicyCommand::Import(args)) => args.json,
         Command::Policy(PolicyCommand::Label(args)) => args.json,
         Command::Policy(PolicyCommand::List(args)) => args.json,
         Command::Policy(PolicyCommand::Pending(args)) => args.json,

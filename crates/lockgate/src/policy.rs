@@ -7,6 +7,7 @@ mod approvals;
 mod versions;
 
 mod backtest;
+mod import;
 mod label;
 
 use std::fs;
@@ -31,6 +32,7 @@ use crate::serve::ServeArgs;
 use crate::table::Table;
 
 pub use backtest::{BacktestArgs, backtest};
+pub use import::{ImportArgs, import};
 pub use label::{LabelArgs, StatsArgs, label, stats};
 
 /// Arguments of `lockgate policy list`.

@@ -14,8 +14,8 @@ use crate::quality::{
 };
 use crate::trust::Bounds;
 use crate::{
-    exfiltration, injection, judge, limits, message, model_allow, notice, replace, rules, secret_guard,
-    shell_guard, tool_judge, webhook,
+    debug, exfiltration, injection, judge, limits, message, model_allow, notice, replace, rules,
+    secret_guard, shell_guard, text_style, tool_judge, webhook,
 };
 
 /// What may happen: policies on requests, answers and tool calls.
@@ -67,6 +67,8 @@ pub struct Configured {
     pub when: Scope,
     /// Branches whose commits are of one kind.
     pub commit_pattern: Option<commit_pattern::Options>,
+    /// Notes what policies get to see.
+    pub debug: Option<debug::Options>,
     /// Names that are imported twice.
     pub duplicate_import: Option<duplicate_import::Options>,
     /// Secrets and other contents that leave by a tool.
@@ -99,6 +101,8 @@ pub struct Configured {
     pub secret_guard: Option<secret_guard::Options>,
     /// Shell commands judged by what they would do.
     pub shell_guard: Option<shell_guard::Options>,
+    /// The looks of an answer's words.
+    pub text_style: Option<text_style::Options>,
     /// A model judges tool calls.
     pub tool_judge: Option<tool_judge::Options>,
     /// A service of yours decides.
@@ -180,6 +184,9 @@ impl Configured {
     fn entry(&self) -> Result<Entry, Wrong> {
         let mut kinds: Vec<Kind> = Vec::new();
         self.quality(&mut kinds);
+        if self.debug.is_some() {
+            kinds.push(("debug", Ok(Box::new(debug::Debug))));
+        }
         if let Some(options) = &self.exfiltration {
             let made = exfiltration::Exfiltration::new(options.clone());
             let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
@@ -224,6 +231,9 @@ impl Configured {
             let made = made.map(|policy| Box::new(policy) as Box<dyn Policy>);
             kinds.push(("shell_guard", made.map_err(|words| (steps(["shell_guard", "guard"]), words))));
         }
+        if let Some(options) = &self.text_style {
+            kinds.push(("text_style", Ok(Box::new(text_style::TextStyle(options.clone())))));
+        }
         if let Some(options) = &self.tool_judge {
             kinds.push(("tool_judge", Ok(Box::new(tool_judge::ToolJudge(options.clone())))));
         }
@@ -254,8 +264,9 @@ impl Configured {
 }
 
 /// Every kind of policy.
-pub const KINDS: [&str; 19] = [
+pub const KINDS: [&str; 21] = [
     "commit_pattern",
+    "debug",
     "duplicate_import",
     "exfiltration",
     "injection",
@@ -272,6 +283,7 @@ pub const KINDS: [&str; 19] = [
     "rules",
     "secret_guard",
     "shell_guard",
+    "text_style",
     "tool_judge",
     "webhook",
 ];

@@ -2,7 +2,7 @@
 //!
 //! # What it does
 //!
-//! Replaces texts as they are written. Answers are changed while they stream, also where a text is cut into pieces; only as much is
+//! Replaces texts as they are written, or what regular expressions fit. Answers are changed while they stream, also where a text is cut into pieces; only as much is
 //! held back as could be the beginning of one. Of a request it changes what people, tools and the model have said.
 //!
 //! # Why
@@ -21,9 +21,23 @@
 //!         on: [request]
 //! ```
 //!
+//! With `patterns` in place of `texts`, `$1` or `${name}` in a replacement is what a group has found:
+//!
+//! ```yaml
+//! policies:
+//!   chain:
+//!     - name: tickets
+//!       replace:
+//!         patterns: {'\bTICKET-(?P<number>[0-9]+)\b': 'https://tickets.example.org/${number}'}
+//!         on: [response]
+//! ```
+//!
 //! # Limits
 //!
-//! It does not look into arguments of tool calls, instructions, or thoughts.
+//! It does not look into arguments of tool calls, instructions, or thoughts. In a streamed answer, `patterns` hold back 256 bytes, and a match that is
+//! longer than that may be found only in part.
+
+mod pattern;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,15 +50,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::{CallFacts, Needs, Policy, PolicyRun, TextNeed, View};
 use crate::verdict::{Finding, Settled};
+use pattern::Patterns;
 
 /// Which texts are replaced by which.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
+    /// Regular expressions (of the Rust crate `regex`), and what shall stand where they fit. In place of `texts`.
+    #[serde(default)]
+    pub patterns: BTreeMap<String, String>,
     /// What stands there, and what shall. Longer texts go before shorter ones.
+    #[serde(default)]
     pub texts: BTreeMap<String, String>,
     /// Whether a text is found in other letter cases too and its replacement takes over the case: `CLIENT` and `Client` become
-    /// `CUSTOMER` and `Customer`.
+    /// `CUSTOMER` and `Customer`. Of `patterns`: whether they fit in other letter cases too.
     #[serde(default)]
     pub match_case: bool,
     /// Where.
@@ -66,8 +85,17 @@ fn everywhere() -> Vec<Side> {
     vec![Side::Request, Side::Response]
 }
 
+/// So many bytes of an answer are held back by patterns.
+const WINDOW: usize = if cfg!(test) { 8 } else { 256 };
+
 /// The policy.
-pub struct Replace(Arc<Inner>);
+pub struct Replace(How, Vec<Side>);
+
+#[derive(Clone)]
+enum How {
+    Patterns(Arc<Patterns>),
+    Texts(Arc<Inner>),
+}
 
 struct Inner {
     /// The texts that are looked for, in lower case where case does not matter, with what takes their place.
@@ -81,6 +109,17 @@ struct Inner {
 impl Replace {
     /// Makes ready to look for the texts; the error says which field is wrong.
     pub fn new(options: Options) -> Result<Self, (&'static str, String)> {
+        let on = options.on.clone();
+        if !options.patterns.is_empty() {
+            if !options.texts.is_empty() {
+                return Err((
+                    "patterns",
+                    "`texts` and `patterns` are two policies: give each an entry of its own".into(),
+                ));
+            }
+            let patterns = Patterns::new(&options.patterns, options.match_case);
+            return Ok(Self(How::Patterns(Arc::new(patterns.map_err(|words| ("patterns", words))?)), on));
+        }
         if options.texts.is_empty() || options.texts.keys().any(String::is_empty) {
             return Err(("texts", "name at least one text, and none that is empty".into()));
         }
@@ -93,7 +132,7 @@ impl Replace {
         let finder = finder.map_err(|error| ("texts", error.to_string()))?;
         let key = |text: &String| if options.match_case { text.to_lowercase() } else { text.clone() };
         let by_text = options.texts.iter().map(|(from, to)| (key(from), to.clone())).collect();
-        Ok(Self(Arc::new(Inner { by_text, finder, longest, options })))
+        Ok(Self(How::Texts(Arc::new(Inner { by_text, finder, longest, options })), on))
     }
 }
 
@@ -158,13 +197,46 @@ impl Inner {
 
 impl Policy for Replace {
     fn needs(&self) -> Needs {
-        let on = |side| self.0.options.on.contains(&side);
+        let on = |side| self.1.contains(&side);
         let text = if on(Side::Response) { TextNeed::Window } else { TextNeed::None };
         Needs { request_text: on(Side::Request), text, ..Needs::default() }
     }
 
     fn open(&self, _: &CallFacts) -> Box<dyn PolicyRun> {
-        Box::new(Replacing(self.0.clone()))
+        match &self.0 {
+            How::Patterns(patterns) => Box::new(Matching { before: None, patterns: patterns.clone() }),
+            How::Texts(texts) => Box::new(Replacing(texts.clone())),
+        }
+    }
+}
+
+/// Patterns at work.
+struct Matching {
+    /// The last sign that is settled.
+    before: Option<char>,
+    patterns: Arc<Patterns>,
+}
+
+impl PolicyRun for Matching {
+    fn on_text(&mut self, pending: &str, last: bool, _: &View<'_>) -> Settled {
+        let text: String = self.before.into_iter().chain(pending.chars()).collect();
+        let from = self.before.map_or(0, char::len_utf8);
+        let (edits, upto) = self.patterns.edits(&text, from, last);
+        // The next block of text begins anew.
+        self.before = text[..upto].chars().next_back().filter(|_| !last);
+        let edits: Vec<_> =
+            edits.into_iter().map(|(range, new)| (range.start - from..range.end - from, new)).collect();
+        let finding = (!edits.is_empty()).then(|| Finding::because("what a pattern fits was replaced"));
+        Settled { edits, finding, upto: upto - from }
+    }
+
+    fn on_request_text(&mut self, origin: Origin, text: &str) -> Option<String> {
+        if origin == Origin::System {
+            return None;
+        }
+        let (edits, _) = self.patterns.edits(text, 0, true);
+        let changed = !edits.is_empty();
+        changed.then(|| Settled { edits, finding: None, upto: text.len() }.edited(text))
     }
 }
 
@@ -210,7 +282,8 @@ mod tests {
 
     fn policy(pairs: &[(&str, &str)], match_case: bool) -> Replace {
         let texts = pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
-        Replace::new(Options { texts, match_case, on: everywhere() }).ok().unwrap()
+        let patterns = BTreeMap::new();
+        Replace::new(Options { patterns, texts, match_case, on: everywhere() }).ok().unwrap()
     }
 
     /// A text in pieces through the policy, as the lock does it.
@@ -248,9 +321,35 @@ mod tests {
         let mut run = cased.open(&CallFacts::unknown("1"));
         assert_eq!(run.on_request_text(Origin::ToolResult, "the CLIENT"), Some("the CUSTOMER".into()));
         assert_eq!(run.on_request_text(Origin::System, "the CLIENT"), None);
-        assert!(
-            Replace::new(Options { texts: BTreeMap::new(), match_case: false, on: everywhere() }).is_err()
+        for wrong in [
+            "{}",
+            r#"{"patterns": {"(": ""}}"#,
+            r#"{"patterns": {"a*": ""}}"#,
+            r#"{"patterns": {"a": ""}, "texts": {"b": ""}}"#,
+        ] {
+            assert!(Replace::new(serde_json::from_str(wrong).unwrap()).is_err(), "{wrong}");
+        }
+    }
+
+    fn patterns(pairs: &[(&str, &str)], match_case: bool) -> Replace {
+        let patterns = pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
+        let options = Options { patterns, texts: BTreeMap::new(), match_case, on: everywhere() };
+        Replace::new(options).unwrap_or_else(|(_, words)| panic!("{words}"))
+    }
+
+    /// Requirement 000 behaviour 20: patterns too, with what their groups have found, and borders of words over the borders of pieces.
+    #[test]
+    fn what_patterns_fit_is_replaced_with_what_their_groups_have_found() {
+        let policy = patterns(&[(r"\bT-(?P<n>[0-9]+)\b", "ticket ${n}"), ("colou?r", "hue")], true);
+        let long = "x".repeat(WINDOW * 2);
+        assert_eq!(streamed(&policy, &["a T-", "12, AT-3 Colo", "r T-4"]), "a ticket 12, AT-3 hue ticket 4");
+        assert_eq!(
+            streamed(&policy, &[&long, "T-1 ", &long, " T-", "2"]),
+            format!("{long}T-1 {long} ticket 2")
         );
+        let mut run = policy.open(&CallFacts::unknown("1"));
+        assert_eq!(run.on_request_text(Origin::User, "T-7 T-8"), Some("ticket 7 ticket 8".into()));
+        assert_eq!(run.on_request_text(Origin::User, "none"), None);
     }
 
     proptest! {
@@ -261,6 +360,7 @@ mod tests {
             cuts in proptest::collection::vec(0_usize..41, 0..6),
             match_case in any::<bool>(),
         ) {
+            let by_pattern = patterns(&[("ab{1,3}", "[1]"), (r"\b[bc]a?", "<2>"), ("c{2,3}", "3")], match_case);
             let policy = policy(&[("ab", "[1]"), ("abca", "[2]"), ("cc", "[3]"), ("b a", "[4]")], match_case);
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
             cuts.sort_unstable();
@@ -272,6 +372,7 @@ mod tests {
                 piece
             }).collect();
             prop_assert_eq!(streamed(&policy, &pieces), streamed(&policy, &[&text]));
+            prop_assert_eq!(streamed(&by_pattern, &pieces), streamed(&by_pattern, &[&text]));
         }
     }
 }

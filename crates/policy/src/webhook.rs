@@ -32,7 +32,7 @@
 //!       on_failure: block
 //!       webhook:
 //!         url: https://control.example.org/decide
-//!         secret: ${CONTROL_SECRET}
+//!         secret: ${WEBHOOK_SECRET}
 //!         tools: [Bash]
 //! ```
 //!

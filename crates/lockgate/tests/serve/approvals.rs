@@ -185,7 +185,7 @@ fn the_admin_api_shows_and_decides_for_those_who_may() {
     let mut live = Stream::send(gateway.address, request).unwrap();
     live.until(": connected");
     let mut asked = asks("s1", true);
-    asked.head += &format!("authorization: Bearer {ann}\r\n");
+    asked.head = format!("{}authorization: Bearer {ann}\r\n", asked.head);
     let answer = asked.send(&gateway);
     live.until("event: approval-requested");
     let own = api(&ann, "GET", "/api/approvals?state=pending", "").json();

@@ -264,6 +264,34 @@ fn a_policy_without_evidence_is_not_set_to_refuse() {
     assert_eq!(forced.code, 0, "{forced:?}");
 }
 
+/// Permissions of Claude Code become policies that can be applied as they are; what cannot be carried over is told.
+#[test]
+fn permissions_of_claude_code_become_policies() {
+    let home = Home::new();
+    let settings = json!({"permissions": {
+        "allow": ["Bash(npm run:*)"], "deny": ["Read(./secrets/**)", "Bash(curl:*)"], "ask": ["Bash(git push:*)"],
+        "additionalDirectories": ["../docs"],
+    }});
+    home.write(".claude/settings.json", &settings.to_string());
+    let made = home.run(&["policy", "import", ".claude/settings.json"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    assert!(made.err.contains("left out additionalDirectories"), "{}", made.err);
+    home.write("lockgate.yaml", &made.out);
+    let project = home.root().canonicalize().unwrap();
+    let fixtures = json!({"tests": [
+        {"tool": "Bash", "arguments": {"command": "npm run test"}, "expect": "allow"},
+        {"tool": "Bash", "arguments": {"command": "curl https://a.example"}, "expect": "refuse"},
+        {"tool": "Bash", "arguments": {"command": "git push"}, "expect": "ask"},
+        {"tool": "Read", "arguments": {"file_path": project.join("secrets/key")}, "expect": "refuse"},
+        {"tool": "Read", "arguments": {"file_path": project.join("src/key")}, "expect": "allow"},
+    ]});
+    home.write("fixtures.yaml", &fixtures.to_string());
+    let tried = home.run(&["policy", "test", "fixtures.yaml"]);
+    assert_eq!(tried.code, 0, "{tried:?}");
+    let none = home.run(&["policy", "import", "fixtures.yaml.none"]);
+    assert!(none.code == 2 && none.err.contains("fixtures.yaml.none"), "{none:?}");
+}
+
 /// Rules in plain words: a model holds requests, words and tool calls against them, and sees what is judged as data.
 #[test]
 fn a_model_judges_by_rules_in_plain_words() {

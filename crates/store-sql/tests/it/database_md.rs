@@ -568,7 +568,7 @@ async fn the_documentation_shows_the_schema_that_both_databases_have() {
         reason: "only Claude".to_owned(),
         version: 1,
     };
-    assert!(database.add_policies(&version, &access::entry(4, "enact", "policies:1")).await.unwrap());
+    assert!(database.add_policies(&version, &access::entry(9, "enact", "policies:1")).await.unwrap());
     let path = folder.path().join("lockgate.db");
     let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     let sqlite = sqlite_columns(&mut file).await;
