@@ -63,6 +63,11 @@ impl Gate {
         with(&self.run, Run::take_questions)
     }
 
+    /// Why the answer could not be held to its end.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.lock.failure()
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.lock.is_finished()
     }
@@ -131,6 +136,11 @@ impl Guarded {
     /// What is to be asked.
     pub(crate) fn questions(&self) -> Vec<(Ticket, Question)> {
         self.gate.questions()
+    }
+
+    /// Why the answer could not be held to its end.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.gate.failure()
     }
 
     /// Whether the end of the answer has gone out.

@@ -440,6 +440,14 @@ impl Pipe {
                 out.push(translate.writer.taken());
             }
         }
+        let unheld = match &self.way {
+            Way::Guarded(guarded) => guarded.failure(),
+            Way::Pass(_) => None,
+            Way::Translate(translate) => translate.gate.as_ref().and_then(Gate::failure),
+        };
+        if let Some(failure) = unheld.filter(|_| self.seen.failure.is_none()) {
+            self.seen.failure = Some(failure.clone());
+        }
         out
     }
 }

@@ -39,6 +39,8 @@ pub struct Lock {
     /// Whether the answer is no longer what came.
     altered: bool,
     ended: Option<(u64, Stop)>,
+    /// Why the answer could not be held to its end.
+    failure: Option<Failure>,
     finished: bool,
     held: VecDeque<Item>,
     held_bytes: usize,
@@ -63,6 +65,7 @@ impl Lock {
         Self {
             altered: false,
             ended: None,
+            failure: None,
             finished: false,
             held: VecDeque::new(),
             held_bytes: 0,
@@ -86,6 +89,11 @@ impl Lock {
     /// Whether the answer is no longer what came.
     pub fn is_altered(&self) -> bool {
         self.altered
+    }
+
+    /// Why the answer could not be held to its end, if it could not.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 
     /// Whether the answer is over and everything has gone out.
@@ -125,6 +133,7 @@ impl Lock {
             self.altered = true;
             let words = format!("the answer holds more than {HELD_MAX} bytes to be judged by policies");
             let failure = Failure::new(ErrorKind::PolicyRefused, words);
+            self.failure = Some(failure.clone());
             return self.send(Event::Failed(failure), of, out);
         }
         self.release(run, out);

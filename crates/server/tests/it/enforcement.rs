@@ -102,6 +102,12 @@ fn on_calls() -> Vec<Case> {
             (false, false),
         ),
         case(
+            ("ask where nobody can be asked", rule("ask", &json!({}))),
+            &["get_time"],
+            (&["FALCON", "REFUSED get_weather p: no weather today; nobody decided"], &[]),
+            (true, false),
+        ),
+        case(
             ("remove", rule("remove", &json!({}))),
             &["get_time"],
             (whole, &["REFUSED", "weather"]),
@@ -456,6 +462,35 @@ async fn several_answers_at_once_do_not_slip_past_policies() {
         assert_eq!(app.send(&two(front)).await.status, 200, "nobody acts on the answer");
     }
     assert_eq!(app.upstream.requests().len(), 2);
+}
+
+/// More than can be held is an error of the client's own dialect, whole or streamed, and nothing of it passes unlooked at.
+#[tokio::test]
+async fn an_answer_that_is_too_large_to_be_held_fails_and_does_not_slip_past_policies() {
+    let large = "x".repeat(lockgate_policy::HELD_MAX + 1_000);
+    let script = format!(
+        "rules: [{{answer: {{chunk: 4000000, blocks: [{{tool_call: {{name: get_weather, args: {{city: {CANARY}{large}}}}}}}]}}}}]"
+    );
+    let app = App::start(&script).await;
+    app.engine.set_policies(chain(rule("refuse", &json!({"tools": ["other"]}))));
+    for provider in ["anthropic:m", "other:m"] {
+        for layout in [Layout::Whole, Layout::Stream] {
+            let reply = app.send(&call(Front::Anthropic, provider, layout, None)).await;
+            let text = reply.text();
+            assert!(
+                text.contains("to be judged by policies"),
+                "{provider} {layout:?} {}",
+                &text[..text.len().min(600)]
+            );
+            assert!(!text.contains(CANARY), "{provider} {layout:?}");
+            assert_eq!(
+                reply.status == 403,
+                layout == Layout::Whole,
+                "{provider} {layout:?} {}",
+                reply.status
+            );
+        }
+    }
 }
 
 /// Requirement 000 behaviour 30: a notice is for people, once, and not for calls that nobody reads.
