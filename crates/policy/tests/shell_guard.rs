@@ -152,10 +152,10 @@ fn a_finding_tells_a_person_what_would_happen_and_where() {
     assert_eq!(found[0].command, "rm -rf /usr");
     assert_eq!(
         found[0].reason,
-        "It would, with the rights of root, delete /usr, with everything that the system needs in it; this is not let through."
+        "it would, with the rights of root, delete /usr, with everything that the system needs in it"
     );
     let hidden = check("echo cm0gLXJmIC8= | base64 -d | sh");
-    assert!(hidden[0].reason.ends_with("The command was hidden by an encoding."), "{}", hidden[0].reason);
+    assert!(hidden[0].reason.ends_with("(the command was hidden by an encoding)"), "{}", hidden[0].reason);
 }
 
 #[test]

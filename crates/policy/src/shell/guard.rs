@@ -58,7 +58,7 @@ pub enum Severity {
 pub struct Finding {
     /// The kind of harm.
     pub class: Class,
-    /// What would happen and why that is not let through, as a sentence for a person.
+    /// What would happen, as a sentence for a person without its first capital and its full stop.
     pub reason: String,
     /// The command in question, a part of the whole.
     pub command: String,
@@ -113,7 +113,7 @@ impl Guard {
 pub fn unreadable(error: &Unreadable, command: &str) -> Finding {
     let command: String = command.chars().filter(|c| !c.is_control()).take(160).collect();
     let reason =
-        format!("This command could not be read to its end ({error}), so nobody can say what it would do.");
+        format!("the command could not be read to its end ({error}), so nobody can say what it would do");
     Finding { class: Class::Evasion, reason, command, severity: Severity::Ask }
 }
 

@@ -59,14 +59,12 @@ fn add(findings: &mut Vec<Finding>, step: &Step, class: Class, severity: Severit
         (false, true) => "with the rights of root, ",
         (false, false) => "",
     };
-    let end = match severity {
-        Severity::Ask => "this needs a person's word",
-        Severity::Deny => "this is not let through",
-    };
-    let hidden = if step.decoded { " The command was hidden by an encoding." } else { "" };
+    let hidden = if step.decoded { " (the command was hidden by an encoding)" } else { "" };
     let comma = if how.is_empty() { "" } else { "," };
-    let reason = format!("It would{comma} {how}{what}; {end}.{hidden}");
-    let known = findings.iter().any(|finding| finding.class == class && finding.reason == reason);
+    let reason = format!("it would{comma} {how}{what}{hidden}");
+    let known = findings
+        .iter()
+        .any(|finding| (finding.class, finding.severity) == (class, severity) && finding.reason == reason);
     if !known {
         findings.push(Finding { class, reason, command: step.shown(), severity });
     }
