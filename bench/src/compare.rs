@@ -26,6 +26,9 @@ const WORKERS: usize = 16;
 /// Arguments of `lockgate-bench compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
+    /// Which policies Lockgate has.
+    #[arg(long, value_enum, default_value_t = Chain::None)]
+    chain: Chain,
     /// The release binary of Lockgate. Default: the one beside this program.
     #[arg(long, value_name = "FILE")]
     lockgate: Option<PathBuf>,
@@ -41,6 +44,34 @@ pub(crate) struct CompareArgs {
     /// Seconds of each run's window.
     #[arg(long, env = "BENCH_SECS", default_value_t = 1.0)]
     secs: f64,
+}
+
+/// Policies that a gateway may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Chain {
+    /// None.
+    None,
+    /// The typical ones, which only look.
+    Observe,
+    /// Rules, `shell_guard` and `secret_guard`, which hold tool calls and mask requests.
+    Typical,
+}
+
+impl Chain {
+    /// The section of the configuration.
+    pub(crate) fn yaml(self) -> String {
+        let mode = match self {
+            Self::None => return String::new(),
+            Self::Observe => "observe",
+            Self::Typical => "block",
+        };
+        let rules = "[{name: no-force, tools: [Bash], arguments: {command: '*push*--force*'}, then: refuse}, \
+                     {name: no-env, tools: [Read, Edit, Write], paths: ['.env'], then: refuse}]";
+        format!(
+            "policies:\n  chain:\n    - {{mode: {mode}, rules: {rules}}}\n    - {{mode: {mode}, shell_guard: {{on_question: refuse}}}}\n    \
+             - {{mode: {mode}, secret_guard: {{}}}}\n"
+        )
+    }
 }
 
 /// Whether calls are recorded.
@@ -86,7 +117,7 @@ pub(crate) async fn main(args: CompareArgs) -> io::Result<ExitCode> {
     let files = raise_files();
     let beside = || Ok::<_, io::Error>(std::env::current_exe()?.with_file_name("lockgate"));
     let lockgate = args.lockgate.clone().map_or_else(beside, Ok)?;
-    let house = House::open(cores, lockgate, args.record).await?;
+    let house = House::open(cores, lockgate, args.record, args.chain).await?;
     let mut report = Report::new(Machine::find(cores), &house.kinds());
     let wanted =
         |name: &str| args.only.is_empty() || args.only.iter().any(|part| name.contains(part.as_str()));

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::compare::Recording;
+use crate::compare::{Chain, Recording};
 use crate::dialect::{Dialect, Shape};
 use crate::http::Connection;
 use crate::process::{Cores, Process, free_address};
@@ -24,6 +24,7 @@ use crate::scenario::Kind;
 /// Where things run and what they are made of.
 #[derive(Debug)]
 pub(crate) struct House {
+    chain: Chain,
     /// The key that clients show.
     pub(crate) key: String,
     hash: String,
@@ -76,7 +77,12 @@ impl Target {
 
 impl House {
     /// Starts the upstream; `lockgate` is the release binary.
-    pub(crate) async fn open(cores: Cores, lockgate: PathBuf, record: Recording) -> io::Result<Self> {
+    pub(crate) async fn open(
+        cores: Cores,
+        lockgate: PathBuf,
+        record: Recording,
+        chain: Chain,
+    ) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let upstream = free_address()?;
         let mut command = Command::new(env::current_exe()?);
@@ -86,7 +92,18 @@ impl House {
         ready(upstream, &mut process, &log).await?;
         let (key, hash) = new_key(&lockgate)?;
         let records = record == Recording::On;
-        Ok(Self { key, hash, cores, folder, lockgate, nginx: nginx(), records, upstream, _upstream: process })
+        Ok(Self {
+            chain,
+            key,
+            hash,
+            cores,
+            folder,
+            lockgate,
+            nginx: nginx(),
+            records,
+            upstream,
+            _upstream: process,
+        })
     }
 
     /// What can be compared on this machine.
@@ -126,7 +143,8 @@ impl House {
 
     fn lockgate(&self, address: SocketAddr) -> io::Result<Command> {
         let file = self.folder.path().join("lockgate.yaml");
-        fs::write(&file, lockgate_yaml(address, self.upstream, &self.hash, self.records))?;
+        let yaml = lockgate_yaml(address, self.upstream, &self.hash, self.records);
+        fs::write(&file, yaml + &self.chain.yaml())?;
         let mut command = Command::new(&self.lockgate);
         command.args(["serve", "--no-detect", "--config"]).arg(file);
         // Nothing of the machine's own set-up shall matter, nor what the process before has recorded.
