@@ -59,7 +59,9 @@ fn a_candidate_is_tried_on_recorded_traffic_and_every_difference_is_told() {
         call(&gateway, session, stream);
     }
     stored(&home, 3);
-    let asked = upstream.seen.requests().len();
+    // Lists of models may be asked for at any time.
+    let calls = || upstream.seen.requests().iter().filter(|request| request.method == "POST").count();
+    let asked = calls();
 
     let (code, same) = backtest(&home, &rules("block", ""), &[]);
     assert_eq!(code, 0, "{same}");
@@ -94,7 +96,7 @@ fn a_candidate_is_tried_on_recorded_traffic_and_every_difference_is_told() {
     let (code, nothing) =
         backtest(&home, &rules("block", reading), &["--until", "2020-01-01", "--since", "2019-01-01"]);
     assert_eq!((code, &nothing["calls"]["replayed"]), (0, &json!(0)));
-    assert_eq!(upstream.seen.requests().len(), asked, "nobody was asked anything");
+    assert_eq!(calls(), asked, "nobody was asked anything");
 
     let table = home.run(&["policy", "backtest", "new.yaml"]);
     assert_eq!(table.code, 0, "a report is no finding: {table:?}");
