@@ -84,6 +84,8 @@ impl Approval {
             && self.tool == other.tool
             && self.key == other.key
             && match (&self.arguments, &other.arguments) {
+                // What nobody saw to its end was not agreed to.
+                (Some(one), Some(_)) if one.ends_with(CUT) => false,
                 (Some(one), Some(other)) => what_matters(one) == what_matters(other),
                 (None, None) => self.reason == other.reason,
                 (Some(_), None) | (None, Some(_)) => false,
@@ -101,6 +103,14 @@ pub(crate) struct Asked {
 
 /// So many bytes of arguments are shown to a person; who cannot see all of it should not decide on it.
 const SHOWN: usize = 64 * 1024;
+
+/// Behind arguments that are longer than that.
+const CUT: &str = "\n… (cut off here)";
+
+/// The arguments as a person sees them.
+fn seen(arguments: String) -> String {
+    if arguments.len() <= SHOWN { arguments } else { cut(&arguments, SHOWN).to_owned() + CUT }
+}
 
 /// Members of arguments that say something about the call and change nothing of what it does.
 const ASIDE: [&str; 4] = ["description", "explanation", "justification", "timeout"];
@@ -126,7 +136,7 @@ impl Run {
     pub(crate) fn ask_person(&mut self, ticket: Ticket, call: Option<&ToolCall>, finding: Finding) {
         let mask = &self.manner.mask;
         let approval = Approval {
-            arguments: call.map(|call| cut(&mask(&call.arguments), SHOWN).to_owned()),
+            arguments: call.map(|call| seen(mask(&call.arguments))),
             client: self.facts.client.clone(),
             key: self.facts.key.clone(),
             model: self.facts.model.clone(),
@@ -260,6 +270,8 @@ mod tests {
         assert!(!other(|it| it.key = None));
         assert!(!other(|it| it.tool = Some("exec".into())));
         assert!(!other(|it| it.policy = "rules".into()));
+        let long = approval(&seen(format!("{{\"command\":\"{}\"}}", "x".repeat(SHOWN))));
+        assert!(!long.is_like(&long), "what a person saw only in part is asked about each time");
     }
 
     #[test]
