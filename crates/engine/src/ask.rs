@@ -1,10 +1,13 @@
 //! Who answers what policies ask: a model, a person. The engine only waits, and no longer than the question says.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_core::{ErrorKind, Failure};
 use lockgate_policy::{Query, Question, Reply, Ticket};
+
+use crate::again::Again;
 
 /// An answer that is on its way.
 pub type Asking = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -25,6 +28,7 @@ pub(crate) struct Nobody;
 impl Asker for Nobody {
     fn ask(&self, _: &str, query: Query, _: Duration) -> Asking {
         let whom = match query {
+            Query::Again(_) => "the model".to_owned(),
             Query::Judge(judge) => format!("the model `{}`", judge.model),
             Query::Person(_) => "a person".to_owned(),
             Query::Service(service) => format!("the service at {}", service.url),
@@ -34,14 +38,25 @@ impl Asker for Nobody {
     }
 }
 
+/// Everybody whom the policies of one call can ask.
+pub(crate) struct Whom {
+    /// The model that answers, where policies may ask it.
+    pub(crate) again: Option<Again>,
+    /// All others.
+    pub(crate) asker: Arc<dyn Asker>,
+}
+
 /// Asks a question within its deadline.
-pub(crate) fn within(asker: &dyn Asker, call: &str, question: Question) -> Asking {
+fn within(whom: &Whom, call: &str, question: Question) -> Asking {
     let Question { deadline, query } = question;
     let grace = match &query {
-        Query::Judge(_) | Query::Service(_) => Duration::ZERO,
+        Query::Again(_) | Query::Judge(_) | Query::Service(_) => Duration::ZERO,
         Query::Person(_) => GRACE,
     };
-    let asking = asker.ask(call, query, deadline);
+    let asking = match (query, &whom.again) {
+        (Query::Again(turns), Some(again)) => again.ask(turns),
+        (query, _) => whom.asker.ask(call, query, deadline),
+    };
     Box::pin(async move {
         match tokio::time::timeout(deadline + grace, asking).await {
             Ok(reply) => reply,
@@ -59,9 +74,9 @@ fn late(deadline: Duration) -> String {
 pub(crate) struct Asked(Vec<(Ticket, Asking)>);
 
 impl Asked {
-    pub(crate) fn push(&mut self, asker: &dyn Asker, call: &str, questions: Vec<(Ticket, Question)>) {
-        self.0
-            .extend(questions.into_iter().map(|(ticket, question)| (ticket, within(asker, call, question))));
+    pub(crate) fn push(&mut self, whom: &Whom, call: &str, questions: Vec<(Ticket, Question)>) {
+        let asked = questions.into_iter().map(|(ticket, question)| (ticket, within(whom, call, question)));
+        self.0.extend(asked);
     }
 
     /// The first answer that is there.

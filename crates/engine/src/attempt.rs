@@ -18,7 +18,7 @@ use lockgate_recorder::{Head, Sent, Tape};
 use lockgate_wire::{Mode, ToolNames};
 use tokio::time::{Instant, timeout_at};
 
-use crate::ask::{Asked, Asker};
+use crate::ask::{Asked, Whom};
 use crate::body::UpstreamBody;
 use crate::caller::Grant;
 use crate::follow::Follower;
@@ -57,7 +57,7 @@ pub(crate) struct Plan {
     /// The tools' original names.
     pub(crate) names: ToolNames,
     /// Who answers what policies ask.
-    pub(crate) asker: Arc<dyn Asker>,
+    pub(crate) whom: Arc<Whom>,
     /// The policies that look at the answer.
     pub(crate) policies: Option<Shared>,
     /// The path, where it is not the dialect's own (`/api/generate`).
@@ -77,7 +77,7 @@ pub(crate) struct Plan {
 /// What an answer on its way needs of its plan; the request is let go of.
 pub(crate) struct Course {
     /// Who answers what policies ask.
-    pub(crate) asker: Arc<dyn Asker>,
+    pub(crate) whom: Arc<Whom>,
     /// What encoders must know.
     pub(crate) context: lockgate_wire::AnswerContext,
     /// The client's dialect.
@@ -101,7 +101,7 @@ impl Plan {
     /// What stays while the answer comes.
     pub(crate) fn course(&self) -> Course {
         Course {
-            asker: self.asker.clone(),
+            whom: self.whom.clone(),
             context: lockgate_wire::AnswerContext { request: None, ..self.context.clone() },
             front: self.front,
             front_mode: self.front_mode,
@@ -234,7 +234,7 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
     let ends = plan.started + Duration::from_millis(plan.timeouts.total_ms);
     let mut asked = Asked::default();
     while first.is_empty() && !pipe.is_finished() {
-        asked.push(&*plan.asker, &plan.context.id, pipe.questions());
+        asked.push(&plan.whom, &plan.context.id, pipe.questions());
         if pipe.is_over() {
             // All has come. A stream's client is kept alive while policies wait; a whole answer waits here.
             if plan.front_mode != Mode::Whole {

@@ -18,13 +18,15 @@ use lockgate_wire::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::again::Again;
 use crate::answer::{self, Facts};
-use crate::ask::{Asker, Nobody};
+use crate::ask::{Asker, Nobody, Whom};
 use crate::attempt::{self, Plan, Refused};
 use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
 use crate::follow::{CallStart, Destination, Follower, Observer};
+use crate::gate::with;
 use crate::hint::Lists;
 use crate::meter::Permit;
 use crate::policies::Judged;
@@ -107,8 +109,8 @@ impl Engine {
     }
 
     /// Who answers what policies ask.
-    pub(crate) fn asker(&self) -> &dyn Asker {
-        &*self.asker
+    pub(crate) fn asker(&self) -> Arc<dyn Asker> {
+        self.asker.clone()
     }
 
     /// Begins to note a call.
@@ -134,7 +136,7 @@ impl Engine {
     }
 
     /// Generates an answer. Never fails: an error is a response in the client's dialect.
-    pub async fn generate(&self, mut request: CallRequest) -> Response<AnswerBody> {
+    pub async fn generate(self: &Arc<Self>, mut request: CallRequest) -> Response<AnswerBody> {
         let format = request.format;
         let id = Uuid::now_v7();
         let tape = self.tape(id, &request, Operation::Generate);
@@ -166,11 +168,14 @@ impl Engine {
         };
         let prepared = envelope.and_then(|envelope| self.prepared((&state, &envelope), &request, id));
         // What cannot be called is no call, and counts against no limit.
-        match prepared.and_then(|(plan, facts)| Ok((plan, facts, request.caller.admit()?))) {
+        match prepared.and_then(|(plan, facts)| Ok((plan, facts, admitted(&request)?))) {
             Ok((plan, facts, permit)) => {
                 let changed = plan.body.as_ptr() != asked.as_ptr() || plan.body.len() != asked.len();
                 let follower = self.follower(&request, (id, Operation::Generate), Some(&plan));
-                self.run(Plan { changed, follower, policies, tape, ..plan }, facts, permit).await
+                let again = policies.as_ref().filter(|run| with(run, |run| run.can_resample()));
+                let again = again.map(|_| Again::new(self, request));
+                let whom = Arc::new(Whom { again, asker: self.asker() });
+                self.run(Plan { changed, follower, policies, tape, whom, ..plan }, facts, permit).await
             }
             Err(failure) => self.unsent((&request, id), &failure, policies, &tape),
         }
@@ -231,7 +236,6 @@ impl Engine {
             task: id.to_string(),
         };
         let plan = Plan {
-            asker: self.asker.clone(),
             body: outgoing.body,
             changed: false,
             context,
@@ -254,6 +258,7 @@ impl Engine {
             timeouts: target.upstream.settings.timeouts_for(&target.model),
             target,
             upstream: outgoing.upstream,
+            whom: Arc::new(Whom { again: None, asker: self.asker() }),
         };
         Ok((plan, facts))
     }
@@ -473,6 +478,11 @@ impl Engine {
             tape: plan.tape.clone(),
         }
     }
+}
+
+/// A place for a call, if its key has one. What the gateway asks again for a call of the key is part of that.
+fn admitted(request: &CallRequest) -> Result<Option<Permit>, Failure> {
+    if request.internal { Ok(None) } else { request.caller.admit() }
 }
 
 /// What the writer of an answer must know. `repeats`: whether it repeats parts of the request.

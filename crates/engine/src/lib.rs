@@ -8,6 +8,7 @@
 //! Knows no socket of a client, no route and no configuration file. Nothing on a call's path waits for anything but
 //! the provider; what it notes is one write into the page cache now and then.
 
+mod again;
 mod answer;
 mod ask;
 mod attempt;
@@ -22,7 +23,6 @@ mod engine;
 mod estimate;
 mod follow;
 mod gate;
-mod gather;
 mod headers;
 mod hint;
 mod hush;

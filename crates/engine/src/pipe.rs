@@ -6,7 +6,7 @@
 //! error event. Reads no socket and no clock.
 
 use bytes::{Bytes, BytesMut};
-use lockgate_core::{BlockStart, Dialect, ErrorKind, Event, Failure, Raw, StopReason, Turn, Usage};
+use lockgate_core::{BlockStart, Dialect, ErrorKind, Event, Failure, Gather, Raw, StopReason, Turn, Usage};
 use lockgate_wire::{
     AnswerContext, DecodeError, Decoded, Depth, Format, Loss, Mode, Restore, Sequencer, StreamDecoder,
     StreamEncoder, ToolNames,
@@ -15,7 +15,6 @@ use lockgate_wire::{
 use lockgate_policy::{Question, Reply, Ticket};
 
 use crate::gate::{Gate, Guarded, Shared};
-use crate::gather::Gather;
 use crate::hush::Hush;
 use crate::relay::is_stream;
 
@@ -186,7 +185,7 @@ impl Pipe {
                 writer: Writer {
                     buffer: Vec::new(),
                     encoder: encoder(),
-                    gather: Gather::default(),
+                    gather: Gather::seals(),
                     hush: Hush::default(),
                 },
             })),
@@ -228,7 +227,10 @@ impl Pipe {
     pub(crate) fn sealed_turn(&mut self) -> Option<Turn> {
         match &mut self.way {
             Way::Guarded(_) | Way::Pass(_) => None,
-            Way::Translate(translate) => translate.writer.gather.take(),
+            Way::Translate(translate) => {
+                let gather = &mut translate.writer.gather;
+                gather.is_sealed().then(|| gather.take())
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use lockgate_session::{Facts as SessionFacts, Members, TurnKind, identify};
 use lockgate_wire::Envelope;
 use uuid::Uuid;
 
-use crate::ask::{Asked, Asker};
+use crate::ask::{Asked, Whom};
 use crate::engine::Engine;
 use crate::gate::{Shared, with};
 use crate::request::CallRequest;
@@ -36,7 +36,10 @@ impl Engine {
         (id, envelope): (Uuid, Option<&Envelope>),
     ) -> Judged {
         match self.policies().filter(|_| !request.internal) {
-            Some(chain) => judge(&chain, self.asker(), request, (id, envelope)).await,
+            Some(chain) => {
+                let whom = Whom { again: None, asker: self.asker() };
+                judge(&chain, &whom, request, (id, envelope)).await
+            }
             None => Judged::Go(None),
         }
     }
@@ -44,7 +47,7 @@ impl Engine {
 
 async fn judge(
     chain: &Chain,
-    asker: &dyn Asker,
+    whom: &Whom,
     request: &mut CallRequest,
     (id, envelope): (Uuid, Option<&Envelope>),
 ) -> Judged {
@@ -64,7 +67,7 @@ async fn judge(
         run.set_conversation(Arc::new(conversation));
     }
     let shared = Arc::new(Mutex::new(run));
-    match decided(&shared, asker, id).await {
+    match decided(&shared, whom, id).await {
         CallOutcome::Answer(text) => Judged::Answer(text, shared),
         CallOutcome::Refuse(words) => Judged::Refuse(Failure::new(ErrorKind::PolicyRefused, words), shared),
         CallOutcome::Asking | CallOutcome::Go => match rewrite(&shared, request) {
@@ -98,12 +101,12 @@ fn learn(
 }
 
 /// What the policies say of the request, once everybody who was asked has answered.
-async fn decided(shared: &Shared, asker: &dyn Asker, id: Uuid) -> CallOutcome {
+async fn decided(shared: &Shared, whom: &Whom, id: Uuid) -> CallOutcome {
     let mut outcome = with(shared, Run::on_call);
     let mut asked = Asked::default();
     let call = id.to_string();
     loop {
-        asked.push(asker, &call, with(shared, Run::take_questions));
+        asked.push(whom, &call, with(shared, Run::take_questions));
         if outcome != CallOutcome::Asking {
             return outcome;
         }

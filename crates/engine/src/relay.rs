@@ -181,7 +181,7 @@ impl Relay {
     /// Asks what policies want to know.
     fn ask(&mut self) {
         if let Some(pipe) = &self.pipe {
-            self.asked.push(&*self.course.asker, &self.course.context.id, pipe.questions());
+            self.asked.push(&self.course.whom, &self.course.context.id, pipe.questions());
         }
     }
 

@@ -9,6 +9,7 @@ use lockgate_wire::{Format, Mode};
 use crate::caller::Caller;
 
 /// A call of a client.
+#[derive(Clone)]
 pub struct CallRequest {
     /// The body, whole.
     pub body: Bytes,

@@ -173,6 +173,7 @@ fn chain(policies: &Policies) -> Chain {
         mask: Arc::new(str::to_owned),
         message: policies.message.clone(),
         now: Instant::now,
+        resample: policies.resample,
     };
     Chain::new(policies.entries().unwrap_or_default(), manner)
 }

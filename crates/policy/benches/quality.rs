@@ -7,7 +7,7 @@ use divan::Bencher;
 use lockgate_core::content::{ToolCall, ToolKind, ToolResult, Turn};
 use lockgate_core::{Block, BlockStart, Conversation, Delta, Event, Part, Role, Started, Stop, StopReason};
 use lockgate_policy::work::Work;
-use lockgate_policy::{Approvals, CallFacts, Chain, Lock, Manner, Policies};
+use lockgate_policy::{Approvals, CallFacts, Chain, Lock, Manner, Policies, Resample};
 use serde_json::{Value, json};
 
 fn main() {
@@ -124,6 +124,7 @@ fn chain(kinds: &[&str]) -> Chain {
         mask: Arc::new(str::to_owned),
         message: "{reason}".into(),
         now: Instant::now,
+        resample: Resample::default(),
     };
     Chain::new(entries, manner)
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::approval::Approvals;
 use crate::common::{Common, MakeRedactor};
 use crate::policy::{CallFacts, Needs, Policy};
+use crate::resample::Resample;
 use crate::run::Run;
 
 /// How far a policy may go.
@@ -65,6 +66,17 @@ pub enum OnFailure {
     Block,
     /// It passes, and the client is told that nobody has judged it.
     Pass,
+}
+
+/// What becomes of a tool call or a text that a policy refuses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnRefusal {
+    /// The client gets a message that says why in its place.
+    #[default]
+    Message,
+    /// The model is asked again and told why (`policies.resample`); the client gets the message if that does not help.
+    Resample,
 }
 
 /// Which calls a policy meets. What is left out is not asked for; what is there must match, by one of its patterns.
@@ -168,6 +180,8 @@ pub struct Entry {
     pub name: String,
     /// What becomes of things it could not judge.
     pub on_failure: OnFailure,
+    /// What becomes of things that it refuses.
+    pub on_refusal: OnRefusal,
     /// The policy.
     pub policy: Box<dyn Policy>,
     /// Which calls it meets.
@@ -217,6 +231,8 @@ pub struct Manner {
     pub message: String,
     /// What time it is.
     pub now: fn() -> Instant,
+    /// How models are asked again.
+    pub resample: Resample,
 }
 
 /// The policies of a configuration.

@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::approval::Approvals;
-use crate::chain::{Entry, Mode, OnFailure, Scope};
+use crate::chain::{Entry, Mode, OnFailure, OnRefusal, Scope};
 use crate::policy::Policy;
 use crate::quality::{
     Quality, commit_pattern, duplicate_import, placeholder_text, pr_scope, pre_pr_lint, readme_completeness,
     review_prediction,
 };
+use crate::resample::Resample;
 use crate::trust::Bounds;
 use crate::{
     debug, exfiltration, injection, judge, limits, message, model_allow, notice, replace, rules,
@@ -36,6 +37,8 @@ pub struct Policies {
     /// What a policy has to show before it can be set to refuse (mode `block`) while gateways run. Without this section nothing is asked
     /// for. Policies of the file are not bound by it.
     pub promotion: Option<Bounds>,
+    /// How models are asked again, where a policy says so.
+    pub resample: Resample,
     /// The policies, in order.
     pub chain: Vec<Configured>,
 }
@@ -48,6 +51,7 @@ impl Default for Policies {
             message: message::DEFAULT.to_owned(),
             link: None,
             promotion: None,
+            resample: Resample::default(),
             chain: Vec::new(),
         }
     }
@@ -63,6 +67,8 @@ pub struct Configured {
     pub mode: Mode,
     /// What becomes of a thing that it could not judge, because it failed or because nobody answered what it asked.
     pub on_failure: OnFailure,
+    /// What becomes of a tool call or a text that it refuses.
+    pub on_refusal: OnRefusal,
     /// Which calls it meets. All, by default.
     pub when: Scope,
     /// Branches whose commits are of one kind.
@@ -257,6 +263,7 @@ impl Configured {
             mode: self.mode,
             name: self.name.clone().unwrap_or_else(|| kind.to_owned()),
             on_failure: self.on_failure,
+            on_refusal: self.on_refusal,
             policy: policy?,
             when: self.when.clone(),
         })

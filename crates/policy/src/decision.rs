@@ -47,6 +47,8 @@ pub enum Said {
     Remove,
     /// Words in its place.
     Replace,
+    /// The model is asked again.
+    Resample,
     /// It was changed.
     Rewrite,
     /// The answer ends here.

@@ -84,6 +84,8 @@ pub enum Expect {
     Remove,
     /// Words in its place.
     Replace,
+    /// The model is asked again.
+    Resample,
     /// It is changed.
     Rewrite,
     /// The answer ends.
@@ -104,6 +106,7 @@ impl Expect {
             Self::Refuse => "refuse",
             Self::Remove => "remove",
             Self::Replace => "replace",
+            Self::Resample => "resample",
             Self::Rewrite => "rewrite",
             Self::Stop => "stop",
             Self::Warn => "warn",
@@ -119,6 +122,7 @@ impl Expect {
             Said::Refuse => Self::Refuse,
             Said::Remove => Self::Remove,
             Said::Replace => Self::Replace,
+            Said::Resample => Self::Resample,
             Said::Rewrite => Self::Rewrite,
             Said::Stop => Self::Stop,
             Said::Warn => Self::Warn,

@@ -29,6 +29,7 @@ mod provenance;
 pub mod quality;
 pub mod replace;
 pub mod replay;
+mod resample;
 pub mod rules;
 mod run;
 pub mod secret_guard;
@@ -47,12 +48,13 @@ pub mod webhook;
 pub mod work;
 
 pub use approval::{Approval, Approvals, WithoutAnswer};
-pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};
+pub use chain::{Chain, Entry, Manner, Mode, OnFailure, OnRefusal, Pattern, PatternError, Scope, Shown};
 pub use common::{Common, MakeRedactor};
 pub use configured::{Configured, KINDS, Policies, Unworkable};
 pub use decision::{Decision, Hook, Said, Tool, VERSION};
 pub use lock::{HELD_MAX, Lock, Out};
 pub use policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
+pub use resample::Resample;
 pub use run::{CallOutcome, Run, Ticket};
 pub use verdict::{
     BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Service, Settled,

@@ -16,6 +16,7 @@ use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, Stop, StopReas
 use crate::client_run;
 use crate::held::{Held, Item, Open, Piece, Text};
 use crate::policy::TextNeed;
+use crate::resample::Again;
 use crate::run::{Run, Ticket};
 use crate::trial::{Outcome, Thing, Trial};
 use crate::verdict::Reply;
@@ -36,14 +37,15 @@ pub struct Out {
 
 /// The lock of one answer.
 pub struct Lock {
+    pub(crate) again: Again,
     /// Whether the answer is no longer what came.
-    altered: bool,
+    pub(crate) altered: bool,
     ended: Option<(u64, Stop)>,
     /// Why the answer could not be held to its end.
     failure: Option<Failure>,
     finished: bool,
-    held: VecDeque<Item>,
-    held_bytes: usize,
+    pub(crate) held: VecDeque<Item>,
+    pub(crate) held_bytes: usize,
     /// The index of the block that is going out, and of the next one.
     index: u32,
     next_index: u32,
@@ -53,7 +55,7 @@ pub struct Lock {
     /// How many events were taken.
     taken: u64,
     /// Whether text has gone out.
-    spoke: bool,
+    pub(crate) spoke: bool,
     texts: TextNeed,
     tools: bool,
 }
@@ -63,6 +65,7 @@ impl Lock {
     pub fn new(run: &Run) -> Self {
         let needs = run.needs();
         Self {
+            again: Again::of(run),
             altered: false,
             ended: None,
             failure: None,
@@ -103,7 +106,8 @@ impl Lock {
 
     /// Whether answers to questions are waited for.
     pub fn is_waiting(&self) -> bool {
-        !self.finished && self.trials().any(|trial| trial.outcome.is_none())
+        let open = |trial: &Trial| trial.outcome.is_none();
+        !self.finished && (self.again.is_waiting() || self.trials().any(open))
     }
 
     /// Takes the next event.
@@ -113,19 +117,10 @@ impl Lock {
         }
         self.taken += 1;
         let of = self.taken;
-        match event {
-            Event::BlockStarted { index, block } => self.started((index, of), block, out),
-            Event::BlockDelta { index, delta } => self.delta(run, (index, of), delta, out),
-            Event::BlockEnded { index } => self.ended_block(run, (index, of), out),
-            Event::Ended(stop) => self.ended = Some((of, stop)),
-            Event::Failed(_) => {
-                // What is held was never judged to its end, and a client does not use what a failed answer holds.
-                self.held.clear();
-                self.finished = true;
-                self.send(event, of, out);
-                return;
-            }
-            Event::Opaque | Event::Ping | Event::Started(_) | Event::Usage(_) => self.emit(event, of, out),
+        self.again.note(&event);
+        self.take(run, event, out);
+        if self.finished {
+            return;
         }
         if self.held_bytes > HELD_MAX {
             self.held.clear();
@@ -137,6 +132,23 @@ impl Lock {
             return self.send(Event::Failed(failure), of, out);
         }
         self.release(run, out);
+    }
+
+    pub(crate) fn take(&mut self, run: &mut Run, event: Event, out: &mut Vec<Out>) {
+        let of = self.taken;
+        match event {
+            Event::BlockStarted { index, block } => self.started((index, of), block, out),
+            Event::BlockDelta { index, delta } => self.delta(run, (index, of), delta, out),
+            Event::BlockEnded { index } => self.ended_block(run, (index, of), out),
+            Event::Ended(stop) => self.ended = Some((of, stop)),
+            Event::Failed(_) => {
+                // What is held was never judged to its end, and a client does not use what a failed answer holds.
+                self.held.clear();
+                self.finished = true;
+                self.send(event, of, out);
+            }
+            Event::Opaque | Event::Ping | Event::Started(_) | Event::Usage(_) => self.emit(event, of, out),
+        }
     }
 
     /// The answer is over, even if it has not said so.
@@ -157,8 +169,10 @@ impl Lock {
 
     /// Takes what came of a question.
     pub fn reply(&mut self, run: &mut Run, ticket: Ticket, reply: Reply, out: &mut Vec<Out>) {
-        let mut trials: Vec<&mut Trial> = self.held.iter_mut().filter_map(Item::trial_mut).collect();
-        run.on_reply(ticket, reply, &mut trials);
+        if let Some(reply) = self.take_again(run, (ticket, reply), out) {
+            let mut trials: Vec<&mut Trial> = self.held.iter_mut().filter_map(Item::trial_mut).collect();
+            run.on_reply(ticket, reply, &mut trials);
+        }
         if !self.finished {
             self.release(run, out);
         }
@@ -353,7 +367,7 @@ impl Lock {
     fn release(&mut self, run: &mut Run, out: &mut Vec<Out>) {
         let stop = self.trials().find_map(|trial| match &trial.outcome {
             Some(Outcome::Stop(words)) => Some(words.clone()),
-            Some(Outcome::Gone | Outcome::Pass | Outcome::Say(_)) | None => None,
+            Some(Outcome::Again { .. } | Outcome::Gone | Outcome::Pass | Outcome::Say(_)) | None => None,
         });
         if let Some(words) = stop {
             return self.stop(&words, out);
@@ -361,7 +375,7 @@ impl Lock {
         loop {
             let ready = match self.held.front() {
                 Some(Item::Event { .. }) => true,
-                Some(Item::Block { trial: Some(trial), .. }) => trial.is_text() && trial.outcome.is_some(),
+                Some(Item::Block { trial: Some(trial), .. }) => trial.is_text() && trial.is_decided(),
                 Some(Item::Block { trial: None, .. }) | None => false,
             };
             match self.held.pop_front_if(|_| ready) {
@@ -370,11 +384,11 @@ impl Lock {
                 Some(Item::Block { trial: None, .. }) | None => break,
             }
         }
-        if let Some((of, stop)) = &self.ended
-            && self.trials().all(|trial| trial.outcome.is_some())
-        {
-            let (of, stop) = (*of, stop.clone());
-            self.ended = None;
+        let judged = self.ended.is_some() && self.trials().all(|trial| trial.outcome.is_some());
+        if !judged || self.again.is_waiting() || self.ask_again(run) {
+            return;
+        }
+        if let Some((of, stop)) = self.ended.take() {
             self.finish(run, of, stop, out);
         }
     }
@@ -389,7 +403,7 @@ impl Lock {
                 continue;
             }
             match &trial.outcome {
-                Some(Outcome::Say(text)) => {
+                Some(Outcome::Again { refusal: text, .. } | Outcome::Say(text)) => {
                     gone = true;
                     words.push(text.clone());
                 }
@@ -467,7 +481,7 @@ impl Lock {
         let Thing::Text(own) = &trial.thing else { return };
         let words = match &trial.outcome {
             Some(Outcome::Gone) => "",
-            Some(Outcome::Say(words) | Outcome::Stop(words)) => words,
+            Some(Outcome::Again { refusal: words, .. } | Outcome::Say(words) | Outcome::Stop(words)) => words,
             Some(Outcome::Pass) | None => own,
         };
         let changed = trial.changed || trial.outcome != Some(Outcome::Pass);

@@ -45,6 +45,19 @@ impl About<'_> {
         )
     }
 
+    /// What the model is told when it is asked again.
+    pub(crate) fn feedback(&self) -> String {
+        let (what, then) = match self.call {
+            Some(_) => ("This tool call was not run", "Do what you were asked to in another way"),
+            None => ("The answer was held back", "Give another one"),
+        };
+        format!(
+            "{what}: it was refused by the policy `{}`: {}. {then}, or say why it cannot be done.",
+            self.policy,
+            self.reason()
+        )
+    }
+
     /// The message in place of words that were refused.
     pub(crate) fn refused_words(&self) -> String {
         format!(

@@ -140,6 +140,11 @@ pub trait Policy: Send + Sync {
         Vec::new()
     }
 
+    /// Whether it may have the model asked again ([`BlockVerdict::Resample`]). What it says so without this is a refusal.
+    fn may_resample(&self) -> bool {
+        false
+    }
+
     /// Begins with a call.
     fn open(&self, facts: &CallFacts) -> Box<dyn PolicyRun>;
 

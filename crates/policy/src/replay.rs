@@ -109,7 +109,7 @@ impl Effect {
         match decision.said {
             Said::Annotate => Self::Passed,
             Said::Append | Said::Warn => Self::Warned,
-            Said::Rewrite => Self::Changed,
+            Said::Resample | Said::Rewrite => Self::Changed,
             Said::Remove | Said::Replace if words => Self::Changed,
             Said::Ask => Self::Asked,
             Said::Answer | Said::Failed | Said::Refuse | Said::Remove | Said::Replace | Said::Stop => {
@@ -224,6 +224,8 @@ impl Replayed {
         for open in &self.open {
             let Some(place) = &open.about else { continue };
             let whom = match &open.query {
+                // What the model would say now nobody knows; that it would be asked again stands in the decisions.
+                Query::Again(_) => continue,
                 Query::Judge(judge) => {
                     format!("`{}` is to judge it, and its answer is not recorded", judge.model)
                 }
@@ -356,7 +358,7 @@ fn ask(run: &mut Run, lock: &mut Lock, answers: &mut Answers<'_>, open: &mut Vec
 fn known(query: &Query, answers: &mut Answers<'_>) -> Option<String> {
     match query {
         Query::Judge(judge) => answers(judge),
-        Query::Person(_) | Query::Service(_) => None,
+        Query::Again(_) | Query::Person(_) | Query::Service(_) => None,
     }
 }
 

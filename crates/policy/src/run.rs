@@ -10,7 +10,7 @@ use lockgate_core::Conversation;
 use lockgate_core::content::ToolCall;
 
 use crate::approval::Asked;
-use crate::chain::{Entry, Manner, Mode, OnFailure};
+use crate::chain::{Entry, Manner, Mode, OnFailure, OnRefusal};
 use crate::common::Common;
 use crate::decision::{Decision, Hook, Said, Tool};
 use crate::message::About;
@@ -26,7 +26,7 @@ pub struct Ticket {
     /// Whose question it is.
     pub(crate) member: usize,
     /// Which of its questions.
-    number: usize,
+    pub(crate) number: usize,
 }
 
 /// What is to become of a request.
@@ -65,12 +65,16 @@ pub struct Run {
     pub(crate) asked: Vec<(Ticket, Question)>,
     /// The next policy to be asked about the request.
     call_at: usize,
+    /// Whether a policy may have the model asked again.
+    pub(crate) can_resample: bool,
     conversation: Option<Arc<Conversation>>,
     decisions: Vec<Decision>,
     pub(crate) facts: CallFacts,
     pub(crate) manner: Manner,
     pub(crate) members: Vec<Member>,
     next_block: u32,
+    /// How often the model was asked again.
+    pub(crate) resampled: u32,
     /// How many questions people were asked.
     pub(crate) questions: u32,
     /// What people were asked and have not answered.
@@ -87,11 +91,17 @@ impl Run {
             let run = catch_unwind(AssertUnwindSafe(|| entry.policy.open_with(&facts, common))).ok();
             Member { needs: entry.policy.needs(), entry, pending: String::new(), run }
         };
+        let resamples = |entry: &Arc<Entry>| {
+            let may = entry.on_refusal == OnRefusal::Resample || entry.policy.may_resample();
+            may && entry.mode == Mode::Block
+        };
+        let can_resample = entries.iter().any(resamples);
         let members = entries.into_iter().map(member).collect();
         Self {
             asides: Vec::new(),
             asked: Vec::new(),
             call_at: 0,
+            can_resample,
             conversation: None,
             decisions: Vec::new(),
             facts,
@@ -100,6 +110,7 @@ impl Run {
             next_block: 0,
             persons: Vec::new(),
             questions: 0,
+            resampled: 0,
             warnings: Vec::new(),
         }
     }
@@ -107,6 +118,11 @@ impl Run {
     /// What the policies need together.
     pub fn needs(&self) -> Needs {
         self.members.iter().fold(Needs::default(), |needs, member| needs.and(member.needs))
+    }
+
+    /// Whether one of them may have the model asked again.
+    pub fn can_resample(&self) -> bool {
+        self.can_resample
     }
 
     /// What those of them need that may change the answer or hold it.
@@ -300,8 +316,10 @@ impl Run {
         let mode = self.members[at].entry.mode;
         let hook = trial.thing.hook();
         let tool = trial.thing.tool();
+        let again = self.members[at].entry.on_refusal == OnRefusal::Resample;
         let verdict = match verdict {
             Ok(BlockVerdict::Allow) => return true,
+            Ok(BlockVerdict::Refuse(finding)) if again => BlockVerdict::Resample(finding),
             Ok(BlockVerdict::Ask(questions)) => {
                 self.ask(at, Some(trial.number), questions, (hook, tool));
                 return mode == Mode::Observe;
@@ -326,8 +344,16 @@ impl Run {
             | BlockVerdict::AskPerson(_)
             | BlockVerdict::Refuse(_)
             | BlockVerdict::Remove(_)
+            | BlockVerdict::Resample(_)
             | BlockVerdict::Stop(_)
             | BlockVerdict::Unsure(_) => Mode::Block,
+        };
+        let verdict = match verdict {
+            // What has been done often enough is a refusal.
+            BlockVerdict::Resample(finding) if mode == Mode::Block && !self.may_ask_again() => {
+                BlockVerdict::Refuse(finding)
+            }
+            verdict => verdict,
         };
         let applied = mode >= least;
         let (word, finding) = said(verdict.clone());
@@ -354,6 +380,12 @@ impl Run {
             }
             BlockVerdict::Replace { text, .. } => {
                 trial.outcome = Some(if text.is_empty() { Outcome::Gone } else { Outcome::Say(text) });
+                false
+            }
+            BlockVerdict::Resample(finding) => {
+                let refusal = self.refusal(at, trial, &finding);
+                let feedback = self.about(at, trial.thing.call(), &finding).feedback();
+                trial.outcome = Some(Outcome::Again { feedback, refusal });
                 false
             }
             BlockVerdict::Rewrite { value, .. } => {
@@ -530,6 +562,7 @@ fn said(verdict: BlockVerdict) -> (Said, Finding) {
         BlockVerdict::Refuse(finding) => (Said::Refuse, finding),
         BlockVerdict::Remove(finding) => (Said::Remove, finding),
         BlockVerdict::Replace { finding, .. } => (Said::Replace, finding),
+        BlockVerdict::Resample(finding) => (Said::Resample, finding),
         BlockVerdict::Rewrite { finding, .. } => (Said::Rewrite, finding),
         BlockVerdict::Stop(finding) => (Said::Stop, finding),
         BlockVerdict::Unsure(why) => (Said::Failed, Finding::because(why)),

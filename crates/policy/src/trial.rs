@@ -8,6 +8,13 @@ use crate::policy::Piece;
 /// What is to become of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    /// The model is asked again. Without an answer the client gets these words in its place.
+    Again {
+        /// What the model is told.
+        feedback: String,
+        /// What the client is told.
+        refusal: String,
+    },
     /// The client does not get it.
     Gone,
     /// It goes to the client.
@@ -32,6 +39,14 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
+    /// Whether it is known what the client gets.
+    pub(crate) fn is_decided(&self) -> bool {
+        match &self.outcome {
+            Some(Outcome::Gone | Outcome::Pass | Outcome::Say(_) | Outcome::Stop(_)) => true,
+            Some(Outcome::Again { .. }) | None => false,
+        }
+    }
+
     /// Whether it is words that are judged.
     pub(crate) fn is_text(&self) -> bool {
         matches!(self.thing, Thing::Text(_))

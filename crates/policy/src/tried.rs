@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::approval::Approvals;
-use crate::chain::{Chain, Entry, Manner, Mode, OnFailure, Scope};
+use crate::chain::{Chain, Entry, Manner, Mode, OnFailure, OnRefusal, Scope};
 use crate::policy::Policy;
+use crate::resample::Resample;
 
 /// A chain of these policies, which block.
 pub(crate) fn chain(policies: Vec<(&'static str, Box<dyn Policy>)>) -> Chain {
@@ -14,6 +15,7 @@ pub(crate) fn chain(policies: Vec<(&'static str, Box<dyn Policy>)>) -> Chain {
         mode: Mode::Block,
         name: kind.into(),
         on_failure: OnFailure::Block,
+        on_refusal: OnRefusal::default(),
         policy,
         when: Scope::default(),
     };
@@ -24,6 +26,7 @@ pub(crate) fn chain(policies: Vec<(&'static str, Box<dyn Policy>)>) -> Chain {
         mask: Arc::new(str::to_owned),
         message: "refused {tool}: {reason}".into(),
         now: Instant::now,
+        resample: Resample::default(),
     };
     Chain::new(policies.into_iter().map(entry).collect(), manner)
 }

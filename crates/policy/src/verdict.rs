@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lockgate_core::{Failure, Secret};
+use lockgate_core::{Event, Failure, Secret, Turn};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Approval;
@@ -75,6 +75,8 @@ pub enum BlockVerdict {
         /// The words.
         text: String,
     },
+    /// The model is asked again, and told why. Refused, where that cannot be or has been done often enough.
+    Resample(Finding),
     /// Other arguments (of a tool call) or other words (of a text).
     Rewrite {
         /// Why.
@@ -160,6 +162,8 @@ pub struct Question {
 /// Whom to ask, and what.
 #[derive(Debug, Clone)]
 pub enum Query {
+    /// The model that answers, with these turns behind the conversation: its answer, and what is said to it.
+    Again(Vec<Turn>),
     /// A model.
     Judge(Judge),
     /// A person.
@@ -197,6 +201,13 @@ pub struct Judge {
 /// What came of a question.
 #[derive(Debug, Clone)]
 pub enum Reply {
+    /// What the model answers now.
+    Answer {
+        /// The id of the call that it was asked with.
+        call: String,
+        /// Its answer.
+        events: Vec<Event>,
+    },
     /// No answer: too late, unreachable, unreadable. The policy says what that means, or its failure mode does.
     None(Failure),
     /// A person agrees, or not, perhaps with words.

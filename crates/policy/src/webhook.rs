@@ -96,6 +96,10 @@ fn deadline() -> u64 {
 pub struct Webhook(pub Options);
 
 impl Policy for Webhook {
+    fn may_resample(&self) -> bool {
+        self.0.on.iter().any(|about| *about != About::Call)
+    }
+
     fn needs(&self) -> Needs {
         let on = |about: About| self.0.on.contains(&about);
         let text = if on(About::Text) { TextNeed::Whole } else { TextNeed::None };
@@ -151,6 +155,7 @@ enum Word {
     Refuse,
     Remove,
     Replace,
+    Resample,
     Rewrite,
     Stop,
     Warn,
@@ -193,9 +198,12 @@ impl PolicyRun for Asking {
             Ok((Word::Answer, finding, Some(text))) => CallVerdict::Answer { finding, text },
             Ok((Word::Ask, finding, _)) => CallVerdict::AskPerson(finding),
             Ok((Word::Refuse | Word::Stop, finding, _)) => CallVerdict::Refuse(finding),
-            Ok((Word::Answer | Word::Remove | Word::Replace | Word::Rewrite, ..)) => CallVerdict::Unsure(
-                "the service's verdict is none about a request, or says not what shall stand there".into(),
-            ),
+            Ok((Word::Answer | Word::Remove | Word::Replace | Word::Resample | Word::Rewrite, ..)) => {
+                CallVerdict::Unsure(
+                    "the service's verdict is none about a request, or says not what shall stand there"
+                        .into(),
+                )
+            }
         })
     }
 
@@ -226,6 +234,7 @@ impl PolicyRun for Asking {
             Ok((Word::Refuse, finding, _)) => BlockVerdict::Refuse(finding),
             Ok((Word::Remove, finding, _)) => BlockVerdict::Remove(finding),
             Ok((Word::Replace, finding, Some(text))) => BlockVerdict::Replace { finding, text },
+            Ok((Word::Resample, finding, _)) => BlockVerdict::Resample(finding),
             Ok((Word::Rewrite, finding, Some(value))) => BlockVerdict::Rewrite { finding, value },
             Ok((Word::Stop, finding, _)) => BlockVerdict::Stop(finding),
             Ok((Word::Warn, finding, _)) => BlockVerdict::Warn(finding),

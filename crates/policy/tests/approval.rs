@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use lockgate_core::content::ToolKind;
 use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, Started, Stop, StopReason};
 use lockgate_policy::{
-    Approval, Approvals, CallFacts, CallOutcome, Chain, Entry, Lock, Manner, Mode, OnFailure, Out, Query,
-    Reply, Run, Said, Scope, WithoutAnswer, message, rules,
+    Approval, Approvals, CallFacts, CallOutcome, Chain, Entry, Lock, Manner, Mode, OnFailure, OnRefusal, Out,
+    Query, Reply, Resample, Run, Said, Scope, WithoutAnswer, message, rules,
 };
 
 fn chain(mode: Mode, approvals: Approvals, rule: &str) -> Chain {
@@ -19,6 +19,7 @@ fn chain(mode: Mode, approvals: Approvals, rule: &str) -> Chain {
         mode,
         name: "git".into(),
         on_failure: OnFailure::Block,
+        on_refusal: OnRefusal::default(),
         policy,
         when: Scope::default(),
     };
@@ -29,6 +30,7 @@ fn chain(mode: Mode, approvals: Approvals, rule: &str) -> Chain {
         mask: Arc::new(|text| text.replace("hunter2", "«redacted»")),
         message: message::DEFAULT.into(),
         now: Instant::now,
+        resample: Resample::default(),
     };
     Chain::new(vec![entry], manner)
 }

@@ -9,7 +9,7 @@ use lockgate_core::{BlockStart, Delta, Event, Origin, Started, Stop, StopReason}
 use lockgate_policy::replay::{
     Change, Effect, Place, Recorded, Replayed, Standing, replay, standings, tool_calls,
 };
-use lockgate_policy::{Approvals, CallFacts, Chain, Judge, Manner, Policies, Query};
+use lockgate_policy::{Approvals, CallFacts, Chain, Judge, Manner, Policies, Query, Resample};
 use serde_json::{Value, json};
 
 fn chain(policies: &Value) -> Chain {
@@ -21,6 +21,7 @@ fn chain(policies: &Value) -> Chain {
         mask: Arc::new(str::to_owned),
         message: policies.message.clone(),
         now: Instant::now,
+        resample: Resample::default(),
     };
     Chain::new(policies.entries().unwrap(), manner)
 }

@@ -7,6 +7,7 @@
 //! knows another. [`format()`] is the registry.
 
 pub mod anthropic;
+mod append;
 pub mod chat;
 #[cfg(test)]
 mod check;
@@ -33,6 +34,7 @@ mod strings;
 mod texts;
 mod toolnames;
 
+pub use append::with_turns;
 pub use decoded::{DecodeError, Decoded, Frame};
 pub use effort::Steering;
 pub use envelope::{Envelope, EnvelopeLimits, EnvelopeSpec, member_text, splice, with_member};

@@ -23,6 +23,11 @@ pub(super) struct Everybody {
 impl Asker for Everybody {
     fn ask(&self, call: &str, query: Query, deadline: Duration) -> Asking {
         match query {
+            // The engine asks by itself.
+            Query::Again(_) => Box::pin(std::future::ready(Reply::None(Failure::new(
+                ErrorKind::Internal,
+                "the model can be asked again for an answer only",
+            )))),
             Query::Judge(judge) => Box::pin(self.judges.clone().judged(judge)),
             Query::Person(question) => Box::pin(self.desk.clone().ask(call.to_owned(), *question, deadline)),
             Query::Service(service) => Box::pin(decided(self.services.clone(), service, deadline)),

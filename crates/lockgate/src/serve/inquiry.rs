@@ -2,6 +2,8 @@
 //!
 //! No policy meets them, or a policy that asks would be asked about its question.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method};
@@ -15,7 +17,7 @@ const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("lockgate/", env
 
 /// The words of a model's answer to a request in the Anthropic dialect. `session`: the one that the call is recorded in.
 pub(super) async fn ask(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     caller: Caller,
     body: &Value,
     session: Option<&'static str>,

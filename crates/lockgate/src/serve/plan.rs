@@ -68,6 +68,7 @@ pub(super) fn chain(policies: &Policies, masks: &Masks) -> Chain {
         mask: Arc::new(move |text| masks.redactor().redact(text).into_owned()),
         message: policies.message.clone(),
         now: Instant::now,
+        resample: policies.resample,
     };
     Chain::new(entries, manner).with_redactor(Arc::new(move || of_prompts.prompts()))
 }

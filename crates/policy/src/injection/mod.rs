@@ -260,7 +260,7 @@ impl PolicyRun for Looking {
         let probable = match &reply {
             // An answer that cannot be read clears nobody.
             Reply::Text(text) => probability(text).is_none_or(|probability| probability >= PROBABLE),
-            Reply::None(_) | Reply::Person { .. } => true,
+            Reply::Answer { .. } | Reply::None(_) | Reply::Person { .. } => true,
         };
         Some(if probable { self.decided(finding) } else { CallVerdict::Annotate(finding) })
     }

@@ -144,6 +144,8 @@ pub enum Then {
     Remove,
     /// Words take its place.
     Replace,
+    /// The model is asked again and told the reason; refused, if that has been done often enough.
+    Resample,
     /// A tool call gets other arguments.
     Rewrite,
     /// The answer ends here.
@@ -303,7 +305,9 @@ fn check(rule: &Rule) -> Result<(), (&'static str, String)> {
     }
     let possible = match (rule.then, rule.on) {
         (Then::Answer, On::Text | On::ToolCall) => Some("call"),
-        (Then::Remove | Then::Replace | Then::Stop | Then::Warn, On::Call) => Some("tool_call` or `text"),
+        (Then::Remove | Then::Replace | Then::Resample | Then::Stop | Then::Warn, On::Call) => {
+            Some("tool_call` or `text")
+        }
         (Then::Rewrite, On::Call | On::Text) => Some("tool_call"),
         _ => None,
     };
@@ -323,6 +327,10 @@ fn check(rule: &Rule) -> Result<(), (&'static str, String)> {
 }
 
 impl Policy for Rules {
+    fn may_resample(&self) -> bool {
+        self.0.rules.iter().any(|rule| rule.then == Then::Resample)
+    }
+
     fn needs(&self) -> Needs {
         let text = if self.0.on_text.is_empty() { TextNeed::None } else { TextNeed::Whole };
         let turn = self.0.rules.iter().filter_map(|rule| rule.condition.as_ref());
@@ -368,6 +376,7 @@ impl Applying {
                 | Then::Refuse
                 | Then::Remove
                 | Then::Replace
+                | Then::Resample
                 | Then::Rewrite
                 | Then::Stop => return (noted, Some(rule)),
             }
@@ -393,6 +402,7 @@ impl Applying {
             Then::Refuse => BlockVerdict::Refuse(finding),
             Then::Remove => BlockVerdict::Remove(finding),
             Then::Replace => BlockVerdict::Replace { finding, text: with(rule) },
+            Then::Resample => BlockVerdict::Resample(finding),
             Then::Rewrite => BlockVerdict::Rewrite { finding, value: with(rule) },
             Then::Stop => BlockVerdict::Stop(finding),
         }

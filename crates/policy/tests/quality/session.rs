@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use lockgate_core::content::{ToolCall, ToolKind, ToolResult, Turn};
 use lockgate_core::{Block, BlockStart, Conversation, Delta, Event, Part, Role, Started, Stop, StopReason};
-use lockgate_policy::{Approvals, CallFacts, CallOutcome, Chain, Decision, Lock, Manner, Out, Policies};
+use lockgate_policy::{
+    Approvals, CallFacts, CallOutcome, Chain, Decision, Lock, Manner, Out, Policies, Resample,
+};
 use serde_json::{Value, json};
 
 /// A chain of this configuration.
@@ -19,6 +21,7 @@ pub(crate) fn chain(policies: &Value) -> Chain {
         mask: Arc::new(str::to_owned),
         message: "refused by {policy}: {reason}".into(),
         now: Instant::now,
+        resample: Resample::default(),
     };
     Chain::new(entries, manner)
 }

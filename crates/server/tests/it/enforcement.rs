@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lockgate_policy::{Approvals, Chain, Manner, Policies};
+use lockgate_policy::{Approvals, Chain, Manner, Policies, Resample};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -21,6 +21,12 @@ const SCRIPT: &str = "
 
 rules:
   - {when: {model: next}, answer: {blocks: [{text: Done.}]}}
+  - when: {has_tool_result: true}
+    answer:
+      chunk: 5
+      blocks:
+        - text: 'Another way.'
+        - tool_call: {name: get_time, args: {city: Rome}}
   - answer:
       chunk: 5
       blocks:
@@ -39,6 +45,7 @@ fn chain(policies: Value) -> Chain {
         mask: Arc::new(str::to_owned),
         message: policies.message.clone(),
         now: Instant::now,
+        resample: Resample::default(),
     };
     Chain::new(policies.entries().unwrap(), manner)
 }
@@ -124,6 +131,18 @@ fn on_calls() -> Vec<Case> {
             both,
             (whole, &["REFUSED"]),
             (true, false),
+        ),
+        case(
+            ("resample", rule("resample", &json!({}))),
+            &["get_time"],
+            (&["FALCON", "Another way."], &["REFUSED", "weather"]),
+            (true, false),
+        ),
+        case(
+            ("resample in vain", rule("resample", &json!({"tools": ["get_*"]}))),
+            &[],
+            (&["FALCON", "Another way.", "REFUSED get_time p: no weather today"], &["get_weather"]),
+            (false, false),
         ),
         case(
             ("stop", rule("stop", &json!({}))),
@@ -317,6 +336,13 @@ async fn check(app: &App, case: &Case, (front, provider, layout): (Front, &str, 
     assert!(!pieces || case.canary, "{place}\n{}", reply.text());
     if let Some(waits) = waits(front, &answer.stop) {
         assert_eq!(waits, case.waits, "{place}: {}", answer.stop);
+    }
+    if case.name.starts_with("resample") {
+        let seen = app.upstream.requests();
+        let body = String::from_utf8_lossy(&seen.last().unwrap().body).into_owned();
+        let told = "This tool call was not run: it was refused by the policy `p`: no weather today.";
+        assert!(body.contains(told) && body.contains("FALCON"), "{place}: {body}");
+        assert!(answer.calls.iter().all(|(_, args)| *args == json!({"city": "Rome"})), "{place}");
     }
     if case.name == "rewrite" {
         assert_eq!(answer.calls[0].1, json!({"city": "Rome"}), "{place}");

@@ -1,6 +1,8 @@
 //! What comes out of a lock, whatever policies say: an answer that clients and the next turn's provider take.
 #![cfg(test)]
 
+mod resample;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,8 +12,8 @@ use lockgate_core::{
 };
 use lockgate_policy::{
     Approvals, BlockVerdict, CallFacts, CallOutcome, CallVerdict, Chain, Decision, EndVerdict, Entry,
-    Finding, Judge, Lock, Manner, Mode, Needs, OnFailure, Out, Piece, Policy, PolicyRun, Query, Question,
-    Reply, Run, Scope, Settled, TextNeed, View,
+    Finding, Judge, Lock, Manner, Mode, Needs, OnFailure, OnRefusal, Out, Piece, Policy, PolicyRun, Query,
+    Question, Reply, Resample, Run, Said, Scope, Settled, TextNeed, Ticket, View,
 };
 use proptest::prelude::*;
 
@@ -21,6 +23,10 @@ struct Told(Needs);
 impl Policy for Told {
     fn needs(&self) -> Needs {
         self.0
+    }
+
+    fn may_resample(&self) -> bool {
+        true
     }
 
     fn open(&self, _: &CallFacts) -> Box<dyn PolicyRun> {
@@ -35,6 +41,7 @@ fn told(word: &str) -> BlockVerdict {
     match word {
         "refuse" => BlockVerdict::Refuse(finding),
         "remove" => BlockVerdict::Remove(finding),
+        "resample" => BlockVerdict::Resample(finding),
         "replace" => BlockVerdict::Replace { finding, text: "replaced".into() },
         "rewrite" => BlockVerdict::Rewrite { finding, value: r#"{"rewritten":true}"#.into() },
         "stop" => BlockVerdict::Stop(finding),
@@ -74,7 +81,7 @@ impl PolicyRun for TellRun {
     fn on_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<BlockVerdict> {
         match reply {
             Reply::Text(word) => Some(told(&word)),
-            Reply::None(_) | Reply::Person { .. } => None,
+            Reply::Answer { .. } | Reply::None(_) | Reply::Person { .. } => None,
         }
     }
 
@@ -126,6 +133,7 @@ fn manner() -> Manner {
         mask: Arc::new(str::to_owned),
         message: "refused {tool} by {policy}".into(),
         now: Instant::now,
+        resample: Resample::default(),
     }
 }
 
@@ -138,6 +146,7 @@ fn entry(name: &str, mode: Mode, needs: Needs) -> Entry {
         mode,
         name: name.into(),
         on_failure: OnFailure::Block,
+        on_refusal: OnRefusal::default(),
         policy: Box::new(Told(needs)),
         when: Scope::default(),
     }
