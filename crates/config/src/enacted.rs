@@ -1,4 +1,5 @@
-//! Policies that are set while the gateway runs: a document of the form of a configuration file with `policies.chain` and nothing else.
+//! Policies that are set while the gateway runs: a document of the form of a configuration file with `policies.chain` (and `policies.groups`,
+//! if they vote) and nothing else.
 //!
 //! It goes the way of a file, so its faults are told in the same words with their places. Variables are not filled in: what is stored
 //! holds for every gateway alike.
@@ -19,6 +20,11 @@ const NAME: &str = "policies";
 
 /// The policies of a document.
 pub fn chain_of(document: &str) -> Result<Vec<Configured>, String> {
+    read(document).map(|policies| policies.chain)
+}
+
+/// What a document says.
+fn read(document: &str) -> Result<Policies, String> {
     let mut problems = Vec::new();
     let node = yaml::parse(document, &yaml::Origin::File(Arc::from(NAME)), &mut problems);
     let root = Path::default();
@@ -29,8 +35,11 @@ pub fn chain_of(document: &str) -> Result<Vec<Configured>, String> {
         foreign(&entry.node, &root.key(&entry.key), "only `policies` can be set while the gateway runs");
     }
     let section = node.child("policies");
-    for entry in section.map_or(&[][..], |node| node.entries()).iter().filter(|entry| entry.key != "chain") {
-        let words = "only `chain` can be set while the gateway runs; the rest is the configuration file's";
+    for entry in section.map_or(&[][..], |node| node.entries()) {
+        if ["chain", "groups"].contains(&&*entry.key) {
+            continue;
+        }
+        let words = "only `chain` and `groups` can be set while the gateway runs; the rest is the configuration file's";
         foreign(&entry.node, &root.key("policies").key(&entry.key), words);
     }
     if section.is_none() && problems.is_empty() {
@@ -44,9 +53,9 @@ pub fn chain_of(document: &str) -> Result<Vec<Configured>, String> {
     }
     let config: Config =
         serde_json::from_value(value).map_err(|_| "it fits the schema but not its types".to_owned())?;
-    let chain = config.policies.chain;
-    match chain.iter().position(|configured| configured.webhook.is_some()) {
-        None => Ok(chain),
+    let policies = config.policies;
+    match policies.chain.iter().position(|configured| configured.webhook.is_some()) {
+        None => Ok(policies),
         Some(at) => Err(format!(
             "{NAME}.chain.{at}.webhook: it holds a secret, and what is set here can be read: put it into the configuration file"
         )),
@@ -55,10 +64,15 @@ pub fn chain_of(document: &str) -> Result<Vec<Configured>, String> {
 
 /// The policies of the file, and behind them those of a document. A name that both have is refused.
 pub fn with_document(file: &Policies, document: &str) -> Result<Policies, String> {
-    let more = chain_of(document)?;
+    let more = read(document)?;
     let of_file = file.chain.len();
     let mut all = file.clone();
-    all.chain.extend(more);
+    all.chain.extend(more.chain);
+    for (name, group) in more.groups {
+        if all.groups.insert(name.clone(), group).is_some() {
+            return Err(format!("{NAME}.groups.{name}: the configuration file has a group of that name"));
+        }
+    }
     all.entries().map_err(|wrong| {
         let of = |mut path: Vec<String>| {
             let at = path.get(1).and_then(|at| at.parse::<usize>().ok());
@@ -87,7 +101,7 @@ mod tests {
         assert_eq!(with_document(&file, "policies: {chain: []}").unwrap().chain.len(), 0);
         for (document, said) in [
             ("server: {listen: 127.0.0.1:1}\npolicies: {chain: []}", "only `policies`"),
-            ("policies: {budget_ms: 5, chain: []}", "only `chain`"),
+            ("policies: {budget_ms: 5, chain: []}", "only `chain` and `groups`"),
             ("chain: []", "only `policies`"),
             ("", "there is no `policies:`"),
             ("policies: {chain: [{name: a}]}", "chain.0: say which policy it is"),
@@ -98,6 +112,24 @@ mod tests {
             let error = with_document(&file, document).unwrap_err();
             assert!(error.contains(said), "{document}: {error}");
         }
+    }
+
+    #[test]
+    fn a_document_may_hold_groups_of_its_own() {
+        let file = Policies::default();
+        let document = |groups: &str| {
+            format!(
+                "policies: {{groups: {{{groups}}}, chain: [{{group: g, shell_guard: {{}}}}, {{group: g, rules: [{{name: a, then: refuse}}]}}]}}"
+            )
+        };
+        let all = with_document(&file, &document("g: {vote: unanimous}")).unwrap();
+        assert!(all.entries().unwrap().iter().all(|entry| entry.group.is_some()));
+        let error = with_document(&file, &document("h: {}")).unwrap_err();
+        assert!(error.contains("chain.0.group: there is no group `g`"), "{error}");
+        assert!(error.contains("groups.h: fewer than two policies"), "{error}");
+        let file = Policies { groups: all.groups, ..Policies::default() };
+        let error = with_document(&file, &document("g: {vote: unanimous}")).unwrap_err();
+        assert!(error.contains("the configuration file has a group of that name"), "{error}");
     }
 
     #[test]

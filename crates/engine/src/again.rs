@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use http_body_util::Limited;
 use lockgate_core::{ErrorKind, Event, Failure, Turn};
 use lockgate_policy::{HELD_MAX, Reply};
-use lockgate_wire::{Decoded, Depth, Envelope};
+use lockgate_wire::{Among, Decoded, Depth, Envelope};
 
 use crate::ask::Asking;
 use crate::engine::{Engine, mode_of};
@@ -34,7 +34,8 @@ impl Again {
         let engine = self.engine.clone();
         Box::pin(async move {
             let Some(engine) = engine.upgrade() else { return none("the gateway is stopping") };
-            let Some(body) = lockgate_wire::with_turns(request.format, &request.body, turns) else {
+            let Some(body) = lockgate_wire::with_turns(request.format, &request.body, turns, Among::Behind)
+            else {
                 return none("the request has no list of turns to which more could be added");
             };
             answered(&engine, CallRequest { body: Bytes::from(body), ..request }).await

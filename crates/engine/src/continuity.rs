@@ -4,7 +4,8 @@
 //! A provider wants its signatures back, byte for byte, next to the tool call they came with; many clients have no
 //! field for them. Here they wait, keyed by tool-call id, for the next turn, and go back only to the provider and
 //! model that made them. Clients of the Responses dialect name items by id; those of converted answers are only known here,
-//! and given only to the caller that got them. Bounded in number, bytes and age: losing a seal costs a provider's goodwill,
+//! and given only to the caller that got them. Where a provider keeps the conversation, tool calls that policies took out of an answer get
+//! their results from here. Bounded in number, bytes and age: losing a seal costs a provider's goodwill,
 //! losing an item is told to the caller.
 
 use std::collections::{HashMap, VecDeque};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_core::content::Reasoning;
 use lockgate_core::{Block, Conversation, Part, Raw, Role, Seal, Turn};
+use lockgate_policy::Unheard;
 use lockgate_wire::Loss;
 
 /// Who made a seal: provider id and model.
@@ -79,6 +81,8 @@ struct Inner {
     bytes: usize,
     /// Items of converted answers, by caller and id.
     items: HashMap<ItemKey, Raw>,
+    /// What clients never heard of, by caller and the id of the answer.
+    unheard: HashMap<ItemKey, Unheard>,
     order: VecDeque<(Instant, Entry)>,
 }
 
@@ -90,6 +94,7 @@ enum Entry {
     Call(String),
     Item(ItemKey),
     Seal(String),
+    Unheard(ItemKey),
 }
 
 impl Continuity {
@@ -132,6 +137,25 @@ impl Continuity {
             }
         }
         inner.trim(&self.bounds, now);
+    }
+
+    /// Remembers what `caller` never heard of the answer with this id.
+    pub fn remember_unheard(&self, caller: Option<&str>, id: &str, unheard: Unheard, now: Instant) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (caller.map(str::to_owned), id.to_owned());
+        inner.bytes += unheard_bytes(&unheard);
+        if let Some(before) = inner.unheard.insert(key.clone(), unheard) {
+            inner.bytes -= unheard_bytes(&before);
+        } else {
+            inner.order.push_back((now, Entry::Unheard(key)));
+        }
+        inner.trim(&self.bounds, now);
+    }
+
+    /// What `caller` never heard of the answer with this id.
+    pub fn unheard(&self, caller: Option<&str>, id: &str) -> Option<Unheard> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.unheard.get(&(caller.map(str::to_owned), id.to_owned())).cloned()
     }
 
     /// Remembers items that `caller` may refer to.
@@ -263,6 +287,11 @@ impl Inner {
                         self.bytes -= 2 * seal.len() + 100;
                     }
                 }
+                Some((_, Entry::Unheard(key))) => {
+                    if let Some(unheard) = self.unheard.remove(&key) {
+                        self.bytes -= unheard_bytes(&unheard);
+                    }
+                }
                 None => break,
             }
         }
@@ -317,6 +346,11 @@ impl Inner {
             at += 1;
         }
     }
+}
+
+/// About what it takes: results are short messages of ours.
+fn unheard_bytes(unheard: &Unheard) -> usize {
+    1_000 * unheard.results.len() + 300
 }
 
 fn bytes_of((caller, id): &ItemKey, item: &Raw) -> usize {

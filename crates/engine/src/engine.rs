@@ -28,6 +28,7 @@ use crate::estimate::estimate;
 use crate::follow::{CallStart, Destination, Follower, Observer};
 use crate::gate::with;
 use crate::hint::Lists;
+use crate::local::Kept;
 use crate::meter::Permit;
 use crate::policies::Judged;
 use crate::relay::{AnswerBody, Relay, is_stream};
@@ -43,7 +44,7 @@ pub struct Engine {
     /// Who answers what policies ask.
     asker: Arc<dyn Asker>,
     pub(crate) catalogue: ArcSwap<Catalogue>,
-    continuity: Arc<Continuity>,
+    pub(crate) continuity: Arc<Continuity>,
     /// Where calls are noted; `None` = nowhere.
     log: Option<Log>,
     pub(crate) observer: Arc<dyn Observer>,
@@ -151,6 +152,9 @@ impl Engine {
         if let Some(body) = self.with_items(&request) {
             request.body = body.into();
         }
+        if let Some(body) = self.with_unheard(&request) {
+            request.body = body.into();
+        }
         let state = self.state.load_full();
         let envelope = Envelope::read(&request.body, format.envelope, &state.options.limits);
         let unjudged = request.body.clone();
@@ -166,7 +170,9 @@ impl Engine {
         } else {
             Envelope::read(&request.body, format.envelope, &state.options.limits)
         };
-        let prepared = envelope.and_then(|envelope| self.prepared((&state, &envelope), &request, id));
+        let local = policies.as_ref().and_then(|run| with(run, |run| run.stays_local()));
+        let prepared =
+            envelope.and_then(|envelope| self.prepared((&state, &envelope), &request, (id, local)));
         // What cannot be called is no call, and counts against no limit.
         match prepared.and_then(|(plan, facts)| Ok((plan, facts, admitted(&request)?))) {
             Ok((plan, facts, permit)) => {
@@ -203,23 +209,18 @@ impl Engine {
         })
     }
 
-    /// The body with the items that it refers to, as far as they were made here; `None` if it does not.
-    fn with_items(&self, request: &CallRequest) -> Option<Vec<u8>> {
-        if request.format.dialect != Dialect::Responses || self.continuity.is_empty() {
-            return None;
-        }
-        let caller = request.caller.grant.as_ref().map(|grant| grant.name.as_str());
-        lockgate_wire::responses::with_items(&request.body, |id| self.continuity.item(caller, id))
-    }
-
     fn prepared(
         &self,
         (state, envelope): (&State, &Envelope),
         request: &CallRequest,
-        id: Uuid,
+        (id, local): (Uuid, Option<Kept>),
     ) -> Result<(Plan, Facts), Failure> {
         let started = Instant::now();
         let target = self.target(state, request, envelope.model.as_deref())?;
+        let target = match local {
+            Some(kept) => self.kept_local((state, request), target, kept)?,
+            None => target,
+        };
         let mode = mode_of(request, envelope);
         let dialect = request.format.dialect;
         let credential = credential_for(request, &target.upstream)?;
@@ -271,6 +272,11 @@ impl Engine {
         in_body: Option<&str>,
     ) -> Result<Target, Failure> {
         let name = request.model.as_deref().or(in_body).unwrap_or_default();
+        self.named(state, request, name)
+    }
+
+    /// The model that a name means, if the caller may use it.
+    pub(crate) fn named(&self, state: &State, request: &CallRequest, name: &str) -> Result<Target, Failure> {
         let (catalogue, probes, caller) = (self.catalogue.load(), self.probes.load(), &request.caller);
         let target = state.names(&catalogue, &probes, caller, request.format.dialect).resolve(name)?;
         caller.reach(&target.upstream.id)?;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use lockgate_core::{Event, Failure, Stop, StopReason};
-use lockgate_policy::{Lock, Needs, Out as Settled, Question, Reply, Run, Ticket};
+use lockgate_policy::{Lock, Needs, Out as Settled, Question, Reply, Run, Ticket, Unheard};
 use lockgate_wire::{Decoded, Sequencer, StreamEncoder};
 
 use crate::pipe::Out;
@@ -136,6 +136,11 @@ impl Guarded {
     /// What is to be asked.
     pub(crate) fn questions(&self) -> Vec<(Ticket, Question)> {
         self.gate.questions()
+    }
+
+    /// What of the answer the client never heard of.
+    pub(crate) fn unheard(&self) -> &Unheard {
+        self.gate.lock.unheard()
     }
 
     /// Why the answer could not be held to its end.

@@ -12,7 +12,7 @@ use lockgate_wire::{
     StreamEncoder, ToolNames,
 };
 
-use lockgate_policy::{Question, Reply, Ticket};
+use lockgate_policy::{Question, Reply, Ticket, Unheard};
 
 use crate::gate::{Gate, Guarded, Shared};
 use crate::hush::Hush;
@@ -27,6 +27,8 @@ pub(crate) struct Seen {
     pub failure: Option<Failure>,
     /// The model that answered.
     pub model: Option<String>,
+    /// The provider's id of it.
+    pub id: Option<String>,
     /// Why it ended.
     pub stop: Option<StopReason>,
     /// What it used.
@@ -38,7 +40,10 @@ impl Seen {
         match event {
             Event::Ended(stop) => self.stop = Some(stop.reason.clone()),
             Event::Failed(failure) => self.failure = Some(failure.clone()),
-            Event::Started(started) => self.model = started.model.clone().or(self.model.take()),
+            Event::Started(started) => {
+                self.id = started.id.clone().or(self.id.take());
+                self.model = started.model.clone().or(self.model.take());
+            }
             Event::Usage(usage) => match &mut self.usage {
                 Some(known) => known.merge(usage),
                 None => self.usage = Some(usage.clone()),
@@ -232,6 +237,15 @@ impl Pipe {
                 gather.is_sealed().then(|| gather.take())
             }
         }
+    }
+
+    /// What the client never heard of an answer that its provider keeps, by the provider's id of it; `None` = it heard all, or the provider knows
+    /// nothing of this client.
+    pub(crate) fn unheard(&self) -> Option<(String, Unheard)> {
+        let Way::Guarded(guarded) = &self.way else { return None };
+        let unheard = Some(guarded.unheard()).filter(|unheard| !unheard.is_empty())?;
+        let id = self.seen.id.as_ref().filter(|_| self.format.dialect == Dialect::Responses)?;
+        Some((id.clone(), unheard.clone()))
     }
 
     /// What of the answer the client may name in a later request, once it is over; nothing of one that passed as it is.

@@ -140,9 +140,12 @@ impl Report {
         if let Some(turn) = pipe.sealed_turn() {
             self.continuity.remember(&self.issuer, &turn, now);
         }
+        let caller = self.call.as_ref().and_then(|call| call.caller.as_deref());
+        if let Some((id, unheard)) = pipe.unheard() {
+            self.continuity.remember_unheard(caller, &id, unheard, now);
+        }
         let items = pipe.items();
         if !items.is_empty() {
-            let caller = self.call.as_ref().and_then(|call| call.caller.as_deref());
             self.continuity.remember_items(caller, items, now);
         }
         if let Some(report) = &mut self.call {

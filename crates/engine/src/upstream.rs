@@ -17,7 +17,7 @@ use lockgate_providers::{
 };
 
 use crate::connect::Connector;
-use crate::proxy::{Ways, deepest};
+use crate::proxy::{Ways, deepest, is_here};
 
 /// A configured provider.
 pub struct Upstream {
@@ -100,6 +100,22 @@ impl Upstream {
     /// Whether calls without any credential cannot succeed.
     pub fn needs_key(&self) -> bool {
         self.kind.info().needs_key || Preset::named(&self.id).is_some_and(|preset| !preset.local)
+    }
+
+    /// Whether what is sent there stays in the hands of whoever runs the gateway.
+    pub(crate) fn is_local(&self) -> bool {
+        let default = || match Preset::named(&self.id) {
+            Some(preset) if self.kind == Kind::OpenaiCompatible => Some(preset.base_url),
+            Some(_) | None => self.kind.info().base_url,
+        };
+        let here = || match &self.settings.base_url {
+            Some(url) => url.host_str().is_some_and(is_here),
+            None => {
+                default().and_then(|url| url.parse::<Uri>().ok()).and_then(|uri| uri.host().map(is_here))
+                    == Some(true)
+            }
+        };
+        self.settings.local.unwrap_or_else(here)
     }
 
     /// Environment variables that would give it a credential.

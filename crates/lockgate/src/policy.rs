@@ -170,6 +170,7 @@ fn chain(policies: &Policies) -> Chain {
         approvals: policies.approvals,
         budget: Duration::from_millis(policies.budget_ms),
         link: None,
+        local_model: policies.local_model.clone(),
         mask: Arc::new(str::to_owned),
         message: policies.message.clone(),
         now: Instant::now,

@@ -121,6 +121,7 @@ fn chain(kinds: &[&str]) -> Chain {
         approvals: Approvals::default(),
         budget: Duration::from_secs(1),
         link: None,
+        local_model: None,
         mask: Arc::new(str::to_owned),
         message: "{reason}".into(),
         now: Instant::now,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::approval::Approvals;
 use crate::common::{Common, MakeRedactor};
+use crate::group::Voting;
 use crate::policy::{CallFacts, Needs, Policy};
 use crate::resample::Resample;
 use crate::run::Run;
@@ -172,6 +173,8 @@ impl Eq for Pattern {}
 
 /// A policy with how it is used.
 pub struct Entry {
+    /// The policies that it judges together with.
+    pub group: Option<Arc<Voting>>,
     /// What it is, as the configuration calls it.
     pub kind: &'static str,
     /// How far it may go.
@@ -225,6 +228,8 @@ pub struct Manner {
     pub budget: Duration,
     /// Where a call's record is shown, with `{id}` for its id.
     pub link: Option<String>,
+    /// Where requests go that may go to a local model only and were meant for another.
+    pub local_model: Option<String>,
     /// Masks secrets in what clients and records are told.
     pub mask: Arc<dyn Fn(&str) -> String + Send + Sync>,
     /// The message in place of a refused tool call ([`crate::message::DEFAULT`]).

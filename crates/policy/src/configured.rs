@@ -2,12 +2,16 @@
 //!
 //! Reads options and makes policies of them; what cannot work is said before any call meets it. Opens no file.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::approval::Approvals;
 use crate::chain::{Entry, Mode, OnFailure, OnRefusal, Scope};
-use crate::policy::Policy;
+use crate::group::{Group, Vote, Voting};
+use crate::policy::{Policy, TextNeed};
 use crate::quality::{
     Quality, commit_pattern, duplicate_import, placeholder_text, pr_scope, pre_pr_lint, readme_completeness,
     review_prediction,
@@ -34,11 +38,16 @@ pub struct Policies {
     /// Where a person finds the record of a call, with `{id}` for its id, such as `https://gate.example.org/calls/{id}`. It ends the messages of
     /// refused tool calls.
     pub link: Option<String>,
+    /// The model for requests that a policy keeps local (`keep_local`) and that were meant for a model elsewhere, such as `ollama:qwen3`. Without it they
+    /// are refused.
+    pub local_model: Option<String>,
     /// What a policy has to show before it can be set to refuse (mode `block`) while gateways run. Without this section nothing is asked
     /// for. Policies of the file are not bound by it.
     pub promotion: Option<Bounds>,
     /// How models are asked again, where a policy says so.
     pub resample: Resample,
+    /// Policies that judge tool calls and texts together, by name; each of their entries in `chain` names its group.
+    pub groups: BTreeMap<String, Group>,
     /// The policies, in order.
     pub chain: Vec<Configured>,
 }
@@ -50,8 +59,10 @@ impl Default for Policies {
             budget_ms: 100,
             message: message::DEFAULT.to_owned(),
             link: None,
+            local_model: None,
             promotion: None,
             resample: Resample::default(),
+            groups: BTreeMap::new(),
             chain: Vec::new(),
         }
     }
@@ -69,6 +80,8 @@ pub struct Configured {
     pub on_failure: OnFailure,
     /// What becomes of a tool call or a text that it refuses.
     pub on_refusal: OnRefusal,
+    /// The group of `policies.groups` that it votes in. The members of a group stand one behind the other.
+    pub group: Option<String>,
     /// Which calls it meets. All, by default.
     pub when: Scope,
     /// Branches whose commits are of one kind.
@@ -151,7 +164,58 @@ impl Policies {
                 Err((path, words)) => wrong.push(within(path, words)),
             }
         }
+        if wrong.is_empty() {
+            self.gather(&mut entries, &mut wrong);
+        }
         if wrong.is_empty() { Ok(entries) } else { Err(wrong) }
+    }
+}
+
+impl Policies {
+    /// Puts policies into the groups that they name.
+    fn gather(&self, entries: &mut [Entry], wrong: &mut Vec<Unworkable>) {
+        let of_chain = |at: usize| self.chain.get(at).and_then(|configured| configured.group.as_deref());
+        for at in 0..self.chain.len() {
+            let mut say = |words: String| {
+                wrong.push(Unworkable { path: steps(["chain", &at.to_string(), "group"]), words });
+            };
+            let Some(name) = of_chain(at) else { continue };
+            let needs = entries[at].policy.needs();
+            if !self.groups.contains_key(name) {
+                say(format!("there is no group `{name}`: say under `policies.groups` how it votes"));
+            } else if !needs.tools && needs.text != TextNeed::Whole {
+                say(format!(
+                    "`{}` judges neither tool calls nor whole texts: it has no vote",
+                    entries[at].name
+                ));
+            } else if (0..at).any(|other| of_chain(other) == Some(name)) && of_chain(at - 1) != Some(name) {
+                say(format!("the members of `{name}` have to stand one behind the other"));
+            } else if at > 0 && of_chain(at - 1) == Some(name) && entries[at - 1].mode != entries[at].mode {
+                say(format!("all members of `{name}` have to be in the same `mode`"));
+            }
+        }
+        for (name, group) in &self.groups {
+            let members: Vec<usize> =
+                (0..self.chain.len()).filter(|at| of_chain(*at) == Some(name)).collect();
+            let designated = group.designated.as_deref();
+            let is_member = |one: &str| members.iter().any(|at| entries[*at].name == one);
+            let words = match (group.vote, designated) {
+                _ if members.len() < 2 => "fewer than two policies name it as their `group`".to_owned(),
+                (Vote::Designated, None) => "say whose word counts: `designated: NAME`".to_owned(),
+                (Vote::Designated, Some(one)) if !is_member(one) => {
+                    format!("`{one}` is none of its members")
+                }
+                (Vote::FirstRefusal | Vote::Majority | Vote::Unanimous, Some(_)) => {
+                    "`designated` is for `vote: designated` only".to_owned()
+                }
+                (Vote::Designated | Vote::FirstRefusal | Vote::Majority | Vote::Unanimous, _) => {
+                    let voting = Arc::new(Voting { group: group.clone(), name: name.clone() });
+                    members.iter().for_each(|at| entries[*at].group = Some(voting.clone()));
+                    continue;
+                }
+            };
+            wrong.push(Unworkable { path: steps(["groups", name]), words });
+        }
     }
 }
 
@@ -259,6 +323,7 @@ impl Configured {
             }
         };
         Ok(Entry {
+            group: None,
             kind,
             mode: self.mode,
             name: self.name.clone().unwrap_or_else(|| kind.to_owned()),

@@ -41,6 +41,8 @@ pub enum Said {
     Ask,
     /// The policy failed: panicked, or took too long, or had no answer.
     Failed,
+    /// It may go to a local model only.
+    KeepLocal,
     /// It may not happen.
     Refuse,
     /// The client does not get it.

@@ -15,7 +15,8 @@ use crate::chain::Chain;
 use crate::decision::{Decision, Said};
 use crate::lock::Lock;
 use crate::policy::CallFacts;
-use crate::run::{CallOutcome, Run};
+use crate::request::CallOutcome;
+use crate::run::Run;
 
 mod history;
 
@@ -78,6 +79,8 @@ pub enum Expect {
     Ask,
     /// The policy fails: the arguments cannot be read.
     Failed,
+    /// It may go to a local model only.
+    KeepLocal,
     /// It may not happen.
     Refuse,
     /// The client does not get it.
@@ -103,6 +106,7 @@ impl Expect {
             Self::Answer => "answer",
             Self::Ask => "ask",
             Self::Failed => "failed",
+            Self::KeepLocal => "keep_local",
             Self::Refuse => "refuse",
             Self::Remove => "remove",
             Self::Replace => "replace",
@@ -119,6 +123,7 @@ impl Expect {
             Said::Answer => Self::Answer,
             Said::Ask => Self::Ask,
             Said::Failed => Self::Failed,
+            Said::KeepLocal => Self::KeepLocal,
             Said::Refuse => Self::Refuse,
             Said::Remove => Self::Remove,
             Said::Replace => Self::Replace,

@@ -14,6 +14,7 @@ mod decision;
 mod digest;
 pub mod exfiltration;
 pub mod fixture;
+mod group;
 mod held;
 pub mod import;
 pub mod injection;
@@ -29,6 +30,7 @@ mod provenance;
 pub mod quality;
 pub mod replace;
 pub mod replay;
+mod request;
 mod resample;
 pub mod rules;
 mod run;
@@ -43,6 +45,7 @@ mod trial;
 #[cfg(test)]
 mod tried;
 pub mod trust;
+mod unheard;
 mod verdict;
 pub mod webhook;
 pub mod work;
@@ -52,10 +55,13 @@ pub use chain::{Chain, Entry, Manner, Mode, OnFailure, OnRefusal, Pattern, Patte
 pub use common::{Common, MakeRedactor};
 pub use configured::{Configured, KINDS, Policies, Unworkable};
 pub use decision::{Decision, Hook, Said, Tool, VERSION};
+pub use group::{Group, Vote, Voting};
 pub use lock::{HELD_MAX, Lock, Out};
 pub use policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
+pub use request::CallOutcome;
 pub use resample::Resample;
-pub use run::{CallOutcome, Run, Ticket};
+pub use run::{Run, Ticket};
+pub use unheard::Unheard;
 pub use verdict::{
     BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Service, Settled,
 };

@@ -320,7 +320,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::Fixture;
-    use crate::run::CallOutcome;
+    use crate::request::CallOutcome;
 
     fn said(options: &Value, history: &Value, tool: &str, arguments: &Value) -> String {
         let policy = Limits(serde_json::from_value(options.clone()).unwrap());

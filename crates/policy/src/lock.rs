@@ -19,6 +19,7 @@ use crate::policy::TextNeed;
 use crate::resample::Again;
 use crate::run::{Run, Ticket};
 use crate::trial::{Outcome, Thing, Trial};
+use crate::unheard::Unheard;
 use crate::verdict::Reply;
 
 /// So many bytes of one answer are held; an answer that has more to hold fails.
@@ -58,6 +59,7 @@ pub struct Lock {
     pub(crate) spoke: bool,
     texts: TextNeed,
     tools: bool,
+    pub(crate) unheard: Unheard,
 }
 
 impl Lock {
@@ -81,6 +83,7 @@ impl Lock {
             texts: needs.text,
             // Words that are added at the end stand before tool calls.
             tools: needs.tools || run.may_add_words(),
+            unheard: Unheard::default(),
         }
     }
 
@@ -395,6 +398,7 @@ impl Lock {
 
     /// The end: what is held goes, words before tool calls, and then the end itself.
     fn finish(&mut self, run: &mut Run, of: u64, mut stop: Stop, out: &mut Vec<Out>) {
+        self.note_unheard(false);
         let mut words = Vec::new();
         let (mut stay, mut gone, mut changed) = (false, false, false);
         for trial in self.trials() {
@@ -514,6 +518,7 @@ impl Lock {
 
     /// The answer ends here, with these words.
     fn stop(&mut self, words: &str, out: &mut Vec<Out>) {
+        self.note_unheard(true);
         self.altered = true;
         self.finished = true;
         // Of what was held, only words that were judged before go out.

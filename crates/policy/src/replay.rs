@@ -16,7 +16,8 @@ use crate::client_run;
 use crate::decision::{Decision, Hook, Said};
 use crate::lock::Lock;
 use crate::policy::CallFacts;
-use crate::run::{CallOutcome, Run, Ticket};
+use crate::request::CallOutcome;
+use crate::run::{Run, Ticket};
 use crate::verdict::{Judge, Query, Question, Reply};
 
 /// Goes through the texts of a request.
@@ -109,7 +110,7 @@ impl Effect {
         match decision.said {
             Said::Annotate => Self::Passed,
             Said::Append | Said::Warn => Self::Warned,
-            Said::Resample | Said::Rewrite => Self::Changed,
+            Said::KeepLocal | Said::Resample | Said::Rewrite => Self::Changed,
             Said::Remove | Said::Replace if words => Self::Changed,
             Said::Ask => Self::Asked,
             Said::Answer | Said::Failed | Said::Refuse | Said::Remove | Said::Replace | Said::Stop => {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use lockgate_core::content::{Block, ToolResult};
+use lockgate_core::content::Block;
 use lockgate_core::{BlockStart, Delta, Event, Gather, Part, Role, Turn};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use crate::held::Item;
 use crate::lock::{Lock, Out};
 use crate::run::{Run, Ticket};
 use crate::trial::{Outcome, Thing, Trial};
+use crate::unheard::result;
 use crate::verdict::{Finding, Query, Question, Reply};
 
 /// How models are asked again, where a policy says so.
@@ -131,8 +132,8 @@ impl Lock {
     fn give_up(&mut self, run: &mut Run, why: &str) {
         let mut members = Vec::new();
         for trial in self.held.iter_mut().filter_map(Item::trial_mut) {
-            if let Some(Outcome::Again { refusal, .. }) = &trial.outcome {
-                members.push(trial.at - 1);
+            if let Some(Outcome::Again { member, refusal, .. }) = &trial.outcome {
+                members.push(*member);
                 trial.outcome = Some(Outcome::Say(refusal.clone()));
             }
         }
@@ -167,7 +168,8 @@ impl Lock {
                 }
                 Event::BlockEnded { .. } if thinks => thinks = false,
                 Event::BlockDelta { .. } if thinks => {}
-                Event::Failed(_) | Event::Opaque | Event::Ping | Event::Started(_) | Event::Usage(_) => {}
+                Event::Started(started) => self.unheard.instead = started.id,
+                Event::Failed(_) | Event::Opaque | Event::Ping | Event::Usage(_) => {}
                 Event::BlockDelta { index, delta: Delta::Text(words) } if first => {
                     first = false;
                     let words = if self.spoke { format!("\n\n{words}") } else { words };
@@ -185,8 +187,8 @@ impl Lock {
 /// Whose wish it is that the model answers again, and what it is to be told.
 fn wish(trial: &Trial) -> Option<(Ticket, String)> {
     match &trial.outcome {
-        Some(Outcome::Again { feedback, .. }) => {
-            let ticket = Ticket { block: Some(trial.number), member: trial.at - 1, number: 0 };
+        Some(Outcome::Again { feedback, member, .. }) => {
+            let ticket = Ticket { block: Some(trial.number), member: *member, number: 0 };
             Some((ticket, feedback.clone()))
         }
         Some(Outcome::Gone | Outcome::Pass | Outcome::Say(_) | Outcome::Stop(_)) | None => None,
@@ -206,13 +208,7 @@ fn told<'a>(said: &Turn, trials: impl Iterator<Item = &'a Trial>, words: &str) -
     let mut parts: Vec<Part> = Vec::new();
     for part in &said.parts {
         if let Block::ToolCall(call) = &part.block {
-            parts.push(Part::new(Block::ToolResult(ToolResult {
-                call_id: call.id.clone(),
-                content: vec![Part::text(feedback_of(&call.id))],
-                is_error: true,
-                kind: call.kind,
-                name: Some(call.name.clone()),
-            })));
+            parts.push(result(call, feedback_of(&call.id)));
         }
     }
     // A refused text stands in no result.

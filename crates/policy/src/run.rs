@@ -16,7 +16,7 @@ use crate::decision::{Decision, Hook, Said, Tool};
 use crate::message::About;
 use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
 use crate::trial::{Outcome, Thing, Trial};
-use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Question, Reply};
+use crate::verdict::{BlockVerdict, EndVerdict, Finding, Question, Reply};
 
 /// Which question a reply is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,19 +27,6 @@ pub struct Ticket {
     pub(crate) member: usize,
     /// Which of its questions.
     pub(crate) number: usize,
-}
-
-/// What is to become of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CallOutcome {
-    /// The gateway answers with these words.
-    Answer(String),
-    /// It depends on answers to what was asked ([`Run::take_questions`]).
-    Asking,
-    /// It goes on.
-    Go,
-    /// It goes nowhere, for this reason, which names the policy.
-    Refuse(String),
 }
 
 pub(crate) struct Member {
@@ -64,11 +51,13 @@ pub struct Run {
     asides: Vec<Aside>,
     pub(crate) asked: Vec<(Ticket, Question)>,
     /// The next policy to be asked about the request.
-    call_at: usize,
+    pub(crate) call_at: usize,
     /// Whether a policy may have the model asked again.
     pub(crate) can_resample: bool,
     conversation: Option<Arc<Conversation>>,
     decisions: Vec<Decision>,
+    /// Why the request may go to a local model only.
+    pub(crate) local: Option<String>,
     pub(crate) facts: CallFacts,
     pub(crate) manner: Manner,
     pub(crate) members: Vec<Member>,
@@ -79,7 +68,7 @@ pub struct Run {
     pub(crate) questions: u32,
     /// What people were asked and have not answered.
     pub(crate) persons: Vec<Asked>,
-    warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Why a policy has no verdict.
@@ -104,6 +93,7 @@ impl Run {
             can_resample,
             conversation: None,
             decisions: Vec::new(),
+            local: None,
             facts,
             manner,
             members,
@@ -118,6 +108,11 @@ impl Run {
     /// What the policies need together.
     pub fn needs(&self) -> Needs {
         self.members.iter().fold(Needs::default(), |needs, member| needs.and(member.needs))
+    }
+
+    /// Why the request may go to a local model only, if it may, and which one takes what was meant for another.
+    pub fn stays_local(&self) -> Option<(String, Option<String>)> {
+        self.local.clone().map(|why| (why, self.manner.local_model.clone()))
     }
 
     /// Whether one of them may have the model asked again.
@@ -151,117 +146,26 @@ impl Run {
         std::mem::take(&mut self.asked)
     }
 
-    /// Asks the policies about the request.
-    pub fn on_call(&mut self) -> CallOutcome {
-        while let Some(member) = self.members.get(self.call_at) {
-            let at = self.call_at;
-            let verdict = if member.run.is_none() {
-                Err(Broken("it failed before".into()))
-            } else {
-                self.guarded(at, |run, view| run.on_call(view))
-            };
-            self.call_at += 1;
-            if let Some(outcome) = self.settle_call(at, verdict) {
-                return outcome;
-            }
-        }
-        CallOutcome::Go
-    }
-
-    /// What came of a question about the request.
-    pub fn on_call_reply(&mut self, ticket: Ticket, reply: Reply) -> CallOutcome {
-        let verdict = match (self.take_person(ticket), reply) {
-            (Some(finding), reply) => Some(Ok(self.decided_call(finding, reply))),
-            (None, Reply::None(failure)) => Some(Err(Broken(failure.message))),
-            (None, reply) => self
-                .guarded(ticket.member, |run, view| run.on_call_reply(ticket.number, reply, view))
-                .transpose(),
-        };
-        if self.is_aside(ticket) {
-            if let Some(verdict) = verdict {
-                self.settle_call(ticket.member, verdict);
-            }
-            return CallOutcome::Go;
-        }
-        match verdict {
-            None => CallOutcome::Asking,
-            Some(verdict) => self.settle_call(ticket.member, verdict).unwrap_or_else(|| self.on_call()),
-        }
-    }
-
     /// Whether nobody waits for the answer to a question.
     pub fn is_aside(&self, ticket: Ticket) -> bool {
         self.asides.iter().any(|aside| same_question(aside.ticket, ticket))
-    }
-
-    pub(crate) fn settle_call(
-        &mut self,
-        at: usize,
-        verdict: Result<CallVerdict, Broken>,
-    ) -> Option<CallOutcome> {
-        let mode = self.members[at].entry.mode;
-        let name = self.members[at].entry.name.clone();
-        let blocks = mode == Mode::Block;
-        let refuse = |run: &mut Self, finding: &Finding| {
-            if blocks {
-                let reason = (run.manner.mask)(finding.reason.trim_end_matches('.'));
-                return Some(CallOutcome::Refuse(format!("refused by the policy `{name}`: {reason}")));
-            }
-            if mode > Mode::Observe {
-                let warning = run.about(at, None, finding).warning();
-                run.warnings.push(warning);
-            }
-            None
-        };
-        match verdict {
-            Ok(CallVerdict::Allow) => None,
-            Ok(CallVerdict::Annotate(finding)) => {
-                self.note(at, Hook::Call, (Said::Annotate, true), finding, None);
-                None
-            }
-            Ok(CallVerdict::Answer { finding, text }) => {
-                self.note(at, Hook::Call, (Said::Answer, blocks), finding, None);
-                blocks.then_some(CallOutcome::Answer(text))
-            }
-            Ok(CallVerdict::Ask(questions)) => {
-                self.ask(at, None, questions, (Hook::Call, None));
-                (mode > Mode::Observe).then_some(CallOutcome::Asking)
-            }
-            Ok(CallVerdict::AskPerson(finding)) => {
-                self.note(at, Hook::Call, (Said::Ask, blocks), finding.clone(), None);
-                if blocks {
-                    self.ask_person(Ticket { block: None, member: at, number: 0 }, None, finding);
-                    return Some(CallOutcome::Asking);
-                }
-                refuse(self, &finding)
-            }
-            Ok(CallVerdict::Refuse(finding)) => {
-                let outcome = refuse(self, &finding);
-                self.note(at, Hook::Call, (Said::Refuse, blocks), finding, None);
-                outcome
-            }
-            Err(Broken(why)) | Ok(CallVerdict::Unsure(why)) => {
-                let finding = Finding::because(format!("the policy could not judge the request: {why}"));
-                let closed = self.members[at].entry.on_failure == OnFailure::Block;
-                let outcome = if closed { refuse(self, &finding) } else { None };
-                self.note(at, Hook::Call, (Said::Failed, outcome.is_some()), finding, None);
-                outcome
-            }
-        }
     }
 
     /// A new block to be judged.
     pub(crate) fn trial(&mut self, thing: Thing) -> Trial {
         let number = self.next_block;
         self.next_block += 1;
-        let mut trial = Trial { at: 0, changed: false, number, outcome: None, thing, warnings: Vec::new() };
+        let mut trial =
+            Trial { at: 0, ballot: None, changed: false, number, outcome: None, thing, warnings: Vec::new() };
         self.judge(&mut trial);
         trial
     }
 
     /// What came of a question about a block; the trial it belongs to, if somebody waits.
     pub(crate) fn on_reply(&mut self, ticket: Ticket, reply: Reply, trials: &mut [&mut Trial]) {
-        let verdict = match (self.take_person(ticket), reply) {
+        let person = self.take_person(ticket);
+        let of_person = person.is_some();
+        let verdict = match (person, reply) {
             (Some(finding), reply) => Some(Ok(self.decided(finding, reply))),
             (None, Reply::None(failure)) => Some(Err(Broken(failure.message))),
             (None, reply) => {
@@ -283,27 +187,34 @@ impl Run {
         }
         let Some(verdict) = verdict else { return };
         let Some(trial) = trials.iter_mut().find(|trial| Some(trial.number) == ticket.block) else { return };
-        if trial.outcome.is_none() && self.settle_block(ticket.member, trial, verdict) {
+        if trial.outcome.is_some() {
+            return;
+        }
+        let goes_on = match verdict {
+            verdict if of_person => self.settle_block(ticket.member, trial, verdict),
+            verdict => match self.take_vote(ticket, trial, verdict) {
+                Ok(goes_on) => goes_on,
+                Err(verdict) => self.settle_block(ticket.member, trial, verdict),
+            },
+        };
+        if goes_on {
             self.judge(trial);
         }
     }
 
     fn judge(&mut self, trial: &mut Trial) {
-        while let Some(member) = self.members.get(trial.at) {
+        while trial.at < self.members.len() {
+            match self.vote(trial) {
+                Some(true) => continue,
+                Some(false) => return,
+                None => {}
+            }
             let at = trial.at;
             trial.at += 1;
-            let wanted = match trial.thing {
-                Thing::Call(_) => member.needs.tools,
-                Thing::Text(_) => member.needs.text == TextNeed::Whole,
-            };
-            if !wanted {
+            if !self.judges(at, trial) {
                 continue;
             }
-            let verdict = if member.run.is_none() {
-                Err(Broken("it failed before".into()))
-            } else {
-                self.guarded(at, |run, view| run.on_block(trial.thing.piece(), view))
-            };
+            let verdict = self.guarded(at, |run, view| run.on_block(trial.thing.piece(), view));
             if !self.settle_block(at, trial, verdict) {
                 return;
             }
@@ -311,8 +222,22 @@ impl Run {
         trial.outcome.get_or_insert(Outcome::Pass);
     }
 
+    /// Whether a policy has a say about such a thing.
+    pub(crate) fn judges(&self, at: usize, trial: &Trial) -> bool {
+        let needs = self.members[at].needs;
+        match trial.thing {
+            Thing::Call(_) => needs.tools,
+            Thing::Text(_) => needs.text == TextNeed::Whole,
+        }
+    }
+
     /// Does what a policy says of a block, as far as its mode goes; whether the next policy is to be asked.
-    fn settle_block(&mut self, at: usize, trial: &mut Trial, verdict: Result<BlockVerdict, Broken>) -> bool {
+    pub(crate) fn settle_block(
+        &mut self,
+        at: usize,
+        trial: &mut Trial,
+        verdict: Result<BlockVerdict, Broken>,
+    ) -> bool {
         let mode = self.members[at].entry.mode;
         let hook = trial.thing.hook();
         let tool = trial.thing.tool();
@@ -385,7 +310,7 @@ impl Run {
             BlockVerdict::Resample(finding) => {
                 let refusal = self.refusal(at, trial, &finding);
                 let feedback = self.about(at, trial.thing.call(), &finding).feedback();
-                trial.outcome = Some(Outcome::Again { feedback, refusal });
+                trial.outcome = Some(Outcome::Again { feedback, member: at, refusal });
                 false
             }
             BlockVerdict::Rewrite { value, .. } => {
@@ -464,7 +389,13 @@ impl Run {
         !self.facts.housekeeping && !self.facts.structured
     }
 
-    fn ask(&mut self, at: usize, block: Option<u32>, questions: Vec<Question>, about: (Hook, Option<Tool>)) {
+    pub(crate) fn ask(
+        &mut self,
+        at: usize,
+        block: Option<u32>,
+        questions: Vec<Question>,
+        about: (Hook, Option<Tool>),
+    ) {
         let ticket = |number| Ticket { block, member: at, number };
         if self.members[at].entry.mode == Mode::Observe {
             let (hook, tool) = about;
@@ -553,7 +484,7 @@ fn same_question(one: Ticket, other: Ticket) -> bool {
 }
 
 /// The word for a verdict, and why.
-fn said(verdict: BlockVerdict) -> (Said, Finding) {
+pub(crate) fn said(verdict: BlockVerdict) -> (Said, Finding) {
     match verdict {
         BlockVerdict::Allow => (Said::Annotate, Finding::default()),
         BlockVerdict::Annotate(finding) => (Said::Annotate, finding),

@@ -7,7 +7,8 @@ use lockgate_core::Origin;
 use crate::chain::{Mode, OnFailure};
 use crate::decision::{Hook, Said};
 use crate::policy::TextNeed;
-use crate::run::{CallOutcome, Run};
+use crate::request::CallOutcome;
+use crate::run::Run;
 use crate::verdict::Finding;
 
 impl Run {

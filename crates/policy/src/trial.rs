@@ -3,6 +3,7 @@
 use lockgate_core::content::ToolCall;
 
 use crate::decision::{Hook, Tool};
+use crate::group::Ballot;
 use crate::policy::Piece;
 
 /// What is to become of a block.
@@ -12,6 +13,8 @@ pub(crate) enum Outcome {
     Again {
         /// What the model is told.
         feedback: String,
+        /// Whose wish it is.
+        member: usize,
         /// What the client is told.
         refusal: String,
     },
@@ -29,6 +32,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Trial {
     /// The next policy to be asked.
     pub(crate) at: usize,
+    /// What a group says of it, until that is decided.
+    pub(crate) ballot: Option<Ballot>,
     /// Whether a policy changed it.
     pub(crate) changed: bool,
     pub(crate) number: u32,

@@ -11,6 +11,7 @@ use crate::resample::Resample;
 /// A chain of these policies, which block.
 pub(crate) fn chain(policies: Vec<(&'static str, Box<dyn Policy>)>) -> Chain {
     let entry = |(kind, policy): (&'static str, Box<dyn Policy>)| Entry {
+        group: None,
         kind,
         mode: Mode::Block,
         name: kind.into(),
@@ -23,6 +24,7 @@ pub(crate) fn chain(policies: Vec<(&'static str, Box<dyn Policy>)>) -> Chain {
         approvals: Approvals::default(),
         budget: Duration::from_secs(20),
         link: None,
+        local_model: None,
         mask: Arc::new(str::to_owned),
         message: "refused {tool}: {reason}".into(),
         now: Instant::now,

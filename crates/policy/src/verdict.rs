@@ -47,6 +47,8 @@ pub enum CallVerdict {
     Ask(Vec<Question>),
     /// A person is to decide; it goes nowhere if they decline.
     AskPerson(Finding),
+    /// It may go to a local model only.
+    KeepLocal(Finding),
     /// It goes nowhere.
     Refuse(Finding),
     /// The policy cannot say, for this reason: its failure mode does.

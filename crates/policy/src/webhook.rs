@@ -152,6 +152,7 @@ enum Word {
     Annotate,
     Answer,
     Ask,
+    KeepLocal,
     Refuse,
     Remove,
     Replace,
@@ -197,6 +198,7 @@ impl PolicyRun for Asking {
             Ok((Word::Annotate | Word::Warn, finding, _)) => CallVerdict::Annotate(finding),
             Ok((Word::Answer, finding, Some(text))) => CallVerdict::Answer { finding, text },
             Ok((Word::Ask, finding, _)) => CallVerdict::AskPerson(finding),
+            Ok((Word::KeepLocal, finding, _)) => CallVerdict::KeepLocal(finding),
             Ok((Word::Refuse | Word::Stop, finding, _)) => CallVerdict::Refuse(finding),
             Ok((Word::Answer | Word::Remove | Word::Replace | Word::Resample | Word::Rewrite, ..)) => {
                 CallVerdict::Unsure(
@@ -238,7 +240,7 @@ impl PolicyRun for Asking {
             Ok((Word::Rewrite, finding, Some(value))) => BlockVerdict::Rewrite { finding, value },
             Ok((Word::Stop, finding, _)) => BlockVerdict::Stop(finding),
             Ok((Word::Warn, finding, _)) => BlockVerdict::Warn(finding),
-            Ok((Word::Answer | Word::Replace | Word::Rewrite, ..)) => BlockVerdict::Unsure(
+            Ok((Word::Answer | Word::KeepLocal | Word::Replace | Word::Rewrite, ..)) => BlockVerdict::Unsure(
                 "the service's verdict is none about an answer, or says not what shall stand there".into(),
             ),
         })

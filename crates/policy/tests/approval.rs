@@ -15,6 +15,7 @@ fn chain(mode: Mode, approvals: Approvals, rule: &str) -> Chain {
     let rule: rules::Rule = serde_json::from_str(rule).unwrap();
     let policy = Box::new(rules::Rules::new(vec![rule]).unwrap_or_else(|(_, _, words)| panic!("{words}")));
     let entry = Entry {
+        group: None,
         kind: "rules",
         mode,
         name: "git".into(),
@@ -27,6 +28,7 @@ fn chain(mode: Mode, approvals: Approvals, rule: &str) -> Chain {
         approvals,
         budget: Duration::from_secs(5),
         link: None,
+        local_model: None,
         mask: Arc::new(|text| text.replace("hunter2", "«redacted»")),
         message: message::DEFAULT.into(),
         now: Instant::now,

@@ -18,6 +18,7 @@ fn chain(policies: &Value) -> Chain {
         approvals: Approvals::default(),
         budget: Duration::from_mins(1),
         link: None,
+        local_model: None,
         mask: Arc::new(str::to_owned),
         message: policies.message.clone(),
         now: Instant::now,

@@ -39,6 +39,9 @@ pub struct Settings {
     /// Query parameters added to each request. Values are treated as secrets.
     #[schemars(with = "BTreeMap<String, String>", extend("x-secret-values" = true))]
     pub query: BTreeMap<String, Secret>,
+    /// Whether what is sent there stays in your hands, for policies that keep requests local. By default it does where the address is this machine;
+    /// models of Ollama that run at ollama.com never count as local.
+    pub local: Option<bool>,
     /// Proxy that connections to this provider go out through: `http://user:password@host:port`, `socks5://…`, or `none` for a
     /// direct connection. Over the variables `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which hold for every provider
     /// that is not on this machine. Its login is never shown.
@@ -77,6 +80,7 @@ impl Default for Settings {
             credentials: Credentials::default(),
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
+            local: None,
             proxy: None,
             models: Vec::new(),
             timeouts: Timeouts::default(),

@@ -10,8 +10,17 @@ use crate::envelope::splice;
 use crate::scan::{Kind, scan};
 use crate::{Format, Loss, Quirks, Target};
 
-/// A body with turns behind its own; `None` where it has none of its own, or where its dialect cannot say the new ones.
-pub fn with_turns(format: Format, body: &[u8], turns: Vec<Turn>) -> Option<Vec<u8>> {
+/// Where turns are put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// Behind all others.
+    Behind,
+    /// Before all others.
+    First,
+}
+
+/// A body with more turns among its own; `None` where it has none of its own, or where its dialect cannot say the new ones.
+pub fn with_turns(format: Format, body: &[u8], turns: Vec<Turn>, among: Among) -> Option<Vec<u8>> {
     let field = format.envelope.messages;
     let found = scan(body, 512).ok()?;
     let own = found.find(body, field)?;
@@ -26,18 +35,27 @@ pub fn with_turns(format: Format, body: &[u8], turns: Vec<Turn>) -> Option<Vec<u
     let more: Vec<&RawValue> = serde_json::from_slice(&written[more]).ok()?;
     let more: Vec<&str> = more.iter().map(|turn| turn.get()).collect();
     let more = more.join(",");
-    match own.kind {
-        Kind::Array => {
+    match (own.kind, among) {
+        (Kind::Array, Among::First) => {
+            let behind = body[place.start + 1..].trim_ascii_start();
+            let comma = if behind.starts_with(b"]") { "" } else { "," };
+            Some(splice(body, place.start + 1..place.start + 1, format!("{more}{comma}").as_bytes()))
+        }
+        (Kind::Array, Among::Behind) => {
             let before = body[..place.end - 1].trim_ascii_end();
             let comma = if before.ends_with(b"[") { "" } else { "," };
             Some(splice(body, place.end - 1..place.end - 1, format!("{comma}{more}").as_bytes()))
         }
-        Kind::String if format.dialect == Dialect::Responses => {
+        (Kind::String, _) if format.dialect == Dialect::Responses => {
             let words = std::str::from_utf8(&body[place.clone()]).ok()?;
-            let all = format!(r#"[{{"role":"user","content":{words}}},{more}]"#);
+            let own = format!(r#"{{"role":"user","content":{words}}}"#);
+            let all = match among {
+                Among::Behind => format!("[{own},{more}]"),
+                Among::First => format!("[{more},{own}]"),
+            };
             Some(splice(body, place, all.as_bytes()))
         }
-        Kind::Bool | Kind::Null | Kind::Number | Kind::Object | Kind::String => None,
+        (Kind::Bool | Kind::Null | Kind::Number | Kind::Object | Kind::String, _) => None,
     }
 }
 
@@ -84,7 +102,7 @@ mod tests {
 
     /// The last turns of a body, and whether the rest of it is as it was.
     fn asked(dialect: Dialect, body: &str) -> Option<Value> {
-        let out = with_turns(format(dialect), body.as_bytes(), turns())?;
+        let out = with_turns(format(dialect), body.as_bytes(), turns(), Among::Behind)?;
         let text = String::from_utf8(out).unwrap();
         let same = body.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
         assert!(same >= body.rfind("first").unwrap(), "{text}");
@@ -124,14 +142,32 @@ mod tests {
     #[test]
     fn a_request_of_words_alone_becomes_a_list_where_the_dialect_allows_both() {
         let body = br#"{"input":"fi\"rst","model":"m"}"#;
-        let out = with_turns(format(Dialect::Responses), body, turns()).unwrap();
+        let out = with_turns(format(Dialect::Responses), body, turns(), Among::Behind).unwrap();
         let value: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["input"][0], json!({"role": "user", "content": "fi\"rst"}));
-        let none = with_turns(format(Dialect::Anthropic), br#"{"messages":"x"}"#, turns());
+        let none = with_turns(format(Dialect::Anthropic), br#"{"messages":"x"}"#, turns(), Among::Behind);
         assert_eq!(none, None);
-        let none = with_turns(format(Dialect::Chat), br#"{"prompt":"x"}"#, turns());
+        let none = with_turns(format(Dialect::Chat), br#"{"prompt":"x"}"#, turns(), Among::Behind);
         assert_eq!(none, None);
-        let out = with_turns(format(Dialect::Chat), br#"{"messages":[ ]}"#, turns()).unwrap();
+        let out = with_turns(format(Dialect::Chat), br#"{"messages":[ ]}"#, turns(), Among::Behind).unwrap();
         assert!(serde_json::from_slice::<Value>(&out).is_ok());
+    }
+
+    #[test]
+    fn turns_can_stand_before_all_others() {
+        let first = |body: &str| {
+            let out = with_turns(format(Dialect::Responses), body.as_bytes(), turns(), Among::First).unwrap();
+            let value: Value = serde_json::from_slice(&out).unwrap();
+            let items = value["input"].as_array().unwrap();
+            (items.last().unwrap().clone(), items[items.len() - 2]["type"].clone())
+        };
+        let own = json!({"role": "user", "content": "go on"});
+        let output = json!("function_call_output");
+        assert_eq!(
+            first(r#"{"input": [ {"role":"user","content":"go on"}]}"#),
+            (own.clone(), output.clone())
+        );
+        assert_eq!(first(r#"{"input":"go on"}"#), (own, output.clone()));
+        assert_eq!(first(r#"{"input":[]}"#).0["type"], output);
     }
 }

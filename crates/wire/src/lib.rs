@@ -34,7 +34,7 @@ mod strings;
 mod texts;
 mod toolnames;
 
-pub use append::with_turns;
+pub use append::{Among, with_turns};
 pub use decoded::{DecodeError, Decoded, Frame};
 pub use effort::Steering;
 pub use envelope::{Envelope, EnvelopeLimits, EnvelopeSpec, member_text, splice, with_member};

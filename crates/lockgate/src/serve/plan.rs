@@ -65,6 +65,7 @@ pub(super) fn chain(policies: &Policies, masks: &Masks) -> Chain {
         approvals: policies.approvals,
         budget: Duration::from_millis(policies.budget_ms),
         link: policies.link.clone(),
+        local_model: policies.local_model.clone(),
         mask: Arc::new(move |text| masks.redactor().redact(text).into_owned()),
         message: policies.message.clone(),
         now: Instant::now,

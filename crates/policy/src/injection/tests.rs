@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::fixture::{Fixture, conversation};
-use crate::run::{CallOutcome, Run};
+use crate::request::CallOutcome;
+use crate::run::Run;
 
 fn weight(text: &str) -> u32 {
     Signs::new().unwrap().of(text).map_or(0, |suspicion| suspicion.weight)

@@ -138,6 +138,8 @@ pub enum Then {
     Answer,
     /// A person decides; it is refused if they decline.
     Ask,
+    /// The request may go to a local model only (on `call` only).
+    KeepLocal,
     /// It is refused, with the reason.
     Refuse,
     /// The client does not get it.
@@ -304,7 +306,7 @@ fn check(rule: &Rule) -> Result<(), (&'static str, String)> {
         return Err(("on", words.into()));
     }
     let possible = match (rule.then, rule.on) {
-        (Then::Answer, On::Text | On::ToolCall) => Some("call"),
+        (Then::Answer | Then::KeepLocal, On::Text | On::ToolCall) => Some("call"),
         (Then::Remove | Then::Replace | Then::Resample | Then::Stop | Then::Warn, On::Call) => {
             Some("tool_call` or `text")
         }
@@ -373,6 +375,7 @@ impl Applying {
                 Then::Allow
                 | Then::Answer
                 | Then::Ask
+                | Then::KeepLocal
                 | Then::Refuse
                 | Then::Remove
                 | Then::Replace
@@ -397,7 +400,7 @@ impl Applying {
         };
         let finding = finding(rule);
         match rule.then {
-            Then::Allow | Then::Annotate | Then::Answer | Then::Warn => BlockVerdict::Allow,
+            Then::Allow | Then::Annotate | Then::Answer | Then::KeepLocal | Then::Warn => BlockVerdict::Allow,
             Then::Ask => BlockVerdict::AskPerson(finding),
             Then::Refuse => BlockVerdict::Refuse(finding),
             Then::Remove => BlockVerdict::Remove(finding),
@@ -421,6 +424,7 @@ impl PolicyRun for Applying {
                 CallVerdict::Answer { finding: finding(rule), text: rule.with.clone().unwrap_or_default() }
             }
             Some(rule) if rule.then == Then::Ask => CallVerdict::AskPerson(finding(rule)),
+            Some(rule) if rule.then == Then::KeepLocal => CallVerdict::KeepLocal(finding(rule)),
             Some(rule) if rule.then == Then::Refuse => CallVerdict::Refuse(finding(rule)),
             Some(_) | None => {
                 noted.first().map_or(CallVerdict::Allow, |rule| CallVerdict::Annotate(finding(rule)))

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::chain::Chain;
 use crate::fixture::Fixture;
-use crate::run::{CallOutcome, Run};
+use crate::request::CallOutcome;
+use crate::run::Run;
 
 /// A token as GitHub makes them, with its checksum; in two pieces, so that nobody takes this file for a leak.
 fn token() -> String {

@@ -1,6 +1,7 @@
 //! What comes out of a lock, whatever policies say: an answer that clients and the next turn's provider take.
 #![cfg(test)]
 
+mod group;
 mod resample;
 
 use std::sync::Arc;
@@ -130,6 +131,7 @@ fn manner() -> Manner {
         approvals: Approvals::default(),
         budget: Duration::from_secs(5),
         link: None,
+        local_model: None,
         mask: Arc::new(str::to_owned),
         message: "refused {tool} by {policy}".into(),
         now: Instant::now,
@@ -142,6 +144,7 @@ const ALL: Needs =
 
 fn entry(name: &str, mode: Mode, needs: Needs) -> Entry {
     Entry {
+        group: None,
         kind: "told",
         mode,
         name: name.into(),

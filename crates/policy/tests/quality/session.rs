@@ -18,6 +18,7 @@ pub(crate) fn chain(policies: &Value) -> Chain {
         approvals: Approvals::default(),
         budget: Duration::from_secs(20),
         link: None,
+        local_model: None,
         mask: Arc::new(str::to_owned),
         message: "refused by {policy}: {reason}".into(),
         now: Instant::now,

@@ -42,6 +42,7 @@ fn chain(policies: Value) -> Chain {
         approvals: Approvals::default(),
         budget: Duration::from_secs(10),
         link: policies.link.clone(),
+        local_model: policies.local_model.clone(),
         mask: Arc::new(str::to_owned),
         message: policies.message.clone(),
         now: Instant::now,
@@ -465,6 +466,59 @@ async fn a_request_is_changed_refused_or_answered_before_it_goes_anywhere() {
     }
 }
 
+/// Issue's verdict "keep local": a request goes to a local model, to the one that is set for this, or nowhere, in every dialect.
+#[tokio::test]
+async fn a_request_that_is_kept_local_goes_to_a_local_model_or_nowhere() {
+    let app = App::with("rules: [{answer: {blocks: [{text: Fine.}]}}]", |setup| {
+        setup.each(|settings| settings.local = Some(false));
+        setup.provider("ollama").local = None;
+    })
+    .await;
+    let keeps = |mode: &str, model: Value| {
+        let rule =
+            json!({"name": "k", "on": "call", "if": "true", "then": "keep_local", "reason": "it is ours"});
+        chain(json!({"local_model": model, "chain": [{"name": "p", "mode": mode, "rules": [rule]}]}))
+    };
+    for front in FRONTS {
+        for layout in front.layouts() {
+            let place = format!("{front:?} as {layout:?}");
+            let to = |model: &str| front.call(model, *layout);
+            let seen = || app.upstream.requests().len();
+
+            app.engine.set_policies(keeps("block", Value::Null));
+            let before = seen();
+            for model in ["anthropic:m", "ollama:m-cloud"] {
+                let refused = judge(front, *layout, &app.send(&to(model)).await);
+                let Ok(Got::Refused { message, status: 403 }) = refused else {
+                    panic!("{place}: {refused:?}")
+                };
+                let why = "the policy `p` keeps it local: it is ours;";
+                assert!(message.contains(why) && message.contains("is not local"), "{place}: {message}");
+            }
+            assert_eq!(seen(), before, "{place}: nobody was asked");
+            let own = app.send(&to("ollama:m")).await;
+            assert_eq!(answer_of(&place, front, *layout, &own).text, "Fine.", "{place}");
+
+            app.engine.set_policies(keeps("block", json!("ollama:own")));
+            let moved = app.send(&to("anthropic:m")).await;
+            assert_eq!(answer_of(&place, front, *layout, &moved).text, "Fine.", "{place}");
+            assert_eq!((moved.header("x-provider"), moved.header("x-model")), (Some("ollama"), Some("own")));
+            let last = app.upstream.requests().pop().unwrap();
+            let body = String::from_utf8_lossy(&last.body);
+            assert!(last.path().starts_with("/api/chat") && body.contains("\"own\""), "{place}: {last:?}");
+
+            app.engine.set_policies(keeps("block", json!("gemini:x")));
+            let refused = judge(front, *layout, &app.send(&to("anthropic:m")).await);
+            let Ok(Got::Refused { message, .. }) = refused else { panic!("{place}: {refused:?}") };
+            assert!(message.contains("neither is `gemini:x`"), "{message}");
+
+            app.engine.set_policies(keeps("warn", json!("ollama:own")));
+            let warned = app.send(&to("anthropic:m")).await;
+            assert_eq!(warned.header("x-provider"), Some("anthropic"), "{place}");
+        }
+    }
+}
+
 /// Only the first of several answers could be looked at, so several are not asked for.
 #[tokio::test]
 async fn several_answers_at_once_do_not_slip_past_policies() {
@@ -565,5 +619,40 @@ async fn swaps_under_load_fail_no_call_and_each_call_meets_one_version() {
     }
     for caller in callers {
         caller.await.unwrap();
+    }
+}
+
+/// A client that has OpenAI keep the conversation goes on from an answer whose tool calls it never got, or got others in their place: its
+/// provider waits for results of them, and gets them.
+#[tokio::test]
+async fn a_kept_conversation_goes_on_after_calls_that_the_client_never_got() {
+    let app = App::start(SCRIPT).await;
+    let model = format!("{}:m", Front::Responses.provider());
+    for (then, left) in [("refuse", 1), ("remove", 1), ("stop", 0), ("resample", 1), ("allow", 2)] {
+        for layout in [Layout::Whole, Layout::Stream] {
+            let place = format!("{then} as {layout:?}");
+            app.engine.set_policies(chain(rule(then, &json!({}))));
+            let reply = app.send(&call(Front::Responses, &model, layout, None)).await;
+            let answer = answer_of(&place, Front::Responses, layout, &reply);
+            assert_eq!(answer.calls.len(), left, "{place}");
+            let text = reply.text();
+            let id = text.split("\"id\":\"resp_").nth(1).unwrap().split('"').next().unwrap();
+            let mut calls: Vec<&str> =
+                text.split("\"call_id\":\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+            calls.sort_unstable();
+            calls.dedup();
+            assert_eq!(calls.len(), left, "{place}: {text}");
+            let mut input: Vec<Value> = calls
+                .iter()
+                .map(|id| json!({"type": "function_call_output", "call_id": id, "output": "ok"}))
+                .collect();
+            input.push(json!({"role": "user", "content": "go on"}));
+            let mut body = Front::Responses.body(&format!("{}:next", Front::Responses.provider()), layout);
+            body["previous_response_id"] = format!("resp_{id}").into();
+            body["input"] = input.into();
+            app.engine.set_policies(chain(json!({})));
+            let next = app.send(&Call::post("/v1/responses", &body)).await;
+            assert_eq!(answer_of(&place, Front::Responses, layout, &next).text, "Done.", "{place}");
+        }
     }
 }

@@ -1,0 +1,127 @@
+//! What the policies of a call say of its request, each in order, and what their modes make of that.
+//!
+//! Changes of its texts are in `texts`, what becomes of the answer in `run`.
+
+use crate::chain::{Mode, OnFailure};
+use crate::decision::{Hook, Said};
+use crate::run::{Broken, Run, Ticket};
+use crate::verdict::{CallVerdict, Finding, Reply};
+
+/// What is to become of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// The gateway answers with these words.
+    Answer(String),
+    /// It depends on answers to what was asked ([`Run::take_questions`]).
+    Asking,
+    /// It goes on.
+    Go,
+    /// It goes nowhere, for this reason, which names the policy.
+    Refuse(String),
+}
+
+impl Run {
+    /// Asks the policies about the request.
+    pub fn on_call(&mut self) -> CallOutcome {
+        while let Some(member) = self.members.get(self.call_at) {
+            let at = self.call_at;
+            let verdict = if member.run.is_none() {
+                Err(Broken("it failed before".into()))
+            } else {
+                self.guarded(at, |run, view| run.on_call(view))
+            };
+            self.call_at += 1;
+            if let Some(outcome) = self.settle_call(at, verdict) {
+                return outcome;
+            }
+        }
+        CallOutcome::Go
+    }
+
+    /// What came of a question about the request.
+    pub fn on_call_reply(&mut self, ticket: Ticket, reply: Reply) -> CallOutcome {
+        let verdict = match (self.take_person(ticket), reply) {
+            (Some(finding), reply) => Some(Ok(self.decided_call(finding, reply))),
+            (None, Reply::None(failure)) => Some(Err(Broken(failure.message))),
+            (None, reply) => self
+                .guarded(ticket.member, |run, view| run.on_call_reply(ticket.number, reply, view))
+                .transpose(),
+        };
+        if self.is_aside(ticket) {
+            if let Some(verdict) = verdict {
+                self.settle_call(ticket.member, verdict);
+            }
+            return CallOutcome::Go;
+        }
+        match verdict {
+            None => CallOutcome::Asking,
+            Some(verdict) => self.settle_call(ticket.member, verdict).unwrap_or_else(|| self.on_call()),
+        }
+    }
+
+    pub(crate) fn settle_call(
+        &mut self,
+        at: usize,
+        verdict: Result<CallVerdict, Broken>,
+    ) -> Option<CallOutcome> {
+        let mode = self.members[at].entry.mode;
+        let name = self.members[at].entry.name.clone();
+        let blocks = mode == Mode::Block;
+        let refuse = |run: &mut Self, finding: &Finding| {
+            if blocks {
+                let reason = (run.manner.mask)(finding.reason.trim_end_matches('.'));
+                return Some(CallOutcome::Refuse(format!("refused by the policy `{name}`: {reason}")));
+            }
+            if mode > Mode::Observe {
+                let warning = run.about(at, None, finding).warning();
+                run.warnings.push(warning);
+            }
+            None
+        };
+        match verdict {
+            Ok(CallVerdict::Allow) => None,
+            Ok(CallVerdict::Annotate(finding)) => {
+                self.note(at, Hook::Call, (Said::Annotate, true), finding, None);
+                None
+            }
+            Ok(CallVerdict::Answer { finding, text }) => {
+                self.note(at, Hook::Call, (Said::Answer, blocks), finding, None);
+                blocks.then_some(CallOutcome::Answer(text))
+            }
+            Ok(CallVerdict::Ask(questions)) => {
+                self.ask(at, None, questions, (Hook::Call, None));
+                (mode > Mode::Observe).then_some(CallOutcome::Asking)
+            }
+            Ok(CallVerdict::AskPerson(finding)) => {
+                self.note(at, Hook::Call, (Said::Ask, blocks), finding.clone(), None);
+                if blocks {
+                    self.ask_person(Ticket { block: None, member: at, number: 0 }, None, finding);
+                    return Some(CallOutcome::Asking);
+                }
+                refuse(self, &finding)
+            }
+            Ok(CallVerdict::KeepLocal(finding)) => {
+                if blocks {
+                    let reason = (self.manner.mask)(finding.reason.trim_end_matches('.'));
+                    self.local.get_or_insert(format!("the policy `{name}` keeps it local: {reason}"));
+                } else {
+                    refuse(self, &finding);
+                }
+                self.note(at, Hook::Call, (Said::KeepLocal, blocks), finding, None);
+                None
+            }
+            Ok(CallVerdict::Refuse(finding)) => {
+                let outcome = refuse(self, &finding);
+                self.note(at, Hook::Call, (Said::Refuse, blocks), finding, None);
+                outcome
+            }
+            Err(Broken(why)) | Ok(CallVerdict::Unsure(why)) => {
+                let finding = Finding::because(format!("the policy could not judge the request: {why}"));
+                let closed = self.members[at].entry.on_failure == OnFailure::Block;
+                let outcome = if closed { refuse(self, &finding) } else { None };
+                self.note(at, Hook::Call, (Said::Failed, outcome.is_some()), finding, None);
+                outcome
+            }
+        }
+    }
+}
