@@ -19,13 +19,15 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::answer::{self, Facts};
-use crate::ask::{Asker, Nobody};
+use crate::ask::{Asked, Asker, Nobody};
 use crate::attempt::{self, Plan, Refused};
+use crate::caller::Caller;
 use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
 use crate::follow::{CallStart, Destination, Follower, Observer};
 use crate::hint::Lists;
+use crate::late::Late;
 use crate::meter::Permit;
 use crate::policies::Judged;
 use crate::relay::{AnswerBody, Relay, is_stream};
@@ -42,6 +44,7 @@ pub struct Engine {
     asker: Arc<dyn Asker>,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     continuity: Arc<Continuity>,
+    pub(crate) late: Arc<Late>,
     /// Where calls are noted; `None` = nowhere.
     log: Option<Log>,
     pub(crate) observer: Arc<dyn Observer>,
@@ -75,6 +78,7 @@ impl Engine {
             asker: Arc::new(Nobody),
             catalogue: ArcSwap::from_pointee(crate::discover::configured(&state)),
             continuity: Arc::new(Continuity::new(Bounds::default())),
+            late: Arc::default(),
             log: None,
             observer,
             policies: ArcSwapOption::empty(),
@@ -109,6 +113,23 @@ impl Engine {
     /// Who answers what policies ask.
     pub(crate) fn asker(&self) -> &dyn Asker {
         &*self.asker
+    }
+
+    /// Waits no longer for what only observing policies asked, and notes the end of their calls. For the end of the gateway.
+    pub async fn end_late(&self) {
+        self.late.end().await;
+    }
+
+    /// The provider, its kind and the model there that a name means to a caller.
+    pub fn destination(
+        &self,
+        caller: &Caller,
+        dialect: Dialect,
+        name: &str,
+    ) -> Option<(String, &'static str, String)> {
+        let (state, catalogue, probes) = (self.state.load(), self.catalogue.load(), self.probes.load());
+        let target = state.names(&catalogue, &probes, caller, dialect).resolve(name).ok()?;
+        Some((target.upstream.id.clone(), target.upstream.kind.name(), target.model))
     }
 
     /// Begins to note a call.
@@ -421,6 +442,7 @@ impl Engine {
                 }
                 report.began();
                 report.learn(&mut opened.pipe);
+                report.asked = std::mem::take(&mut opened.asked);
                 report.end(Outcome::Complete);
                 facts.loss.extend(&opened.pipe.loss());
                 let body = AnswerBody::full(opened.first);
@@ -459,12 +481,16 @@ impl Engine {
             ..CallReport::new(&facts.task, facts.dialect, Operation::Generate)
         };
         Report {
+            asked: Asked::default(),
+            asker: self.asker.clone(),
             continuity: self.continuity.clone(),
             ending: None,
             follower: plan.follower.clone(),
             issuer: issuer_of(&plan.target),
+            late: self.late.clone(),
             loss: facts.loss.clone(),
             observer: self.observer.clone(),
+            open: None,
             permit: None,
             policies: plan.policies.clone(),
             call: Some(report),

@@ -26,6 +26,7 @@ mod gather;
 mod headers;
 mod hint;
 mod hush;
+mod late;
 mod loaded;
 mod meter;
 mod pipe;

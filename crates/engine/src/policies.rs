@@ -103,16 +103,12 @@ async fn decided(shared: &Shared, asker: &dyn Asker, id: Uuid) -> CallOutcome {
     let mut asked = Asked::default();
     let call = id.to_string();
     loop {
-        asked.push(asker, &call, with(shared, Run::take_questions));
+        asked.push(asker, &call, with(shared, Run::take_urgent_questions));
         if outcome != CallOutcome::Asking {
             return outcome;
         }
         let Some((ticket, reply)) = asked.next().await else { return outcome };
-        let aside = with(shared, |run| run.is_aside(ticket));
-        let said = with(shared, |run| run.on_call_reply(ticket, reply));
-        if !aside {
-            outcome = said;
-        }
+        outcome = with(shared, |run| run.on_call_reply(ticket, reply));
     }
 }
 

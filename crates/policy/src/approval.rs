@@ -202,7 +202,7 @@ impl Run {
                 };
             }
             Reply::None(failure) => failure.message,
-            Reply::Text(_) => "the answer was none of a person".into(),
+            Reply::Model { .. } | Reply::Text(_) => "the answer was none of a person".into(),
         };
         match self.manner.approvals.without_answer {
             WithoutAnswer::Pass => Meaning::Unanswered(with(format!("{reason}; nobody decided ({why})"))),

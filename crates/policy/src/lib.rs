@@ -14,6 +14,7 @@ mod decision;
 mod digest;
 pub mod exfiltration;
 pub mod fixture;
+mod heard;
 mod held;
 pub mod import;
 pub mod injection;
@@ -34,6 +35,7 @@ mod run;
 pub mod secret_guard;
 pub mod shell;
 pub mod shell_guard;
+mod spent;
 mod target;
 pub mod text_style;
 mod texts;
@@ -50,10 +52,11 @@ pub use approval::{Approval, Approvals, WithoutAnswer};
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, Pattern, PatternError, Scope, Shown};
 pub use common::{Common, MakeRedactor};
 pub use configured::{Configured, KINDS, Policies, Unworkable};
-pub use decision::{Decision, Hook, Said, Tool, VERSION};
+pub use decision::{Decision, Hook, Said, Then, Tool, VERSION};
 pub use lock::{HELD_MAX, Lock, Out};
 pub use policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
 pub use run::{CallOutcome, Run, Ticket};
+pub use spent::{MaxCost, Per, Spent};
 pub use verdict::{
     BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Service, Settled,
 };

@@ -15,8 +15,9 @@ use crate::common::Common;
 use crate::decision::{Decision, Hook, Said, Tool};
 use crate::message::About;
 use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
+use crate::spent::Spent;
 use crate::trial::{Outcome, Thing, Trial};
-use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Question, Reply};
+use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Query, Question, Reply};
 
 /// Which question a reply is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub(crate) struct Member {
     pub(crate) pending: String,
     /// `None` = cut off.
     pub(crate) run: Option<Box<dyn PolicyRun>>,
+    /// What questions to models took that no decision tells of yet.
+    spent: Vec<Spent>,
 }
 
 /// A question that a policy asked for its own knowledge only: nothing waits for it.
@@ -85,7 +88,7 @@ impl Run {
     pub(crate) fn new(entries: Vec<Arc<Entry>>, facts: CallFacts, manner: Manner, common: &Common) -> Self {
         let member = |entry: Arc<Entry>| {
             let run = catch_unwind(AssertUnwindSafe(|| entry.policy.open_with(&facts, common))).ok();
-            Member { needs: entry.policy.needs(), entry, pending: String::new(), run }
+            Member { needs: entry.policy.needs(), entry, pending: String::new(), run, spent: Vec::new() }
         };
         let members = entries.into_iter().map(member).collect();
         Self {
@@ -127,12 +130,26 @@ impl Run {
 
     /// What was said so far; it is not said again.
     pub fn take_decisions(&mut self) -> Vec<Decision> {
+        for at in 0..self.members.len() {
+            if !self.members[at].spent.is_empty() {
+                let finding = Finding::because("what the policy asked a model came to nothing");
+                self.note(at, Hook::End, (Said::Annotate, true), finding, None);
+            }
+        }
         std::mem::take(&mut self.decisions)
     }
 
     /// What is to be asked; each is given out once.
     pub fn take_questions(&mut self) -> Vec<(Ticket, Question)> {
         std::mem::take(&mut self.asked)
+    }
+
+    /// What is to be asked before the request can go on; the rest stays for [`Run::take_questions`].
+    pub fn take_urgent_questions(&mut self) -> Vec<(Ticket, Question)> {
+        let asked = std::mem::take(&mut self.asked);
+        let (asides, urgent) = asked.into_iter().partition(|(ticket, _)| self.is_aside(*ticket));
+        self.asked = asides;
+        urgent
     }
 
     /// Asks the policies about the request.
@@ -154,6 +171,7 @@ impl Run {
 
     /// What came of a question about the request.
     pub fn on_call_reply(&mut self, ticket: Ticket, reply: Reply) -> CallOutcome {
+        let reply = self.without_costs(ticket, reply);
         let verdict = match (self.take_person(ticket), reply) {
             (Some(finding), reply) => Some(Ok(self.decided_call(finding, reply))),
             (None, Reply::None(failure)) => Some(Err(Broken(failure.message))),
@@ -170,6 +188,24 @@ impl Run {
         match verdict {
             None => CallOutcome::Asking,
             Some(verdict) => self.settle_call(ticket.member, verdict).unwrap_or_else(|| self.on_call()),
+        }
+    }
+
+    /// What came of a question that nobody waited for, after the answer's end.
+    pub fn on_late_reply(&mut self, ticket: Ticket, reply: Reply) {
+        if !self.is_aside(ticket) {
+            return;
+        }
+        self.on_reply(ticket, reply, &mut []);
+    }
+
+    /// Notes what a question took; what is left is for the policy.
+    fn without_costs(&mut self, ticket: Ticket, reply: Reply) -> Reply {
+        let Reply::Model { said, spent } = reply else { return reply };
+        self.members[ticket.member].spent.push(*spent);
+        match said {
+            Ok(words) => Reply::Text(words),
+            Err(failure) => Reply::None(failure),
         }
     }
 
@@ -245,6 +281,12 @@ impl Run {
 
     /// What came of a question about a block; the trial it belongs to, if somebody waits.
     pub(crate) fn on_reply(&mut self, ticket: Ticket, reply: Reply, trials: &mut [&mut Trial]) {
+        if ticket.block.is_none() {
+            // Of the request, and nobody waited for it.
+            self.on_call_reply(ticket, reply);
+            return;
+        }
+        let reply = self.without_costs(ticket, reply);
         let verdict = match (self.take_person(ticket), reply) {
             (Some(finding), reply) => Some(Ok(self.decided(finding, reply))),
             (None, Reply::None(failure)) => Some(Err(Broken(failure.message))),
@@ -438,7 +480,13 @@ impl Run {
             let (hook, tool) = about;
             self.asides.push(Aside { hook, open: questions.len(), ticket: ticket(0), tool });
         }
-        let asked = questions.into_iter().enumerate().map(|(number, question)| (ticket(number), question));
+        let policy = &self.members[at].entry.name;
+        let asked = questions.into_iter().enumerate().map(|(number, mut question)| {
+            if let Query::Judge(judge) = &mut question.query {
+                judge.policy.clone_from(policy);
+            }
+            (ticket(number), question)
+        });
         self.asked.extend(asked);
     }
 
@@ -496,9 +544,10 @@ impl Run {
         finding: Finding,
         tool: Option<Tool>,
     ) {
-        let entry = &self.members[at].entry;
-        let decision =
-            Decision { applied, finding, hook, mode: entry.mode, policy: entry.name.clone(), said, tool };
+        let Member { entry, spent, .. } = &mut self.members[at];
+        let asked = std::mem::take(spent);
+        let (mode, policy) = (entry.mode, entry.name.clone());
+        let decision = Decision { applied, asked, finding, hook, mode, policy, said, tool };
         self.decisions.push(decision);
     }
 

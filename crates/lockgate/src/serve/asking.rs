@@ -23,7 +23,7 @@ pub(super) struct Everybody {
 impl Asker for Everybody {
     fn ask(&self, call: &str, query: Query, deadline: Duration) -> Asking {
         match query {
-            Query::Judge(judge) => Box::pin(self.judges.clone().judged(judge)),
+            Query::Judge(judge) => Box::pin(self.judges.clone().judged(judge, deadline)),
             Query::Person(question) => Box::pin(self.desk.clone().ask(call.to_owned(), *question, deadline)),
             Query::Service(service) => Box::pin(decided(self.services.clone(), service, deadline)),
         }
