@@ -29,7 +29,7 @@ use crate::follow::{CallStart, Destination, Follower, Observer};
 use crate::hint::Lists;
 use crate::late::Late;
 use crate::meter::Permit;
-use crate::policies::Judged;
+use crate::policies::{Holds, Judged};
 use crate::relay::{AnswerBody, Relay, is_stream};
 use crate::report::{CallReport, Outcome, Report};
 use crate::request::CallRequest;
@@ -173,7 +173,7 @@ impl Engine {
         let state = self.state.load_full();
         let envelope = Envelope::read(&request.body, format.envelope, &state.options.limits);
         let unjudged = request.body.clone();
-        let judged = self.judged(&mut request, (id, envelope.as_ref().ok())).await;
+        let judged = self.judged(&mut request, (id, envelope.as_ref().ok()), Holds::Conversation).await;
         let policies = match judged {
             Judged::Go(policies) => policies,
             Judged::Answer(text, run) => return self.own_answer((&request, id), &text, run, &tape, envelope),

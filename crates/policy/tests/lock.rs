@@ -114,6 +114,7 @@ fn facts() -> CallFacts {
         project: None,
         session: None,
         structured: false,
+        unread: false,
         user: None,
     }
 }
