@@ -40,6 +40,7 @@
 //! wall. A refused result stays in what the client sends: go back to before it, or begin a new conversation.
 
 mod signs;
+mod table;
 #[cfg(test)]
 mod tests;
 
