@@ -8,8 +8,9 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use lockgate_policy::trust::{Bounds, Evidence, Share, promotable};
-use lockgate_store::verdicts::{Tally, Verdict, VerdictFilter};
+use lockgate_store::verdicts::{Questions, Tally, Verdict, VerdictFilter};
 use lockgate_store::{Cursor, Limit, PageRequest};
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -164,9 +165,11 @@ struct PolicyStats {
     figures: Figures,
     /// Its rules, where it has named any.
     rules: Vec<RuleStats>,
+    /// What it asked models; `null` = nothing.
+    questions: Option<QuestionStats>,
 }
 
-/// What policies asked models. Which policy asked is not recorded.
+/// What was asked of models.
 #[derive(Serialize, ToSchema)]
 struct QuestionStats {
     /// How many questions.
@@ -179,6 +182,17 @@ struct QuestionStats {
     mean_us: Option<i64>,
 }
 
+impl From<Questions> for QuestionStats {
+    fn from(asked: Questions) -> Self {
+        Self {
+            calls: asked.calls,
+            cost_nano: asked.cost_nano,
+            unpriced: asked.unpriced,
+            mean_us: asked.total_us.checked_div(asked.calls.cast_signed()),
+        }
+    }
+}
+
 /// What policies said in a time, and what people said of it.
 #[derive(Serialize, ToSchema)]
 struct TrustView {
@@ -186,9 +200,9 @@ struct TrustView {
     calls: u64,
     /// Tool calls of that time.
     tool_calls: u64,
-    /// What policies asked models.
+    /// What policies asked models, all together.
     questions: QuestionStats,
-    /// The policies that said something, by name.
+    /// The policies that said or asked something, by name.
     policies: Vec<PolicyStats>,
 }
 
@@ -201,11 +215,21 @@ async fn stats(
 ) -> Result<Json<TrustView>, Problem> {
     let (filter, _) = query.filter()?;
     let filter = VerdictFilter { applied: None, labelled: None, ..filter };
+    let (wanted, rule_wanted) = (filter.policy.clone(), filter.rule.clone());
     let told = app.store()?.tallies(&filter, JUDGES).await?;
     let bounds = app.book.bounds().unwrap_or_default();
     let mut policies: BTreeMap<String, Vec<(Option<String>, Tally)>> = BTreeMap::new();
     for ((policy, rule), tally) in told.rules {
         policies.entry(policy).or_default().push((rule, tally));
+    }
+    let mut asked: BTreeMap<String, Questions> = BTreeMap::new();
+    for (agent, questions) in &told.asked {
+        let policy = percent_decode_str(agent).decode_utf8_lossy().into_owned();
+        let meant = wanted.as_ref().is_none_or(|name| *name == policy);
+        if meant && rule_wanted.is_none() {
+            policies.entry(policy.clone()).or_default();
+            asked.insert(policy, *questions);
+        }
     }
     let policy = |(policy, rules): (String, Vec<(Option<String>, Tally)>)| {
         let mut all = Tally::default();
@@ -217,18 +241,17 @@ async fn stats(
             .into_iter()
             .filter(|_| named)
             .map(|(rule, tally)| RuleStats { rule, figures: Figures::of(&tally, told.tool_calls, &bounds) });
-        PolicyStats { figures: Figures::of(&all, told.tool_calls, &bounds), policy, rules: rules.collect() }
+        PolicyStats {
+            figures: Figures::of(&all, told.tool_calls, &bounds),
+            questions: asked.get(&policy).copied().map(Into::into),
+            policy,
+            rules: rules.collect(),
+        }
     };
-    let asked = told.questions;
     Ok(Json(TrustView {
         calls: told.calls,
         tool_calls: told.tool_calls,
-        questions: QuestionStats {
-            calls: asked.calls,
-            cost_nano: asked.cost_nano,
-            unpriced: asked.unpriced,
-            mean_us: asked.total_us.checked_div(asked.calls.cast_signed()),
-        },
+        questions: told.questions.into(),
         policies: policies.into_iter().map(policy).collect(),
     }))
 }

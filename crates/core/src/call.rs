@@ -91,6 +91,8 @@ pub enum Origin {
     Assistant,
     /// Instructions.
     System,
+    /// A text in the arguments of an earlier tool call, or all of them where they are one text.
+    ToolCall,
     /// What a tool gave back.
     ToolResult,
     /// The person's words, or the client's.

@@ -14,12 +14,12 @@ pub type Asking = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// Answers what policies ask.
 pub trait Asker: Send + Sync {
-    /// Asks. `call`: the id of the call that it is about. What takes longer than the deadline is dropped; somebody
-    /// who asks a person may say so by themselves and has a second more.
+    /// Asks. `call`: the id of the call that it is about. Whoever is asked says by themselves that time is over; what takes a second
+    /// more than the deadline is dropped.
     fn ask(&self, call: &str, query: Query, deadline: Duration) -> Asking;
 }
 
-/// Who asks a person says by themselves that time is over.
+/// Who asks says by themselves that time is over, and counts it.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// There is nobody to ask.
@@ -49,16 +49,12 @@ pub(crate) struct Whom {
 /// Asks a question within its deadline.
 fn within(whom: &Whom, call: &str, question: Question) -> Asking {
     let Question { deadline, query } = question;
-    let grace = match &query {
-        Query::Again(_) | Query::Judge(_) | Query::Service(_) => Duration::ZERO,
-        Query::Person(_) => GRACE,
-    };
     let asking = match (query, &whom.again) {
         (Query::Again(turns), Some(again)) => again.ask(turns),
         (query, _) => whom.asker.ask(call, query, deadline),
     };
     Box::pin(async move {
-        match tokio::time::timeout(deadline + grace, asking).await {
+        match tokio::time::timeout(deadline + GRACE, asking).await {
             Ok(reply) => reply,
             Err(_) => Reply::None(Failure::new(ErrorKind::Timeout, late(deadline))),
         }
@@ -77,6 +73,16 @@ impl Asked {
     pub(crate) fn push(&mut self, whom: &Whom, call: &str, questions: Vec<(Ticket, Question)>) {
         let asked = questions.into_iter().map(|(ticket, question)| (ticket, within(whom, call, question)));
         self.0.extend(asked);
+    }
+
+    /// Whether nothing is asked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Forgets all that somebody waited for.
+    pub(crate) fn keep(&mut self, kept: impl Fn(Ticket) -> bool) {
+        self.0.retain(|(ticket, _)| kept(*ticket));
     }
 
     /// The first answer that is there.

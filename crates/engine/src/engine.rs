@@ -20,17 +20,19 @@ use uuid::Uuid;
 
 use crate::again::Again;
 use crate::answer::{self, Facts};
-use crate::ask::{Asker, Nobody, Whom};
+use crate::ask::{Asked, Asker, Nobody, Whom};
 use crate::attempt::{self, Plan, Refused};
+use crate::caller::Caller;
 use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
 use crate::follow::{CallStart, Destination, Follower, Observer};
 use crate::gate::with;
 use crate::hint::Lists;
+use crate::late::Late;
 use crate::local::Kept;
 use crate::meter::Permit;
-use crate::policies::Judged;
+use crate::policies::{Holds, Judged};
 use crate::relay::{AnswerBody, Relay, is_stream};
 use crate::report::{CallReport, Outcome, Report};
 use crate::request::CallRequest;
@@ -45,6 +47,7 @@ pub struct Engine {
     asker: Arc<dyn Asker>,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) continuity: Arc<Continuity>,
+    pub(crate) late: Arc<Late>,
     /// Where calls are noted; `None` = nowhere.
     log: Option<Log>,
     pub(crate) observer: Arc<dyn Observer>,
@@ -78,6 +81,7 @@ impl Engine {
             asker: Arc::new(Nobody),
             catalogue: ArcSwap::from_pointee(crate::discover::configured(&state)),
             continuity: Arc::new(Continuity::new(Bounds::default())),
+            late: Arc::default(),
             log: None,
             observer,
             policies: ArcSwapOption::empty(),
@@ -112,6 +116,23 @@ impl Engine {
     /// Who answers what policies ask.
     pub(crate) fn asker(&self) -> Arc<dyn Asker> {
         self.asker.clone()
+    }
+
+    /// Waits no longer for what only observing policies asked, and notes the end of their calls. For the end of the gateway.
+    pub async fn end_late(&self) {
+        self.late.end().await;
+    }
+
+    /// The provider, its kind and the model there that a name means to a caller.
+    pub fn destination(
+        &self,
+        caller: &Caller,
+        dialect: Dialect,
+        name: &str,
+    ) -> Option<(String, &'static str, String)> {
+        let (state, catalogue, probes) = (self.state.load(), self.catalogue.load(), self.probes.load());
+        let target = state.names(&catalogue, &probes, caller, dialect).resolve(name).ok()?;
+        Some((target.upstream.id.clone(), target.upstream.kind.name(), target.model))
     }
 
     /// Begins to note a call.
@@ -158,7 +179,7 @@ impl Engine {
         let state = self.state.load_full();
         let envelope = Envelope::read(&request.body, format.envelope, &state.options.limits);
         let unjudged = request.body.clone();
-        let judged = self.judged(&mut request, (id, envelope.as_ref().ok())).await;
+        let judged = self.judged(&mut request, (id, envelope.as_ref().ok()), Holds::Conversation).await;
         let policies = match judged {
             Judged::Go(policies) => policies,
             Judged::Answer(text, run) => return self.own_answer((&request, id), &text, run, &tape, envelope),
@@ -432,6 +453,7 @@ impl Engine {
                 }
                 report.began();
                 report.learn(&mut opened.pipe);
+                report.asked = std::mem::take(&mut opened.asked);
                 report.end(Outcome::Complete);
                 facts.loss.extend(&opened.pipe.loss());
                 let body = AnswerBody::full(opened.first);
@@ -470,12 +492,16 @@ impl Engine {
             ..CallReport::new(&facts.task, facts.dialect, Operation::Generate)
         };
         Report {
+            asked: Asked::default(),
+            asker: self.asker.clone(),
             continuity: self.continuity.clone(),
             ending: None,
             follower: plan.follower.clone(),
             issuer: issuer_of(&plan.target),
+            late: self.late.clone(),
             loss: facts.loss.clone(),
             observer: self.observer.clone(),
+            open: None,
             permit: None,
             policies: plan.policies.clone(),
             call: Some(report),

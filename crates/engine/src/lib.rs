@@ -27,6 +27,7 @@ mod headers;
 mod hint;
 mod hush;
 mod kept;
+mod late;
 mod loaded;
 mod local;
 mod meter;

@@ -28,17 +28,27 @@ pub(crate) enum Judged {
     Unable(Failure),
 }
 
+/// What a request is known to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// Perhaps anything.
+    Anything,
+    /// A conversation that the model is to go on with.
+    Conversation,
+}
+
 impl Engine {
     /// Asks the policies that a call meets about its request, and lets them change it.
     pub(crate) async fn judged(
         &self,
         request: &mut CallRequest,
         (id, envelope): (Uuid, Option<&Envelope>),
+        holds: Holds,
     ) -> Judged {
         match self.policies().filter(|_| !request.internal) {
             Some(chain) => {
                 let whom = Whom { again: None, asker: self.asker() };
-                judge(&chain, &whom, request, (id, envelope)).await
+                judge(&chain, &whom, request, (id, envelope), holds).await
             }
             None => Judged::Go(None),
         }
@@ -50,11 +60,13 @@ async fn judge(
     whom: &Whom,
     request: &mut CallRequest,
     (id, envelope): (Uuid, Option<&Envelope>),
+    holds: Holds,
 ) -> Judged {
     let mut facts = facts(request, id, envelope);
     let Some(needs) = chain.needs_for(&facts) else { return Judged::Go(None) };
     let conversation =
         needs.conversation.then(|| request.format.messages.parse(&request.body).ok()).flatten();
+    facts.unread = needs.conversation && conversation.is_none() && holds == Holds::Conversation;
     learn(&mut facts, request, envelope, conversation.as_ref());
     let Some(mut run) = chain.open(facts) else { return Judged::Go(None) };
     if run.holds().answer()
@@ -106,16 +118,12 @@ async fn decided(shared: &Shared, whom: &Whom, id: Uuid) -> CallOutcome {
     let mut asked = Asked::default();
     let call = id.to_string();
     loop {
-        asked.push(whom, &call, with(shared, Run::take_questions));
+        asked.push(whom, &call, with(shared, Run::take_urgent_questions));
         if outcome != CallOutcome::Asking {
             return outcome;
         }
         let Some((ticket, reply)) = asked.next().await else { return outcome };
-        let aside = with(shared, |run| run.is_aside(ticket));
-        let said = with(shared, |run| run.on_call_reply(ticket, reply));
-        if !aside {
-            outcome = said;
-        }
+        outcome = with(shared, |run| run.on_call_reply(ticket, reply));
     }
 }
 
@@ -175,6 +183,7 @@ fn facts(request: &CallRequest, id: Uuid, envelope: Option<&Envelope>) -> CallFa
         structured: envelope.is_some_and(|envelope| {
             lockgate_wire::wants_form(request.format.dialect, envelope, &request.body)
         }),
+        unread: false,
         user: grant.and_then(|grant| grant.user.clone()),
     }
 }

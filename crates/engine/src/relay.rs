@@ -388,6 +388,7 @@ impl Relay {
             self.report.learn(pipe);
             losses.extend(&pipe.loss());
         }
+        self.report.asked = std::mem::take(&mut self.asked);
         self.report.end(outcome);
         self.report.close(&losses);
     }

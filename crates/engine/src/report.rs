@@ -13,11 +13,13 @@ use lockgate_recorder::{Closed, Operation, Tape};
 use lockgate_wire::Loss;
 use tokio::time::Instant;
 
+use crate::ask::{Asked, Asker};
 use crate::caller::Grant;
 use crate::continuity::{Continuity, Issuer};
 use crate::follow::{Follower, Observer};
 use crate::gate::{Shared, with};
 use crate::headers;
+use crate::late::{Late, Open};
 use crate::meter::Permit;
 use crate::pipe::Pipe;
 use crate::relay::AnswerBody;
@@ -103,13 +105,19 @@ impl CallReport {
 
 /// A report in the making.
 pub(crate) struct Report {
+    /// What policies have asked and nobody has answered.
+    pub(crate) asked: Asked,
+    pub(crate) asker: Arc<dyn Asker>,
     pub(crate) continuity: Arc<Continuity>,
     /// Who follows it.
     pub(crate) follower: Option<Arc<dyn Follower>>,
     pub(crate) issuer: Issuer,
+    pub(crate) late: Arc<Late>,
     /// What the conversion of the request lost.
     pub(crate) loss: Loss,
     pub(crate) observer: Arc<dyn Observer>,
+    /// What is open when the call is over.
+    pub(crate) open: Option<Open>,
     /// The policies that look at it.
     pub(crate) policies: Option<Shared>,
     /// Counts the call as running until it is over.
@@ -172,6 +180,10 @@ impl Report {
             report.duration = self.started.elapsed();
             if let Some(run) = self.policies.take() {
                 report.decisions = with(&run, Run::take_decisions);
+                if !self.tape.is_blank() {
+                    self.open =
+                        Open::of(run, std::mem::take(&mut self.asked), self.asker.clone(), &report.id);
+                }
             }
             report.status = self.status;
             if !matches!(report.outcome, Outcome::Failed(_)) {
@@ -190,7 +202,8 @@ impl Report {
     /// Notes an answer that is known whole, and its end.
     pub(crate) fn answered(&mut self, response: Response<AnswerBody>) -> Response<AnswerBody> {
         if let Some(ending) = self.ending.take() {
-            tap::close(&self.tape, ending, &response);
+            let ending = tap::whole(&self.tape, ending, &response);
+            self.late.close(&self.tape, ending, self.open.take());
         }
         response
     }
@@ -199,7 +212,8 @@ impl Report {
     pub(crate) fn close(&mut self, losses: &Loss) {
         if let Some(ending) = self.ending.take() {
             let losses = losses.names().to_vec();
-            self.tape.close(&Closed { losses, status: Some(self.status), stream: true, ..ending });
+            let ending = Closed { losses, status: Some(self.status), stream: true, ..ending };
+            self.late.close(&self.tape, ending, self.open.take());
         }
     }
 }

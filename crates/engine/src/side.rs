@@ -25,7 +25,7 @@ use crate::estimate::estimate;
 use crate::gate::{Shared, with};
 use crate::headers;
 use crate::pipe::unreadable;
-use crate::policies::Judged;
+use crate::policies::{Holds, Judged};
 use crate::relay::AnswerBody;
 use crate::report::{CallReport, Outcome};
 use crate::request::CallRequest;
@@ -90,7 +90,7 @@ impl Engine {
         let state = self.state.load_full();
         let spec = lockgate_wire::count_envelope(&request.format);
         let envelope = Envelope::read(&request.body, spec, &state.options.limits).ok();
-        match self.judged(request, (id, envelope.as_ref())).await {
+        match self.judged(request, (id, envelope.as_ref()), Holds::Anything).await {
             Judged::Go(run) => (Ok(()), run),
             Judged::Refuse(failure, run) => (Err(failure), Some(run)),
             Judged::Unable(failure) => (Err(failure), None),

@@ -79,21 +79,25 @@ pub(crate) fn refusal(failure: &Failure) -> Closed {
 
 /// Notes a response whose body is known whole, and that the call is over.
 pub(crate) fn close(tape: &Tape, ending: Closed, response: &Response<AnswerBody>) {
-    if tape.is_blank() {
-        return;
+    if !tape.is_blank() {
+        tape.close(&whole(tape, ending, response));
     }
+}
+
+/// Notes a response whose body is known whole; how the call ended.
+pub(crate) fn whole(tape: &Tape, ending: Closed, response: &Response<AnswerBody>) -> Closed {
     if let Some(bytes) = response.body().whole() {
         tape.delivered(bytes);
     }
     let header =
         |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    tape.close(&Closed {
+    Closed {
         losses: losses(header("x-lockgate-lossy").as_deref().unwrap_or_default()),
         provider: ending.provider.or_else(|| header("x-provider")),
         requested: ending.requested.or_else(|| header("x-model")),
         status: Some(response.status().as_u16()),
         ..ending
-    });
+    }
 }
 
 fn losses(header: &str) -> Vec<String> {

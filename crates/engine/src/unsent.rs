@@ -8,8 +8,10 @@ use lockgate_wire::Envelope;
 use uuid::Uuid;
 
 use crate::answer::{self, Facts};
+use crate::ask::Asked;
 use crate::engine::{Engine, context, mode_of};
 use crate::gate::{Shared, own_answer, with};
+use crate::late::Open;
 use crate::relay::{AnswerBody, is_stream};
 use crate::report::{CallReport, Outcome};
 use crate::request::CallRequest;
@@ -26,7 +28,7 @@ impl Engine {
     ) -> Response<AnswerBody> {
         let report = CallReport {
             caller: request.caller.grant.as_ref().map(|grant| grant.name.clone()),
-            decisions: policies.map(|run| with(&run, Run::take_decisions)).unwrap_or_default(),
+            decisions: policies.as_ref().map(|run| with(run, Run::take_decisions)).unwrap_or_default(),
             outcome: Outcome::Failed(failure.clone()),
             status: failure.status(),
             ..CallReport::new(&id.to_string(), request.format.dialect, Operation::Generate)
@@ -34,7 +36,7 @@ impl Engine {
         let ending = tap::ending(&report);
         self.never_sent(request, id, report);
         let response = answer::error(&request.format, failure, id);
-        tap::close(tape, ending, &response);
+        self.close((tape, id), ending, &response, policies);
         response
     }
 
@@ -73,8 +75,23 @@ impl Engine {
         let facts = Facts { task: id.to_string(), model, ..crate::side::blank(request.format.dialect) };
         let body = AnswerBody::full(body);
         let response = answer::answered(&facts, 200, &http::HeaderMap::new(), mode, body);
-        tap::close(tape, ending, &response);
+        self.close((tape, id), ending, &response, Some(policies));
         response
+    }
+
+    /// Notes the end of a call; once more when what only observing policies asked is answered.
+    fn close(
+        &self,
+        (tape, id): (&Tape, Uuid),
+        ending: Closed,
+        response: &Response<AnswerBody>,
+        policies: Option<Shared>,
+    ) {
+        if !tape.is_blank() {
+            let asked = Asked::default();
+            let open = policies.and_then(|run| Open::of(run, asked, self.asker(), &id.to_string()));
+            self.late.close(tape, tap::whole(tape, ending, response), open);
+        }
     }
 
     /// Tells of a call that no provider was asked for.

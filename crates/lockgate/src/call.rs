@@ -173,7 +173,7 @@ pub fn show(args: &ShowArgs, screen: &mut Screen) -> Result<Exit, Failure> {
                 if decision["applied"] == true { "yes" } else { "no" }.to_owned(),
                 text(&decision["tool"]["name"]),
                 text(&shown["label"]["verdict"]),
-                text(&decision["reason"]),
+                format!("{}{}", text(&decision["reason"]), asked(&decision["asked"])),
             ]);
         }
         table.show(screen)?;
@@ -191,6 +191,19 @@ pub fn show(args: &ShowArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         screen.line("\nto read one: --body PART")?;
     }
     Ok(Exit::Ok)
+}
+
+/// What was asked of models for a verdict, and what that took; nothing where none was asked.
+fn asked(questions: &Value) -> String {
+    let told = questions.as_array().into_iter().flatten().map(|question| {
+        let model = text(&question["model"]);
+        if question["reused"] == true {
+            return format!(" (said by {model} before)");
+        }
+        let (cost, took) = (money(question["cost_nano"].as_i64()), span(question["took_us"].as_i64()));
+        format!(" (asked {model}: {cost}, {took})")
+    });
+    told.collect()
 }
 
 fn facts(call: &Value, screen: &mut Screen) -> Result<(), Failure> {

@@ -18,6 +18,7 @@ pub(crate) mod record;
 mod signals;
 mod summary;
 mod tell;
+mod till;
 mod titles;
 pub(crate) mod upkeep;
 
@@ -143,7 +144,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let listeners = Listeners(telling.telemetry.clone());
     let observer = Arc::new(Charging { next: listeners, prices: prices.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
-    let engine = with_people(engine, recording.as_deref(), &telling);
+    let engine = with_people(engine, recording.as_deref(), &telling, prices.clone());
     let policies = Enforced::open(engine.clone(), masks.clone(), &snapshot, recorded);
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
@@ -195,6 +196,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     stop.cancel();
     telling.telemetry.feed().end();
     let ended = finish(serving, &served, drain, &mut told, screen).await;
+    engine.end_late().await;
     telling.finish().await;
     if let Some(recording) = recording {
         recording.finish().await;
@@ -203,8 +205,13 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
 }
 
 /// The engine with those whom policies ask, and with its record.
-fn with_people(engine: Engine, recording: Option<&Recording>, telling: &Telling) -> Arc<Engine> {
-    let judges = Judges::new();
+fn with_people(
+    engine: Engine,
+    recording: Option<&Recording>,
+    telling: &Telling,
+    prices: Prices,
+) -> Arc<Engine> {
+    let judges = Judges::new(prices);
     let desk = Desk::new(recording.map(Recording::shelf), telling.telemetry.clone());
     let everybody = Everybody { desk, judges: judges.clone(), services: Arc::default() };
     let engine = engine.asking(Arc::new(everybody));

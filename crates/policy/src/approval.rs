@@ -202,7 +202,9 @@ impl Run {
                 };
             }
             Reply::None(failure) => failure.message,
-            Reply::Answer { .. } | Reply::Text(_) => "the answer was none of a person".into(),
+            Reply::Answer { .. } | Reply::Model { .. } | Reply::Text(_) => {
+                "the answer was none of a person".into()
+            }
         };
         match self.manner.approvals.without_answer {
             WithoutAnswer::Pass => Meaning::Unanswered(with(format!("{reason}; nobody decided ({why})"))),

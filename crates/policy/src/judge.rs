@@ -25,14 +25,18 @@
 //!           - The answer promises no dates to customers.
 //!         turns: 4
 //!         threshold: 0.7
+//!         max_cost: {usd: 0.50, per: hour}
 //! ```
 //!
 //! # Limits
 //!
 //! A model errs, and can be talked into things by what it judges; let rules and other policies decide what they can. Each question is a call: texts are
 //! judged only if you ask for it, and an answer with a text in question is held until it is judged. The same question is asked once.
-//! At most `at_most` questions are asked in one call; what is beyond them, and what nobody answered, is for `on_failure`. What questions cost counts
-//! against no key; they are recorded in the session `lockgate-judges`.
+//! At most `at_most` questions are asked in one call, and those of all calls cost no more than `max_cost`; what is beyond them, and what nobody answered,
+//! is for `on_failure`. After five failures in a row a model is left alone for half a minute. What questions cost counts against no key. They are calls of
+//! the session `lockgate-judges`, in which the agent is the policy that asks; the verdict tells what its question took, and `lockgate policy stats` what
+//! those of a policy cost together. With `mode: observe` nobody waits: the verdict is recorded behind the answer's end, and of more than 256 calls that
+//! wait so at a time only what was said by then.
 
 use std::time::Duration;
 
@@ -43,7 +47,9 @@ use serde_json::{Value, json};
 
 use crate::chain::Pattern;
 use crate::digest;
+use crate::heard::opinion;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
+use crate::spent::MaxCost;
 use crate::verdict::{BlockVerdict, CallVerdict, Finding, Judge as Asked, Query, Question, Reply};
 
 /// Who judges, by which rules, and what comes of it.
@@ -76,6 +82,9 @@ pub struct Options {
     #[serde(default = "at_most")]
     #[schemars(range(min = 1, max = 1000))]
     pub at_most: u32,
+    /// What all its questions may cost in a time; without it there is no bound.
+    #[serde(default)]
+    pub max_cost: Option<MaxCost>,
     /// How long an answer is waited for, in milliseconds.
     #[serde(default = "deadline")]
     #[schemars(range(min = 100, max = 600_000))]
@@ -168,46 +177,23 @@ impl Judging {
             deadline: Duration::from_millis(self.options.deadline_ms),
             query: Query::Judge(Asked {
                 instructions: format!("{FORM}\n\nThe rules:\n{}", rules.join("\n")),
+                max_cost: self.options.max_cost,
                 max_tokens: 256,
                 model: self.options.model.clone(),
                 subject: json!({"before": before, "judged": judged}).to_string(),
-                temperature: 0.0,
+                ..Asked::default()
             }),
         })
     }
 
     /// What a model said: the finding, and whether a rule counts as broken; the error says why there is none.
     fn read(&self, reply: &Reply) -> Result<(Finding, bool), String> {
-        let Reply::Text(text) = reply else { return Err("nobody judged it".into()) };
-        let said = said(text).ok_or("the judge's answer cannot be read")?;
+        let said = opinion(reply)?;
         let rule =
             said.rule.and_then(|number| number.checked_sub(1)).and_then(|at| self.options.rules.get(at));
-        let mut reason = said.explanation;
-        if reason.is_empty() {
-            "a judge found that a rule is broken".clone_into(&mut reason);
-        }
-        let evidence = Some(format!("probability {:.2}", said.probability));
-        let finding = Finding { evidence, reason, rule: rule.cloned() };
+        let finding = Finding { rule: rule.cloned(), ..said.finding("a judge found that a rule is broken") };
         Ok((finding, said.probability >= self.options.threshold))
     }
-}
-
-/// What a judge says.
-#[derive(Deserialize)]
-struct Said {
-    #[serde(default)]
-    explanation: String,
-    probability: f64,
-    #[serde(default)]
-    rule: Option<usize>,
-}
-
-/// The first JSON object in a text that says so: models put words and fences around it.
-fn said(text: &str) -> Option<Said> {
-    text.match_indices('{').find_map(|(at, _)| {
-        let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Said>();
-        values.next()?.ok().filter(|said| (0.0..=1.0).contains(&said.probability))
-    })
 }
 
 impl PolicyRun for Judging {

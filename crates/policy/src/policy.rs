@@ -34,6 +34,9 @@ pub struct CallFacts {
     pub session: Option<String>,
     /// Whether the answer must be in a form that added words would break.
     pub structured: bool,
+    /// Whether it holds a conversation that could not be read.
+    #[serde(default)]
+    pub unread: bool,
     /// Who the key belongs to.
     pub user: Option<String>,
 }
@@ -52,6 +55,7 @@ impl CallFacts {
             project: None,
             session: None,
             structured: false,
+            unread: false,
             user: None,
         }
     }

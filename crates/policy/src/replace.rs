@@ -231,7 +231,7 @@ impl PolicyRun for Matching {
     }
 
     fn on_request_text(&mut self, origin: Origin, text: &str) -> Option<String> {
-        if origin == Origin::System {
+        if matches!(origin, Origin::System | Origin::ToolCall) {
             return None;
         }
         let (edits, _) = self.patterns.edits(text, 0, true);
@@ -259,7 +259,7 @@ impl PolicyRun for Replacing {
     }
 
     fn on_request_text(&mut self, origin: Origin, text: &str) -> Option<String> {
-        if origin == Origin::System {
+        if matches!(origin, Origin::System | Origin::ToolCall) {
             return None;
         }
         let mut out = String::new();
@@ -321,6 +321,7 @@ mod tests {
         let mut run = cased.open(&CallFacts::unknown("1"));
         assert_eq!(run.on_request_text(Origin::ToolResult, "the CLIENT"), Some("the CUSTOMER".into()));
         assert_eq!(run.on_request_text(Origin::System, "the CLIENT"), None);
+        assert_eq!(run.on_request_text(Origin::ToolCall, "the CLIENT"), None, "what was called stays");
         for wrong in [
             "{}",
             r#"{"patterns": {"(": ""}}"#,

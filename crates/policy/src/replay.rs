@@ -102,13 +102,13 @@ impl Effect {
     fn of(decision: &Decision) -> Self {
         if !decision.applied {
             // Beyond `observe` the client is told what a policy would have done.
-            let told =
-                decision.mode > Mode::Observe && !matches!(decision.said, Said::Annotate | Said::Append);
+            let told = decision.mode > Mode::Observe
+                && !matches!(decision.said, Said::Allow | Said::Annotate | Said::Append);
             return if told { Self::Warned } else { Self::Passed };
         }
         let words = matches!(decision.hook, Hook::Text | Hook::End);
         match decision.said {
-            Said::Annotate => Self::Passed,
+            Said::Allow | Said::Annotate => Self::Passed,
             Said::Append | Said::Warn => Self::Warned,
             Said::KeepLocal | Said::Resample | Said::Rewrite => Self::Changed,
             Said::Remove | Said::Replace if words => Self::Changed,

@@ -40,6 +40,7 @@ impl Run {
 
     /// What came of a question about the request.
     pub fn on_call_reply(&mut self, ticket: Ticket, reply: Reply) -> CallOutcome {
+        let reply = self.without_costs(ticket, reply);
         let verdict = match (self.take_person(ticket), reply) {
             (Some(finding), reply) => Some(Ok(self.decided_call(finding, reply))),
             (None, Reply::None(failure)) => Some(Err(Broken(failure.message))),

@@ -123,7 +123,9 @@ impl Lock {
                 self.take_events(run, events, out);
             }
             Reply::None(failure) => self.give_up(run, &failure.message),
-            Reply::Person { .. } | Reply::Text(_) => self.give_up(run, "the answer was none of a model"),
+            Reply::Model { .. } | Reply::Person { .. } | Reply::Text(_) => {
+                self.give_up(run, "the answer was none of a model")
+            }
         }
         None
     }

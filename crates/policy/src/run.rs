@@ -15,8 +15,9 @@ use crate::common::Common;
 use crate::decision::{Decision, Hook, Said, Tool};
 use crate::message::About;
 use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
+use crate::spent::Spent;
 use crate::trial::{Outcome, Thing, Trial};
-use crate::verdict::{BlockVerdict, EndVerdict, Finding, Question, Reply};
+use crate::verdict::{BlockVerdict, EndVerdict, Finding, Query, Question, Reply};
 
 /// Which question a reply is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) struct Member {
     pub(crate) pending: String,
     /// `None` = cut off.
     pub(crate) run: Option<Box<dyn PolicyRun>>,
+    /// What questions to models took that no decision tells of yet.
+    spent: Vec<Spent>,
 }
 
 /// A question that a policy asked for its own knowledge only: nothing waits for it.
@@ -78,7 +81,7 @@ impl Run {
     pub(crate) fn new(entries: Vec<Arc<Entry>>, facts: CallFacts, manner: Manner, common: &Common) -> Self {
         let member = |entry: Arc<Entry>| {
             let run = catch_unwind(AssertUnwindSafe(|| entry.policy.open_with(&facts, common))).ok();
-            Member { needs: entry.policy.needs(), entry, pending: String::new(), run }
+            Member { needs: entry.policy.needs(), entry, pending: String::new(), run, spent: Vec::new() }
         };
         let resamples = |entry: &Arc<Entry>| {
             let may = entry.on_refusal == OnRefusal::Resample || entry.policy.may_resample();
@@ -138,12 +141,44 @@ impl Run {
 
     /// What was said so far; it is not said again.
     pub fn take_decisions(&mut self) -> Vec<Decision> {
+        for at in 0..self.members.len() {
+            if !self.members[at].spent.is_empty() {
+                let finding = Finding::because("what the policy asked a model came to nothing");
+                self.note(at, Hook::End, (Said::Annotate, true), finding, None);
+            }
+        }
         std::mem::take(&mut self.decisions)
     }
 
     /// What is to be asked; each is given out once.
     pub fn take_questions(&mut self) -> Vec<(Ticket, Question)> {
         std::mem::take(&mut self.asked)
+    }
+
+    /// What is to be asked before the request can go on; the rest stays for [`Run::take_questions`].
+    pub fn take_urgent_questions(&mut self) -> Vec<(Ticket, Question)> {
+        let asked = std::mem::take(&mut self.asked);
+        let (asides, urgent) = asked.into_iter().partition(|(ticket, _)| self.is_aside(*ticket));
+        self.asked = asides;
+        urgent
+    }
+
+    /// What came of a question that nobody waited for, after the answer's end.
+    pub fn on_late_reply(&mut self, ticket: Ticket, reply: Reply) {
+        if !self.is_aside(ticket) {
+            return;
+        }
+        self.on_reply(ticket, reply, &mut []);
+    }
+
+    /// Notes what a question took; what is left is for the policy.
+    pub(crate) fn without_costs(&mut self, ticket: Ticket, reply: Reply) -> Reply {
+        let Reply::Model { said, spent } = reply else { return reply };
+        self.members[ticket.member].spent.push(*spent);
+        match said {
+            Ok(words) => Reply::Text(words),
+            Err(failure) => Reply::None(failure),
+        }
     }
 
     /// Whether nobody waits for the answer to a question.
@@ -163,6 +198,12 @@ impl Run {
 
     /// What came of a question about a block; the trial it belongs to, if somebody waits.
     pub(crate) fn on_reply(&mut self, ticket: Ticket, reply: Reply, trials: &mut [&mut Trial]) {
+        if ticket.block.is_none() {
+            // Of the request, and nobody waited for it.
+            self.on_call_reply(ticket, reply);
+            return;
+        }
+        let reply = self.without_costs(ticket, reply);
         let person = self.take_person(ticket);
         let of_person = person.is_some();
         let verdict = match (person, reply) {
@@ -401,7 +442,13 @@ impl Run {
             let (hook, tool) = about;
             self.asides.push(Aside { hook, open: questions.len(), ticket: ticket(0), tool });
         }
-        let asked = questions.into_iter().enumerate().map(|(number, question)| (ticket(number), question));
+        let policy = &self.members[at].entry.name;
+        let asked = questions.into_iter().enumerate().map(|(number, mut question)| {
+            if let Query::Judge(judge) = &mut question.query {
+                judge.policy.clone_from(policy);
+            }
+            (ticket(number), question)
+        });
         self.asked.extend(asked);
     }
 
@@ -459,9 +506,10 @@ impl Run {
         finding: Finding,
         tool: Option<Tool>,
     ) {
-        let entry = &self.members[at].entry;
-        let decision =
-            Decision { applied, finding, hook, mode: entry.mode, policy: entry.name.clone(), said, tool };
+        let Member { entry, spent, .. } = &mut self.members[at];
+        let asked = std::mem::take(spent);
+        let (mode, policy) = (entry.mode, entry.name.clone());
+        let decision = Decision { applied, asked, finding, hook, mode, policy, said, tool };
         self.decisions.push(decision);
     }
 

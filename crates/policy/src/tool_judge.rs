@@ -26,7 +26,9 @@
 //! # Limits
 //!
 //! A model errs, and can be talked into things by what it judges; let rules and other policies decide what they can. It costs a call for
-//! each tool call. No answer, or one that cannot be read, is for `on_failure`: refused, by default.
+//! each tool call that was not judged before, up to `max_cost`. No answer, one that cannot be read, and what is beyond `max_cost` is for `on_failure`:
+//! refused, by default. After five failures in a row a model is left alone for half a minute. Questions are calls of the session `lockgate-judges`, in
+//! which the agent is the policy that asks; the verdict tells what its question took, and `lockgate policy stats` what those of a policy cost together.
 
 use std::time::Duration;
 
@@ -38,8 +40,10 @@ use serde_json::json;
 
 use crate::chain::Pattern;
 use crate::digest;
+use crate::heard::opinion;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, View};
-use crate::verdict::{BlockVerdict, Finding, Judge, Query, Question, Reply};
+use crate::spent::MaxCost;
+use crate::verdict::{BlockVerdict, Judge, Query, Question, Reply};
 
 /// Who judges, what, and how strictly.
 #[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
@@ -58,6 +62,9 @@ pub struct Options {
     /// What counts as harm, in place of the words that ship.
     #[serde(default)]
     pub instructions: Option<String>,
+    /// What all its questions may cost in a time; without it there is no bound.
+    #[serde(default)]
+    pub max_cost: Option<MaxCost>,
     /// How long an answer is waited for, in milliseconds.
     #[serde(default = "deadline")]
     #[schemars(range(min = 100, max = 600_000))]
@@ -107,34 +114,14 @@ impl Judging {
             deadline: Duration::from_millis(self.0.deadline_ms),
             query: Query::Judge(Judge {
                 instructions: format!("{FORM}\n\n{harm}"),
+                max_cost: self.0.max_cost,
                 max_tokens: 256,
                 model: self.0.model.clone(),
                 subject: subject.to_string(),
-                temperature: 0.0,
+                ..Judge::default()
             }),
         }
     }
-}
-
-/// What a judge says.
-#[derive(Deserialize)]
-struct Said {
-    #[serde(default)]
-    explanation: String,
-    probability: f64,
-}
-
-/// The first JSON object in a text: models put words and fences around it.
-fn said(text: &str) -> Option<Said> {
-    text.match_indices('{').find_map(|(at, _)| {
-        let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Said>();
-        values.next()?.ok().filter(|said| (0.0..=1.0).contains(&said.probability))
-    })
-}
-
-/// The probability that a judge's answer names; `None` = it cannot be read.
-pub(crate) fn probability(text: &str) -> Option<f64> {
-    said(text).map(|said| said.probability)
 }
 
 impl PolicyRun for Judging {
@@ -150,15 +137,12 @@ impl PolicyRun for Judging {
     }
 
     fn on_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<BlockVerdict> {
-        let Reply::Text(text) = reply else {
-            return Some(BlockVerdict::Unsure("nobody judged it".into()));
+        let said = match opinion(&reply) {
+            Ok(said) => said,
+            Err(why) => return Some(BlockVerdict::Unsure(why)),
         };
-        let Some(Said { explanation, probability }) = said(&text) else {
-            return Some(BlockVerdict::Unsure("the judge's answer cannot be read".into()));
-        };
-        let reason = if explanation.is_empty() { "a judge found it harmful".to_owned() } else { explanation };
-        let finding = Finding { evidence: Some(format!("probability {probability:.2}")), reason, rule: None };
-        Some(if probability >= self.0.threshold {
+        let finding = said.finding("a judge found it harmful");
+        Some(if said.probability >= self.0.threshold {
             BlockVerdict::Refuse(finding)
         } else {
             BlockVerdict::Annotate(finding)
@@ -175,7 +159,14 @@ mod tests {
 
     fn judging(threshold: f64) -> Judging {
         let tools = vec![Pattern::new("Bash").unwrap()];
-        Judging(Options { model: "m".into(), threshold, tools, instructions: None, deadline_ms: 1 })
+        Judging(Options {
+            model: "m".into(),
+            threshold,
+            tools,
+            instructions: None,
+            max_cost: None,
+            deadline_ms: 1,
+        })
     }
 
     fn call(name: &str) -> ToolCall {

@@ -8,6 +8,7 @@ use lockgate_core::{Event, Failure, Secret, Turn};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Approval;
+use crate::spent::{MaxCost, Spent};
 
 /// Why a policy says what it says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,14 +187,18 @@ pub struct Service {
 }
 
 /// A question to a model.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Judge {
     /// Instructions.
     pub instructions: String,
+    /// What all questions of the policy may cost together; `None` = no bound.
+    pub max_cost: Option<MaxCost>,
     /// At most so many tokens of answer.
     pub max_tokens: u64,
     /// The model, by any name that a client may call.
     pub model: String,
+    /// The policy that asks. The run fills it in.
+    pub policy: String,
     /// What it is to judge.
     pub subject: String,
     /// 0 = always the same answer, as far as the model can.
@@ -209,6 +214,13 @@ pub enum Reply {
         call: String,
         /// Its answer.
         events: Vec<Event>,
+    },
+    /// What came of a question to a model, and what it took. Policies get the one as [`Reply::Text`] or [`Reply::None`], the record gets the other.
+    Model {
+        /// The words, or why there are none.
+        said: Result<String, Failure>,
+        /// What it took.
+        spent: Box<Spent>,
     },
     /// No answer: too late, unreachable, unreadable. The policy says what that means, or its failure mode does.
     None(Failure),

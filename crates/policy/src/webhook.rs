@@ -50,10 +50,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::chain::Pattern;
+use crate::decision::Then;
 use crate::digest;
+use crate::heard::{Word, word};
 use crate::judge::About;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
-use crate::verdict::{BlockVerdict, CallVerdict, Finding, Query, Question, Reply, Service};
+use crate::verdict::{BlockVerdict, CallVerdict, Query, Question, Reply, Service};
 
 /// Whom to ask, about what.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -133,51 +135,6 @@ impl Asking {
     }
 }
 
-/// What a service says.
-#[derive(Deserialize)]
-struct Said {
-    verdict: Word,
-    #[serde(default)]
-    reason: Option<String>,
-    #[serde(default)]
-    rule: Option<String>,
-    #[serde(default, rename = "with")]
-    other: Option<Value>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Word {
-    Allow,
-    Annotate,
-    Answer,
-    Ask,
-    KeepLocal,
-    Refuse,
-    Remove,
-    Replace,
-    Resample,
-    Rewrite,
-    Stop,
-    Warn,
-}
-
-/// The word, the finding, and what shall stand there.
-type Read = (Word, Finding, Option<String>);
-
-fn read(reply: &Reply) -> Result<Read, String> {
-    let Reply::Text(text) = reply else { return Err("the service gave no answer".into()) };
-    let said: Said = serde_json::from_str(text)
-        .map_err(|error| format!("the service's answer cannot be read: {error}"))?;
-    let reason = said.reason.filter(|reason| !reason.trim().is_empty());
-    let reason = reason.unwrap_or_else(|| "the service says so".to_owned());
-    let other = said.other.map(|other| match other {
-        Value::String(text) => text,
-        other => other.to_string(),
-    });
-    Ok((said.verdict, Finding { evidence: None, reason, rule: said.rule }, other))
-}
-
 impl PolicyRun for Asking {
     fn on_call(&mut self, view: &View<'_>) -> CallVerdict {
         if !self.0.on.contains(&About::Call) || view.facts.housekeeping {
@@ -192,15 +149,18 @@ impl PolicyRun for Asking {
     }
 
     fn on_call_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<CallVerdict> {
-        Some(match read(&reply) {
-            Err(why) => CallVerdict::Unsure(why),
-            Ok((Word::Allow, ..)) => CallVerdict::Allow,
-            Ok((Word::Annotate | Word::Warn, finding, _)) => CallVerdict::Annotate(finding),
-            Ok((Word::Answer, finding, Some(text))) => CallVerdict::Answer { finding, text },
-            Ok((Word::Ask, finding, _)) => CallVerdict::AskPerson(finding),
-            Ok((Word::KeepLocal, finding, _)) => CallVerdict::KeepLocal(finding),
-            Ok((Word::Refuse | Word::Stop, finding, _)) => CallVerdict::Refuse(finding),
-            Ok((Word::Answer | Word::Remove | Word::Replace | Word::Resample | Word::Rewrite, ..)) => {
+        let Word { finding, then, with } = match word(&reply) {
+            Ok(word) => word,
+            Err(why) => return Some(CallVerdict::Unsure(why)),
+        };
+        Some(match (then, with) {
+            (Then::Allow, _) => CallVerdict::Allow,
+            (Then::Annotate | Then::Warn, _) => CallVerdict::Annotate(finding),
+            (Then::Answer, Some(text)) => CallVerdict::Answer { finding, text },
+            (Then::Ask, _) => CallVerdict::AskPerson(finding),
+            (Then::KeepLocal, _) => CallVerdict::KeepLocal(finding),
+            (Then::Refuse | Then::Stop, _) => CallVerdict::Refuse(finding),
+            (Then::Answer | Then::Remove | Then::Replace | Then::Resample | Then::Rewrite, _) => {
                 CallVerdict::Unsure(
                     "the service's verdict is none about a request, or says not what shall stand there"
                         .into(),
@@ -228,19 +188,22 @@ impl PolicyRun for Asking {
     }
 
     fn on_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<BlockVerdict> {
-        Some(match read(&reply) {
-            Err(why) => BlockVerdict::Unsure(why),
-            Ok((Word::Allow, ..)) => BlockVerdict::Allow,
-            Ok((Word::Annotate, finding, _)) => BlockVerdict::Annotate(finding),
-            Ok((Word::Ask, finding, _)) => BlockVerdict::AskPerson(finding),
-            Ok((Word::Refuse, finding, _)) => BlockVerdict::Refuse(finding),
-            Ok((Word::Remove, finding, _)) => BlockVerdict::Remove(finding),
-            Ok((Word::Replace, finding, Some(text))) => BlockVerdict::Replace { finding, text },
-            Ok((Word::Resample, finding, _)) => BlockVerdict::Resample(finding),
-            Ok((Word::Rewrite, finding, Some(value))) => BlockVerdict::Rewrite { finding, value },
-            Ok((Word::Stop, finding, _)) => BlockVerdict::Stop(finding),
-            Ok((Word::Warn, finding, _)) => BlockVerdict::Warn(finding),
-            Ok((Word::Answer | Word::KeepLocal | Word::Replace | Word::Rewrite, ..)) => BlockVerdict::Unsure(
+        let Word { finding, then, with } = match word(&reply) {
+            Ok(word) => word,
+            Err(why) => return Some(BlockVerdict::Unsure(why)),
+        };
+        Some(match (then, with) {
+            (Then::Allow, _) => BlockVerdict::Allow,
+            (Then::Annotate, _) => BlockVerdict::Annotate(finding),
+            (Then::Ask, _) => BlockVerdict::AskPerson(finding),
+            (Then::Refuse, _) => BlockVerdict::Refuse(finding),
+            (Then::Remove, _) => BlockVerdict::Remove(finding),
+            (Then::Replace, Some(text)) => BlockVerdict::Replace { finding, text },
+            (Then::Resample, _) => BlockVerdict::Resample(finding),
+            (Then::Rewrite, Some(value)) => BlockVerdict::Rewrite { finding, value },
+            (Then::Stop, _) => BlockVerdict::Stop(finding),
+            (Then::Warn, _) => BlockVerdict::Warn(finding),
+            (Then::Answer | Then::KeepLocal | Then::Replace | Then::Rewrite, _) => BlockVerdict::Unsure(
                 "the service's verdict is none about an answer, or says not what shall stand there".into(),
             ),
         })

@@ -139,10 +139,37 @@ fn what_lies_in_the_project_may_be_deleted_and_nothing_else() {
 /// A command that does not parse asks, whatever it is.
 #[test]
 fn what_cannot_be_read_asks_and_never_passes() {
-    for command in ["echo 'unclosed", "if true", "cat <<EOF", &"(".repeat(100), &"a;".repeat(40_000)] {
+    for command in
+        ["echo 'unclosed", "if true", "<Ctrl r>", "loadkeys en|fi", &"(".repeat(100), &"a;".repeat(40_000)]
+    {
         let found = check(command);
         assert_eq!((found.len(), found[0].severity, found[0].class), (1, Severity::Ask, Class::Evasion));
         assert!(found[0].reason.contains("could not be read"));
+    }
+}
+
+/// What a shell runs is read as it runs it: `select` is a loop, and a here-document without its end goes to the end of the text.
+#[test]
+fn what_only_some_grammars_know_is_read_as_shells_run_it() {
+    for command in [
+        "select line in $(ls); do echo $line; done",
+        "select line; do echo $line; done",
+        "if true; then select x in a b; do break; done; fi",
+        "cat <<EOF",
+        "cat << 'EOF' > notes.txt\nsome text",
+        "cat <<A <<B\none\nA\ntwo",
+        "echo select one; git log --grep select",
+    ] {
+        assert_eq!(check(command), vec![], "{command}");
+    }
+    for command in [
+        "select dir in /etc /usr; do rm -rf $dir; done",
+        "true; select x in 1; do mkfs.ext4 /dev/sdb; done",
+        "bash <<EOF\nrm -rf /",
+        "bash <<'EOF'\nmkfs.ext4 /dev/sdb",
+        "cat <<EOF; rm -rf ~\ntext",
+    ] {
+        assert_eq!(worst(command), Some(Severity::Deny), "{command}");
     }
 }
 

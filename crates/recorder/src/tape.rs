@@ -35,6 +35,8 @@ struct Running {
     /// Whether bytes are noted, or only what happened.
     contents: bool,
     log: Log,
+    /// When it was over and what was known of it then, if it is.
+    over: Option<(u64, Closed)>,
     sequence: u32,
     started: Instant,
 }
@@ -59,6 +61,7 @@ impl Tape {
             closed: false,
             contents: opened.mode != Mode::Metadata,
             log: log.clone(),
+            over: None,
             sequence: 0,
             started: now,
         };
@@ -127,6 +130,17 @@ impl Tape {
         }
     }
 
+    /// The call is over, and this is known of it; [`Tape::close`] says what else there was to it. Until then it counts as it is noted here,
+    /// and it keeps this time.
+    pub fn over(&self, closed: &Closed) {
+        if let Some(mut running) = self.running() {
+            let at = running.now();
+            running.over = Some((at, closed.clone()));
+            running.ended(at, closed);
+            running.append(false);
+        }
+    }
+
     /// The call is over. After this the client may get its last byte.
     pub fn close(&self, closed: &Closed) {
         if let Some(mut running) = self.running() {
@@ -146,20 +160,37 @@ impl Tape {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.close(&Closed { aborted: true, ..Closed::default() });
+        let known = self.over.as_ref().map(|(_, closed)| closed.clone());
+        self.close(&known.unwrap_or_else(|| Closed { aborted: true, ..Closed::default() }));
     }
 }
 
 impl Running {
     fn close(&mut self, closed: &Closed) {
         if !self.closed {
-            self.json(kind::CLOSED, closed);
+            let at = self.over.as_ref().map_or_else(|| self.now(), |(at, _)| *at);
+            self.ended(at, closed);
             self.append(true);
             self.closed = true;
         }
     }
 
+    fn now(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
+    }
+
+    /// The call is over, at this time.
+    fn ended(&mut self, at: u64, closed: &Closed) {
+        // It cannot fail to be written.
+        let text = serde_json::to_vec(closed).unwrap_or_default();
+        self.note_at(at, kind::CLOSED, &[&text]);
+    }
+
     fn note(&mut self, kind: u8, parts: &[&[u8]]) {
+        self.note_at(self.now(), kind, parts);
+    }
+
+    fn note_at(&mut self, at: u64, kind: u8, parts: &[&[u8]]) {
         if self.closed {
             return;
         }
@@ -168,7 +199,6 @@ impl Running {
         if self.buffer.is_empty() {
             self.buffer.resize(HEAD, 0);
         }
-        let at = self.started.elapsed().as_micros() as u64;
         entry::write(kind, at, parts, &mut self.buffer);
     }
 

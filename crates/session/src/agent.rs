@@ -68,6 +68,9 @@ pub(crate) fn agent(
         let kind = header("x-claude-code-agent-type");
         return Agent::Sub { id: own, kind, parent: header("x-claude-code-parent-agent-id") };
     }
+    if let Some(own) = header("x-lockgate-agent") {
+        return Agent::Sub { id: own, kind: None, parent: None };
+    }
     let session = session.value.as_deref();
     if let (Some(parent), Some(own)) = (header("x-parent-session-id"), session) {
         // A session of its own, of which the one it belongs to is known.

@@ -129,15 +129,18 @@ impl Database {
         tallies.calls = tx.row(sql).await?.map_or(Ok(0), |row| row.reader().count())?;
         if let Some(session) = session {
             let mut sql = Sql::new(
-                "SELECT count(*), CAST(COALESCE(sum(c.cost_nano), 0) AS BIGINT), CAST(COALESCE(sum(c.total_us), 0) AS BIGINT), \
+                "SELECT c.agent, count(*), CAST(COALESCE(sum(c.cost_nano), 0) AS BIGINT), CAST(COALESCE(sum(c.total_us), 0) AS BIGINT), \
                  CAST(COALESCE(sum(CASE WHEN c.cost_nano IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT) FROM calls c WHERE c.session = ",
             );
             sql.arg(session);
             within(&mut sql, "c.started_us", filter);
-            if let Some(row) = tx.row(sql).await? {
+            for row in tx.rows(sql.add(" GROUP BY c.agent").take()).await? {
                 let mut from = row.reader();
+                let agent = from.text_or_none()?;
                 let (calls, cost_nano, total_us) = (from.count()?, from.int()?, from.int()?);
-                tallies.questions = Questions { calls, cost_nano, total_us, unpriced: from.count()? };
+                let asked = Questions { calls, cost_nano, total_us, unpriced: from.count()? };
+                tallies.questions.add(&asked);
+                tallies.asked.extend(agent.map(|agent| (agent, asked)));
             }
             tallies.calls -= tallies.questions.calls;
         }

@@ -174,9 +174,11 @@ impl Tally {
 /// What the verdicts of a time add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tallies {
+    /// What each policy asked models, by the agent that its questions are recorded under.
+    pub asked: BTreeMap<String, Questions>,
     /// Calls of that time.
     pub calls: u64,
-    /// What policies asked models.
+    /// What policies asked models, all together.
     pub questions: Questions,
     /// By policy and rule.
     pub rules: BTreeMap<(String, Option<String>), Tally>,
@@ -195,6 +197,16 @@ pub struct Questions {
     pub total_us: i64,
     /// Those whose cost is not known.
     pub unpriced: u64,
+}
+
+impl Questions {
+    /// Takes in others.
+    pub fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.cost_nano += other.cost_nano;
+        self.total_us += other.total_us;
+        self.unpriced += other.unpriced;
+    }
 }
 
 /// Counts verdicts, and keeps what people say of them.

@@ -37,6 +37,6 @@ pub use hook::{Hook, HookEvent, HookNumbers, Hooks, Retry, webhook_schema};
 pub use levels::{Format, Level, Levels, Standing};
 pub use metrics::{Described, Exposition, METRICS, Metrics, RecordNumbers, page};
 pub use observer::{Propagation, Telemetry};
-pub use service::Services;
+pub use service::{Breaker, Services};
 pub use signature::{NotASecret, SigningKey};
 pub use worker::Mask;

@@ -1,8 +1,10 @@
 //! Asks a service something by a signed POST and hands on what it answers.
 //!
-//! One that fails over and over is left alone for a while. Knows nothing of what is asked.
+//! One that fails over and over is left alone for a while; who asks models counts their failures in the same way. Knows nothing of what is asked.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,17 +15,55 @@ use crate::hook::signed;
 use crate::post::Post;
 use crate::signature::SigningKey;
 
-/// Failures in a row after which a service is left alone.
+/// Failures in a row after which somebody is left alone.
 const FAILURES: u32 = 5;
 
-/// How long it is left alone.
+/// How long they are left alone.
 const REST: Duration = Duration::from_secs(30);
+
+/// Counts failures in a row by whom is asked, and says whom to leave alone.
+pub struct Breaker<K>(Mutex<HashMap<K, (u32, Instant)>>);
+
+impl<K> Default for Breaker<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Breaker<K> {
+    /// Whether they may be asked now; the error says in words why not.
+    pub fn admit<Q: Eq + Hash + ?Sized>(&self, whom: &Q) -> Result<(), String>
+    where
+        K: Borrow<Q>,
+    {
+        match self.failures().get(whom) {
+            Some((failures, last)) if *failures >= FAILURES && last.elapsed() < REST => {
+                Err(format!("it failed {failures} times in a row and is left alone for {} s", REST.as_secs()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Takes in what came of a question.
+    pub fn note(&self, whom: K, answered: bool) {
+        let mut failures = self.failures();
+        if answered {
+            failures.remove(&whom);
+        } else {
+            let entry = failures.entry(whom).or_insert((0, Instant::now()));
+            *entry = (entry.0 + 1, Instant::now());
+        }
+    }
+
+    fn failures(&self) -> MutexGuard<'_, HashMap<K, (u32, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Asks services, over connections that are kept.
 #[derive(Default)]
 pub struct Services {
-    /// Failures in a row by address, and when the last one was.
-    failures: Mutex<HashMap<Uri, (u32, Instant)>>,
+    breaker: Breaker<Uri>,
     post: Post,
 }
 
@@ -37,35 +77,14 @@ impl Services {
         body: String,
         patience: Duration,
     ) -> Result<Bytes, String> {
-        if let Some((failures, last)) = self.failures().get(to)
-            && *failures >= FAILURES
-            && last.elapsed() < REST
-        {
-            return Err(format!(
-                "it failed {failures} times in a row and is left alone for {} s",
-                REST.as_secs()
-            ));
-        }
+        self.breaker.admit(to)?;
         let body = Bytes::from(body);
         let answered = self.post.send(to, signed(key, id, &body), body, patience).await;
         let told = answered.and_then(|answer| match answer.status {
             StatusCode::OK => Ok(answer.body),
             status => Err(format!("it answered with status {}", status.as_u16())),
         });
-        match &told {
-            Ok(_) => {
-                self.failures().remove(to);
-            }
-            Err(_) => {
-                let mut failures = self.failures();
-                let entry = failures.entry(to.clone()).or_insert((0, Instant::now()));
-                *entry = (entry.0 + 1, Instant::now());
-            }
-        }
+        self.breaker.note(to.clone(), told.is_ok());
         told
-    }
-
-    fn failures(&self) -> MutexGuard<'_, HashMap<Uri, (u32, Instant)>> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -70,6 +70,9 @@ fn word(members: &Members<'_>, key: &str) -> Option<String> {
     serde_json::from_str(members.get(key)?.get()).ok()
 }
 
+/// How deep arguments and results are looked through.
+const DEPTH: u8 = 64;
+
 struct Editor<'b, 'a> {
     ask: &'a mut dyn FnMut(Origin, &str) -> Option<String>,
     body: &'b [u8],
@@ -80,10 +83,14 @@ impl Editor<'_, '_> {
     fn text(&mut self, raw: &RawValue, origin: Origin) {
         let Ok(text) = serde_json::from_str::<String>(raw.get()) else { return };
         if let Some(new) = (self.ask)(origin, &text) {
-            let start = raw.get().as_ptr().addr() - self.body.as_ptr().addr();
-            let json = serde_json::Value::from(new).to_string();
-            self.edits.push((start..start + raw.get().len(), json));
+            self.replace(raw, new);
         }
+    }
+
+    fn replace(&mut self, raw: &RawValue, new: String) {
+        let start = raw.get().as_ptr().addr() - self.body.as_ptr().addr();
+        let json = serde_json::Value::from(new).to_string();
+        self.edits.push((start..start + raw.get().len(), json));
     }
 
     /// A text, or a list of parts of which some are texts.
@@ -101,6 +108,9 @@ impl Editor<'_, '_> {
                     if let Some(content) = part.get("content") {
                         self.content(content, Origin::ToolResult);
                     }
+                }
+                Some("tool_use") => {
+                    part.get("input").iter().for_each(|input| self.leaves(input, Origin::ToolCall, 0));
                 }
                 Some("document") => {
                     if let Some(data) = part.get("source").map(|source| members(source)).filter(is_plain_text)
@@ -132,9 +142,39 @@ impl Editor<'_, '_> {
     fn messages(&mut self, root: &Members<'_>) {
         for message in root.get("messages").map(|raw| elements(raw)).unwrap_or_default() {
             let message = members(message);
+            for call in message.get("tool_calls").map(|raw| elements(raw)).unwrap_or_default() {
+                let call = members(call);
+                call.get("function").iter().for_each(|function| self.function(function));
+                if let Some(input) = call.get("custom").and_then(|raw| members(raw).get("input").copied()) {
+                    self.text(input, Origin::ToolCall);
+                }
+            }
+            message.get("function_call").iter().for_each(|function| self.function(function));
             if let Some(content) = message.get("content") {
                 self.content(content, origin_of(&message));
             }
+        }
+    }
+
+    /// The arguments of a called function.
+    fn function(&mut self, function: &RawValue) {
+        if let Some(arguments) = members(function).get("arguments") {
+            self.arguments(arguments);
+        }
+    }
+
+    /// Arguments: JSON in a text, whose texts are looked at one by one; JSON; or any other text.
+    fn arguments(&mut self, raw: &RawValue) {
+        let Ok(text) = serde_json::from_str::<String>(raw.get()) else {
+            return self.leaves(raw, Origin::ToolCall, 0);
+        };
+        let Ok(inner) = serde_json::from_str::<&RawValue>(&text) else {
+            return self.text(raw, Origin::ToolCall);
+        };
+        let mut editor = Editor { body: text.as_bytes(), edits: Vec::new(), ask: &mut *self.ask };
+        editor.leaves(inner, Origin::ToolCall, 0);
+        if let Some(new) = editor.done().and_then(|new| String::from_utf8(new).ok()) {
+            self.replace(raw, new);
         }
     }
 
@@ -148,6 +188,19 @@ impl Editor<'_, '_> {
             let item = members(item);
             if let Some(output) = item.get("output") {
                 self.content(output, Origin::ToolResult);
+            }
+            match word(&item, "type").as_deref() {
+                Some("function_call" | "mcp_call") => {
+                    item.get("arguments").iter().for_each(|raw| self.arguments(raw));
+                }
+                Some("custom_tool_call") => {
+                    item.get("input").iter().for_each(|raw| self.text(raw, Origin::ToolCall));
+                }
+                Some("apply_patch_call" | "local_shell_call" | "shell_call") => {
+                    let parts = ["action", "operation"].iter().filter_map(|name| item.get(*name));
+                    parts.for_each(|raw| self.leaves(raw, Origin::ToolCall, 0));
+                }
+                Some(_) | None => {}
             }
             if let Some(content) = item.get("content").filter(|_| item.contains_key("role")) {
                 self.content(content, origin_of(&item));
@@ -178,17 +231,21 @@ impl Editor<'_, '_> {
             }
             let response = part.get("functionResponse").or_else(|| part.get("function_response"));
             if let Some(response) = response.and_then(|raw| members(raw).get("response").copied()) {
-                self.leaves(response, 0);
+                self.leaves(response, Origin::ToolResult, 0);
+            }
+            let call = part.get("functionCall").or_else(|| part.get("function_call"));
+            if let Some(args) = call.and_then(|raw| members(raw).get("args").copied()) {
+                self.leaves(args, Origin::ToolCall, 0);
             }
         }
     }
 
-    /// Every text in a tool's result, however deep.
-    fn leaves(&mut self, raw: &RawValue, depth: u8) {
-        self.text(raw, Origin::ToolResult);
-        if depth < 64 {
+    /// Every text in JSON, however deep.
+    fn leaves(&mut self, raw: &RawValue, origin: Origin, depth: u8) {
+        self.text(raw, origin);
+        if depth < DEPTH {
             for value in elements(raw).into_iter().chain(members(raw).into_values()) {
-                self.leaves(value, depth + 1);
+                self.leaves(value, origin, depth + 1);
             }
         }
     }
@@ -239,29 +296,41 @@ mod tests {
     /// Requirement 000 behaviour 21: the provider gets the new text, also in tool results; nothing else is touched.
     #[test]
     fn each_dialects_words_are_found_and_changed_where_they_stand() {
-        use Origin::{Assistant, System, ToolResult, User};
+        use Origin::{Assistant, System, ToolCall, ToolResult, User};
         let cases = [
             (
                 Dialect::Anthropic,
                 r#"{ "model":"alpha", "system":[{"type":"text","text":"s alpha"}],"messages":[{"role":"user","content":"a\u0020alpha"},
-                {"role":"assistant","content":[{"type":"thinking","thinking":"alpha","signature":"x"},{"type":"tool_use","id":"t","name":"alpha","input":{"alpha":"alpha"}}]},
+                {"role":"assistant","content":[{"type":"thinking","thinking":"alpha","signature":"x"},{"type":"tool_use","id":"t","name":"alpha","input":{"alpha":"c alpha"}}]},
                 {"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"r alpha"}]},{"type":"text","text":"u"}]}]}"#,
-                vec![(System, "s alpha"), (User, "a alpha"), (ToolResult, "r alpha"), (User, "u")],
+                vec![
+                    (System, "s alpha"),
+                    (User, "a alpha"),
+                    (ToolCall, "c alpha"),
+                    (ToolResult, "r alpha"),
+                    (User, "u"),
+                ],
             ),
             (
                 Dialect::Chat,
-                r#"{"messages":[{"role":"developer","content":"alpha"},{"role":"assistant","content":null,"tool_calls":[{"function":{"arguments":"alpha"}}]},{"role":"tool","content":"r alpha"},{"role":"user","content":[{"type":"text","text":"u alpha"},{"type":"image_url","image_url":{"url":"alpha"}}]}]}"#,
-                vec![(System, "alpha"), (ToolResult, "r alpha"), (User, "u alpha")],
+                r#"{"messages":[{"role":"developer","content":"alpha"},{"role":"assistant","content":null,"tool_calls":[{"custom":{"input":"c alpha"}}]},{"role":"tool","content":"r alpha"},{"role":"user","content":[{"type":"text","text":"u alpha"},{"type":"image_url","image_url":{"url":"alpha"}}]}]}"#,
+                vec![(System, "alpha"), (ToolCall, "c alpha"), (ToolResult, "r alpha"), (User, "u alpha")],
             ),
             (
                 Dialect::Responses,
-                r#"{"instructions":"i alpha","input":[{"role":"user","content":"u alpha"},{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a"}]},{"type":"reasoning","summary":[],"encrypted_content":"alpha"},{"type":"function_call","arguments":"alpha"},{"type":"function_call_output","output":"r alpha"}]}"#,
-                vec![(System, "i alpha"), (User, "u alpha"), (Assistant, "a"), (ToolResult, "r alpha")],
+                r#"{"instructions":"i alpha","input":[{"role":"user","content":"u alpha"},{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a"}]},{"type":"reasoning","summary":[],"encrypted_content":"alpha"},{"type":"custom_tool_call","input":"c alpha"},{"type":"function_call_output","output":"r alpha"}]}"#,
+                vec![
+                    (System, "i alpha"),
+                    (User, "u alpha"),
+                    (Assistant, "a"),
+                    (ToolCall, "c alpha"),
+                    (ToolResult, "r alpha"),
+                ],
             ),
             (
                 Dialect::Gemini,
-                r#"{"systemInstruction":{"parts":[{"text":"s alpha"}]},"contents":[{"role":"model","parts":[{"text":"alpha","thought":true},{"functionCall":{"args":{"a":"alpha"}}}]},{"parts":[{"functionResponse":{"response":{"deep":["r alpha"]}}},{"text":"u alpha"}]}]}"#,
-                vec![(System, "s alpha"), (ToolResult, "r alpha"), (User, "u alpha")],
+                r#"{"systemInstruction":{"parts":[{"text":"s alpha"}]},"contents":[{"role":"model","parts":[{"text":"alpha","thought":true},{"functionCall":{"args":{"a":"c alpha"}},"thoughtSignature":"alpha"}]},{"parts":[{"functionResponse":{"response":{"deep":["r alpha"]}}},{"text":"u alpha"}]}]}"#,
+                vec![(System, "s alpha"), (ToolCall, "c alpha"), (ToolResult, "r alpha"), (User, "u alpha")],
             ),
             (
                 Dialect::Ollama,
@@ -297,6 +366,41 @@ mod tests {
             "{\"messages\": [ {\"content\":\"x\"}]}"
         );
         assert_eq!(rewrite_texts(Dialect::Chat, b"{", &mut |_, _| None), None);
+    }
+
+    /// Arguments that are JSON in a text stay JSON in a text, and but for the changed text they stay as they were.
+    #[test]
+    fn arguments_of_earlier_calls_stay_what_they_are() {
+        let chat = |arguments: &str| {
+            let json = serde_json::to_string(arguments).unwrap();
+            let body = format!(
+                r#"{{"messages":[{{"role":"assistant","tool_calls":[{{"id":"a","function":{{"name":"alpha","arguments":{json}}}}}]}}]}}"#
+            );
+            let new: serde_json::Value = serde_json::from_str(&rewritten(Dialect::Chat, &body).0).unwrap();
+            new["messages"][0]["tool_calls"][0]["function"]["arguments"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(
+            chat(r#"{ "n": 1.0,"alpha" : ["say \"alpha\"\n", 2], "u": "\u0041" }"#),
+            r#"{ "n": 1.0,"alpha" : ["say \"\"beta\"\"\n", 2], "u": "\u0041" }"#
+        );
+        assert_eq!(chat("{\"cut off alpha"), "{\"cut off \"beta\"", "what is no JSON is a text");
+        assert_eq!(chat("{}"), "{}");
+        for (dialect, body) in [
+            (
+                Dialect::Chat,
+                r#"{"messages":[{"function_call":{"name":"f","arguments":"{\"a\":\"alpha\"}"}}]}"#,
+            ),
+            (Dialect::Ollama, r#"{"messages":[{"tool_calls":[{"function":{"arguments":{"a":"alpha"}}}]}]}"#),
+            (Dialect::Responses, r#"{"input":[{"type":"function_call","arguments":"{\"a\":\"alpha\"}"}]}"#),
+            (Dialect::Responses, r#"{"input":[{"type":"local_shell_call","action":{"command":["alpha"]}}]}"#),
+        ] {
+            let (new, seen) = rewritten(dialect, body);
+            assert_eq!(seen, [(Origin::ToolCall, "alpha".to_owned())], "{body}");
+            assert!(
+                !new.contains("alpha") && serde_json::from_str::<serde_json::Value>(&new).is_ok(),
+                "{new}"
+            );
+        }
     }
 
     #[test]

@@ -152,6 +152,8 @@ const ROWS: &[Row] = &[
     ("LG004", 3, 15, None, "policies:\n  groups:\n    g: {vote: most}\n"),
     ("LG004", 4, 38, None, "policies:\n  chain:\n  - rules:\n    - {name: a, then: refuse, from: [www]}\n"),
     ("LG401", 4, 24, None, "policies:\n  chain:\n  - secret_guard:\n      also: ['*.dump', /]\n"),
+    ("LG004", 3, 44, None, "policies:\n  chain:\n  - tool_judge: {model: m, max_cost: {usd: -1}}\n"),
+    ("LG401", 4, 17, None, "policies:\n  chain:\n  - injection:\n      max_cost: {usd: 1}\n"),
 ];
 
 fn case(text: &str) -> Case {

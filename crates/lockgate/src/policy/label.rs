@@ -192,20 +192,26 @@ fn figures(stats: &Value, screen: &mut Screen) -> Result<(), Failure> {
             screen.paragraph("", &styled(FAINT, &format!("{}: {missing}", text(&policy["policy"]))))?;
         }
     }
-    let asked = &stats["questions"];
-    if number(&asked["calls"]) > 0 {
-        let mut words = format!(
-            "{} to models, {} in all",
-            noun(&asked["calls"], "question"),
-            money(asked["cost_nano"].as_i64())
-        );
-        if number(&asked["unpriced"]) > 0 {
-            words = format!("{words} and {} of unknown cost", number(&asked["unpriced"]));
-        }
-        screen
-            .paragraph("", &format!("{words}, answered in {} on average", span(asked["mean_us"].as_i64())))?;
+    for policy in policies {
+        let name = text(&policy["policy"]);
+        questions(&policy["questions"], &|words| format!("{name}: {words}"), screen)?;
     }
-    Ok(())
+    questions(&stats["questions"], &|words| format!("all policies: {words}"), screen)
+}
+
+/// Says what was asked of models, if anything was.
+fn questions(asked: &Value, about: &dyn Fn(&str) -> String, screen: &mut Screen) -> Result<(), Failure> {
+    let number = |name: &str| asked[name].as_u64().unwrap_or(0);
+    if number("calls") == 0 {
+        return Ok(());
+    }
+    let calls = count(usize::try_from(number("calls")).unwrap_or(usize::MAX), "question");
+    let mut words = format!("{calls} to models, {} in all", money(asked["cost_nano"].as_i64()));
+    if number("unpriced") > 0 {
+        words = format!("{words} and {} of unknown cost", number("unpriced"));
+    }
+    words = format!("{words}, answered in {} on average", span(asked["mean_us"].as_i64()));
+    screen.paragraph("", &about(&words))
 }
 
 fn cells(policy: String, rule: String, of: &Value) -> Vec<String> {

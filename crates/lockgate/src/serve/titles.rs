@@ -207,7 +207,7 @@ impl Means {
         let answered = tokio::time::timeout(PATIENCE, inquiry::ask(&self.engine, caller, &body, None)).await;
         let answer = answered.map_err(|_| "the model took too long".to_owned())??;
         // Before it is shortened: a part of a secret looks like none.
-        let title = lockgate_session::title(&redactor.redact(&cleaned(&answer)));
+        let title = lockgate_session::title(&redactor.redact(&cleaned(&answer.words)));
         let title = title.ok_or("the model answered without words")?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
         store.entitle(&wish.session, &title, now).await.map_err(|error| error.to_string())

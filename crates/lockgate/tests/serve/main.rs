@@ -27,6 +27,8 @@ mod held;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod judges;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod limits;

@@ -40,6 +40,7 @@
 //! wall. A refused result stays in what the client sends: go back to before it, or begin a new conversation.
 
 mod signs;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -52,8 +53,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::chain::Pattern;
+use crate::heard::opinion;
 use crate::policy::{CallFacts, Needs, Policy, PolicyRun, View};
-use crate::tool_judge::probability;
+use crate::spent::MaxCost;
 use crate::verdict::{CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply};
 
 pub use signs::{Signs, Suspicion};
@@ -68,6 +70,8 @@ pub struct Options {
     pub tools: Vec<Pattern>,
     /// A model that is asked about what looks like an injection, by any name that a client may call. Only with `warn` and `block`.
     pub model: Option<String>,
+    /// What all questions to the model may cost in a time; without it there is no bound. Only with `model`.
+    pub max_cost: Option<MaxCost>,
 }
 
 /// What becomes of a result with instructions in it.
@@ -118,6 +122,9 @@ impl Injection {
     pub fn new(options: Options) -> Result<Self, (&'static str, String)> {
         if options.model.is_some() && !matches!(options.then, Then::Block | Then::Warn) {
             return Err(("model", "a model is asked with `then: block` and `then: warn` only".into()));
+        }
+        if options.model.is_none() && options.max_cost.is_some() {
+            return Err(("max_cost", "only questions to a `model` cost anything".into()));
         }
         let signs = Signs::new().map_err(|words| ("then", words))?;
         Ok(Self(Arc::new(Inner { options, signs })))
@@ -244,10 +251,11 @@ impl PolicyRun for Looking {
                 self.asked = Some(finding);
                 let judge = Judge {
                     instructions: HARM.to_owned(),
+                    max_cost: self.inner.options.max_cost,
                     max_tokens: 256,
                     model: model.clone(),
                     subject: json!({"tool": tool, "text": shown}).to_string(),
-                    temperature: 0.0,
+                    ..Judge::default()
                 };
                 CallVerdict::Ask(vec![Question { deadline: DEADLINE, query: Query::Judge(judge) }])
             }
@@ -257,12 +265,9 @@ impl PolicyRun for Looking {
 
     fn on_call_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<CallVerdict> {
         let finding = self.asked.take()?;
-        let probable = match &reply {
-            // An answer that cannot be read clears nobody.
-            Reply::Text(text) => probability(text).is_none_or(|probability| probability >= PROBABLE),
-            Reply::Answer { .. } | Reply::None(_) | Reply::Person { .. } => true,
-        };
-        Some(if probable { self.decided(finding) } else { CallVerdict::Annotate(finding) })
+        // An answer that cannot be read clears nobody.
+        let cleared = opinion(&reply).is_ok_and(|said| said.probability < PROBABLE);
+        Some(if cleared { CallVerdict::Annotate(finding) } else { self.decided(finding) })
     }
 
     fn on_request_text(&mut self, origin: Origin, text: &str) -> Option<String> {

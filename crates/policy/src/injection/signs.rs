@@ -1,192 +1,19 @@
-//! The signs of instructions to a model, each with its weight, and where in a text they stand close together. One automaton finds words;
-//! only around a word the patterns are asked.
+//! The signs of instructions to a model, and where in a text they stand close together.
+//!
+//! One automaton finds telling words. Around them a second one finds what the patterns cannot do without, and only a pattern of which all of that is
+//! there, in order and close together, is asked: ordinary prose about agents asks hardly any.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::dfa::DFA;
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, StartKind};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
+use super::table::{SIGNS, Sign, WORDS};
 use crate::provenance::encoded;
-
-/// A sign: its name, its weight, and the pattern that it has in small letters with single blanks.
-const SIGNS: [(&str, u32, &str); 23] = [
-    (
-        "override",
-        3,
-        r"\b(ignor(e|ing)|disregard|forget|overrid(e|es|ing)|supersedes?|bypass|stop following|do not follow)\b[^.]{0,30}\b(previous|prior|above|earlier|preceding|foregoing|all|any|your|original|initial|existing)\b[^.]{0,30}\b(i[a-z]{1,4}structions?|prompts?|directives?|guidelines|orders|programming|directions)\b",
-    ),
-    (
-        "override",
-        3,
-        r"(ignoriere? (alle|die|s.{0,2}mtliche|deine) [^.]{0,30}(anweisungen|instruktionen)|ignor(a|e|ez|en) (todas? )?(as|las|les|le|toutes les|tutte le) [^.]{0,30}(instruc|instruk|istruz)|忽略[^.]{0,60}(指令|指示|说明|提示)|игнорируй[^.]{0,60}(инструкци|указани)|(이전|위의)[^.]{0,60}(지시|명령)[^.]{0,30}무시|(以前|これまで)の?[^.]{0,30}指示[^.]{0,30}無視)",
-    ),
-    (
-        "override",
-        1,
-        r"\b(ignore|disregard|forget)\b[^.]{0,30}\b(previous|prior|above|everything|the user|the summari[sz]ation|your)\b",
-    ),
-    (
-        "addressed",
-        2,
-        r"(\b(dear|hey|hi|hello|attention|note (to|for)|(message|reminder|instructions?|notice|request|important) (to|for)|calling)\b[,: ]{1,3}(the |any |all |an |our |my |every )?(ai|llms?|gpt|chatgpt|claude|gemini|copilot|language models?|chatbots?|(ai|coding|automated|autonomous) (assistants?|agents?|models?|systems?)|assistants?)\b)",
-    ),
-    (
-        "addressed",
-        2,
-        r"([.!?>\]\n\-:*] ?|^ ?)(ai (assistant|agent|model)|assistant|claude|chatgpt|llm|ai|agent|model) ?[:,\-] ?(please |you |now |ignore|disregard|forget|do |stop|send|run|call|use|output|reply|respond|execute|instead|when|before)",
-    ),
-    (
-        "condition",
-        3,
-        r"\bif you('re| are) (an? |the )?((ai|llm|language model|large language model|chatbot|gpt|claude)\b|(ai|automated|autonomous|coding) (assistant|agent|model|system|tool))",
-    ),
-    (
-        "secrecy",
-        2,
-        r"\b(do not|don't|never|without) (tell|telling|mention|mentioning|inform|informing|notify|notifying|reveal|revealing|alert|alerting|disclos(e|ing)|asking|let)\b[^.]{0,25}\b(the user|the human|the operator|the owner|your user|anyone|this (to|instruction|step|message))\b",
-    ),
-    (
-        "task",
-        2,
-        r"\b(your|the) (new|real|actual|true|updated|only) (task|instructions?|goal|objective|mission|directive|priority|orders)\b",
-    ),
-    (
-        "task",
-        2,
-        r"\b(new|updated|additional|special|hidden|secret|urgent|important) (instructions?|directives?|orders) ?(for you|from [a-z ]{2,30})?:",
-    ),
-    (
-        "task",
-        2,
-        r"\b(complete|perform|do|execute|carry out) (this|the following|these) ?[a-z]* (task|action|step|instruction)s? (first|before|instead|immediately)|please do the following first|\bdo the following (first|instead|immediately)",
-    ),
-    (
-        "message",
-        3,
-        r"\bimportant (message|instructions?|notice|note|update)s? (from (me|the (developer|system|user|admin)|[a-z]+ [a-z]+), (to|for) (you|the)|(for|to) (you|(the |all |any )?(ai|assistant|llm|agent|language model)s?))\b|\bmessage from me\b[^.]{0,40}\bto you\b",
-    ),
-    (
-        "before",
-        2,
-        r"\bbefore (you )?(can |may |must )?(solv|continu|proceed|answer|respond|repl|complet|finish|summar|do)[a-z]*[^.]{0,80}\b(you must|you need to|please|first|(call|use|invoke|run) [a-z]+_[a-z_]+)\b",
-    ),
-    (
-        "before",
-        1,
-        r"\b(after|once) (you do that|that|doing (so|this)|you have done (so|this)),? (you (can|may|should)|continue|proceed)",
-    ),
-    (
-        "authority",
-        1,
-        r"\b(the|your) (user|developer|admin|administrator|operator|owner|security team) (has |have )?(already |explicitly )?(pre-?)?(approved|authori[sz]ed|confirmed|granted|consented|instructed|permitted)",
-    ),
-    (
-        "markup",
-        2,
-        r#"(<\|(im_start|system|endoftext|user|assistant)\|?>?|<</?sys>>|\[/?inst\]|\[/?system[^\]]{0,20}\]|</?system>|</?system[_-](message|prompt|instructions?|override)>|</?(important|information|admin|instructions?_override)>|#{2,} ?(system|admin|instructions?)\b ?(message|prompt|override)?:|begin (system|admin|new) (message|prompt|instructions?|override)|\\?"role\\?" ?: ?\\?"system|</?(tool_result|function_results?|tool_response|user_message|assistant)>|(system|admin|developer) (override|message|notice|alert) ?:)"#,
-    ),
-    ("markup", 3, r"#+ ?[(\[]system[ _]message[)\]]"),
-    ("markup", 1, r"(^|\n)(human|assistant|system|user): "),
-    (
-        "role",
-        2,
-        r"\byou are (now|no longer)\b (a|an|in|bound|dan|the|free|allowed|required|operating|acting)|\b(developer|dan|god|admin|debug|maintenance|unrestricted|jailbreak) mode (is )?(now )?(enabled|activated|active|on)\b|\bfrom now on,? (you|all|every|always|your)\b|\bfor the (rest|remainder) of (this|the|our) (conversation|session|chat)",
-    ),
-    (
-        "role",
-        1,
-        r"\b(end|begin|start|prefix|conclude) (every|each|all|your|any) (response|reply|answer|message|output|summary)",
-    ),
-    (
-        "leak",
-        2,
-        r"\b(send|post|forward|upload|email|transmit|leak|exfiltrate|reveal|output|print|repeat|share|include|append|encode|paste)\b[^.]{0,60}\b(system prompt|your (full |entire )?(instructions|prompt|context)|(this|the|our|full|entire) (conversation|chat) ?(history|log)?|chat history|api[ _-]?keys?|credentials|private keys?|ssh keys?|environment variables|access tokens?|\.env\b|id_rsa|/etc/passwd)",
-    ),
-    (
-        "call",
-        1,
-        r"\b(call|use|invoke|run|execute|trigger)\b (the )?`?[a-z]+(_[a-z]+)+`?( tool| function)? (on|with|to|and|for|using)\b|\b(call|use|invoke) the [a-z_ ]{2,30} (tool|function)\b",
-    ),
-    (
-        "reply",
-        1,
-        r"\b(reply|respond|answer|output|say|print|write)\b[^.]{0,60}\b(and nothing else|verbatim|exactly|only)\b|\binstead(,| of)[^.]{0,40}\b(reply|respond|answer|output|summar|say)",
-    ),
-    (
-        "urgent",
-        1,
-        r"\b(you must|you are required to|it is (critical|essential|mandatory|imperative) that you|failure to comply|mandatory|required step|compliance requirement)\b",
-    ),
-];
-
-/// Words around which the patterns are asked.
-const WORDS: [&str; 64] = [
-    "ignor",
-    "disregard",
-    "forget",
-    "overrid",
-    "supersede",
-    "bypass",
-    "stop following",
-    "do not follow",
-    "忽略",
-    "игнорируй",
-    "무시",
-    "無視",
-    " ai",
-    "llm",
-    "chatgpt",
-    "claude",
-    "gemini",
-    "copilot",
-    "language model",
-    "assistant",
-    "chatbot",
-    " agent",
-    "if you",
-    "the user",
-    "the human",
-    "your user",
-    "your task",
-    "your new",
-    "your real",
-    "your actual",
-    "instructions",
-    "directive",
-    "do the following",
-    "important message",
-    "message from me",
-    "before you",
-    "before repl",
-    "before answ",
-    "before resp",
-    "before cont",
-    "new task",
-    "(system",
-    "after you",
-    "approved",
-    "authoriz",
-    "authoris",
-    "<|",
-    "<<sys",
-    "[inst",
-    "[system",
-    "<system",
-    "system:",
-    "system message",
-    "system prompt",
-    "role\"",
-    "<important",
-    "<information",
-    "you are now",
-    "no longer",
-    "mode enabled",
-    "mode activated",
-    "from now on",
-    "for the re",
-    "you must",
-];
 
 /// Weight of a sign that people cannot see.
 const HIDDEN: u32 = 3;
@@ -196,6 +23,13 @@ const NEAR: usize = 400;
 
 /// What comes before and behind a word is looked at too.
 const AROUND: usize = 160;
+
+/// So many steps a sign has at most.
+const STEPS: usize = 3;
+
+/// So much of a text before the word of a last step, and behind it, may belong to what a pattern fits.
+const BEFORE: usize = 260;
+const BEHIND: usize = 200;
 
 /// So many invisible letters in a row are no accident.
 const UNSEEN_MIN: usize = 8;
@@ -215,20 +49,37 @@ pub struct Suspicion {
 
 /// The signs, ready to be looked for.
 pub struct Signs {
-    patterns: Regex,
+    /// Where the words of steps belong: sign and step.
+    owners: Vec<Vec<(usize, usize)>>,
+    patterns: Vec<Regex>,
+    /// The words of all steps, and whether each begins a word of the text.
+    steps: DFA,
+    whole: Vec<bool>,
     words: AhoCorasick,
 }
 
 impl Signs {
     /// Makes them ready; the error says why they cannot be.
     pub fn new() -> Result<Self, String> {
+        let mut owners: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+        for (sign, Sign { steps, .. }) in SIGNS.iter().enumerate() {
+            for (step, words) in steps.iter().enumerate() {
+                words.split(';').for_each(|word| owners.entry(word).or_default().push((sign, step)));
+            }
+        }
         let words =
             AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(WORDS);
+        let steps = DFA::builder()
+            .start_kind(StartKind::Unanchored)
+            .build(owners.keys().map(|word| word.trim_start_matches('~')));
         let bytes = syntax::Config::new().unicode(false).utf8(false);
-        let patterns: Vec<&str> = SIGNS.iter().map(|(_, _, pattern)| *pattern).collect();
-        let patterns = Regex::builder().syntax(bytes).build_many(&patterns);
+        let pattern = |sign: &Sign| Regex::builder().syntax(bytes).build(sign.pattern);
+        let patterns: Result<_, _> = SIGNS.iter().map(pattern).collect();
         Ok(Self {
+            whole: owners.keys().map(|word| word.starts_with(|c: char| c.is_ascii_alphanumeric())).collect(),
+            owners: owners.into_values().collect(),
             patterns: patterns.map_err(|error| error.to_string())?,
+            steps: steps.map_err(|error| error.to_string())?,
             words: words.map_err(|error| error.to_string())?,
         })
     }
@@ -264,39 +115,65 @@ impl Signs {
     /// What speaks for an injection in the letters that can be seen.
     fn seen(&self, text: &str) -> Option<Suspicion> {
         let mut worst: Option<Suspicion> = None;
+        let mut comments = None;
         for region in self.regions(text) {
             let plain = plain(&text[region.clone()]);
             let mut signs: Vec<&'static str> = Vec::new();
-            let mut met = [false; SIGNS.len()];
             let mut first: Option<Range<usize>> = None;
-            let mut from = 0;
-            // Signs overlap: each pattern counts once, and the search goes on behind where the last one began.
-            while from < plain.len() {
-                let input = regex_automata::Input::new(plain.as_bytes()).range(from..);
-                let Some(found) = self.patterns.search(&input) else { break };
-                met[found.pattern().as_usize()] = true;
-                first.get_or_insert(found.range());
-                from = found.start() + (found.len() / 2).max(1);
-            }
             let mut weight = 0;
-            for ((name, sign, _), met) in SIGNS.iter().zip(met) {
-                // Of one name the heaviest counts.
-                if met && !signs.contains(name) {
-                    weight += sign;
-                    signs.push(name);
+            for (sign, found) in self.met(&plain) {
+                if first.as_ref().is_none_or(|known| found.start < known.start) {
+                    first = Some(found);
+                }
+                // Of one name the heaviest counts: it stands first.
+                if !signs.contains(&sign.name) {
+                    weight += sign.weight;
+                    signs.push(sign.name);
                 }
             }
             let Some(range) = first else { continue };
-            if in_comment(text, &region) {
+            let comments = comments.get_or_insert_with(|| Comments::of(text));
+            if comments.holds(&region) || is_unseen(text, &region) {
                 signs.push("comment");
                 weight += 1;
             }
             if worst.as_ref().is_none_or(|known| known.weight < weight) {
-                let evidence = shown(&String::from_utf8_lossy(&plain.as_bytes()[range.start..]));
+                let evidence = shown(&String::from_utf8_lossy(&plain[range.start..]));
                 worst = Some(Suspicion { at: region.start, evidence, signs, weight });
             }
         }
         worst
+    }
+
+    /// The signs in a text in small letters, and where.
+    fn met(&self, plain: &[u8]) -> impl Iterator<Item = (&'static Sign, Range<usize>)> {
+        let worth = self.worth(plain);
+        SIGNS.iter().zip(&self.patterns).zip(worth).filter_map(|((sign, pattern), worth)| {
+            let input = regex_automata::Input::new(plain).range(worth?);
+            Some((sign, pattern.search(&input)?.range()))
+        })
+    }
+
+    /// Where the pattern of each sign is worth asking: there all that it cannot do without stands in order and close together.
+    fn worth(&self, plain: &[u8]) -> [Option<Range<usize>>; SIGNS.len()] {
+        let mut found = Worth { last: [[None; STEPS]; SIGNS.len()], worth: [const { None }; SIGNS.len()] };
+        // An automaton that was built for it has this state.
+        let Ok(mut state) = self.steps.start_state(Anchored::No) else { return found.worth };
+        for (at, byte) in plain.iter().enumerate() {
+            state = self.steps.next_state(Anchored::No, state, *byte);
+            if !self.steps.is_match(state) {
+                continue;
+            }
+            for one in 0..self.steps.match_len(state) {
+                let word = self.steps.match_pattern(state, one);
+                let begins = at + 1 - self.steps.pattern_len(word);
+                let inside = begins > 0 && is_word(plain[begins - 1]);
+                if !(inside && self.whole[word.as_usize()]) {
+                    self.owners[word.as_usize()].iter().for_each(|owner| found.step(plain, *owner, begins));
+                }
+            }
+        }
+        found.worth
     }
 
     /// Where words stand, those near each other together.
@@ -314,35 +191,109 @@ impl Signs {
     }
 }
 
+/// What is found of the steps of each sign.
+struct Worth {
+    /// Where the last word of each step stands.
+    last: [[Option<usize>; STEPS]; SIGNS.len()],
+    /// Where all steps are there.
+    worth: [Option<Range<usize>>; SIGNS.len()],
+}
+
+impl Worth {
+    /// A word of a step of a sign stands here.
+    fn step(&mut self, plain: &[u8], (number, step): (usize, usize), at: usize) {
+        let sign = &SIGNS[number];
+        if let Some(before) = step.checked_sub(1) {
+            let Some(from) = self.last[number][before].filter(|from| from + sign.within >= at) else {
+                return;
+            };
+            if sign.sentence && memchr::memchr(b'.', &plain[from.min(at)..at]).is_some() {
+                return;
+            }
+        }
+        self.last[number][step] = Some(at);
+        if step + 1 == sign.steps.len() {
+            let worth = &mut self.worth[number];
+            let start = worth.as_ref().map_or(at.saturating_sub(BEFORE), |known| known.start);
+            *worth = Some(start..plain.len().min(at + BEHIND));
+        }
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
 /// Small letters, single blanks, without emphasis and what cannot be seen. Ends of lines stay.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => {
-                if out.ends_with(' ') {
-                    out.pop();
+fn plain(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 8);
+    let bytes = text.as_bytes();
+    let (mut at, mut last) = (0, b'\n');
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match SIMPLE[usize::from(*byte)] {
+            0 => {
+                match *byte {
+                    b'\n' => {
+                        if last == b' ' {
+                            out.pop();
+                        }
+                        // A line that is wrapped goes on; a full stop or a blank line ends it.
+                        let ends =
+                            matches!(out.last(), None | Some(b'.' | b'!' | b'?' | b':' | b'>' | b'\n'));
+                        out.push(if ends { b'\n' } else { b' ' });
+                    }
+                    byte if byte.is_ascii() => {}
+                    _ => {
+                        let Some(c) = text[at - 1..].chars().next() else { break };
+                        at += c.len_utf8() - 1;
+                        other(c, &mut out);
+                    }
                 }
-                // A line that is wrapped goes on; a full stop or a blank line ends it.
-                out.push(if out.ends_with(['.', '!', '?', ':', '>', '\n']) || out.is_empty() {
-                    '\n'
-                } else {
-                    ' '
-                });
+                last = out.last().copied().unwrap_or(b'\n');
             }
-            c if c.is_whitespace() => {
-                if !out.ends_with([' ', '\n']) {
-                    out.push(' ');
-                }
+            b' ' if matches!(last, b' ' | b'\n') && !out.is_empty() => {}
+            small => {
+                out.push(small);
+                last = small;
             }
-            '*' | '`' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
-            '’' => out.push('\''),
-            c if c.is_ascii() => out.push(c.to_ascii_lowercase()),
-            c => out.extend(c.to_lowercase()),
         }
     }
     out
 }
+
+/// A letter beyond ASCII.
+fn other(c: char, out: &mut Vec<u8>) {
+    match c {
+        '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
+        '’' => out.push(b'\''),
+        c if c.is_whitespace() => {
+            if !matches!(out.last(), Some(b' ' | b'\n')) {
+                out.push(b' ');
+            }
+        }
+        c => {
+            for small in c.to_lowercase() {
+                out.extend_from_slice(small.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+    }
+}
+
+/// What a byte becomes; 0 = that depends.
+const SIMPLE: [u8; 256] = {
+    let mut simple = [0; 256];
+    let mut byte = 1;
+    while byte < 0x80 {
+        simple[byte] = match byte as u8 {
+            b'\n' | b'*' | b'`' => 0,
+            b'\t' | 0x0b | 0x0c | b'\r' | b' ' => b' ',
+            other => other.to_ascii_lowercase(),
+        };
+        byte += 1;
+    }
+    simple
+};
 
 /// The beginning of a text, for people.
 fn shown(text: &str) -> String {
@@ -350,55 +301,69 @@ fn shown(text: &str) -> String {
     line.trim().to_owned()
 }
 
-fn in_comment(text: &str, region: &Range<usize>) -> bool {
-    let before = &text[..region.end];
-    let opened = before.rfind("<!--");
-    let hidden_style = || {
-        let near = text[text.floor_char_boundary(region.start.saturating_sub(AROUND))..region.end]
-            .to_ascii_lowercase();
-        [
-            "display:none",
-            "display: none",
-            "font-size:0",
-            "font-size: 0",
-            "visibility:hidden",
-            "visibility: hidden",
-        ]
-        .iter()
-        .any(|style| near.contains(style))
-    };
-    opened.is_some_and(|at| !text[at..region.start.max(at)].contains("-->")) || hidden_style()
+/// The comments of HTML in a text: where each begins and where it ends.
+struct Comments(Vec<Range<usize>>);
+
+impl Comments {
+    fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let mut ends = memchr::memmem::find_iter(bytes, "-->").peekable();
+        let comment = |begin: usize| {
+            while ends.next_if(|end| *end < begin).is_some() {}
+            begin..ends.peek().map_or(text.len(), |end| end + 3)
+        };
+        Self(memchr::memmem::find_iter(bytes, "<!--").map(comment).collect())
+    }
+
+    /// Whether a part of the text begins inside a comment, or one begins in it.
+    fn holds(&self, region: &Range<usize>) -> bool {
+        let before = self.0.partition_point(|comment| comment.start + 4 <= region.end);
+        before.checked_sub(1).is_some_and(|last| self.0[last].end > region.start.max(self.0[last].start))
+    }
+}
+
+/// Whether a style hides a part of the text.
+fn is_unseen(text: &str, region: &Range<usize>) -> bool {
+    let from = text.floor_char_boundary(region.start.saturating_sub(AROUND));
+    let near = text[from..region.end].to_ascii_lowercase();
+    let styles = [
+        "display:none",
+        "display: none",
+        "font-size:0",
+        "font-size: 0",
+        "visibility:hidden",
+        "visibility: hidden",
+    ];
+    styles.iter().any(|style| near.contains(style))
 }
 
 /// Letters that no screen shows: where they begin, and the words that they spell, as far as they spell any.
 fn hidden(text: &str) -> Option<(usize, String)> {
-    if text.is_ascii() {
-        return None;
-    }
-    let (mut run, mut start, mut words) = (0, 0, String::new());
-    // A flag is spelled with such letters behind its picture.
-    let mut flag = false;
-    for (at, c) in text.char_indices() {
-        let spelled = match c {
-            '\u{e0020}'..='\u{e007e}' => char::from_u32(u32::from(c) - 0xe0000),
-            '\u{e0000}'..='\u{e001f}' | '\u{e007f}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => {
-                None
-            }
-            '\u{e0100}'..='\u{e01ef}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
-            other => {
-                if run >= UNSEEN_MIN && !flag {
-                    return Some((start, words));
-                }
-                (run, flag) = (0, other == '\u{1f3f4}');
-                words.clear();
-                continue;
-            }
-        };
-        if run == 0 {
-            start = at;
+    let mut from = 0;
+    // Each of them begins with one of these bytes, and few other letters do.
+    for at in memchr::memchr3_iter(0xe2, 0xef, 0xf3, text.as_bytes()) {
+        if at < from {
+            continue;
         }
-        run += 1;
-        words.extend(spelled);
+        let rest = &text[at..];
+        let unseen = rest.chars().take_while(|c| is_hidden(*c));
+        let (run, bytes) = unseen.fold((0, 0), |(run, bytes), c| (run + 1, bytes + c.len_utf8()));
+        from = at + bytes;
+        // A flag is spelled with such letters behind its picture.
+        if run >= UNSEEN_MIN && !text[..at].ends_with('\u{1f3f4}') {
+            let spelled = |c: char| {
+                matches!(c, '\u{e0020}'..='\u{e007e}')
+                    .then(|| char::from_u32(u32::from(c) - 0xe0000))
+                    .flatten()
+            };
+            return Some((at, rest[..bytes].chars().filter_map(spelled).collect()));
+        }
     }
-    (run >= UNSEEN_MIN && !flag).then_some((start, words))
+    None
+}
+
+fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{200b}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        | '\u{e0000}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
 }

@@ -126,36 +126,6 @@ pub enum On {
     ToolCall,
 }
 
-/// What becomes of what meets a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Then {
-    /// It passes, and no further rule is asked.
-    Allow,
-    /// It is noted, and further rules are asked.
-    Annotate,
-    /// The gateway answers (on `call` only).
-    Answer,
-    /// A person decides; it is refused if they decline.
-    Ask,
-    /// The request may go to a local model only (on `call` only).
-    KeepLocal,
-    /// It is refused, with the reason.
-    Refuse,
-    /// The client does not get it.
-    Remove,
-    /// Words take its place.
-    Replace,
-    /// The model is asked again and told the reason; refused, if that has been done often enough.
-    Resample,
-    /// A tool call gets other arguments.
-    Rewrite,
-    /// The answer ends here.
-    Stop,
-    /// It passes with a warning, and further rules are asked.
-    Warn,
-}
-
 /// A pattern for files.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
@@ -189,6 +159,7 @@ impl Serialize for PathPattern {
     }
 }
 
+pub use crate::decision::Then;
 pub use from::From;
 
 /// A condition in CEL.

@@ -4,8 +4,9 @@
 //!
 //! Looks for secret files (`.env`, keys, cloud credentials, password stores, browsers' profiles; however their path is spelled) in the
 //! arguments of tool calls, in what shell commands read and write, and where a request shows a file: `@path`, `<file path="…">`, headers of
-//! tools, search results, diffs. Looks for secret values (keys, tokens, passwords; [which](../redaction.md)) in the words of a request, in
-//! the results of tools, in the arguments of tool calls and, if you like, in answers. For each place you say what becomes of a finding:
+//! tools, search results, diffs. Looks for secret values (keys, tokens, passwords; [which](../redaction.md)) in the words of a request and in the
+//! arguments of its earlier tool calls (`requests`), in the results of tools, in the arguments of tool calls and, if you like, in answers. For each
+//! place you say what becomes of a finding:
 //!
 //! | action | what happens |
 //! |---|---|
@@ -16,7 +17,8 @@
 //! | `note` | It passes, and is in the record. |
 //! | `pass` | Nobody looks. |
 //!
-//! The same secret has the same mask in every turn, so that what a provider has cached stays valid.
+//! The same secret has the same mask in every turn, so that what a provider has cached stays valid. Arguments of earlier tool calls stay JSON; thoughts
+//! and signatures are left as they are. A request that cannot be read is for `on_failure`: refused, by default.
 //!
 //! # Why
 //!
@@ -37,8 +39,8 @@
 //!
 //! # Limits
 //!
-//! A secret without a shape and without a telling name is not found, nor one in a picture, in the arguments of earlier tool calls, or in an
-//! encoding; files are known by their names. Where `requests` or `tool_results` is `block`, a secret that is in a conversation refuses each
+//! A secret without a shape and without a telling name is not found, nor one in a picture, in a thought, or in an encoding; files are
+//! known by their names. Requests for embeddings and to endpoints that Lockgate only passes on are not looked at. Where `requests` or `tool_results` is `block`, a secret that is in a conversation refuses each
 //! later turn of it: go back to before it came in, or begin a new one. An action on answers other than `pass` holds each text until it is
 //! complete. Keeping such a request on this machine (`keep_local`) is not possible yet: routing knows no classes of data.
 
@@ -327,7 +329,14 @@ fn masked(call: &ToolCall, redactor: &Redactor, finding: Finding) -> BlockVerdic
 
 impl PolicyRun for Guarding {
     fn on_call(&mut self, view: &View<'_>) -> CallVerdict {
-        let Some(conversation) = view.conversation else { return CallVerdict::Allow };
+        let Some(conversation) = view.conversation else {
+            let Options { requests, tool_results, .. } = &self.inner.options;
+            return if view.facts.unread && (*requests).max(*tool_results) > Action::Pass {
+                CallVerdict::Unsure("it cannot be read, so nobody knows what secrets it holds".into())
+            } else {
+                CallVerdict::Allow
+            };
+        };
         let survey = request::survey(&self.inner, conversation, self.common.redactor());
         self.shown = survey.shown;
         let Some((action, finding)) = survey.worst else { return CallVerdict::Allow };

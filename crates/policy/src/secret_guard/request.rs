@@ -57,6 +57,13 @@ pub(super) fn redacted(
     if action_for(inner, origin) != Action::Redact {
         return None;
     }
+    if origin == Origin::ToolCall {
+        // It names files and holds none.
+        return match redactor.redact(text) {
+            Cow::Owned(masked) => Some(masked),
+            Cow::Borrowed(_) => None,
+        };
+    }
     if let Some(mark) = shown.get(text) {
         return Some(mark.clone());
     }
@@ -73,7 +80,7 @@ pub(super) fn redacted(
 fn action_for(inner: &Inner, origin: Origin) -> Action {
     match origin {
         Origin::ToolResult => inner.options.tool_results,
-        Origin::Assistant | Origin::System | Origin::User => inner.options.requests,
+        Origin::Assistant | Origin::System | Origin::ToolCall | Origin::User => inner.options.requests,
     }
 }
 
@@ -106,6 +113,7 @@ impl<'a> Looking<'a> {
                 }
                 Block::ToolCall(call) => {
                     self.calls.insert(&call.id, call);
+                    self.call(call);
                 }
                 Block::ToolResult(result) => self.result(result),
                 Block::Document(document) => {
@@ -127,6 +135,28 @@ impl<'a> Looking<'a> {
                 | Block::Refusal(_)
                 | Block::Video(_) => {}
             }
+        }
+    }
+
+    /// A tool call that was made before: values in its arguments.
+    fn call(&mut self, call: &ToolCall) {
+        let action = action_for(self.inner, Origin::ToolCall);
+        // Masking is done text by text, later; what has to be told was told when the call was made.
+        if action < Action::Ask || (!self.new && action < Action::Block) {
+            return;
+        }
+        let arguments = target::arguments(call);
+        let mut kinds: Vec<String> = Vec::new();
+        target::each_text(&arguments, "", 0, &mut |_, text| {
+            kinds.extend(self.redactor.find(text).first().map(|found| found.kind().to_owned()));
+        });
+        if let Some(kind) = kinds.first() {
+            self.found(action, || {
+                let place = format!("in the arguments of an earlier call of `{}`", call.name);
+                let mut finding = value_finding(kind, &place);
+                finding.reason.push_str(advice(action, Origin::ToolCall));
+                finding
+            });
         }
     }
 
@@ -229,7 +259,7 @@ fn advice(action: Action, origin: Origin) -> &'static str {
         (Action::Block, Origin::ToolResult) => {
             "; go back to before it, begin a new conversation, or let it be masked (`tool_results: redact`)"
         }
-        (Action::Block, Origin::Assistant | Origin::System | Origin::User) => {
+        (Action::Block, Origin::Assistant | Origin::System | Origin::ToolCall | Origin::User) => {
             "; take it out, begin a new conversation, or let it be masked (`requests: redact`)"
         }
         (Action::Ask | Action::Note | Action::Pass | Action::Redact | Action::Warn, _) => "",

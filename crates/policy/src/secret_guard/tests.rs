@@ -237,3 +237,51 @@ fn a_tool_call_is_masked_inside_its_arguments() {
     let content = value["content"].as_str().unwrap();
     assert!(content.starts_with("line\n«redacted:github-token:"), "{content}");
 }
+
+/// 000 behaviour 28: what a model has written into an earlier call leaves masked, by the same words in each turn; nothing else of the call changes.
+#[test]
+fn earlier_tool_calls_leave_with_their_secrets_masked() {
+    let secret = token();
+    let history = json!([
+        {"user": "deploy"},
+        {"tool": "Bash", "arguments": {"command": format!("TOKEN={secret} ./deploy")}, "result": "done"},
+        {"user": "and now?"},
+    ]);
+    let (mut later, outcome) = run(&json!({}), &history);
+    assert_eq!(outcome, CallOutcome::Go);
+    let masked = rewritten(&mut later, Origin::ToolCall, &format!("TOKEN={secret} ./deploy"));
+    assert!(masked.starts_with("TOKEN=«redacted:github-token:") && masked.ends_with(" ./deploy"), "{masked}");
+    let (mut again, _) = run(&json!({"tool_calls": "pass"}), &history);
+    assert_eq!(rewritten(&mut again, Origin::ToolCall, &format!("TOKEN={secret} ./deploy")), masked);
+    assert_eq!(
+        rewritten(&mut again, Origin::ToolCall, "cat /srv/.env"),
+        "cat /srv/.env",
+        "a name is no secret"
+    );
+    let (mut open, _) = run(&json!({"requests": "note"}), &history);
+    assert_eq!(rewritten(&mut open, Origin::ToolCall, &secret), secret);
+
+    let (_, refused) = run(&json!({"requests": "block"}), &history);
+    let CallOutcome::Refuse(words) = refused else { panic!("{refused:?}") };
+    assert!(
+        words.contains("in the arguments of an earlier call of `Bash`") && !words.contains(&secret),
+        "{words}"
+    );
+}
+
+/// A request that cannot be read is not passed in silence: the failure mode says what becomes of it.
+#[test]
+fn what_cannot_be_read_is_for_the_failure_mode() {
+    let said = |options: &Value, unread: bool| {
+        let facts = CallFacts { unread, ..CallFacts::unknown("1") };
+        let mut run = chain(options).open(facts).unwrap();
+        (run.on_call(), run.take_decisions().into_iter().map(|it| it.said).collect::<Vec<_>>())
+    };
+    let (outcome, decisions) = said(&json!({}), true);
+    let CallOutcome::Refuse(words) = outcome else { panic!("{outcome:?}") };
+    assert!(words.contains("it cannot be read, so nobody knows what secrets it holds"), "{words}");
+    assert_eq!(decisions, [crate::decision::Said::Failed]);
+    let nobody_looks = json!({"requests": "pass", "tool_results": "pass"});
+    assert_eq!(said(&nobody_looks, true), (CallOutcome::Go, vec![]));
+    assert_eq!(said(&json!({}), false), (CallOutcome::Go, vec![]), "what holds no conversation");
+}

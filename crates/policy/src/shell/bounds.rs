@@ -1,7 +1,9 @@
 //! What is refused before it is parsed: text that is too long, too deep or of a kind on which the parser would take very long (its
 //! grammar tries each `(` and `case` twice, so nesting that does not close costs double a level). Looks at tokens only.
 
-use brush_parser::{ParserOptions, Token, TokenizerOptions, ast, parse_tokens, uncached_tokenize_str};
+use brush_parser::{
+    ParserOptions, Token, TokenizerError, TokenizerOptions, ast, parse_tokens, uncached_tokenize_str,
+};
 
 use super::path::{HOME, UNKNOWN};
 
@@ -62,10 +64,46 @@ pub(super) fn admit(text: &str, limits: &Limits) -> Result<(), Unreadable> {
 pub(super) fn parse(text: &str) -> Result<ast::Program, Unreadable> {
     brackets(text)?;
     let options = ParserOptions::default();
-    let tokens = uncached_tokenize_str(text, &tokenizer_options(&options))
-        .map_err(|error| Unreadable::Syntax(short(&error.to_string())))?;
+    let tokenized = |text: &str| uncached_tokenize_str(text, &tokenizer_options(&options));
+    let mut tokens = match tokenized(text) {
+        // A shell takes the end of the text for the end of a here-document. Inside brackets the tokenizer cannot.
+        Err(TokenizerError::UnterminatedHereDocuments(tags, places))
+            if !text.contains(['(', '`']) && !text.contains("${") =>
+        {
+            // Only behind the end of the line is it known which ones are open.
+            let mut ended = format!("{text}\n");
+            if let Err(TokenizerError::UnterminatedHereDocuments(tags, _)) = tokenized(&ended) {
+                for tag in tags.split(", ") {
+                    ended.extend([tag.trim_matches(['\'', '"', '\\']), "\n"]);
+                }
+            }
+            tokenized(&ended).map_err(|_| TokenizerError::UnterminatedHereDocuments(tags, places))
+        }
+        other => other,
+    }
+    .map_err(|error| Unreadable::Syntax(short(&error.to_string())))?;
+    select_as_for(&mut tokens);
     cost(&tokens)?;
     parse_tokens(&tokens, &options).map_err(|error| Unreadable::Syntax(short(&error.to_string())))
+}
+
+/// `select` is written as `for` and runs its commands for some of the values, in any order. The grammar knows only the other.
+fn select_as_for(tokens: &mut [Token]) {
+    let mut begins = true;
+    for token in tokens {
+        match token {
+            Token::Operator(text, _) => begins = !text.starts_with(['<', '>']),
+            Token::Word(text, _) => {
+                if begins && text == "select" {
+                    "for".clone_into(text);
+                }
+                begins = matches!(
+                    text.as_str(),
+                    "!" | "{" | "do" | "elif" | "else" | "if" | "then" | "time" | "until" | "while"
+                );
+            }
+        }
+    }
 }
 
 fn tokenizer_options(options: &ParserOptions) -> TokenizerOptions {

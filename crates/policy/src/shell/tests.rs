@@ -177,13 +177,14 @@ fn what_cannot_be_read_is_an_error() {
         "echo 'a",
         "a |",
         "$(",
-        "cat <<E",
+        "$(cat <<E",
         "((",
         "a &&",
         ")",
         "99999999999999999999>x",
         "echo \u{1b}[2J",
-        "select x in a; do b; done",
+        "select x in a; do b",
+        "a|fi",
     ] {
         assert!(read(command).is_err(), "{command:?}");
     }

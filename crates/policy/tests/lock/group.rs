@@ -21,20 +21,14 @@ struct AsksRun(&'static str);
 
 impl PolicyRun for AsksRun {
     fn on_block(&mut self, _: Piece<'_>, _: &View<'_>) -> BlockVerdict {
-        let judge = Judge {
-            instructions: String::new(),
-            max_tokens: 1,
-            model: self.0.into(),
-            subject: String::new(),
-            temperature: 0.0,
-        };
+        let judge = Judge { model: self.0.into(), ..Judge::default() };
         BlockVerdict::Ask(vec![Question { deadline: Duration::from_secs(1), query: Query::Judge(judge) }])
     }
 
     fn on_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<BlockVerdict> {
         match reply {
             Reply::Text(word) => Some(told(&word)),
-            Reply::Answer { .. } | Reply::None(_) | Reply::Person { .. } => None,
+            Reply::Answer { .. } | Reply::Model { .. } | Reply::None(_) | Reply::Person { .. } => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use lockgate_core::{
 use lockgate_policy::{
     Approvals, BlockVerdict, CallFacts, CallOutcome, CallVerdict, Chain, Decision, EndVerdict, Entry,
     Finding, Judge, Lock, Manner, Mode, Needs, OnFailure, OnRefusal, Out, Piece, Policy, PolicyRun, Query,
-    Question, Reply, Resample, Run, Said, Scope, Settled, TextNeed, Ticket, View,
+    Question, Reply, Resample, Run, Said, Scope, Settled, Spent, TextNeed, Ticket, View,
 };
 use proptest::prelude::*;
 
@@ -55,7 +55,7 @@ fn told(word: &str) -> BlockVerdict {
                 max_tokens: 1,
                 model: "m".into(),
                 subject: word.into(),
-                temperature: 0.0,
+                ..Judge::default()
             }),
         }]),
         _ => BlockVerdict::Allow,
@@ -82,7 +82,7 @@ impl PolicyRun for TellRun {
     fn on_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<BlockVerdict> {
         match reply {
             Reply::Text(word) => Some(told(&word)),
-            Reply::Answer { .. } | Reply::None(_) | Reply::Person { .. } => None,
+            Reply::Answer { .. } | Reply::Model { .. } | Reply::None(_) | Reply::Person { .. } => None,
         }
     }
 
@@ -122,6 +122,7 @@ fn facts() -> CallFacts {
         project: None,
         session: None,
         structured: false,
+        unread: false,
         user: None,
     }
 }
@@ -405,6 +406,54 @@ fn an_observing_policy_asks_and_nothing_waits_for_it() {
     assert_eq!(decisions.len(), 1);
     assert_eq!(decisions[0].tool.as_ref().map(|tool| &*tool.name), Some("ask"));
     assert!(!decisions[0].applied);
+}
+
+fn told_by_model(said: Result<&str, &str>) -> Reply {
+    let spent = Spent { cost_nano: Some(700), model: "m".into(), took_us: 9, ..Spent::default() };
+    let said = said.map(str::to_owned).map_err(|words| Failure::new(ErrorKind::Timeout, words));
+    Reply::Model { said, spent: Box::new(spent) }
+}
+
+/// Issue "observation": cost and latency of what a policy asks models are in the record of the call, whatever came of it.
+#[test]
+fn a_verdict_tells_what_the_model_that_was_asked_has_cost() {
+    for (said, expected) in [
+        (Ok("refuse"), (Said::Refuse, "refuse is written there")),
+        (Err("too late"), (Said::Failed, "the policy could not judge it: too late")),
+        // A policy that has nothing to say has asked all the same.
+        (Ok("nothing"), (Said::Annotate, "what the policy asked a model came to nothing")),
+    ] {
+        let mut run = run_of(Mode::Block, ALL, facts());
+        let (mut out, mut lock) = through(&mut run, answer("!ask"));
+        let (ticket, question) = run.take_questions().remove(0);
+        let Query::Judge(judge) = question.query else { panic!("a model is asked") };
+        assert_eq!(judge.policy, "told", "whoever asks the model knows for whom");
+        lock.reply(&mut run, ticket, told_by_model(said), &mut out);
+        let decisions = run.take_decisions();
+        assert_eq!(decisions.len(), 1, "{decisions:?}");
+        let Decision { asked, finding, said, .. } = &decisions[0];
+        assert_eq!((*said, finding.reason.as_str()), expected);
+        assert_eq!((asked.len(), asked[0].cost_nano, asked[0].took_us), (1, Some(700), 9));
+    }
+}
+
+/// What an observing policy asks is noted behind the answer's end too, and only there: nobody waited for it.
+#[test]
+fn what_comes_too_late_for_the_answer_is_still_noted() {
+    let mut run = run_of(Mode::Observe, ALL, facts());
+    let (_, lock) = through(&mut run, answer("!ask !ask"));
+    assert!(lock.is_finished() && run.take_decisions().is_empty());
+    for (ticket, _) in run.take_questions() {
+        run.on_late_reply(ticket, told_by_model(Ok("refuse")));
+    }
+    let decisions = run.take_decisions();
+    assert_eq!(decisions.len(), 2);
+    assert!(decisions.iter().all(|it| it.said == Said::Refuse && !it.applied && it.asked.len() == 1));
+    let mut run = run_of(Mode::Block, ALL, facts());
+    let (_, lock) = through(&mut run, answer("!ask"));
+    let ticket = run.take_questions()[0].0;
+    run.on_late_reply(ticket, told_by_model(Ok("refuse")));
+    assert!(lock.is_waiting() && run.take_decisions().is_empty(), "what somebody waits for is no late word");
 }
 
 /// Requirement 000 behaviour 30: words are added once, before calls, and never where nobody reads them or where they break a form.

@@ -206,6 +206,40 @@ fn a_call_whose_process_ended_within_it_is_found_as_interrupted() {
     assert!(matches!(&calls[..], [RawCall { ended: false, missing: 0, .. }]), "{calls:?}");
 }
 
+/// What is said of a call behind its end is put to it, at the time of its end; without it the call is as complete as it was then.
+#[test]
+fn a_call_that_is_over_keeps_its_end_whatever_comes_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path(), Bounds::default());
+    let ending = |said: &[&str]| Closed {
+        policies: said.iter().map(|word| serde_json::Value::from(*word)).collect(),
+        status: Some(200),
+        ..Closed::default()
+    };
+    let ends = |call: &RawCall| -> Vec<(u64, Closed)> {
+        let closed = call.entries.iter().filter_map(|(at, entry)| match entry {
+            Entry::Closed(closed) => Some((*at, (**closed).clone())),
+            _ => None,
+        });
+        closed.collect()
+    };
+    let tape = Tape::open(&log, call(1), &opened(), &Bytes::new());
+    tape.over(&ending(&["first"]));
+    assert_eq!(taken(&log), [], "there may be more to say");
+    tape.close(&ending(&["first", "late"]));
+    let calls = taken(&log);
+    let [(over, first), (closed, last)] = &ends(&calls[0])[..] else { panic!("{calls:?}") };
+    assert_eq!((over, first, last), (closed, &ending(&["first"]), &ending(&["first", "late"])));
+
+    let tape = Tape::open(&log, call(2), &opened(), &Bytes::new());
+    tape.over(&ending(&["only"]));
+    drop(tape);
+    let calls = taken(&log);
+    let second = calls.iter().find(|found| found.id == call(2)).unwrap();
+    assert!(second.ended && !ends(second).is_empty(), "{second:?}");
+    assert!(ends(second).iter().all(|(_, closed)| *closed == ending(&["only"])), "{second:?}");
+}
+
 #[test]
 fn a_client_that_goes_away_is_noted_without_a_word() {
     let folder = tempfile::tempdir().unwrap();

@@ -47,6 +47,7 @@ async fn filled(database: &Database) {
     let mut question = of(JUDGES, 4);
     question.call.cost_nano = Some(700);
     question.call.timing.total_us = Some(90);
+    question.call.lineage.agent = Some("look".to_owned());
     let calls = [
         deciding(of("s", 1), &[("git", Some("force"), "refuse", false), ("git", None, "annotate", true)], 3),
         deciding(of("s", 2), &[("git", Some("force"), "refuse", true), ("judge", None, "failed", true)], 2),
@@ -67,6 +68,8 @@ pub(crate) async fn verdicts_are_counted_by_policy_and_rule(database: &Database)
     assert_eq!((told.calls, told.tool_calls), (3, 5), "questions are counted apart");
     assert_eq!((told.questions.calls, told.questions.cost_nano), (2, 700));
     assert_eq!((told.questions.unpriced, told.questions.total_us), (1, 90));
+    let by_look = told.asked.get("look").copied().unwrap_or_default();
+    assert_eq!((told.asked.len(), by_look.calls, by_look.cost_nano, by_look.unpriced), (1, 1, 700, 0));
     let of = |policy: &str, rule: Option<&str>| {
         told.rules.get(&(policy.to_owned(), rule.map(str::to_owned))).cloned().unwrap_or_default()
     };
