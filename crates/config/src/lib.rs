@@ -49,6 +49,7 @@ pub use source::Source;
 pub use starter::{Profile, starter};
 pub use store::{Changed, Store};
 pub use telemetry::{
-    Metrics, Network, NetworkError, Otlp, Telemetry, TraceContext, Webhook, WebhookEvent, WebhookFilter,
+    Metrics, Network, NetworkError, Otlp, OtlpMetrics, Telemetry, TraceContext, Webhook, WebhookEvent,
+    WebhookFilter,
 };
 pub use watch::{Change, WatchError, Watcher};

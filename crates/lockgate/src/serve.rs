@@ -29,10 +29,11 @@ use std::time::Duration;
 
 use clap::Args;
 use lockgate_config::{Change, Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
-use lockgate_engine::{Engine, Options};
+use lockgate_engine::{Courier, Engine, Options};
 use lockgate_ledger::Prices;
 use lockgate_providers::OpenError;
 use lockgate_server::{Part, Server, Vitals};
+use lockgate_telemetry::Services;
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
@@ -143,7 +144,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let listeners = Listeners(telling.telemetry.clone());
     let observer = Arc::new(Charging { next: listeners, prices: prices.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
-    let engine = with_people(engine, recording.as_deref(), &telling);
+    let engine = with_people(engine, &snapshot, recording.as_deref(), &telling);
     let policies = Enforced::open(engine.clone(), masks.clone(), &snapshot, recorded);
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
@@ -203,10 +204,16 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
 }
 
 /// The engine with those whom policies ask, and with its record.
-fn with_people(engine: Engine, recording: Option<&Recording>, telling: &Telling) -> Arc<Engine> {
+fn with_people(
+    engine: Engine,
+    snapshot: &Snapshot,
+    recording: Option<&Recording>,
+    telling: &Telling,
+) -> Arc<Engine> {
     let judges = Judges::new();
     let desk = Desk::new(recording.map(Recording::shelf), telling.telemetry.clone());
-    let everybody = Everybody { desk, judges: judges.clone(), services: Arc::default() };
+    let services = Arc::new(Services::new(Courier::through(snapshot.proxies())));
+    let everybody = Everybody { desk, judges: judges.clone(), services };
     let engine = engine.asking(Arc::new(everybody));
     let engine = Arc::new(match recording {
         Some(recording) => engine.recording(recording.log()),
