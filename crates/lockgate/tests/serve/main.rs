@@ -31,6 +31,8 @@ mod keys;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod outside;
