@@ -41,7 +41,7 @@ pub use guard::{Guard, Principal, Role};
 pub use login::{FIRST_USER, SECRET_FILE};
 pub use policies::{PolicyBook, PolicyView};
 pub use problem::Problem;
-pub use retention::{Deleted, Retained, RetentionPolicy};
+pub use retention::{Deleted, Forgotten, OfClass, Retained, RetentionPolicy, Times};
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
 const OWNED: [&str; 18] = [

@@ -36,7 +36,7 @@ pub use environment::Environment;
 pub use locate::{FILE_NAME, candidates, locate};
 pub use path::{Path, Step};
 pub use problem::{Code, Problem, Problems, Severity, render_json, render_sarif, render_text};
-pub use record::{Record, RecordMode, Retention, Titles};
+pub use record::{ClassTimes, Classes, Record, RecordMode, Retention, Titles};
 pub use reference::reference;
 pub use schema::schema;
 pub use sections::{

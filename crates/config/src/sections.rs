@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr};
 
-use lockgate_core::Secret;
+use lockgate_core::{DataClass, Secret};
 use lockgate_ledger::Override;
 use lockgate_providers::{ModelGlob, Settings};
 use schemars::JsonSchema;
@@ -202,6 +202,11 @@ pub struct Key {
     /// How much of this key's calls is recorded, in place of `record.mode`.
     #[serde(default)]
     pub record: Option<RecordMode>,
+    /// How confidential the data may be that the key is used for: `public`, `internal`, `confidential` or `secret`. Calls are recorded with it,
+    /// and `record.retention.classes` may keep them for another time than others. Nothing else follows from it yet.
+    #[serde(default)]
+    #[schemars(with = "Option<String>", extend("enum" = ["public", "internal", "confidential", "secret", null]))]
+    pub data_class: Option<DataClass>,
 }
 
 /// How much a key may use. What is left out is not limited. A call beyond a limit is refused (429) before it goes anywhere, with the limit's
