@@ -11,6 +11,7 @@ use lockgate_providers::{ModelGlob, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::oidc::Oidc;
 use crate::record::{Record, RecordMode};
 use crate::telemetry::{Metrics, Telemetry, Webhook};
 
@@ -148,7 +149,7 @@ impl Default for SlowClient {
 }
 
 /// How the admin API and its pages are reached, and how long people stay logged in. Changes need a restart.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
     /// Names that the gateway is reached by, such as `gate.example.org`, beside `localhost` and addresses in numbers. Under any other name the
@@ -160,11 +161,13 @@ pub struct Admin {
     /// Hours after which a login ends.
     #[schemars(range(min = 1, max = 8_760))]
     pub login_hours: u64,
+    /// People log in with an account elsewhere, beside passwords.
+    pub oidc: Option<Oidc>,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { hosts: Vec::new(), idle_minutes: 720, login_hours: 168 }
+        Self { hosts: Vec::new(), idle_minutes: 720, login_hours: 168, oidc: None }
     }
 }
 

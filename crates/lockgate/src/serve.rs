@@ -12,6 +12,7 @@ mod inquiry;
 mod judges;
 mod keys;
 pub(crate) mod mask;
+mod oidc;
 mod pages;
 pub(crate) mod plan;
 pub(crate) mod record;
@@ -156,10 +157,14 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         Arc::new(Health { keys: keys.clone(), policies: policies.clone(), record })
     });
     let door = pages::door(&snapshot, keys.clone());
-    let server =
-        Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals).with_pages(Some(Arc::new(
-            pages::Admin::new(recording.as_deref(), (door, policies.book()), prices.clone(), telling.clone()),
-        ))));
+    let server = Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals).with_pages(Some(
+        Arc::new(pages::Admin::new(
+            recording.as_deref(),
+            (door, policies.book(), oidc::oidc(&snapshot)),
+            prices.clone(),
+            telling.clone(),
+        )),
+    )));
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));

@@ -35,6 +35,8 @@ mod live;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
+mod oidc;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod policies;
