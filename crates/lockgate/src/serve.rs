@@ -156,15 +156,10 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let vitals = record.map(|record| -> Arc<dyn Vitals> {
         Arc::new(Health { keys: keys.clone(), policies: policies.clone(), record })
     });
-    let door = pages::door(&snapshot, keys.clone());
-    let server = Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals).with_pages(Some(
-        Arc::new(pages::Admin::new(
-            recording.as_deref(),
-            (door, policies.book(), oidc::oidc(&snapshot)),
-            prices.clone(),
-            telling.clone(),
-        )),
-    )));
+    let door = (pages::door(&snapshot, keys.clone()), policies.book(), oidc::oidc(&snapshot));
+    let admin = pages::Admin::new(recording.as_deref(), door, prices.clone(), telling.clone());
+    let server = Server::new(engine.clone(), access, bounds).with_vitals(vitals);
+    let server = Arc::new(server.with_pages(Some(Arc::new(admin))));
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));

@@ -20,7 +20,7 @@ use super::{begin, scraped, telemetry, until};
 use crate::{Otlp, Telemetry};
 
 const OFTEN: Duration = Duration::from_millis(100);
-const NEVER: Duration = Duration::from_secs(3600);
+const NEVER: Duration = Duration::from_hours(1);
 
 fn pushing_to(endpoint: &str, every: Duration) -> Telemetry {
     let telemetry = telemetry();
@@ -112,7 +112,7 @@ async fn a_collector_gets_what_a_scraper_gets_and_the_histograms_of_the_conventi
         assert_eq!(told.get(&name), Some(&value.parse().unwrap()), "{name} in {told:#?}");
     }
     let point = histogram(&metrics, "lockgate_call_duration_seconds", "stream=true");
-    let at = point.explicit_bounds.iter().position(|bound| *bound == 2.0).unwrap();
+    let at = point.explicit_bounds.partition_point(|bound| *bound < 1.5);
     assert_eq!((point.count, point.sum, point.bucket_counts[at]), (1, Some(1.5), 1));
 
     let place = "gen_ai.operation.name=chat,gen_ai.provider.name=anthropic,lockgate.provider=anthropic,\
@@ -188,7 +188,7 @@ async fn a_collector_that_refuses_is_counted_and_gets_all_of_it_the_next_time() 
     let told = numbers(&newest(&collector));
     let calls: f64 =
         told.iter().filter(|(name, _)| name.starts_with("lockgate_calls_total")).map(|(_, n)| n).sum();
-    assert_eq!(calls, 1.0, "{told:#?}");
+    assert!((calls - 1.0).abs() < 0.5, "{told:#?}");
 }
 
 /// I9.
