@@ -125,6 +125,7 @@ fn conversation(numbers: &mut Numbers, session: u64, calls: u64) -> Vec<Record> 
             let model = if numbers.below(8) == 0 { models[models.len() - 1] } else { model };
             let mut record = call(numbers, at_us, (provider, client, model), turn);
             record.call.principal = Principal {
+                data_class: None,
                 key: Some(format!("key-{person}")),
                 project: Some(format!("project-{}", person % 8)),
                 user: Some(format!("user-{person}")),

@@ -8,6 +8,7 @@ use lockgate_store::Store;
 use lockgate_telemetry::{Feed, Levels};
 
 use crate::auth::{Door, DoorOptions};
+use crate::oidc::Oidc;
 use crate::policies::{PolicyBook, no_book};
 use crate::problem::Problem;
 use crate::retention::RetentionPolicy;
@@ -22,6 +23,7 @@ pub struct App {
     door: Arc<Door>,
     pub(crate) feed: Option<Feed>,
     pub(crate) levels: Option<Levels>,
+    pub(crate) oidc: Option<Arc<Oidc>>,
     pub(crate) prices: Prices,
     retention: Arc<ArcSwap<RetentionPolicy>>,
     shelf: Shelf,
@@ -41,6 +43,7 @@ impl App {
             door: Arc::new(Door::new(DoorOptions::default())),
             feed: None,
             levels: None,
+            oidc: None,
             prices: Prices::default(),
             retention: Arc::default(),
             shelf,
@@ -57,6 +60,12 @@ impl App {
     #[must_use]
     pub fn running(self, feed: Feed, levels: Levels) -> Self {
         Self { feed: Some(feed), levels: Some(levels), ..self }
+    }
+
+    /// With people who log in with an account elsewhere.
+    #[must_use]
+    pub fn with_oidc(self, oidc: Option<Arc<Oidc>>) -> Self {
+        Self { oidc, ..self }
     }
 
     /// With other prices than those that come with Lockgate.

@@ -150,7 +150,14 @@ async fn list(
     let after = cursor.transpose().map_err(|error| Problem::invalid(format!("`cursor` is {error}")))?;
     let page = PageRequest { after, limit: query.limit.map_or_else(Limit::default, Limit::of) };
     let user = (who.role == Role::Own).then(|| who.user.unwrap_or_default());
-    let filter = ApprovalFilter { pending, policy: query.policy, session: query.session, standing, user };
+    let filter = ApprovalFilter {
+        before_us: None,
+        pending,
+        policy: query.policy,
+        session: query.session,
+        standing,
+        user,
+    };
     let mut found = app.store()?.approvals(&filter, &page).await?;
     if pending == Some(true) {
         found.items.retain(|it| it.until_us >= now_us());

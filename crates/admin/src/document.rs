@@ -16,8 +16,8 @@ use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
 use crate::{
-    approvals, audit, calls, import, keys, labels, live, log, login, page, policies, purge, sessions, stats,
-    trust, users,
+    approvals, audit, calls, import, keys, labels, live, log, login, oidc, page, policies, purge, sessions,
+    stats, trust, users,
 };
 
 /// Every route with its guard and description.
@@ -35,6 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(purge::routes())
         .merge(sessions::routes())
         .merge(login::routes())
+        .merge(oidc::routes())
         .merge(page::routes())
         .merge(keys::routes())
         .merge(users::routes())

@@ -1,7 +1,8 @@
 //! Conditions as they stand in a query string: friendly forms of what `store::Filter` wants exactly.
 
 use jiff::{SignedDuration, Timestamp};
-use lockgate_store::{Cursor, Filter, Limit, Membership, Outcome, PageRequest};
+use lockgate_core::DataClass;
+use lockgate_store::{Classified, Cursor, Filter, Limit, Membership, Outcome, PageRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -16,6 +17,8 @@ pub(crate) struct FilterQuery {
     pub(crate) branch: Option<String>,
     /// Where the page before ended: its `next`.
     pub(crate) cursor: Option<String>,
+    /// The class of data of the key: `public`, `internal`, `confidential`, `secret`; `none` = calls without one.
+    pub(crate) data_class: Option<String>,
     /// From when, included: a time (`2026-11-21T08:00:00Z`), a day (`2026-11-21`, UTC), or how long ago (`90m`, `24h`, `7d`).
     #[param(example = "7d")]
     pub(crate) from: Option<String>,
@@ -72,6 +75,7 @@ impl FilterQuery {
         });
         let filter = Filter {
             branch: self.branch,
+            class: self.data_class.map(|word| classified(&word)).transpose()?,
             contents: None,
             cost_from: self.min_cost_nano,
             cost_to: self.max_cost_nano,
@@ -96,6 +100,17 @@ impl FilterQuery {
         let limit = self.limit.map_or_else(Limit::default, Limit::of);
         Ok((filter, PageRequest { after: after.transpose()?, limit }))
     }
+}
+
+/// A class of data, or none.
+fn classified(word: &str) -> Result<Classified, Problem> {
+    if word == "none" {
+        return Ok(Classified::Unclassified);
+    }
+    DataClass::of(word).map(Classified::Of).ok_or_else(|| {
+        let known: Vec<_> = DataClass::ALL.iter().map(|one| one.as_str()).collect();
+        Problem::invalid(format!("`data_class`: there is no `{word}`, but {}, none", known.join(", ")))
+    })
 }
 
 /// A time as people write it, µs since 1970.

@@ -20,6 +20,7 @@ mod labels;
 mod live;
 mod log;
 mod login;
+mod oidc;
 mod page;
 mod policies;
 mod problem;
@@ -39,9 +40,10 @@ pub use auth::{DoorOptions, Holder, Holders};
 pub use first::{NoFirstUser, first_start, write_secret};
 pub use guard::{Guard, Principal, Role};
 pub use login::{FIRST_USER, SECRET_FILE};
+pub use oidc::{Fetch, Fetching, Oidc, OidcOptions, RoleRule};
 pub use policies::{PolicyBook, PolicyView};
 pub use problem::Problem;
-pub use retention::{Deleted, Retained, RetentionPolicy};
+pub use retention::{Deleted, Forgotten, OfClass, Retained, RetentionPolicy, Times};
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
 const OWNED: [&str; 18] = [

@@ -82,7 +82,7 @@ async fn log_in(State(app): State<App>, from: Origin, headers: HeaderMap, body: 
         Ok(opened) if form => (opened.cookie(&headers), Redirect::to("/login")).into_response(),
         Ok(opened) if opened.wants_token => Json(opened.view()).into_response(),
         Ok(opened) => (opened.cookie(&headers), Json(opened.view())).into_response(),
-        Err(problem) if form => page::refused(&problem),
+        Err(problem) if form => page::refused(&app, &problem),
         Err(problem) => problem.into_response(),
     }
 }
@@ -135,7 +135,7 @@ fn wrong() -> Problem {
 }
 
 /// A login that was opened, with its token.
-struct Opened {
+pub(crate) struct Opened {
     login: Login,
     role: Role,
     token: String,
@@ -152,7 +152,7 @@ impl Opened {
         }
     }
 
-    fn cookie(&self, headers: &HeaderMap) -> [(header::HeaderName, HeaderValue); 1] {
+    pub(crate) fn cookie(&self, headers: &HeaderMap) -> [(header::HeaderName, HeaderValue); 1] {
         let age = (self.login.ends_us - self.login.created_us) / 1_000_000;
         set_cookie(&self.token, age, headers)
     }
@@ -164,7 +164,13 @@ fn set_cookie(token: &str, age: i64, headers: &HeaderMap) -> [(header::HeaderNam
     [(header::SET_COOKIE, HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("")))]
 }
 
-async fn open(app: &App, from: &Origin, user: &User, wants_token: bool) -> Result<Opened, Problem> {
+/// A login of a user who has shown who that is.
+pub(crate) async fn open(
+    app: &App,
+    from: &Origin,
+    user: &User,
+    wants_token: bool,
+) -> Result<Opened, Problem> {
     let token = token::login().map_err(|error| Problem::internal(error.to_string()))?;
     let (now, options) = (now_us(), &app.door().options);
     let login = Login {

@@ -1,5 +1,6 @@
 //! `/login`: a page with a form and nothing else, for as long as there is no dashboard. No script, no file from anywhere.
 
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +18,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// A page to log in with.
 #[utoipa::path(get, path = "/login", tag = "access", responses((status = 200, description = "A page.")))]
-async fn login(from: Origin) -> Response {
+async fn login(State(app): State<App>, from: Origin) -> Response {
     match &from.login {
         Some((login, _)) => {
             let name = escaped(&login.user);
@@ -26,25 +27,37 @@ async fn login(from: Origin) -> Response {
             );
             shown(StatusCode::OK, &body)
         }
-        None => shown(StatusCode::OK, &form("")),
+        None => shown(StatusCode::OK, &form(&app, "")),
     }
 }
 
 /// The page for somebody whose login failed.
-pub(crate) fn refused(problem: &Problem) -> Response {
-    let mut response = shown(
-        problem.status,
-        &form(&format!("<p class=\"bad\" role=\"alert\">{}</p>", escaped(&problem.message))),
-    );
+pub(crate) fn refused(app: &App, problem: &Problem) -> Response {
+    let words = format!("<p class=\"bad\" role=\"alert\">{}</p>", escaped(&problem.message));
+    let mut response = shown(problem.status, &form(app, &words));
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }
 
-fn form(above: &str) -> String {
+/// The page behind a login elsewhere. The browser goes on from here by itself: what follows a page of ours gets our cookie, what follows a
+/// foreign one does not.
+pub(crate) fn entered() -> Response {
+    let go_on = "<meta http-equiv=\"refresh\" content=\"0; url=/login\"><p>You are logged in. <a href=\"/login\">Go on</a></p>";
+    shown(StatusCode::OK, go_on)
+}
+
+fn form(app: &App, above: &str) -> String {
+    let elsewhere = app.oidc.as_ref().map(|oidc| {
+        format!(
+            "<p><a class=\"button\" href=\"/api/login/oidc\">Log in with {}</a></p>",
+            escaped(oidc.title())
+        )
+    });
+    let elsewhere = elsewhere.unwrap_or_default();
     format!(
-        "{above}<form method=\"post\" action=\"/api/login\">\
+        "{above}{elsewhere}<form method=\"post\" action=\"/api/login\">\
          <label>Name<input name=\"name\" autocomplete=\"username\" value=\"{FIRST_USER}\" required></label>\
          <label>Password<input name=\"password\" type=\"password\" autocomplete=\"current-password\" required autofocus></label>\
          <button>Log in</button></form>\
@@ -76,7 +89,7 @@ fn shown(status: StatusCode, body: &str) -> Response {
 
 const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:0;display:grid;min-height:100vh;place-items:center}\
     main{width:min(22rem,90vw)}label{display:block;margin:.75rem 0}input{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.4rem}\
-    button{font:inherit;padding:.4rem 1rem}.bad{border-left:4px solid #c00;padding-left:.75rem}";
+    button,.button{font:inherit;padding:.4rem 1rem}.button{display:inline-block;border:1px solid;border-radius:4px;text-decoration:none}.bad{border-left:4px solid #c00;padding-left:.75rem}";
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")

@@ -1,5 +1,7 @@
 //! `/api/purge` and `/api/retention`: deletes what somebody names, or what is too old.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -16,7 +18,7 @@ use crate::filter::moment;
 use crate::guard::{Guard, Role, guarded};
 use crate::input::Sent;
 use crate::problem::Problem;
-use crate::retention::{Deleted, Deletion, Retained, word};
+use crate::retention::{Deleted, Deletion, Retained, Times, class_word, word};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -92,25 +94,50 @@ fn selection(wish: &PurgeWish) -> Result<(Selection, String), Problem> {
 /// What is deleted by age.
 #[derive(Serialize, ToSchema)]
 struct PolicyView {
+    /// Days after which questions to people are deleted; `null` = never.
+    approvals_days: Option<u32>,
     /// The folder that it is written to before.
     archive: Option<String>,
     /// Days after which entries of the audit are deleted; `null` = never.
     audit_days: Option<u32>,
     /// Days after which calls are deleted; `null` = never.
     calls_days: Option<u32>,
-    /// Days after which their contents are deleted; `null` = never.
+    /// Other days for calls of a class of data; `none` = calls without one. `null` = as of all.
+    classes: BTreeMap<&'static str, TimesView>,
+    /// Days after which the contents of calls are deleted; `null` = never.
     contents_days: Option<u32>,
+    /// Days after which what policies said is deleted; `null` = never.
+    verdicts_days: Option<u32>,
+}
+
+/// How long calls of a class are kept.
+#[derive(Serialize, ToSchema)]
+struct TimesView {
+    /// Days after which they are deleted.
+    calls_days: Option<u32>,
+    /// Days after which their contents are deleted.
+    contents_days: Option<u32>,
+}
+
+impl From<Times> for TimesView {
+    fn from(Times { calls_days, contents_days }: Times) -> Self {
+        Self { calls_days, contents_days }
+    }
 }
 
 /// What the configuration says of retention.
 #[utoipa::path(get, path = "/api/retention", tag = "retention", responses((status = 200, body = PolicyView)))]
 async fn policy(State(app): State<App>) -> Json<PolicyView> {
     let policy = app.retention();
+    let classes = policy.classes.iter();
     Json(PolicyView {
+        approvals_days: policy.approvals_days,
         archive: policy.archive.as_ref().map(|folder| folder.display().to_string()),
         audit_days: policy.audit_days,
-        calls_days: policy.calls_days,
-        contents_days: policy.contents_days,
+        calls_days: policy.calls.calls_days,
+        classes: classes.map(|(class, times)| (class_word(*class), (*times).into())).collect(),
+        contents_days: policy.calls.contents_days,
+        verdicts_days: policy.verdicts_days,
     })
 }
 

@@ -1,18 +1,20 @@
-//! Deletes calls: those that somebody names, and those that are too old, as are old entries of the audit. What is to be archived is archived before, and exactly that
-//! is deleted.
+//! Deletes calls: those that somebody names, and those that are too old, as are rows of other tables ([`tables`]). What is to be archived is
+//! archived before, and exactly that is deleted.
+
+mod tables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use lockgate_store::access::{Actor, AuditEntry, AuditFilter};
-use lockgate_store::{Extent, Filter, Limit, Membership, PageRequest, Selection, Store};
+use lockgate_core::DataClass;
+use lockgate_store::access::{Actor, AuditEntry};
+use lockgate_store::{Classified, Extent, Filter, Limit, Membership, PageRequest, Selection, Store};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::archive::Archive;
-use crate::audit::EntryView;
 use crate::auth::now_us;
 use crate::problem::Problem;
 use crate::reading;
@@ -20,14 +22,36 @@ use crate::reading;
 /// What is deleted by age.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RetentionPolicy {
+    /// Days after which what people were asked is deleted.
+    pub approvals_days: Option<u32>,
     /// Where it is written before; `None` = nowhere.
     pub archive: Option<PathBuf>,
     /// Days after which entries of the audit are deleted.
     pub audit_days: Option<u32>,
-    /// Days after which calls are deleted.
+    /// Calls of every class without times of its own.
+    pub calls: Times,
+    /// Calls of these classes of data; `None` = those without a class. What a class leaves out is as of all.
+    pub classes: BTreeMap<Option<DataClass>, Times>,
+    /// Days after which what policies said is deleted.
+    pub verdicts_days: Option<u32>,
+}
+
+/// How long calls are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Days after which they are deleted.
     pub calls_days: Option<u32>,
     /// Days after which their contents are deleted.
     pub contents_days: Option<u32>,
+}
+
+impl Times {
+    const fn of(self, extent: Extent) -> Option<u32> {
+        match extent {
+            Extent::Contents => self.contents_days,
+            Extent::Everything => self.calls_days,
+        }
+    }
 }
 
 /// What was deleted, or would be.
@@ -41,90 +65,146 @@ pub struct Deleted {
     pub sessions: u64,
 }
 
-/// What of the audit was deleted, or would be.
+/// What of a table was deleted, or would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Forgotten {
     /// The file that it was written to before.
     pub archive: Option<String>,
-    /// Entries.
+    /// Entries, questions or verdicts.
     pub entries: u64,
 }
 
 /// What a round of retention did, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Retained {
+    /// Questions to people that were deleted, with their answers.
+    pub approvals: Forgotten,
     /// Entries of the audit that were deleted.
     pub audit: Forgotten,
+    /// Calls that were deleted.
+    pub calls: Deleted,
+    /// The same for each class that has times of its own; `none` = calls without a class.
+    pub classes: BTreeMap<&'static str, OfClass>,
+    /// Calls whose contents were deleted.
+    pub contents: Deleted,
+    /// What policies said, as far as it was deleted.
+    pub verdicts: Forgotten,
+}
+
+/// What was deleted of a class, or would be. It is in the sums too, without the archives.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OfClass {
     /// Calls that were deleted.
     pub calls: Deleted,
     /// Calls whose contents were deleted.
     pub contents: Deleted,
 }
 
+impl Retained {
+    /// Whether nothing was too old.
+    pub fn is_nothing(&self) -> bool {
+        let rows = [&self.approvals, &self.audit, &self.verdicts];
+        self.calls.calls + self.contents.calls + rows.iter().map(|rows| rows.entries).sum::<u64>() == 0
+    }
+}
+
+/// The word for a class, or for none.
+pub(crate) const fn class_word(class: Option<DataClass>) -> &'static str {
+    match class {
+        Some(class) => class.as_str(),
+        None => "none",
+    }
+}
+
 impl RetentionPolicy {
     /// Deletes what is too old, and writes that into the audit. With `dry_run` only counts.
     pub async fn apply(&self, store: &dyn Store, dry_run: bool) -> Result<Retained, Problem> {
         let mut done = Retained::default();
-        for (days, extent) in [(self.calls_days, Extent::Everything), (self.contents_days, Extent::Contents)]
-        {
-            let Some(days) = days else { continue };
-            let before = days_ago(days);
-            let deletion = Deletion { archive: self.archive.as_deref(), dry_run, extent };
-            let deleted = deletion.run(store, &Selection::OlderThan(before)).await?;
-            if deleted.calls > 0 && !dry_run {
-                let detail = json!({"days": days, "extent": word(extent), "deleted": &deleted});
-                store.note(&entry("calls", detail)).await?;
-            }
-            match extent {
-                Extent::Contents => done.contents = deleted,
-                Extent::Everything => done.calls = deleted,
+        for extent in [Extent::Everything, Extent::Contents] {
+            for (class, days) in self.rules(extent) {
+                let deleted = self.age(store, (class, extent, days), dry_run).await?;
+                if let Some(class) = class {
+                    let of_class = done.classes.entry(class_word(class.class())).or_default();
+                    *of_extent(extent, (&mut of_class.calls, &mut of_class.contents)) = deleted.clone();
+                }
+                let sum = of_extent(extent, (&mut done.calls, &mut done.contents));
+                sum.calls += deleted.calls;
+                sum.sessions += deleted.sessions;
+                sum.archive = deleted.archive.filter(|_| class.is_none());
             }
         }
+        if let Some(days) = self.verdicts_days {
+            done.verdicts = tables::verdicts(store, self.archive.as_deref(), days_ago(days), dry_run).await?;
+            noted(store, "verdicts", days, &done.verdicts, dry_run).await?;
+        }
+        if let Some(days) = self.approvals_days {
+            done.approvals =
+                tables::approvals(store, self.archive.as_deref(), days_ago(days), dry_run).await?;
+            noted(store, "approvals", days, &done.approvals, dry_run).await?;
+        }
         if let Some(days) = self.audit_days {
-            done.audit = self.forget(store, days_ago(days), dry_run).await?;
-            if done.audit.entries > 0 && !dry_run {
-                store.note(&entry("audit", json!({"days": days, "deleted": &done.audit}))).await?;
-            }
+            done.audit = tables::audit(store, self.archive.as_deref(), days_ago(days), dry_run).await?;
+            noted(store, "audit", days, &done.audit, dry_run).await?;
         }
         Ok(done)
     }
 
-    /// Deletes entries of the audit from before a time, those that are archived and no others.
-    async fn forget(&self, store: &dyn Store, before: i64, dry_run: bool) -> Result<Forgotten, Problem> {
-        let filter = AuditFilter { to_us: Some(before), ..AuditFilter::default() };
-        let mut page = PageRequest { after: None, limit: Limit::of(Limit::MAX) };
-        let mut archive = None;
-        let mut ids = Vec::new();
-        loop {
-            let listed = store.audit(&filter, &page).await?;
-            ids.extend(listed.items.iter().map(|entry| entry.id));
-            if let Some(folder) = self.archive.as_deref().filter(|_| !dry_run && !ids.is_empty()) {
-                let mut lines = Vec::new();
-                for entry in listed.items {
-                    serde_json::to_writer(&mut lines, &EntryView::from(entry))
-                        .map_err(|error| Problem::internal(error.to_string()))?;
-                    lines.push(b'\n');
-                }
-                let open = match archive.take() {
-                    Some(open) => open,
-                    None => Archive::begin(folder, &format!("audit-{}", name()))?,
-                };
-                archive = Some(open.lines(lines).await?);
-            }
-            match listed.next {
-                Some(next) => page.after = Some(next),
-                None => break,
-            }
+    /// Which calls go after how many days: all alike, or each class after its own.
+    fn rules(&self, extent: Extent) -> Vec<(Option<Classified>, u32)> {
+        if self.classes.is_empty() {
+            return self.calls.of(extent).map(|days| (None, days)).into_iter().collect();
         }
-        if dry_run {
-            return Ok(Forgotten { archive: None, entries: ids.len() as u64 });
-        }
-        let file = match archive {
-            Some(archive) => Some(archive.end().await?.display().to_string()),
-            None => None,
+        let every = std::iter::once(None).chain(DataClass::ALL.iter().copied().map(Some));
+        let rule = |class: Option<DataClass>| {
+            let own = self.classes.get(&class).and_then(|times| times.of(extent));
+            let which = class.map_or(Classified::Unclassified, Classified::Of);
+            Some((Some(which), own.or(self.calls.of(extent))?))
         };
-        Ok(Forgotten { archive: file, entries: store.forget(&ids).await? })
+        every.filter_map(rule).collect()
     }
+
+    async fn age(
+        &self,
+        store: &dyn Store,
+        (class, extent, days): (Option<Classified>, Extent, u32),
+        dry_run: bool,
+    ) -> Result<Deleted, Problem> {
+        let before = days_ago(days);
+        let what = match class {
+            Some(class) => Selection::OlderOf(before, class),
+            None => Selection::OlderThan(before),
+        };
+        let deletion = Deletion { archive: self.archive.as_deref(), dry_run, extent };
+        let deleted = deletion.run(store, &what).await?;
+        if deleted.calls > 0 && !dry_run {
+            let mut detail = json!({"days": days, "extent": word(extent), "deleted": &deleted});
+            if let Some(class) = class {
+                detail["class"] = class_word(class.class()).into();
+            }
+            store.note(&entry("calls", detail)).await?;
+        }
+        Ok(deleted)
+    }
+}
+
+fn of_extent<T>(extent: Extent, (calls, contents): (T, T)) -> T {
+    match extent {
+        Extent::Contents => contents,
+        Extent::Everything => calls,
+    }
+}
+
+async fn noted(
+    store: &dyn Store,
+    table: &str,
+    days: u32,
+    gone: &Forgotten,
+    dry_run: bool,
+) -> Result<(), Problem> {
+    if gone.entries > 0 && !dry_run {
+        store.note(&entry(table, json!({"days": days, "deleted": gone}))).await?;
+    }
+    Ok(())
 }
 
 /// So many days before now, in µs since 1970.
@@ -214,6 +294,7 @@ impl Deletion<'_> {
         let filter = match what {
             Selection::Calls(_) => return Err(Problem::internal("single calls are not archived")),
             Selection::Key(key) => Filter { key: Some(key.clone()), ..all },
+            Selection::OlderOf(before, class) => Filter { class: Some(*class), to_us: Some(*before), ..all },
             Selection::OlderThan(before) => Filter { to_us: Some(*before), ..all },
             Selection::Session(id) => Filter { session: Some(Membership::Of(id.clone())), ..all },
             Selection::User(user) => Filter { user: Some(user.clone()), ..all },

@@ -73,6 +73,7 @@ impl VerdictQuery {
             applied: self.applied,
             from_us: at("since", self.since)?,
             labelled: self.labelled,
+            notes: false,
             policy: self.policy,
             rule: self.rule,
             to_us: at("until", self.until)?,

@@ -82,6 +82,12 @@ fn own() -> Role {
     Role::Own
 }
 
+/// Whether somebody can be called so.
+pub(crate) fn is_name(name: &str) -> bool {
+    let fits = |sign: char| sign.is_ascii_alphanumeric() || "._@+-".contains(sign);
+    !name.is_empty() && name.len() <= 64 && name.chars().all(fits)
+}
+
 /// Makes a user.
 #[utoipa::path(post, path = "/api/users", tag = "access", request_body = NewUser,
     responses((status = 201, body = UserView), (status = 409, description = "The name is taken.")))]
@@ -90,8 +96,7 @@ async fn create(
     from: Origin,
     Sent(new): Sent<NewUser>,
 ) -> Result<(StatusCode, Json<UserView>), Problem> {
-    let fits = |sign: char| sign.is_ascii_alphanumeric() || "._@+-".contains(sign);
-    if new.name.is_empty() || new.name.len() > 64 || !new.name.chars().all(fits) {
+    if !is_name(&new.name) {
         return Err(Problem::invalid("`name`: letters, digits and `._@+-`, at most 64"));
     }
     let (chosen, generated) = chosen(new.password)?;

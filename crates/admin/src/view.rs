@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use lockgate_core::DataClass;
 use lockgate_store::verdicts::Label;
 use lockgate_store::{self as store, Page, StoredCall, Totals};
 use serde::Serialize;
@@ -64,6 +65,8 @@ pub(crate) struct Call {
     key: Option<String>,
     /// The project of the key.
     project: Option<String>,
+    /// The class of data of the key.
+    data_class: Option<&'static str>,
     /// The user.
     user: Option<String>,
     /// The client program.
@@ -163,6 +166,7 @@ impl From<store::Call> for Call {
             price_version: call.price_version,
             key: principal.key,
             project: principal.project,
+            data_class: principal.data_class.map(DataClass::as_str),
             user: principal.user,
             client: client.name,
             client_version: client.version,

@@ -12,6 +12,7 @@ mod enacted;
 mod environment;
 mod expand;
 mod locate;
+mod oidc;
 mod outgoing;
 mod path;
 mod problem;
@@ -34,9 +35,10 @@ mod yaml;
 pub use enacted::{chain_of, with_document};
 pub use environment::Environment;
 pub use locate::{FILE_NAME, candidates, locate};
+pub use oidc::{Oidc, OidcRole, UserRole};
 pub use path::{Path, Step};
 pub use problem::{Code, Problem, Problems, Severity, render_json, render_sarif, render_text};
-pub use record::{Record, RecordMode, Retention, Titles};
+pub use record::{ClassTimes, Classes, Record, RecordMode, Retention, Titles};
 pub use reference::reference;
 pub use schema::schema;
 pub use sections::{
@@ -49,6 +51,7 @@ pub use source::Source;
 pub use starter::{Profile, starter};
 pub use store::{Changed, Store};
 pub use telemetry::{
-    Metrics, Network, NetworkError, Otlp, Telemetry, TraceContext, Webhook, WebhookEvent, WebhookFilter,
+    Metrics, Network, NetworkError, Otlp, OtlpMetrics, Telemetry, TraceContext, Webhook, WebhookEvent,
+    WebhookFilter,
 };
 pub use watch::{Change, WatchError, Watcher};

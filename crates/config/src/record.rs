@@ -48,9 +48,45 @@ pub struct Retention {
     /// After so many days entries of the audit (who changed what) are deleted.
     #[schemars(range(min = 1))]
     pub audit_days: Option<u32>,
+    /// After so many days what policies said of calls is deleted (verdicts, their reasons and labels); the calls stay.
+    #[schemars(range(min = 1))]
+    pub verdicts_days: Option<u32>,
+    /// After so many days what people were asked about calls is deleted, with their answers; approvals that stand for good stay.
+    #[schemars(range(min = 1))]
+    pub approvals_days: Option<u32>,
+    /// Other times for the calls of keys with a `data_class`; `none` is for the calls of all other keys. What is left out here is as above.
+    pub classes: Classes,
     /// Folder that what is to be deleted is written to first, as a compressed export that `lockgate session import` takes back, the audit
     /// as a compressed file of its own with an entry a line. If it cannot be written, nothing is deleted. Default: nothing is archived.
     pub archive: Option<PathBuf>,
+}
+
+/// Times for calls by the `data_class` of their key.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Classes {
+    /// Calls of keys for data that is for everybody.
+    pub public: ClassTimes,
+    /// Calls of keys for data of the organisation.
+    pub internal: ClassTimes,
+    /// Calls of keys for data that is for few.
+    pub confidential: ClassTimes,
+    /// Calls of keys for data that is for those who are named.
+    pub secret: ClassTimes,
+    /// Calls of keys without a class, and of nobody's.
+    pub none: ClassTimes,
+}
+
+/// How long calls of a class are kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassTimes {
+    /// After so many days their contents are deleted.
+    #[schemars(range(min = 1))]
+    pub contents_days: Option<u32>,
+    /// After so many days all of them is deleted.
+    #[schemars(range(min = 1))]
+    pub calls_days: Option<u32>,
 }
 
 /// Whether a model makes titles of sessions.

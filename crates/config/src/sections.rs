@@ -5,12 +5,13 @@
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr};
 
-use lockgate_core::Secret;
+use lockgate_core::{DataClass, Secret};
 use lockgate_ledger::Override;
 use lockgate_providers::{ModelGlob, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::oidc::Oidc;
 use crate::record::{Record, RecordMode};
 use crate::telemetry::{Metrics, Telemetry, Webhook};
 
@@ -148,7 +149,7 @@ impl Default for SlowClient {
 }
 
 /// How the admin API and its pages are reached, and how long people stay logged in. Changes need a restart.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
     /// Names that the gateway is reached by, such as `gate.example.org`, beside `localhost` and addresses in numbers. Under any other name the
@@ -160,11 +161,13 @@ pub struct Admin {
     /// Hours after which a login ends.
     #[schemars(range(min = 1, max = 8_760))]
     pub login_hours: u64,
+    /// People log in with an account elsewhere, beside passwords.
+    pub oidc: Option<Oidc>,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { hosts: Vec::new(), idle_minutes: 720, login_hours: 168 }
+        Self { hosts: Vec::new(), idle_minutes: 720, login_hours: 168, oidc: None }
     }
 }
 
@@ -202,6 +205,11 @@ pub struct Key {
     /// How much of this key's calls is recorded, in place of `record.mode`.
     #[serde(default)]
     pub record: Option<RecordMode>,
+    /// How confidential the data may be that the key is used for: `public`, `internal`, `confidential` or `secret`. Calls are recorded with it,
+    /// and `record.retention.classes` may keep them for another time than others. Nothing else follows from it yet.
+    #[serde(default)]
+    #[schemars(with = "Option<String>", extend("enum" = ["public", "internal", "confidential", "secret", null]))]
+    pub data_class: Option<DataClass>,
 }
 
 /// How much a key may use. What is left out is not limited. A call beyond a limit is refused (429) before it goes anywhere, with the limit's

@@ -35,6 +35,7 @@ impl Changed {
             Path::of(["admin", "hosts"]),
             Path::of(["admin", "idle_minutes"]),
             Path::of(["admin", "login_hours"]),
+            Path::of(["admin", "oidc"]),
             Path::of(["server", "listen"]),
             Path::of(["record", "database"]),
             Path::of(["record", "directory"]),

@@ -96,21 +96,23 @@ impl TryFrom<String> for Network {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Telemetry {
-    /// Where traces go.
+    /// Where traces and metrics go.
     pub otlp: Otlp,
     /// What becomes of the trace context (`traceparent`, `tracestate`) that a client sends with a call.
     pub trace_context: TraceContext,
 }
 
-/// Where traces go: a collector that takes OTLP over HTTP. Nowhere by default.
+/// Where traces and metrics go: a collector that takes OTLP over HTTP. Nowhere by default.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Otlp {
-    /// The address of the collector, such as `http://127.0.0.1:4318`; `/v1/traces` is added. Without one no spans are made.
+    /// The address of the collector, such as `http://127.0.0.1:4318`; `/v1/traces` and `/v1/metrics` are added. Without one no spans are made.
     pub endpoint: Option<Url>,
     /// Headers that the collector wants. Values are treated as secrets.
     #[schemars(with = "BTreeMap<String, String>", extend("x-secret-values" = true))]
     pub headers: BTreeMap<String, Secret>,
+    /// What `/metrics` tells, sent to the collector too.
+    pub metrics: OtlpMetrics,
     /// The share of calls that spans are made of, 0 to 1. A client that sends a trace context decides for its own calls.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub sample: f64,
@@ -118,7 +120,24 @@ pub struct Otlp {
 
 impl Default for Otlp {
     fn default() -> Self {
-        Self { endpoint: None, headers: BTreeMap::new(), sample: 1.0 }
+        Self { endpoint: None, headers: BTreeMap::new(), metrics: OtlpMetrics::default(), sample: 1.0 }
+    }
+}
+
+/// Whether and how often metrics are sent to the collector.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct OtlpMetrics {
+    /// Whether they are sent, also where `metrics.enabled` is off for those who ask.
+    pub enabled: bool,
+    /// Seconds from one time to the next.
+    #[schemars(range(min = 1))]
+    pub interval_seconds: u32,
+}
+
+impl Default for OtlpMetrics {
+    fn default() -> Self {
+        Self { enabled: false, interval_seconds: 60 }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod call;
 mod catalogue;
+mod class;
 pub mod content;
 mod dialect;
 mod event;
@@ -15,6 +16,7 @@ mod words;
 
 pub use call::{Conversation, Origin, OutputFormat, ReasoningRequest, Sampling, Unmodelled};
 pub use catalogue::{EmbeddingCall, EmbeddingInput, Embeddings, ModelCard};
+pub use class::DataClass;
 pub use content::{Block, Part, Raw, Role, Seal, Tool, ToolChoice, Turn};
 pub use dialect::Dialect;
 pub use event::{BlockStart, Delta, Event, Started, Stop, StopReason};

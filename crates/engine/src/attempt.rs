@@ -21,12 +21,12 @@ use tokio::time::{Instant, timeout_at};
 use crate::ask::{Asked, Whom};
 use crate::body::UpstreamBody;
 use crate::caller::Grant;
+use crate::courier::Unsent;
 use crate::follow::Follower;
 use crate::gate::{Shared, with};
 use crate::hint::Lists;
 use crate::pipe::{Pipe, PipeSpec, mode_of};
 use crate::resolve::Target;
-use crate::upstream::Unsent;
 use crate::{headers, process};
 
 /// The largest error body that is read, in bytes.

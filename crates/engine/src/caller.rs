@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lockgate_core::{ErrorKind, Failure, Secret};
+use lockgate_core::{DataClass, ErrorKind, Failure, Secret};
 use lockgate_providers::{AuthScheme, Credential, Credentials, Kind, ModelGlob};
 
 use crate::meter::{Meter, Permit};
@@ -21,6 +21,8 @@ pub(crate) const NOT_CONFIGURED: &str = "provider_not_configured";
 pub struct Grant {
     /// Credentials used instead of a provider's own, by provider id.
     pub credentials: BTreeMap<String, Secret>,
+    /// How confidential the data may be that the key is used for. Calls are recorded with it.
+    pub data_class: Option<DataClass>,
     /// Counts what the key uses; `None` = it has no limits.
     pub meter: Option<Arc<Meter>>,
     /// The only models allowed; empty = all.

@@ -21,7 +21,7 @@ use tower_service::Service;
 use crate::proxy::{Hop, Ways};
 
 /// Opens connections, each within `timeout` from name lookup to TLS.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Connector {
     http: HttpConnector,
     timeout: Duration,

@@ -29,6 +29,7 @@ pub(crate) fn open(to: (&Log, Mode), id: Uuid, request: &CallRequest, operation:
     let headers = request.headers.iter().filter(|(name, _)| told(name.as_str()));
     let opened = Opened {
         at_us: at,
+        data_class: grant.and_then(|grant| grant.data_class),
         dialect: request.format.dialect,
         headers: headers
             .map(|(name, value)| {

@@ -6,22 +6,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use lockgate_core::{Dialect, ErrorKind, Failure};
 use lockgate_providers::{
     AccessToken, Credential, EnvironmentProxies, Kind, OpenError, Preset, Provider, Settings, TokenSource,
 };
 
-use crate::connect::Connector;
-use crate::proxy::{Ways, deepest, is_here};
+use crate::courier::{Courier, Unsent};
+use crate::proxy::{Ways, is_here};
 
 /// A configured provider.
 pub struct Upstream {
-    client: Client<Connector, Full<Bytes>>,
+    courier: Courier,
     /// Whether nobody configured it: found in the environment, or offered by default.
     pub detected: bool,
     /// Headers that the configuration adds.
@@ -35,15 +33,6 @@ pub struct Upstream {
     /// Its settings.
     pub settings: Settings,
     token: tokio::sync::Mutex<Option<(AccessToken, u64)>>,
-    ways: Arc<Ways>,
-}
-
-/// Why a request got no answer.
-pub(crate) struct Unsent {
-    /// Whether a proxy is on the way, which may be to blame.
-    pub(crate) proxied: bool,
-    /// In words for the client: no addresses beyond what it knows, no internals.
-    pub(crate) words: String,
 }
 
 impl Upstream {
@@ -66,30 +55,11 @@ impl Upstream {
                 headers.insert(name, value);
             }
         }
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(55))
-            .retry_canceled_requests(true)
-            .http2_adaptive_window(true)
-            .http1_max_headers(256);
-        let ways = Arc::new(Ways::new(id, settings.proxy.as_ref(), proxies));
-        let connector = Connector::new(Duration::from_millis(settings.timeouts.connect_ms), ways.clone());
-        let client = builder.build(connector);
+        let ways = Ways::new(id, settings.proxy.as_ref(), proxies);
+        let courier = Courier::new(Duration::from_millis(settings.timeouts.connect_ms), ways);
         let settings = settings.clone();
         let token = tokio::sync::Mutex::new(None);
-        Ok(Arc::new(Self {
-            client,
-            detected,
-            headers,
-            id: id.to_owned(),
-            kind,
-            provider,
-            settings,
-            token,
-            ways,
-        }))
+        Ok(Arc::new(Self { courier, detected, headers, id: id.to_owned(), kind, provider, settings, token }))
     }
 
     /// Whether it speaks a dialect itself.
@@ -127,26 +97,13 @@ impl Upstream {
     }
 
     /// Sends a request. Waits for the answer's head, not for its body.
-    pub(crate) async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unsent> {
-        let hop = self.ways.to(request.uri());
-        let forwarded = hop.as_ref().filter(|hop| hop.forwards());
-        if let Some(login) = forwarded.and_then(|hop| hop.basic.clone()) {
-            request.headers_mut().insert(header::PROXY_AUTHORIZATION, login);
-        }
-        let response = self.client.request(request).await;
-        let response =
-            response.map_err(|error| Unsent { proxied: hop.is_some(), words: describe(&error) })?;
-        match forwarded {
-            Some(hop) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Err(Unsent { proxied: true, words: format!("cannot connect: {}", hop.wants_login()) })
-            }
-            Some(_) | None => Ok(response),
-        }
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unsent> {
+        self.courier.carry(request).await
     }
 
     /// The proxy on the way to an address, in words.
     pub(crate) fn proxy_to(&self, uri: &Uri) -> Option<String> {
-        self.ways.to(uri).map(|hop| hop.name)
+        self.courier.proxy_to(uri)
     }
 
     /// A credential that can be signed with: an access token in place of none, where the provider wants one.
@@ -189,15 +146,5 @@ impl Upstream {
         let until = now + token.expires_in;
         *kept = Some((token, until));
         Ok(Credential::Bearer(secret))
-    }
-}
-
-/// What went wrong on a connection.
-fn describe(error: &Error) -> String {
-    let text = deepest(error);
-    if error.is_connect() {
-        format!("cannot connect: {text}")
-    } else {
-        format!("the connection failed: {text}")
     }
 }

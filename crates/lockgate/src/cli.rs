@@ -15,7 +15,8 @@ use crate::env::Env;
 use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, BAD, Screen, styled};
 use crate::{
-    call, catalog, ccr, config, connect, doctor, key, policy, purge, run, serve, session, upstream, user,
+    call, catalog, ccr, config, connect, doctor, key, live, policy, purge, run, serve, session, upstream,
+    user,
 };
 
 /// The lock between AI clients and model providers.
@@ -58,6 +59,8 @@ pub enum Command {
     /// Make and list keys for clients.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Watch what calls do at a running gateway, a line for each event.
+    Live(live::LiveArgs),
     /// Show the policies of the configuration, and try them.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -287,6 +290,7 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Key(KeyCommand::Rotate(args)) => key::rotate(args, screen),
         Command::Key(KeyCommand::Set(args)) => key::set(args, screen),
         Command::Key(KeyCommand::Show(args)) => key::show(args, screen),
+        Command::Live(args) => live::main(args, screen),
         Command::Policy(PolicyCommand::Apply(args)) => policy::apply(args, screen),
         Command::Policy(PolicyCommand::Approve(args)) => policy::approve(args, screen),
         Command::Policy(PolicyCommand::Backtest(args)) => policy::backtest(args, screen),
@@ -347,6 +351,7 @@ fn wants_json(command: &Command) -> bool {
         Command::User(UserCommand::List(args)) => args.json,
         Command::User(UserCommand::Remove(args)) => args.json,
         Command::User(UserCommand::Set(args)) => args.json,
+        Command::Live(args) => args.json,
         Command::Policy(PolicyCommand::Apply(args)) => args.json,
         Command::Policy(PolicyCommand::Approve(args)) => args.one.json,
         Command::Policy(PolicyCommand::Backtest(args)) => args.json,

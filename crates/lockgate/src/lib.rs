@@ -15,6 +15,7 @@ pub mod env;
 pub mod exit;
 pub mod gateway;
 pub mod key;
+pub mod live;
 pub mod office;
 pub mod policy;
 pub mod purge;

@@ -58,6 +58,14 @@ pub fn main(args: &PurgeArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     } else if args.expired {
         tell("calls", &done["calls"], args.yes, screen)?;
         tell("contents of calls", &done["contents"], args.yes, screen)?;
+        for (class, gone) in done["classes"].as_object().into_iter().flatten() {
+            let of_class =
+                if class == "none" { "without a class".to_owned() } else { format!("of class {class}") };
+            tell(&format!("  calls {of_class}"), &gone["calls"], args.yes, screen)?;
+            tell(&format!("  contents of calls {of_class}"), &gone["contents"], args.yes, screen)?;
+        }
+        tell("verdicts of policies", &done["verdicts"], args.yes, screen)?;
+        tell("questions to people", &done["approvals"], args.yes, screen)?;
         tell("entries of the audit", &done["audit"], args.yes, screen)?;
     } else {
         tell(if args.contents_only { "contents of calls" } else { "calls" }, &done, args.yes, screen)?;

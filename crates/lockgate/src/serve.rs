@@ -12,6 +12,7 @@ mod inquiry;
 mod judges;
 mod keys;
 pub(crate) mod mask;
+mod oidc;
 mod pages;
 pub(crate) mod plan;
 pub(crate) mod record;
@@ -30,10 +31,11 @@ use std::time::Duration;
 
 use clap::Args;
 use lockgate_config::{Change, Environment, Inputs, Problems, Snapshot, Store, Watcher, locate, render_text};
-use lockgate_engine::{Engine, Options};
+use lockgate_engine::{Courier, Engine, Options};
 use lockgate_ledger::Prices;
 use lockgate_providers::OpenError;
 use lockgate_server::{Part, Server, Vitals};
+use lockgate_telemetry::Services;
 use tokio::net::TcpListener;
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
@@ -144,7 +146,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let listeners = Listeners(telling.telemetry.clone());
     let observer = Arc::new(Charging { next: listeners, prices: prices.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
-    let engine = with_people(engine, recording.as_deref(), &telling, prices.clone());
+    let engine = with_people(engine, &snapshot, recording.as_deref(), (&telling, prices.clone()));
     let policies = Enforced::open(engine.clone(), masks.clone(), &snapshot, recorded);
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
@@ -155,11 +157,10 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let vitals = record.map(|record| -> Arc<dyn Vitals> {
         Arc::new(Health { keys: keys.clone(), policies: policies.clone(), record })
     });
-    let door = pages::door(&snapshot, keys.clone());
-    let server =
-        Arc::new(Server::new(engine.clone(), access, bounds).with_vitals(vitals).with_pages(Some(Arc::new(
-            pages::Admin::new(recording.as_deref(), (door, policies.book()), prices.clone(), telling.clone()),
-        ))));
+    let door = (pages::door(&snapshot, keys.clone()), policies.book(), oidc::oidc(&snapshot));
+    let admin = pages::Admin::new(recording.as_deref(), door, prices.clone(), telling.clone());
+    let server = Server::new(engine.clone(), access, bounds).with_vitals(vitals);
+    let server = Arc::new(server.with_pages(Some(Arc::new(admin))));
     let stop = CancellationToken::new();
     let drain = Duration::from_millis(snapshot.config().server.drain_ms);
     let serving = tokio::spawn(lockgate_server::serve(listener, server.clone(), stop.clone(), drain));
@@ -207,13 +208,14 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
 /// The engine with those whom policies ask, and with its record.
 fn with_people(
     engine: Engine,
+    snapshot: &Snapshot,
     recording: Option<&Recording>,
-    telling: &Telling,
-    prices: Prices,
+    (telling, prices): (&Telling, Prices),
 ) -> Arc<Engine> {
     let judges = Judges::new(prices);
     let desk = Desk::new(recording.map(Recording::shelf), telling.telemetry.clone());
-    let everybody = Everybody { desk, judges: judges.clone(), services: Arc::default() };
+    let services = Arc::new(Services::new(Courier::through(snapshot.proxies())));
+    let everybody = Everybody { desk, judges: judges.clone(), services };
     let engine = engine.asking(Arc::new(everybody));
     let engine = Arc::new(match recording {
         Some(recording) => engine.recording(recording.log()),

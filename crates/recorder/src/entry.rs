@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use lockgate_core::{Dialect, ErrorKind, StopReason, Usage};
+use lockgate_core::{DataClass, Dialect, ErrorKind, StopReason, Usage};
 use serde::{Deserialize, Serialize};
 
 /// How much of a call is kept.
@@ -42,6 +42,9 @@ pub enum Operation {
 pub struct Opened {
     /// Microseconds since 1970.
     pub at_us: i64,
+    /// How confidential the data may be that the key is used for.
+    #[serde(default)]
+    pub data_class: Option<DataClass>,
     /// The client's dialect.
     pub dialect: Dialect,
     /// Its headers, without credentials.

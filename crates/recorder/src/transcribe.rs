@@ -178,6 +178,7 @@ impl Transcriber {
             outcome: outcome(reel, closed),
             price_version,
             principal: Principal {
+                data_class: opened.and_then(|opened| opened.data_class),
                 key: opened.and_then(|opened| opened.key.clone()),
                 project: opened.and_then(|opened| opened.project.clone()),
                 user: opened.and_then(|opened| opened.user.clone()),

@@ -103,7 +103,12 @@ fn empty(nth: usize, session: &str) -> Record {
         lineage: Lineage { session: Some(session), ..Lineage::default() },
         outcome: Outcome::Complete,
         price_version: text("2026-11"),
-        principal: Principal { key: text("laptop"), project: text("gate"), user: text("ann") },
+        principal: Principal {
+            key: text("laptop"),
+            project: text("gate"),
+            user: text("ann"),
+            ..Principal::default()
+        },
         recording: Recording::Redacted,
         route,
         status: Some(200),

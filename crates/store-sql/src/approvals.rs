@@ -117,6 +117,19 @@ impl Database {
         Ok(true)
     }
 
+    /// Deletes questions; how many were there.
+    pub(crate) async fn delete_questions(&self, ids: &[String]) -> Result<u64, Fault> {
+        let mut gone = 0;
+        for some in ids.chunks(STANDING) {
+            let mut tx = self.writers.write().await?;
+            let mut sql = Sql::new("DELETE FROM approvals WHERE id IN (");
+            sql.args(some.iter().map(|id| Value::from(id.as_str()))).add(")");
+            gone += tx.run(sql).await?;
+            tx.commit().await?;
+        }
+        Ok(gone)
+    }
+
     async fn approvals_of(&self, sql: Sql) -> Result<Vec<(i64, Approval)>, Fault> {
         let mut tx = self.readers.read(self.statement_timeout).await?;
         let rows = tx.rows(sql).await?;
@@ -143,6 +156,9 @@ impl Database {
             Some(false) => sql.add(" AND verdict IS NOT NULL"),
             None => &mut sql,
         };
+        if let Some(before) = filter.before_us {
+            sql.add(" AND asked_us < ").arg(before);
+        }
         if filter.standing {
             sql.add(" AND verdict = 'approved' AND holds <> 'once' AND revoked_us IS NULL");
         }

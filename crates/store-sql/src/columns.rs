@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lockgate_core::{Dialect, Usage};
+use lockgate_core::{DataClass, Dialect, Usage};
 use lockgate_store::{
     Call, CallError, Client, Lineage, Outcome, Principal, Recording, Route, SessionRef, Timing,
 };
@@ -14,7 +14,7 @@ use crate::driver::{Reader, Row, Value};
 use crate::fault::Fault;
 
 /// The columns of `calls` but `seq`, in the order of [`row_of`] and [`call_of`].
-pub(crate) const CALL: [&str; 44] = [
+pub(crate) const CALL: [&str; 45] = [
     "id",
     "session",
     "agent",
@@ -25,6 +25,7 @@ pub(crate) const CALL: [&str; 44] = [
     "key_name",
     "user_name",
     "project",
+    "data_class",
     "client_name",
     "client_version",
     "user_agent",
@@ -82,6 +83,7 @@ pub(crate) fn row_of(call: &Call, session: Option<i64>) -> Result<Vec<Value>, Fa
         (&call.principal.key).into(),
         (&call.principal.user).into(),
         (&call.principal.project).into(),
+        call.principal.data_class.map(DataClass::as_str).into(),
         (&call.client.name).into(),
         (&call.client.version).into(),
         (&call.client.user_agent).into(),
@@ -170,10 +172,12 @@ pub(crate) fn call_of(row: &Row) -> Result<(i64, Call), Fault> {
     Ok((seq, call))
 }
 
-/// `key_name`, `user_name`, `project`.
+/// `key_name`, `user_name`, `project`, `data_class`.
 pub(crate) fn principal_of(from: &mut Reader<'_>) -> Result<Principal, Fault> {
     let (key, user) = (from.text_or_none()?, from.text_or_none()?);
-    Ok(Principal { key, project: from.text_or_none()?, user })
+    let (project, class) = (from.text_or_none()?, from.text_or_none()?);
+    let data_class = class.map(|class| word(DataClass::of, &class)).transpose()?;
+    Ok(Principal { data_class, key, project, user })
 }
 
 /// `client_name`, `client_version`, `user_agent`.

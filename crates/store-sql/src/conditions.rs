@@ -2,7 +2,7 @@
 //! language of its own.
 
 use lockgate_store::words::{Query, Word};
-use lockgate_store::{Filter, Membership, Outcome};
+use lockgate_store::{Classified, Filter, Membership, Outcome};
 
 use crate::driver::{Flavour, Sql, Value};
 
@@ -55,6 +55,9 @@ fn row(sql: &mut Sql, filter: &Filter) {
             sql.add(" AND ").add(column).add(" = ").arg(value);
         }
     }
+    if let Some(class) = filter.class {
+        classified(sql, class);
+    }
     if let Some(model) = filter.model.as_deref() {
         sql.add(" AND (c.requested_model = ").arg(model);
         sql.add(" OR c.resolved_model = ").arg(model);
@@ -77,6 +80,14 @@ fn row(sql: &mut Sql, filter: &Filter) {
         if let Some(value) = value {
             sql.add(" AND ").add(bound).arg(value);
         }
+    }
+}
+
+/// Adds ` AND …` for the class of data of a call (`c`).
+pub(crate) fn classified(sql: &mut Sql, class: Classified) -> &mut Sql {
+    match class {
+        Classified::Of(class) => sql.add(" AND c.data_class = ").arg(class.as_str()),
+        Classified::Unclassified => sql.add(" AND c.data_class IS NULL"),
     }
 }
 

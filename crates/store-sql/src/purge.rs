@@ -8,8 +8,10 @@ use std::collections::{BTreeSet, HashMap};
 use async_trait::async_trait;
 use lockgate_store::stats::zone::slot_of;
 use lockgate_store::{Error, Extent, PieceHash, Purge, Purged, Selection, rope};
+use uuid::Uuid;
 
 use crate::Database;
+use crate::conditions;
 use crate::driver::{Flavour, Sql, Tx, Value};
 use crate::fault::Fault;
 use crate::squeeze::unsqueeze;
@@ -24,6 +26,14 @@ impl Purge for Database {
     async fn purge(&self, what: &Selection, extent: Extent, dry_run: bool) -> Result<Purged, Error> {
         let purged = if dry_run { self.count(what, extent).await } else { self.delete(what, extent).await };
         purged.map_err(Fault::plain)
+    }
+
+    async fn forget_approvals(&self, ids: &[String]) -> Result<u64, Error> {
+        self.delete_questions(ids).await.map_err(Fault::plain)
+    }
+
+    async fn forget_verdicts(&self, calls: &[Uuid]) -> Result<u64, Error> {
+        self.delete_verdicts(calls).await.map_err(Fault::plain)
     }
 }
 
@@ -46,6 +56,10 @@ impl Database {
 
     async fn delete(&self, what: &Selection, extent: Extent) -> Result<Purged, Fault> {
         let mut purged = Purged::default();
+        if matches!(what, Selection::OlderOf(..)) {
+            // Which class a question belongs to, only its call says.
+            self.delete_approvals(what).await?;
+        }
         for part in parts(what) {
             loop {
                 let (calls, sessions) = self.delete_some(&part, extent).await?;
@@ -109,6 +123,13 @@ impl Database {
                 sql.args(ids.iter().map(|id| Value::from(id.to_string().as_str()))).add(")")
             }
             Selection::Key(key) => sql.add("key_name = ").arg(key.as_str()),
+            Selection::OlderOf(at_us, _) => {
+                sql.add("asked_us < ").arg(*at_us);
+                sql.add(" AND NOT (COALESCE(holds, 'once') = 'always' AND revoked_us IS NULL)");
+                sql.add(" AND call_id IN (SELECT c.id FROM calls c WHERE ");
+                selected(&mut sql, what, Extent::Everything);
+                sql.add(")")
+            }
             Selection::OlderThan(at_us) => {
                 sql.add("asked_us < ").arg(*at_us);
                 sql.add(" AND NOT (COALESCE(holds, 'once') = 'always' AND revoked_us IS NULL)")
@@ -136,9 +157,11 @@ impl Database {
 fn parts(what: &Selection) -> Vec<Selection> {
     match what {
         Selection::Calls(ids) => ids.chunks(CALLS).map(|ids| Selection::Calls(ids.to_vec())).collect(),
-        Selection::Key(_) | Selection::OlderThan(_) | Selection::Session(_) | Selection::User(_) => {
-            vec![what.clone()]
-        }
+        Selection::Key(_)
+        | Selection::OlderOf(..)
+        | Selection::OlderThan(_)
+        | Selection::Session(_)
+        | Selection::User(_) => vec![what.clone()],
     }
 }
 
@@ -149,6 +172,10 @@ fn selected(sql: &mut Sql, what: &Selection, extent: Extent) {
             sql.add("c.id IN (").args(ids.iter().map(|id| Value::from(id.to_string().as_str()))).add(")")
         }
         Selection::Key(key) => sql.add("c.key_name = ").arg(key.as_str()),
+        Selection::OlderOf(at_us, class) => {
+            sql.add("c.started_us < ").arg(*at_us);
+            conditions::classified(sql, *class)
+        }
         Selection::OlderThan(at_us) => sql.add("c.started_us < ").arg(*at_us),
         Selection::Session(id) => {
             sql.add("c.session = (SELECT seq FROM sessions WHERE id = ").arg(id.as_str()).add(")")

@@ -18,7 +18,7 @@ use crate::write::title_words;
 
 /// A session, and the facts that its latest call has.
 const SELECT: &str = "SELECT s.seq, s.id, s.source, s.title, s.title_rank, s.branch, s.cwd, s.repo, \
-     l.client_name, l.client_version, l.user_agent, l.key_name, l.user_name, l.project, s.first_us, s.last_us \
+     l.client_name, l.client_version, l.user_agent, l.key_name, l.user_name, l.project, l.data_class, s.first_us, s.last_us \
      FROM sessions s LEFT JOIN calls l ON l.seq = \
      (SELECT n.seq FROM calls n WHERE n.session = s.seq ORDER BY n.started_us DESC, n.seq DESC LIMIT 1)";
 

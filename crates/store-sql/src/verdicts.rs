@@ -8,12 +8,12 @@ use lockgate_store::access::AuditEntry;
 use lockgate_store::verdicts::{
     Label, NOTES, Opinion, Questions, Row as Said, Tallies, Tally, Verdict, VerdictFilter, Verdicts,
 };
-use lockgate_store::{Cursor, Error, Page, PageRequest};
+use lockgate_store::{Cursor, Decision, Error, Page, PageRequest};
 use uuid::Uuid;
 
 use crate::Database;
 use crate::access::add_entry;
-use crate::columns::{id_of, word};
+use crate::columns::{id_of, json, read_json, word};
 use crate::driver::{Reader, Row, Sql, Tx, Value};
 use crate::fault::Fault;
 
@@ -183,6 +183,44 @@ impl Database {
     }
 }
 
+/// Calls whose verdicts one transaction deletes.
+const CALLS: usize = 200;
+
+impl Database {
+    /// Deletes what policies said of calls; how many verdicts there were.
+    pub(crate) async fn delete_verdicts(&self, calls: &[Uuid]) -> Result<u64, Fault> {
+        let mut gone = 0;
+        for ids in calls.chunks(CALLS) {
+            let mut tx = self.writers.write().await?;
+            let mut sql = Sql::new(
+                "SELECT c.seq, d.decisions FROM calls c LEFT JOIN call_details d ON d.call = c.seq WHERE c.id IN (",
+            );
+            sql.args(ids.iter().map(|id| Value::from(id.to_string().as_str()))).add(")");
+            let rows = tx.rows(sql).await?;
+            let mut found = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let mut from = row.reader();
+                found.push((from.int()?, from.text_or_none()?));
+            }
+            for table in ["verdict_labels", "verdicts"] {
+                let mut sql = Sql::new("DELETE FROM ");
+                sql.add(table).add(" WHERE call IN (").args(found.iter().map(|(seq, _)| *seq)).add(")");
+                let deleted = tx.run(sql).await?;
+                gone += if table == "verdicts" { deleted } else { 0 };
+            }
+            for (seq, decisions) in found {
+                let Some(mut all) = read_json::<Vec<Decision>>(decisions.as_deref())? else { continue };
+                all.retain(|decision| decision.kind != "policy");
+                let left = (!all.is_empty()).then(|| json(&all)).transpose()?;
+                let mut sql = Sql::new("UPDATE call_details SET decisions = ");
+                tx.run(sql.arg(left.as_deref()).add(" WHERE call = ").arg(seq).take()).await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(gone)
+    }
+}
+
 async fn by_rule(
     tx: &mut Tx,
     filter: &VerdictFilter,
@@ -206,7 +244,9 @@ async fn by_rule(
 
 /// The conditions on verdicts (`v`) and their labels (`l`).
 fn conditions(sql: &mut Sql, filter: &VerdictFilter) {
-    sql.add(" AND v.said NOT IN (").args(NOTES.map(Value::from)).add(")");
+    if !filter.notes {
+        sql.add(" AND v.said NOT IN (").args(NOTES.map(Value::from)).add(")");
+    }
     within(sql, "v.started_us", filter);
     for (column, value) in [("v.policy", &filter.policy), ("v.rule", &filter.rule)] {
         if let Some(value) = value {

@@ -125,6 +125,8 @@ impl Holds {
 /// Which questions are listed; all conditions hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApprovalFilter {
+    /// Those that were asked before, µs since 1970.
+    pub before_us: Option<i64>,
     /// Those that wait (`Some(true)`) or do not.
     pub pending: Option<bool>,
     /// Those of a policy.

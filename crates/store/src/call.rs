@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use lockgate_core::{Dialect, Usage};
+use lockgate_core::{DataClass, Dialect, Usage};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -101,6 +101,9 @@ pub struct SessionRef {
 /// Who pays for the call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
+    /// How confidential the data may be that the key is used for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_class: Option<DataClass>,
     /// The name of the key (never the key).
     pub key: Option<String>,
     /// The project that the key belongs to.

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use lockgate_core::DataClass;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::call::Outcome;
@@ -17,6 +18,8 @@ use crate::call::Outcome;
 pub struct Filter {
     /// The branch that the session worked on.
     pub branch: Option<String>,
+    /// The class of data of the key.
+    pub class: Option<Classified>,
     /// Whether anything of its contents is kept.
     pub contents: Option<bool>,
     /// The least cost in nano-USD. Unknown costs are left out.
@@ -51,6 +54,26 @@ pub struct Filter {
     pub to_us: Option<i64>,
     /// The user.
     pub user: Option<String>,
+}
+
+/// Whether a call has a class of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Classified {
+    /// This one.
+    Of(DataClass),
+    /// None.
+    Unclassified,
+}
+
+impl Classified {
+    /// The class, if it is one.
+    pub const fn class(self) -> Option<DataClass> {
+        match self {
+            Self::Of(class) => Some(class),
+            Self::Unclassified => None,
+        }
+    }
 }
 
 /// Whether a call belongs to a session.

@@ -28,7 +28,7 @@ pub use call::{
     Call, CallError, Client, Lineage, Outcome, Principal, Recording, Route, Scope, SessionRef, Timing,
 };
 pub use error::Error;
-pub use filter::{Cursor, Filter, Limit, Membership, NoCursor, Page, PageRequest};
+pub use filter::{Classified, Cursor, Filter, Limit, Membership, NoCursor, Page, PageRequest};
 pub use policies::{PolicyVersion, PolicyVersions};
 pub use record::{Attempt, Decision, Details, Record, SessionFacts, Side, Text, Title, TitleSource};
 pub use rope::{Piece, PieceHash, Weaver, Woven};

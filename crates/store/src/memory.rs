@@ -14,6 +14,7 @@ use crate::record::{Record, Side, Title, TitleSource};
 use crate::rope::{self, Bounds, PieceHash};
 use crate::session::{Said, Session, SessionDraft, SessionOrder, Totals};
 use crate::traits::{Calls, Extent, Purge, Purged, Records, Selection, Sessions, StoredCall, Written};
+use crate::verdicts;
 use crate::words::{Query, Words};
 
 /// A store in memory.
@@ -203,6 +204,24 @@ impl Purge for Memory {
         }
         Ok(purged)
     }
+
+    async fn forget_approvals(&self, _: &[String]) -> Result<u64, Error> {
+        // Nobody is asked anything here.
+        Ok(0)
+    }
+
+    async fn forget_verdicts(&self, calls: &[Uuid]) -> Result<u64, Error> {
+        let mut state = self.state();
+        let mut gone = 0;
+        for id in calls {
+            if let Some(kept) = state.calls.get_mut(id) {
+                let decisions = &mut kept.record.details.decisions;
+                gone += verdicts::rows(decisions).count() as u64;
+                decisions.retain(|decision| decision.kind != "policy");
+            }
+        }
+        Ok(gone)
+    }
 }
 
 impl State {
@@ -331,6 +350,9 @@ fn is_selected(kept: &Kept, what: &Selection, extent: Extent) -> bool {
     let selected = match what {
         Selection::Calls(ids) => ids.contains(&call.id),
         Selection::Key(key) => call.principal.key.as_ref() == Some(key),
+        Selection::OlderOf(at_us, class) => {
+            call.timing.started_us < *at_us && call.principal.data_class == class.class()
+        }
         Selection::OlderThan(at_us) => call.timing.started_us < *at_us,
         Selection::Session(id) => call.lineage.session.as_ref().is_some_and(|session| session.id == *id),
         Selection::User(user) => call.principal.user.as_ref() == Some(user),
@@ -350,6 +372,7 @@ fn row_matches(call: &Call, filter: &Filter) -> bool {
         && filter.status_from.is_none_or(|least| call.status.is_some_and(|status| status >= least))
         && filter.status_to.is_none_or(|most| call.status.is_some_and(|status| status <= most))
         && filter.model.as_ref().is_none_or(|model| models.iter().any(|one| one.as_ref() == Some(model)))
+        && filter.class.is_none_or(|class| call.principal.data_class == class.class())
         && is(filter.key.as_ref(), call.principal.key.as_ref())
         && is(filter.project.as_ref(), call.principal.project.as_ref())
         && is(filter.provider.as_ref(), route.provider.as_ref())

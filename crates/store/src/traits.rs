@@ -13,7 +13,7 @@ use crate::approval::Approvals;
 use crate::body::Body;
 use crate::call::{Call, Scope};
 use crate::error::Error;
-use crate::filter::{Filter, Page, PageRequest};
+use crate::filter::{Classified, Filter, Page, PageRequest};
 use crate::policies::PolicyVersions;
 use crate::record::{Details, Record};
 use crate::rope::PieceHash;
@@ -130,6 +130,13 @@ pub trait Sessions: Send + Sync {
 pub trait Purge: Send + Sync {
     /// Deletes what is selected, in several transactions; a repetition goes on where one was cut off. With `dry_run` only counts.
     async fn purge(&self, what: &Selection, extent: Extent, dry_run: bool) -> Result<Purged, Error>;
+
+    /// Deletes what people were asked, by id; how many questions were there.
+    async fn forget_approvals(&self, ids: &[String]) -> Result<u64, Error>;
+
+    /// Deletes what policies said of these calls: the verdicts, their labels, and the reasons among the calls' decisions; how many verdicts
+    /// were there. The calls stay.
+    async fn forget_verdicts(&self, calls: &[Uuid]) -> Result<u64, Error>;
 }
 
 /// What is deleted.
@@ -139,6 +146,8 @@ pub enum Selection {
     Calls(Vec<Uuid>),
     /// The calls of a key.
     Key(String),
+    /// Those that began before, µs since 1970, and have this class of data, or none.
+    OlderOf(i64, Classified),
     /// Calls that began before, µs since 1970.
     OlderThan(i64),
     /// A session.

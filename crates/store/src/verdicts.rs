@@ -128,7 +128,7 @@ impl Details {
     }
 }
 
-/// Which verdicts; all conditions hold. Notes are none.
+/// Which verdicts; all conditions hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VerdictFilter {
     /// Whether they were done.
@@ -137,6 +137,8 @@ pub struct VerdictFilter {
     pub from_us: Option<i64>,
     /// Whether people have spoken of them.
     pub labelled: Option<bool>,
+    /// Whether notes are listed too.
+    pub notes: bool,
     /// The policy.
     pub policy: Option<String>,
     /// The rule.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use divan::{Bencher, black_box};
 use http::{HeaderMap, HeaderValue};
 use lockgate_core::{Dialect, Usage};
-use lockgate_engine::{CallReport, CallStart, Caller, Destination, Observer as _, Operation, Outcome};
+use lockgate_engine::{
+    CallReport, CallStart, Caller, Courier, Destination, Observer as _, Operation, Outcome,
+};
 use lockgate_ledger::Prices;
 use lockgate_telemetry::{Filter, Otlp, Propagation, Telemetry, Traces};
 use uuid::Uuid;
@@ -95,7 +97,7 @@ fn metrics_traces_and_live_activity(bencher: Bencher<'_, '_>) {
     let telemetry = Telemetry::new(Prices::default());
     telemetry.count(true);
     let to = Otlp { endpoint: "http://127.0.0.1:9".to_owned(), headers: Vec::new() };
-    telemetry.trace(Traces::start(&to).ok(), 1.0, Propagation::Own);
+    telemetry.trace(Traces::start(&to, Courier::default()).ok(), 1.0, Propagation::Own);
     let _subscription = telemetry.feed().subscribe(Filter::default(), None);
     run(bencher, &telemetry);
 }

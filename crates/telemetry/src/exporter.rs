@@ -8,18 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use http::{StatusCode, Uri};
-use lockgate_core::Secret;
+use lockgate_engine::Courier;
 use prost::Message as _;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::post::Post;
-use crate::proto::{
-    ExportRequest, ExportResponse, Resource, ResourceSpans, Scope, ScopeSpans, Span, attribute,
-};
+use crate::collector::{Line, Otlp};
+use crate::proto::{ExportRequest, ExportResponse, Resource, ResourceSpans, Scope, ScopeSpans, Span};
 
 /// Spans that wait at most.
 const BOUND: usize = 8_192;
@@ -29,45 +25,6 @@ const BATCH: usize = 512;
 
 /// How long spans are gathered.
 const GATHER: Duration = Duration::from_secs(1);
-
-/// How long the collector has for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often a batch is sent at most, and how long is waited before the second time; each wait is twice the one before.
-const TRIES: u32 = 4;
-const WAIT: Duration = Duration::from_millis(500);
-
-/// The longest wait that a collector may ask for.
-const LONGEST: Duration = Duration::from_secs(30);
-
-/// Where spans go.
-#[derive(Clone, Debug)]
-pub struct Otlp {
-    /// The address of the collector; `/v1/traces` is added.
-    pub endpoint: String,
-    /// Headers that it wants, such as a key.
-    pub headers: Vec<(String, Secret)>,
-}
-
-impl Otlp {
-    fn target(&self) -> Result<(Uri, HeaderMap), String> {
-        let address = format!("{}/v1/traces", self.endpoint.trim_end_matches('/'));
-        let uri: Uri = address.parse().map_err(|error| format!("the endpoint is no address: {error}"))?;
-        let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
-            let parsed = (name.parse::<HeaderName>(), HeaderValue::from_str(value.expose()));
-            let (Ok(name), Ok(mut value)) = parsed else {
-                return Err(format!("the header `{name}` cannot be sent"));
-            };
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        let agent = HeaderValue::from_static(concat!("lockgate/", env!("CARGO_PKG_VERSION")));
-        headers.entry(USER_AGENT).or_insert(agent);
-        Ok((uri, headers))
-    }
-}
 
 /// Sends spans.
 pub struct Traces {
@@ -93,11 +50,11 @@ impl Shared {
 }
 
 impl Traces {
-    /// Begins to send. The error says what is wrong with the settings.
-    pub fn start(to: &Otlp) -> Result<Self, String> {
-        let (uri, headers) = to.target()?;
+    /// Begins to send, by this courier. The error says what is wrong with the settings.
+    pub fn start(to: &Otlp, courier: Courier) -> Result<Self, String> {
+        let line = Line::new(to, "/v1/traces", courier)?;
         let shared = Arc::new(Shared::default());
-        let task = tokio::spawn(run(shared.clone(), Line { headers, post: Post::default(), uri }));
+        let task = tokio::spawn(run(shared.clone(), line));
         Ok(Self { shared, task: Some(task) })
     }
 
@@ -137,13 +94,6 @@ impl Drop for Traces {
             task.abort();
         }
     }
-}
-
-/// The way to the collector.
-struct Line {
-    headers: HeaderMap,
-    post: Post,
-    uri: Uri,
 }
 
 async fn run(shared: Arc<Shared>, line: Line) {
@@ -201,48 +151,16 @@ async fn gather(shared: &Shared) {
     }
 }
 
-/// Sends a batch, more than once if need be; how many spans the collector did not want.
+/// Sends a batch; how many spans the collector did not want.
 async fn deliver(shared: &Shared, line: &Line, batch: Vec<Span>) -> Result<u64, String> {
     let body = bytes::Bytes::from(request(batch).encode_to_vec());
-    let mut wait = WAIT;
-    for tries in 1.. {
-        let answer = line.post.send(&line.uri, line.headers.clone(), body.clone(), PATIENCE).await;
-        let (reason, asked) = match answer {
-            Ok(answer) if answer.status.is_success() => {
-                let told = ExportResponse::decode(answer.body).unwrap_or_default();
-                let rejected = told.partial_success.map_or(0, |partial| partial.rejected_spans);
-                return Ok(u64::try_from(rejected).unwrap_or_default());
-            }
-            Ok(answer) => {
-                let reason = format!("status {}", answer.status.as_u16());
-                if !may_succeed_later(answer.status) {
-                    return Err(reason);
-                }
-                (reason, answer.retry_after)
-            }
-            Err(reason) => (reason, None),
-        };
-        if tries == TRIES || shared.stop.is_cancelled() {
-            return Err(reason);
-        }
-        let pause = asked.unwrap_or(wait).min(LONGEST);
-        let _ = tokio::time::timeout(pause, shared.stop.cancelled()).await;
-        wait *= 2;
-    }
-    Ok(0)
-}
-
-/// As the protocol says.
-fn may_succeed_later(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 429 | 502 | 503 | 504)
+    let told = line.deliver(body, &shared.stop).await?;
+    let told = ExportResponse::decode(told).unwrap_or_default();
+    let rejected = told.partial_success.map_or(0, |partial| partial.rejected);
+    Ok(u64::try_from(rejected).unwrap_or_default())
 }
 
 fn request(spans: Vec<Span>) -> ExportRequest {
-    let version = env!("CARGO_PKG_VERSION");
-    let resource = Resource {
-        attributes: vec![attribute("service.name", "lockgate"), attribute("service.version", version)],
-    };
-    let scope = Scope { name: "lockgate".to_owned(), version: version.to_owned() };
-    let scope_spans = vec![ScopeSpans { scope: Some(scope), spans }];
-    ExportRequest { resource_spans: vec![ResourceSpans { resource: Some(resource), scope_spans }] }
+    let scope_spans = vec![ScopeSpans { scope: Some(Scope::own()), spans }];
+    ExportRequest { resource_spans: vec![ResourceSpans { resource: Some(Resource::own()), scope_spans }] }
 }

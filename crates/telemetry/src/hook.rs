@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Uri;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use lockgate_engine::Courier;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -168,12 +169,13 @@ pub fn webhook_schema() -> String {
 }
 
 impl Hooks {
-    /// Begins to deliver.
-    pub fn start(hooks: Vec<Hook>) -> Self {
+    /// Begins to deliver, by this courier.
+    pub fn start(hooks: Vec<Hook>, courier: &Courier) -> Self {
         let counts = Arc::new(Counts::default());
         let line = |hook: Hook| {
             let (hook, shared) = (Arc::new(hook), Arc::new(Shared::default()));
-            let task = tokio::spawn(run(hook.clone(), shared.clone(), counts.clone()));
+            let task =
+                tokio::spawn(run(hook.clone(), shared.clone(), counts.clone(), Post::new(courier.clone())));
             Line { hook, shared, task }
         };
         let lines = hooks.into_iter().map(line).collect();
@@ -275,8 +277,7 @@ impl Shared {
     }
 }
 
-async fn run(hook: Arc<Hook>, shared: Arc<Shared>, counts: Arc<Counts>) {
-    let post = Post::default();
+async fn run(hook: Arc<Hook>, shared: Arc<Shared>, counts: Arc<Counts>, post: Post) {
     let mut on_their_way = JoinSet::new();
     loop {
         while on_their_way.len() < AT_ONCE {

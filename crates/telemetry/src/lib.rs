@@ -6,7 +6,7 @@
 
 mod approval;
 mod call;
-mod client;
+mod collector;
 mod exporter;
 mod feed;
 mod filter;
@@ -17,6 +17,7 @@ mod observer;
 mod post;
 mod process;
 mod proto;
+mod push;
 mod queue;
 mod service;
 mod signature;
@@ -30,7 +31,8 @@ mod tests;
 
 pub use approval::Approval;
 pub use call::{Call, Outcome};
-pub use exporter::{Otlp, Traces};
+pub use collector::Otlp;
+pub use exporter::Traces;
 pub use feed::{Entry, Feed, Subscription, What};
 pub use filter::Filter;
 pub use hook::{Hook, HookEvent, HookNumbers, Hooks, Retry, webhook_schema};

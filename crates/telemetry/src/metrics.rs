@@ -3,6 +3,8 @@
 //! Every metric is in [`METRICS`], from which it is registered and `docs/metrics.md` is made. The number of series is bounded: a
 //! model is a label of its own once it has answered, and as long as there is room ([`Known`]); what a client made up never is.
 
+mod conventions;
+mod export;
 mod expose;
 mod known;
 
@@ -22,6 +24,9 @@ use prometheus_client::registry::{Metric, Registry};
 
 use crate::call::{Begun, Ended, Outcome, operation};
 use crate::process::Process;
+use crate::proto;
+use crate::time::now_us;
+use conventions::Conventions;
 pub use expose::Exposition;
 use known::Known;
 
@@ -48,7 +53,7 @@ const fn metric(
 }
 
 /// Every metric, in the order of their names.
-pub const METRICS: [Described; 27] = [
+pub const METRICS: [Described; 28] = [
     metric("lockgate_build_info", "info", "version", "Version of the gateway"),
     metric(
         "lockgate_call_duration_seconds",
@@ -88,6 +93,12 @@ pub const METRICS: [Described; 27] = [
         "Cost of calls by the key that made them, in billionths of a US dollar",
     ),
     metric("lockgate_live_subscribers", "gauge", "", "Subscribers of live activity"),
+    metric(
+        "lockgate_metric_pushes_total",
+        "counter",
+        "result",
+        "Messages with metrics for the OTLP collector; result is sent or failed (the collector did not take it)",
+    ),
     metric("lockgate_open_streams", "gauge", "", "Streamed answers that are under way"),
     metric(
         "lockgate_record_log_bytes",
@@ -154,6 +165,14 @@ pub fn page() -> String {
     for Described { help, labels, name, kind } in METRICS {
         let _ = writeln!(page, "| `{name}` | {kind} | {labels} | {help} |");
     }
+    page.push_str(
+        "\n## By OTLP only\n\n[Where metrics are sent to a collector](operations.md#metrics-by-otlp), these histograms of OpenTelemetry's conventions \
+         for generative AI come with them. `client` is about an attempt at a provider, `server` about a call as its client sees it.\n\n\
+         | name | unit | meaning |\n|---|---|---|\n",
+    );
+    for (name, unit, _, words) in conventions::INSTRUMENTS {
+        let _ = writeln!(page, "| `{name}` | {unit} | {words} |");
+    }
     page
 }
 
@@ -180,6 +199,7 @@ pub(crate) struct Outside {
     pub(crate) dropped: u64,
     pub(crate) in_flight: u64,
     pub(crate) live: u64,
+    pub(crate) pushes: [(&'static str, u64); 2],
     pub(crate) record: RecordNumbers,
     pub(crate) spans: [(&'static str, u64); 3],
     pub(crate) streams: u64,
@@ -206,7 +226,10 @@ const KEYS: usize = 100;
 /// The counters.
 #[derive(Debug)]
 pub struct Metrics {
+    conventions: Conventions,
     registry: Registry,
+    /// In nanoseconds since 1970.
+    since: u64,
     calls: Counters,
     costless: Counters,
     costs: Counters,
@@ -224,6 +247,7 @@ pub struct Metrics {
     memory: Number,
     models: Known,
     providers: Known,
+    pushes: Counters,
     record: [Number; 4],
     record_lost: Counter,
     record_stored: Counter,
@@ -268,6 +292,7 @@ impl Metrics {
             key_calls: register(own, "lockgate_key_calls_total", Counters::default()),
             key_costs: register(own, "lockgate_key_cost_nanousd_total", Counters::default()),
             live: register(own, "lockgate_live_subscribers", Number::default()),
+            pushes: register(own, "lockgate_metric_pushes_total", Counters::default()),
             streams: register(own, "lockgate_open_streams", Number::default()),
             record: ["log_bytes", "quarantined", "ring_bytes", "waiting"]
                 .map(|name| register(own, &format!("lockgate_record_{name}"), Number::default())),
@@ -287,6 +312,8 @@ impl Metrics {
             keys: Known::new(KEYS),
             models: Known::new(MODELS),
             providers: Known::new(PROVIDERS),
+            conventions: Conventions::default(),
+            since: now_ns(),
             registry,
         }
     }
@@ -297,6 +324,7 @@ impl Metrics {
             || ended.outcome == Outcome::Complete && ended.provider.is_some();
         let provider = self.providers.name(ended.provider.as_deref(), true);
         let model = self.models.name(ended.model.as_deref(), answered);
+        self.conventions.count(begun, ended, (&provider, &model));
         let outcome = ended.error.unwrap_or(ended.outcome.as_str()).to_owned();
         let place = vec![("provider", provider.clone()), ("model", model.clone())];
         let labels = vec![
@@ -370,8 +398,13 @@ impl Metrics {
         self.in_flight.set(outside.in_flight);
         self.live.set(outside.live);
         self.streams.set(outside.streams);
-        for (family, results) in [(&self.spans, outside.spans), (&self.webhooks, outside.webhooks)] {
-            for (result, number) in results.into_iter().filter(|(result, _)| !result.is_empty()) {
+        let told: [(_, &[(&str, u64)]); 3] = [
+            (&self.pushes, &outside.pushes),
+            (&self.spans, &outside.spans),
+            (&self.webhooks, &outside.webhooks),
+        ];
+        for (family, results) in told {
+            for &(result, number) in results.iter().filter(|(result, _)| !result.is_empty()) {
                 let labels = vec![("result", result.to_owned())];
                 family.get_or_create(&labels).inner().store(number, Ordering::Relaxed);
             }
@@ -383,6 +416,18 @@ impl Metrics {
         self.started.set(process.started);
         expose::text(&self.registry, openmetrics)
     }
+
+    /// Everything, and the histograms of the conventions for generative AI, as OTLP has it.
+    pub(crate) fn export(&self, outside: &Outside) -> Vec<proto::Metric> {
+        let now = now_ns();
+        let mut metrics = export::read(&self.expose(outside, true).text, self.since, now);
+        metrics.extend(self.conventions.export(self.since, now));
+        metrics
+    }
+}
+
+fn now_ns() -> u64 {
+    u64::try_from(now_us()).unwrap_or_default().saturating_mul(1000)
 }
 
 fn with(labels: &Labels, name: &'static str, value: String) -> Labels {

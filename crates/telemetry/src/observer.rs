@@ -10,19 +10,21 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use lockgate_core::Failure;
-use lockgate_engine::{CallReport, CallStart, Follower, Observer, Outcome as Came, TraceContext};
+use lockgate_engine::{CallReport, CallStart, Courier, Follower, Observer, Outcome as Came, TraceContext};
 use lockgate_ledger::Prices;
 
 use crate::approval::Approval;
 use crate::call::Call;
 use crate::call::{Attempt, Begun, Ended, Outcome, Shared};
 use crate::feed::{Feed, What};
-use crate::metrics::{Exposition, Outside, RecordNumbers};
+use crate::metrics::{Exposition, Metrics, Outside, RecordNumbers};
+use crate::proto;
+use crate::push::Push;
 use crate::queue::{Note, Queue};
 use crate::time::now_us;
 use crate::trace::{Context, span_id};
 use crate::worker::{Mask, Sinks};
-use crate::{Hooks, Traces};
+use crate::{Hooks, Otlp, Traces};
 
 /// What becomes of the trace context that a client sent.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -35,6 +37,9 @@ pub enum Propagation {
     #[default]
     Untouched,
 }
+
+/// Metrics are not sent more often.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// What somebody wants to hear of.
 #[derive(Clone, Copy, Debug, Default)]
@@ -146,41 +151,70 @@ impl Telemetry {
     /// Everything that was counted; `None` if nothing is. Calls that have been reported are in it. `accept`: the header of
     /// whoever asks.
     pub fn exposition(&self, accept: Option<&str>) -> Option<Exposition> {
-        let inner = &self.0;
-        let mut sinks = inner.sinks();
-        sinks.work(&inner.queue, &inner.feed);
-        let outside = Outside {
-            dropped: inner.queue.dropped(),
-            in_flight: inner.in_flight.load(Ordering::Relaxed),
-            live: inner.feed.subscribers() as u64,
-            record: inner.record.as_ref().map(|numbers| numbers()).unwrap_or_default(),
-            spans: sinks.traces.as_ref().map(Traces::numbers).unwrap_or_default(),
-            streams: inner.streams.load(Ordering::Relaxed),
-            webhooks: sinks.hooks.numbers().named(),
-        };
         let openmetrics = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
-        sinks.metrics.as_ref().map(|metrics| metrics.expose(&outside, openmetrics))
+        self.0.counted(|metrics, outside| metrics.expose(outside, openmetrics))
+    }
+
+    /// Sends metrics to a collector from now on, in place of those before; `None`: to nobody. The error says what is wrong with the settings.
+    pub fn push(&self, to: Option<(&Otlp, Duration)>, courier: Courier) -> Result<(), String> {
+        let start = |(to, every): (&Otlp, Duration)| {
+            Push::start(Arc::downgrade(&self.0), to, every.max(SHORTEST), courier)
+        };
+        let push = to.map(start).transpose();
+        let (push, told) = match push {
+            Ok(push) => (push, Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        self.0.sinks().push = push;
+        told
     }
 
     /// Sends what can be sent within `patience`, and gives up the rest.
     pub async fn finish(&self, patience: Duration) {
-        let (traces, hooks) = {
+        let (traces, hooks, push) = {
             let mut sinks = self.0.sinks();
             sinks.work(&self.0.queue, &self.0.feed);
-            (sinks.traces.take(), std::mem::take(&mut sinks.hooks))
+            (sinks.traces.take(), std::mem::take(&mut sinks.hooks), sinks.push.take())
         };
         let traces = async {
             if let Some(traces) = traces {
                 traces.finish(patience).await;
             }
         };
-        tokio::join!(traces, hooks.finish(patience));
+        let push = async {
+            if let Some(push) = push {
+                push.finish(patience).await;
+            }
+        };
+        tokio::join!(traces, hooks.finish(patience), push);
     }
 }
 
 impl Inner {
     pub(crate) fn sinks(&self) -> std::sync::MutexGuard<'_, Sinks> {
         self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is counted until now, with what others count.
+    fn counted<T>(&self, told: impl FnOnce(&Metrics, &Outside) -> T) -> Option<T> {
+        let mut sinks = self.sinks();
+        sinks.work(&self.queue, &self.feed);
+        let outside = Outside {
+            dropped: self.queue.dropped(),
+            in_flight: self.in_flight.load(Ordering::Relaxed),
+            live: self.feed.subscribers() as u64,
+            pushes: sinks.push.as_ref().map(Push::numbers).unwrap_or_default(),
+            record: self.record.as_ref().map(|numbers| numbers()).unwrap_or_default(),
+            spans: sinks.traces.as_ref().map(Traces::numbers).unwrap_or_default(),
+            streams: self.streams.load(Ordering::Relaxed),
+            webhooks: sinks.hooks.numbers().named(),
+        };
+        sinks.metrics.as_ref().map(|metrics| told(metrics, &outside))
+    }
+
+    /// The same as OTLP has it.
+    pub(crate) fn measured(&self) -> Option<Vec<proto::Metric>> {
+        self.counted(Metrics::export)
     }
 }
 

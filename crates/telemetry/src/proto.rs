@@ -1,5 +1,5 @@
-//! The messages of OTLP that spans are sent in, as far as they are used; numbers and types are those of the protocol's files
-//! (opentelemetry/proto/{common,resource,trace,collector/trace}/v1). A test reads them with somebody else's.
+//! The messages of OTLP that spans and metrics are sent in, as far as they are used; numbers and types are those of the protocol's
+//! files (opentelemetry/proto/{common,resource,trace,metrics,collector}/v1). Tests read them with somebody else's.
 
 use prost::{Message, Oneof};
 
@@ -9,6 +9,7 @@ pub(crate) struct ExportRequest {
     pub(crate) resource_spans: Vec<ResourceSpans>,
 }
 
+/// The answer for spans and for metrics; both have the same shape.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ExportResponse {
     #[prost(message, optional, tag = "1")]
@@ -17,8 +18,9 @@ pub(crate) struct ExportResponse {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct PartialSuccess {
+    /// Spans, or data points.
     #[prost(int64, tag = "1")]
-    pub(crate) rejected_spans: i64,
+    pub(crate) rejected: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -49,6 +51,22 @@ pub(crate) struct Scope {
     pub(crate) name: String,
     #[prost(string, tag = "2")]
     pub(crate) version: String,
+}
+
+impl Resource {
+    /// This gateway.
+    pub(crate) fn own() -> Self {
+        let version = env!("CARGO_PKG_VERSION");
+        let attributes = vec![attribute("service.name", "lockgate"), attribute("service.version", version)];
+        Self { attributes }
+    }
+}
+
+impl Scope {
+    /// This program.
+    pub(crate) fn own() -> Self {
+        Self { name: "lockgate".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
 }
 
 #[expect(clippy::struct_field_names, reason = "the names of the protocol")]
@@ -141,6 +159,115 @@ impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Number(number)
     }
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct MetricsRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) resource_metrics: Vec<ResourceMetrics>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ResourceMetrics {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) resource: Option<Resource>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) scope_metrics: Vec<ScopeMetrics>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ScopeMetrics {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) scope: Option<Scope>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) metrics: Vec<Metric>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Metric {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(string, tag = "2")]
+    pub(crate) description: String,
+    #[prost(string, tag = "3")]
+    pub(crate) unit: String,
+    #[prost(oneof = "Data", tags = "5, 7, 9")]
+    pub(crate) data: Option<Data>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+pub(crate) enum Data {
+    #[prost(message, tag = "5")]
+    Gauge(Gauge),
+    #[prost(message, tag = "7")]
+    Sum(Sum),
+    #[prost(message, tag = "9")]
+    Histogram(Histogram),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Gauge {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) data_points: Vec<Point>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Sum {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) data_points: Vec<Point>,
+    #[prost(int32, tag = "2")]
+    pub(crate) aggregation_temporality: i32,
+    #[prost(bool, tag = "3")]
+    pub(crate) is_monotonic: bool,
+}
+
+/// What is told is what came together since the start, not since the last message.
+pub(crate) const CUMULATIVE: i32 = 2;
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Histogram {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) data_points: Vec<HistogramPoint>,
+    #[prost(int32, tag = "2")]
+    pub(crate) aggregation_temporality: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Point {
+    #[prost(fixed64, tag = "2")]
+    pub(crate) start_time_unix_nano: u64,
+    #[prost(fixed64, tag = "3")]
+    pub(crate) time_unix_nano: u64,
+    #[prost(oneof = "Number", tags = "4, 6")]
+    pub(crate) value: Option<Number>,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) attributes: Vec<KeyValue>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+pub(crate) enum Number {
+    #[prost(double, tag = "4")]
+    Float(f64),
+    #[prost(sfixed64, tag = "6")]
+    Whole(i64),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct HistogramPoint {
+    #[prost(fixed64, tag = "2")]
+    pub(crate) start_time_unix_nano: u64,
+    #[prost(fixed64, tag = "3")]
+    pub(crate) time_unix_nano: u64,
+    #[prost(fixed64, tag = "4")]
+    pub(crate) count: u64,
+    #[prost(double, optional, tag = "5")]
+    pub(crate) sum: Option<f64>,
+    #[prost(fixed64, repeated, tag = "6")]
+    pub(crate) bucket_counts: Vec<u64>,
+    #[prost(double, repeated, tag = "7")]
+    pub(crate) explicit_bounds: Vec<f64>,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) attributes: Vec<KeyValue>,
 }
 
 /// An attribute.

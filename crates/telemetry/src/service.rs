@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{StatusCode, Uri};
+use lockgate_engine::Courier;
 
 use crate::hook::signed;
 use crate::post::Post;
@@ -68,6 +69,11 @@ pub struct Services {
 }
 
 impl Services {
+    /// Asks by this courier.
+    pub fn new(courier: Courier) -> Self {
+        Self { post: Post::new(courier), ..Self::default() }
+    }
+
     /// What a service answers with status 200; the error says in words why there is no answer.
     pub async fn ask(
         &self,

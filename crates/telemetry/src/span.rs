@@ -143,7 +143,7 @@ fn blank(begun: &Begun, ended: &Ended, context: &Context, (from, to): (Duration,
     }
 }
 
-const fn operation(operation: Operation) -> &'static str {
+pub(crate) const fn operation(operation: Operation) -> &'static str {
     match operation {
         Operation::CountTokens => "count_tokens",
         Operation::Embed => "embeddings",
@@ -153,7 +153,7 @@ const fn operation(operation: Operation) -> &'static str {
 }
 
 /// The name that the conventions have for a provider, or our own for its kind.
-fn vendor<'a>(kind: Option<&'a str>, id: &'a str) -> &'a str {
+pub(crate) fn vendor<'a>(kind: Option<&'a str>, id: &'a str) -> &'a str {
     match (kind.unwrap_or(id), id) {
         ("openai-compatible", "deepseek") => "deepseek",
         ("openai-compatible", "groq") => "groq",

@@ -2,6 +2,7 @@
 
 mod hooks;
 mod live;
+mod pushes;
 mod receiver;
 mod traces;
 

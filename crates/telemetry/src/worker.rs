@@ -9,6 +9,7 @@ use lockgate_ledger::{Moment, Prices, Terms};
 use crate::call::{Begun, Ended, Shared};
 use crate::feed::{Feed, What};
 use crate::observer::Inner;
+use crate::push::Push;
 use crate::queue::{Note, Queue};
 use crate::{Hooks, Metrics, Traces, span};
 
@@ -24,12 +25,13 @@ pub(crate) struct Sinks {
     pub(crate) mask: Option<Mask>,
     pub(crate) metrics: Option<Metrics>,
     prices: Prices,
+    pub(crate) push: Option<Push>,
     pub(crate) traces: Option<Traces>,
 }
 
 impl Sinks {
     pub(crate) fn new(prices: Prices) -> Self {
-        Self { hooks: Hooks::default(), mask: None, metrics: None, prices, traces: None }
+        Self { hooks: Hooks::default(), mask: None, metrics: None, prices, push: None, traces: None }
     }
 
     pub(crate) fn count(&mut self, on: bool) {

@@ -39,9 +39,12 @@ pub(crate) fn hash(password: &str) -> Result<String, argon2::password_hash::Erro
 pub(crate) fn fits(stored: Option<&str>, password: &str) -> bool {
     static NOBODY: LazyLock<String> =
         LazyLock::new(|| hash(&token::secret().unwrap_or_default()).unwrap_or_default());
-    let Ok(parsed) = PasswordHash::new(stored.unwrap_or(&NOBODY)) else { return false };
+    // An account that is somebody's elsewhere has no hash either.
+    let own = stored.and_then(|stored| PasswordHash::new(stored).ok());
+    let known = own.is_some();
+    let Some(parsed) = own.or_else(|| PasswordHash::new(&NOBODY).ok()) else { return false };
     let fits = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
-    fits && stored.is_some()
+    fits && known
 }
 
 #[cfg(test)]

@@ -13,6 +13,18 @@ use crate::{
     tree::{Content, Node, Style},
 };
 
+/// Whether nobody on the way to an address can read along.
+fn is_safe(address: &str) -> bool {
+    let Ok(url) = url::Url::parse(address) else { return false };
+    let here = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || url.scheme() == "http" && here
+}
+
 impl Checker<'_> {
     pub(super) fn access(&mut self) {
         let listen = Path::of(["server", "listen"]);
@@ -26,7 +38,34 @@ impl Checker<'_> {
             self.report(Code::PublicBind, &listen, message);
         }
         self.keys();
+        self.oidc();
         self.inline_secrets(self.tree, Schema::root(), &Path::default());
+    }
+
+    fn oidc(&mut self) {
+        let Some(oidc) = &self.config.admin.oidc else { return };
+        let path = Path::of(["admin", "oidc"]);
+        let mut wrong = Vec::new();
+        if !is_safe(&oidc.issuer) {
+            let message = "the provider is asked over `https://`, or on this machine".to_owned();
+            wrong.push((path.key("issuer"), message));
+        }
+        let back = "/api/login/oidc/callback";
+        if oidc.redirect_url.path() != back || !is_safe(oidc.redirect_url.as_str()) {
+            let message = format!("this is `https://`, a name of this gateway, and `{back}`");
+            wrong.push((path.key("redirect_url"), message));
+        }
+        for (index, rule) in oidc.roles.iter().enumerate() {
+            if rule.claim.is_some() != rule.value.is_some() {
+                let message = "`claim` and `value` stand together, or neither is there".to_owned();
+                wrong.push((path.key("roles").index(index), message));
+            }
+        }
+        for (path, message) in wrong {
+            if !self.is_malformed(&path) {
+                self.report(Code::BadValue, &path, message);
+            }
+        }
     }
 
     fn keys(&mut self) {

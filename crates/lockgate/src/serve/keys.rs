@@ -149,6 +149,7 @@ impl Keys {
         for key in &config.keys {
             let grant = Grant {
                 credentials: key.credentials.clone(),
+                data_class: key.data_class,
                 meter: meter(&key.name, configured(&key.limits)),
                 models: key.models.clone(),
                 name: key.name.clone(),
@@ -293,6 +294,7 @@ fn grant_of(key: &VirtualKey, meter: Option<Arc<Meter>>) -> Grant {
         KeyRecording::Redacted => Mode::Redacted,
     });
     Grant {
+        data_class: key.data_class,
         meter,
         models: key.models.iter().map(ModelGlob::new).collect(),
         name: key.name.clone(),

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use lockgate_admin::{App, DoorOptions, FIRST_USER, NoFirstUser, PolicyBook, SECRET_FILE};
+use lockgate_admin::{App, DoorOptions, FIRST_USER, NoFirstUser, Oidc, PolicyBook, SECRET_FILE};
 use lockgate_config::Snapshot;
 use lockgate_engine::AnswerBody;
 use lockgate_ledger::Prices;
@@ -37,13 +37,14 @@ impl Admin {
     /// Over what is recorded, if anything is, and what is told.
     pub(super) fn new(
         recording: Option<&Recording>,
-        (door, book): (DoorOptions, Arc<dyn PolicyBook>),
+        (door, book, oidc): (DoorOptions, Arc<dyn PolicyBook>, Option<Arc<Oidc>>),
         prices: Prices,
         telling: Arc<Telling>,
     ) -> Self {
         let app = App::new(recording.map(Recording::shelf).unwrap_or_default())
             .with_retention(recording.map(Recording::retention).unwrap_or_default())
             .with_door(door)
+            .with_oidc(oidc)
             .with_policies(book)
             .with_prices(prices)
             .running(telling.telemetry.feed().clone(), telling.levels.clone());

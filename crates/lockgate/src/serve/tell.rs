@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use lockgate_config::{Config, KeyHash, LogFormat, LogLevel, Snapshot, Store, TraceContext, WebhookEvent};
-use lockgate_engine::{AnswerBody, CallReport, CallStart, Follower, Observer, Outcome};
+use lockgate_engine::{AnswerBody, CallReport, CallStart, Courier, Follower, Observer, Outcome};
 use lockgate_ledger::Prices;
 use lockgate_server::Vitals as _;
 use lockgate_telemetry::{
@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Telemetry as the configuration wants it.
 pub(super) struct Telling {
+    /// Takes out what is told to others.
+    courier: Courier,
     /// What is in force.
     kept: Mutex<Option<Kept>>,
     pub(super) levels: Levels,
@@ -59,7 +61,8 @@ impl Telling {
             Cow::Owned(masked) => Some(masked),
         }));
         telemetry.start();
-        let telling = Self { kept: Mutex::default(), levels, store, telemetry };
+        let courier = Courier::through(store.current().proxies());
+        let telling = Self { courier, kept: Mutex::default(), levels, store, telemetry };
         telling.reload(&telling.store.current());
         Arc::new(telling)
     }
@@ -75,15 +78,40 @@ impl Telling {
         };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let before = kept.as_ref();
-        self.telemetry.count(next.metrics);
+        let otlp = &next.telemetry.otlp;
+        self.telemetry.count(next.metrics || otlp.metrics.enabled);
         if before.is_none_or(|before| before.telemetry != next.telemetry) {
-            let otlp = &next.telemetry.otlp;
-            self.telemetry.trace(traces(otlp), otlp.sample, propagation(next.telemetry.trace_context));
+            let traces = self.traces(otlp);
+            self.telemetry.trace(traces, otlp.sample, propagation(next.telemetry.trace_context));
+            self.push(otlp);
         }
         if before.is_none_or(|before| before.webhooks != next.webhooks) {
-            self.telemetry.hook(Hooks::start(hooks(config)));
+            self.telemetry.hook(Hooks::start(hooks(config), &self.courier));
         }
         *kept = Some(next);
+    }
+
+    fn traces(&self, otlp: &lockgate_config::Otlp) -> Option<Traces> {
+        match Traces::start(&collector(otlp)?, self.courier.clone()) {
+            Ok(traces) => Some(traces),
+            Err(reason) => {
+                tracing::error!(reason, "no traces are sent (telemetry.otlp)");
+                None
+            }
+        }
+    }
+
+    fn push(&self, otlp: &lockgate_config::Otlp) {
+        let lockgate_config::OtlpMetrics { enabled, interval_seconds } = otlp.metrics;
+        let to = collector(otlp).filter(|_| enabled);
+        if enabled && to.is_none() {
+            tracing::warn!("no metrics are sent: telemetry.otlp.metrics has no telemetry.otlp.endpoint");
+        }
+        let every = Duration::from_secs(u64::from(interval_seconds));
+        let begun = self.telemetry.push(to.as_ref().map(|to| (to, every)), self.courier.clone());
+        if let Err(reason) = begun {
+            tracing::error!(reason, "no metrics are sent (telemetry.otlp)");
+        }
     }
 
     /// Sends what can still be sent.
@@ -107,7 +135,12 @@ impl Telling {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "GET\n".to_owned());
         }
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-        let Some(told) = self.telemetry.exposition(accept) else {
+        let told = if self.store.current().config().metrics.enabled {
+            self.telemetry.exposition(accept)
+        } else {
+            None
+        };
+        let Some(told) = told else {
             return plain(StatusCode::NOT_FOUND, "metrics are off (metrics.enabled)\n".to_owned());
         };
         let mut response = plain(StatusCode::OK, told.text);
@@ -185,16 +218,10 @@ const fn propagation(context: TraceContext) -> Propagation {
     }
 }
 
-fn traces(otlp: &lockgate_config::Otlp) -> Option<Traces> {
+fn collector(otlp: &lockgate_config::Otlp) -> Option<Otlp> {
     let endpoint = otlp.endpoint.as_ref()?.to_string();
     let headers = otlp.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    match Traces::start(&Otlp { endpoint, headers }) {
-        Ok(traces) => Some(traces),
-        Err(reason) => {
-            tracing::error!(reason, "no traces are sent (telemetry.otlp)");
-            None
-        }
-    }
+    Some(Otlp { endpoint, headers })
 }
 
 fn hooks(config: &Config) -> Vec<Hook> {

@@ -221,6 +221,7 @@ impl Means {
                 let grant = self.keys.grant(name).ok_or("the key of the session is not valid any more")?;
                 Some(Arc::new(Grant {
                     credentials: grant.credentials.clone(),
+                    data_class: grant.data_class,
                     name: grant.name.clone(),
                     project: grant.project.clone(),
                     providers: grant.providers.clone(),

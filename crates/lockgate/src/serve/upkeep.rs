@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use lockgate_admin::RetentionPolicy;
-use lockgate_config::Record;
+use lockgate_admin::{RetentionPolicy, Times};
+use lockgate_config::{ClassTimes, Classes, Record};
+use lockgate_core::DataClass;
 use lockgate_store::Store;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
@@ -28,11 +29,24 @@ const RETENTION: (Duration, Duration) = (Duration::from_mins(5), Duration::from_
 pub(crate) fn policy(record: &Record, folder: Option<&Path>) -> RetentionPolicy {
     let retention = &record.retention;
     let below = |archive: &PathBuf| folder.map_or_else(|| archive.clone(), |folder| folder.join(archive));
+    let times =
+        |times: ClassTimes| Times { calls_days: times.calls_days, contents_days: times.contents_days };
+    let Classes { public, internal, confidential, secret, none } = retention.classes;
+    let classes = [
+        (Some(DataClass::Public), public),
+        (Some(DataClass::Internal), internal),
+        (Some(DataClass::Confidential), confidential),
+        (Some(DataClass::Secret), secret),
+        (None, none),
+    ];
+    let own = classes.into_iter().filter(|(_, own)| *own != ClassTimes::default());
     RetentionPolicy {
+        approvals_days: retention.approvals_days,
         archive: retention.archive.as_ref().map(below),
         audit_days: retention.audit_days,
-        calls_days: retention.calls_days,
-        contents_days: retention.contents_days,
+        calls: Times { calls_days: retention.calls_days, contents_days: retention.contents_days },
+        classes: own.map(|(class, own)| (class, times(own))).collect(),
+        verdicts_days: retention.verdicts_days,
     }
 }
 
@@ -56,11 +70,13 @@ pub(super) async fn keep(store: Arc<dyn Store>, retention: Arc<ArcSwap<Retention
 
 async fn age(store: &dyn Store, policy: &RetentionPolicy) {
     match policy.apply(store, false).await {
-        Ok(done) if done.calls.calls + done.contents.calls + done.audit.entries == 0 => {}
+        Ok(done) if done.is_nothing() => {}
         Ok(done) => tracing::info!(
+            approvals = done.approvals.entries,
             audit = done.audit.entries,
             calls = done.calls.calls,
             contents = done.contents.calls,
+            verdicts = done.verdicts.entries,
             "what was too old is deleted"
         ),
         Err(problem) => tracing::warn!(problem = problem.message, "what is too old is kept for now"),

@@ -33,7 +33,11 @@ mod keys;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod login;
+#[cfg(test)]
+mod oidc;
 #[cfg(test)]
 mod outside;
 #[cfg(test)]

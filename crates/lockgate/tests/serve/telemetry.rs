@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::gate::{Gate, Manner};
 use crate::http;
 use crate::support::{Gateway, Home, Scripted, until};
 
@@ -145,6 +146,62 @@ fn traces_and_webhooks_of_a_call_arrive_and_the_provider_gets_the_trace_context_
     assert!(spans.starts_with(b"POST /v1/traces ") && memchr::memmem::find(&spans, &span).is_some());
     gateway.signal("TERM");
     assert_eq!(gateway.ended(), 0);
+}
+
+/// O1: metrics are pushed where nobody may ask for them, and a change of the file turns it on.
+#[test]
+fn metrics_are_sent_to_the_collector_on_an_interval_and_at_the_end() {
+    let (upstream, collector) = (Scripted::start(""), Sink::start(|_| 200));
+    let home = Home::new();
+    let providers = format!("providers:\n{}", upstream.entry("work", ""));
+    home.write("lockgate.yaml", &providers);
+    let mut gateway = Gateway::start(&home);
+    let more = format!(
+        "metrics: {{enabled: false}}\ntelemetry: {{otlp: {{endpoint: 'http://{}', sample: 0, metrics: {{enabled: true, interval_seconds: 1}}}}}}\n",
+        collector.address
+    );
+    home.write("lockgate.yaml", &format!("{providers}{more}"));
+    until("it is taken over", || gateway.log().contains("the new configuration is in force"));
+    assert_eq!(http::get(gateway.address, "/metrics").unwrap().status, 404);
+    assert_eq!(gateway.ask("work:m").status, 200);
+    let tells = |word: &[u8]| {
+        collector
+            .got()
+            .iter()
+            .any(|got| got.starts_with(b"POST /v1/metrics ") && memchr::memmem::find(got, word).is_some())
+    };
+    until("the call is told of", || {
+        tells(b"lockgate_calls_total") && tells(b"gen_ai.server.request.duration")
+    });
+    let before = collector.got().len();
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended(), 0);
+    assert!(collector.got().len() > before, "once more at the end");
+}
+
+/// Requirement 004-27: what the gateway tells others goes the way of its calls.
+#[test]
+fn traces_metrics_and_webhooks_go_through_the_environments_proxy() {
+    let (home, upstream) = (Home::new(), Scripted::start(""));
+    let gate = Gate::open(&home, &upstream, Manner::Open);
+    let proxy = format!("http://me:secret@{}", gate.address);
+    let more = format!(
+        "telemetry: {{otlp: {{endpoint: 'http://collector.test:4318', metrics: {{enabled: true, interval_seconds: 1}}}}}}\n\
+         webhooks: [{{url: 'https://provider.test/hook', secret: {SECRET}}}]\n"
+    );
+    home.write("lockgate.yaml", &format!("providers:\n{}{more}", upstream.entry("work", "")));
+    let variables =
+        [("HTTP_PROXY", proxy.as_str()), ("HTTPS_PROXY", &proxy), ("SSL_CERT_FILE", gate.authority())];
+    let gateway = Gateway::start_with(&home, &variables);
+    assert_eq!(gateway.ask("work:m").status, 200);
+    let came = |line: &str| {
+        let login = "proxy-authorization: basic bwu6c2vjcmv0";
+        gate.seen().iter().any(|head| head.starts_with(line) && head.to_lowercase().contains(login))
+    };
+    until("spans go through", || came("POST http://collector.test:4318/v1/traces HTTP/1.1\r\n"));
+    until("metrics go through", || came("POST http://collector.test:4318/v1/metrics HTTP/1.1\r\n"));
+    until("a webhook goes through a tunnel", || came("CONNECT provider.test:443 HTTP/1.1\r\n"));
+    until("it arrives", || upstream.seen.requests().iter().any(|request| request.path() == "/hook"));
 }
 
 /// I9: who listens cannot harm a call, nor the end.

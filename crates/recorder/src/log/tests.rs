@@ -58,6 +58,7 @@ fn read(path: &Path) -> (BTreeMap<u128, Vec<u8>>, u64) {
 fn opened() -> Opened {
     Opened {
         at_us: 1_700_000_000_000_000,
+        data_class: None,
         dialect: Dialect::Chat,
         headers: vec![("user-agent".into(), "test".into())],
         key: Some("alice".into()),

@@ -45,6 +45,7 @@ impl Desk {
         let id = Uuid::now_v7();
         let opened = Opened {
             at_us: 1_795_000_000_000_000,
+            data_class: None,
             dialect: Dialect::Chat,
             headers: vec![("x-session-id".into(), session.into())],
             key: None,

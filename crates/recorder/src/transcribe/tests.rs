@@ -46,6 +46,7 @@ impl Desk {
 fn opened(headers: &[(&str, &str)]) -> Entry {
     Entry::Opened(Opened {
         at_us: 1_795_000_000_000_000,
+        data_class: None,
         dialect: Dialect::Anthropic,
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         key: Some("alice".into()),

@@ -1,8 +1,10 @@
 //! Databases and the fake agree: some hundred calls and some hundred filters, made by a fixed sequence of numbers.
 
+use lockgate_core::DataClass;
 use lockgate_store::memory::Memory;
 use lockgate_store::{
-    Filter, Limit, Membership, Outcome, PageRequest, Record, SessionOrder, Side, Title, TitleSource,
+    Classified, Filter, Limit, Membership, Outcome, PageRequest, Record, SessionOrder, Side, Title,
+    TitleSource,
 };
 
 use crate::Store;
@@ -46,6 +48,8 @@ fn record(numbers: &mut Numbers, nth: u64) -> Record {
     record.call.principal.user = numbers.maybe(&PEOPLE);
     record.call.principal.key = numbers.maybe(&PEOPLE);
     record.call.principal.project = numbers.maybe(&PEOPLE);
+    record.call.principal.data_class =
+        (numbers.below(3) != 0).then(|| DataClass::ALL[numbers.below(4) as usize]);
     record.call.route.requested_model = numbers.maybe(&MODELS);
     record.call.route.answering_model = numbers.maybe(&MODELS);
     record.call.route.provider = numbers.maybe(&MODELS);
@@ -74,7 +78,7 @@ fn filter(numbers: &mut Numbers) -> Filter {
     for _ in 0..=numbers.below(3) {
         let person = Some(numbers.pick(&PEOPLE).to_owned());
         let model = Some(numbers.pick(&MODELS).to_owned());
-        match numbers.below(15) {
+        match numbers.below(16) {
             0 => filter.user = person,
             1 => filter.key = person,
             2 => filter.project = person,
@@ -91,6 +95,10 @@ fn filter(numbers: &mut Numbers) -> Filter {
             13 => {
                 let of = Membership::Of(format!("s{}", numbers.below(25)));
                 filter.session = Some(if numbers.below(4) == 0 { Membership::Sessionless } else { of });
+            }
+            14 => {
+                let of = Classified::Of(DataClass::ALL[numbers.below(4) as usize]);
+                filter.class = Some(if numbers.below(3) == 0 { Classified::Unclassified } else { of });
             }
             _ => filter.text = Some(format!("{} {}", numbers.pick(&WORDS), numbers.pick(&["", "lo", "京"]))),
         }

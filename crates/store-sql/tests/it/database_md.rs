@@ -98,6 +98,10 @@ const TABLES: [Table; 21] = [
             ("error_message", "What the client was told, redacted."),
             ("intervened", "1 = a policy changed, refused or answered something."),
             ("recording", "How much was kept: `full`, `redacted` or `metadata`."),
+            (
+                "data_class",
+                "How confidential the data of the key is: `public`, `internal`, `confidential` or `secret`; NULL = it has no class, or the call is older than schema 6.",
+            ),
         ],
     ),
     (

@@ -118,6 +118,7 @@ mod every {
         a_dry_run_counts_what_the_purge_then_deletes,
         what_is_purged_cannot_be_found_or_read_and_the_rest_can,
         contents_can_go_while_the_rows_stay,
+        what_is_old_goes_by_its_class_of_data,
     );
 }
 
@@ -156,5 +157,6 @@ mod both {
         what_people_say_of_a_verdict_is_counted_changed_and_taken_back,
         verdicts_are_listed_the_latest_first_page_by_page,
         verdicts_and_labels_go_with_their_call,
+        what_policies_said_can_go_while_the_calls_stay,
     );
 }

@@ -1,7 +1,8 @@
 //! What is deleted is gone, and only that.
 
+use lockgate_core::DataClass;
 use lockgate_store::{
-    Extent, Filter, PageRequest, Part, Purged, Record, Scope, Selection, SessionOrder, Side,
+    Classified, Extent, Filter, PageRequest, Part, Purged, Record, Scope, Selection, SessionOrder, Side,
 };
 
 use crate::Store;
@@ -37,6 +38,11 @@ pub(crate) async fn a_dry_run_counts_what_the_purge_then_deletes(store: &dyn Sto
         (Selection::Key("key-2".to_owned()), Purged { calls: 1, sessions: 0 }, vec![5, 4, 3, 1]),
         (Selection::Key("nobody's".to_owned()), Purged::default(), vec![5, 4, 3, 1]),
         (Selection::Calls(vec![id(5), id(4), id(99)]), Purged { calls: 2, sessions: 1 }, vec![3, 1]),
+        (
+            Selection::OlderOf(DAY + 3 * SECOND, Classified::Of(DataClass::Secret)),
+            Purged::default(),
+            vec![3, 1],
+        ),
         (Selection::OlderThan(DAY + 3 * SECOND), Purged { calls: 1, sessions: 0 }, vec![3]),
         (Selection::Session("a".to_owned()), Purged { calls: 1, sessions: 1 }, vec![]),
         (Selection::User("ann".to_owned()), Purged::default(), vec![]),
@@ -88,4 +94,30 @@ pub(crate) async fn contents_can_go_while_the_rows_stay(store: &dyn Store) {
     assert_eq!(found(store, &word).await, Vec::<u64>::new());
     assert!(store.body(id(4), Part::ClientRequest).await.unwrap().is_some());
     assert_eq!(store.session("a").await.unwrap().unwrap().totals.calls, 3);
+}
+
+pub(crate) async fn what_is_old_goes_by_its_class_of_data(store: &dyn Store) {
+    let classes = [None, Some(DataClass::Secret), Some(DataClass::Secret), Some(DataClass::Public)];
+    for (nth, class) in (1..).zip(classes) {
+        let mut record = of("a", nth);
+        record.call.principal.data_class = class;
+        let record = sent(store, record, nth as usize).await;
+        store.write(&[record]).await.unwrap();
+    }
+    let old = |class| Selection::OlderOf(DAY + 3 * SECOND, class);
+    let secret = old(Classified::Of(DataClass::Secret));
+    let one = Purged { calls: 1, sessions: 0 };
+    for (what, expected, left) in [
+        (old(Classified::Of(DataClass::Internal)), Purged::default(), vec![4, 3, 2, 1]),
+        (old(Classified::Of(DataClass::Public)), Purged::default(), vec![4, 3, 2, 1]),
+        (secret, one, vec![4, 3, 1]),
+        (old(Classified::Unclassified), one, vec![4, 3]),
+    ] {
+        assert_eq!(store.purge(&what, Extent::Everything, true).await.unwrap(), expected, "{what:?}");
+        assert_eq!(store.purge(&what, Extent::Everything, false).await.unwrap(), expected, "{what:?}");
+        assert_eq!(found(store, &Filter::default()).await, left, "{what:?}");
+    }
+    let class = |class| Filter { class: Some(class), ..Filter::default() };
+    assert_eq!(found(store, &class(Classified::Of(DataClass::Secret))).await, [3]);
+    assert_eq!(found(store, &class(Classified::Unclassified)).await, Vec::<u64>::new());
 }

@@ -1,6 +1,6 @@
 //! Calls to write: one with everything, and short ones of which a test says what it needs.
 
-use lockgate_core::{Dialect, Usage};
+use lockgate_core::{DataClass, Dialect, Usage};
 use lockgate_store::{
     Attempt, Body, BodyKind, Call, CallError, Client, Decision, Details, Lineage, Offsets, Outcome, Part,
     PieceHash, Principal, Record, Recording, Route, SessionFacts, SessionRef, Side, Text, Timing, Weaver,
@@ -113,8 +113,12 @@ pub(crate) fn full() -> Record {
     call.lineage.turn_kind = text("tool_loop");
     call.outcome = Outcome::Failed;
     call.price_version = text("2026-11");
-    call.principal =
-        Principal { key: text("laptop"), project: text("gateway"), user: text("ann@example.org") };
+    call.principal = Principal {
+        data_class: Some(DataClass::Confidential),
+        key: text("laptop"),
+        project: text("gateway"),
+        user: text("ann@example.org"),
+    };
     call.recording = Recording::Full;
     call.route = Route {
         answering_model: text("sonnet-5-20260901"),

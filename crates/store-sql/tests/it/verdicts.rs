@@ -2,7 +2,7 @@
 
 use lockgate_store::access::{Actor, Audit, AuditEntry, AuditFilter};
 use lockgate_store::verdicts::{Label, Opinion, Tally, VerdictFilter, Verdicts};
-use lockgate_store::{Decision, Extent, Limit, PageRequest, Purge, Record, Records, Selection};
+use lockgate_store::{Calls, Decision, Extent, Limit, PageRequest, Purge, Record, Records, Selection};
 use lockgate_store_sql::Database;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -151,4 +151,21 @@ pub(crate) async fn verdicts_and_labels_go_with_their_call(database: &Database) 
     let told = database.tallies(&VerdictFilter::default(), JUDGES).await.unwrap();
     assert_eq!((told.calls, told.tool_calls), (2, 2));
     assert_eq!(told.rules[&("git".to_owned(), Some("force".to_owned()))].fired, 1);
+}
+
+pub(crate) async fn what_policies_said_can_go_while_the_calls_stay(database: &Database) {
+    filled(database).await;
+    assert!(database.label(id(1), 2, Some(&label(Opinion::Right)), &entry(1)).await.unwrap());
+    assert_eq!(database.forget_verdicts(&[id(1), id(3), id(99)]).await.unwrap(), 3, "notes are counted too");
+    assert_eq!(database.forget_verdicts(&[id(1), id(3)]).await.unwrap(), 0);
+    assert!(database.labels(id(1)).await.unwrap().is_empty());
+    let decisions = async |nth| database.get(id(nth)).await.unwrap().unwrap().details.decisions;
+    for nth in [1, 3] {
+        let left = decisions(nth).await;
+        assert!(left.len() == 1 && left[0].kind == "record", "{left:?}");
+    }
+    assert_eq!(decisions(2).await.len(), 3, "those of other calls stay");
+    let all = VerdictFilter { notes: true, ..VerdictFilter::default() };
+    let listed = database.verdicts(&all, &PageRequest::default()).await.unwrap();
+    assert!(listed.items.iter().all(|verdict| verdict.call == id(2)) && listed.items.len() == 2);
 }

@@ -1,24 +1,11 @@
 //! A key of the gateway: what is known of it, what it may do, and whether it is good at a given time.
 
+use lockgate_core::DataClass;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::access::Role;
 use crate::call::words;
-
-words! {
-    /// How confidential the data of a call may be, the least first.
-    DataClass {
-        /// For everybody.
-        Public = "public",
-        /// For the organisation.
-        Internal = "internal",
-        /// For few.
-        Confidential = "confidential",
-        /// For those who are named.
-        Secret = "secret",
-    }
-}
 
 words! {
     /// How much of a key's calls is kept.

@@ -9,6 +9,7 @@ mod traits;
 mod user;
 
 pub use audit::{Actor, AuditEntry, AuditFilter};
-pub use key::{DataClass, KeyLimits, KeyRecording, KeyState, VirtualKey};
+pub use key::{KeyLimits, KeyRecording, KeyState, VirtualKey};
+pub use lockgate_core::DataClass;
 pub use traits::{Audit, Keys, Logins, Ring, Users};
 pub use user::{Login, Role, User};

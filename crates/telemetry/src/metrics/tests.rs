@@ -52,6 +52,7 @@ fn outside() -> Outside {
         RecordNumbers { log_bytes: 1, lost: 2, quarantined: 3, ring_bytes: 4, stored: 5, waiting: 6 };
     Outside {
         record,
+        pushes: [("sent", 1), ("failed", 0)],
         spans: [("sent", 1), ("dropped", 0), ("failed", 0)],
         webhooks: [("delivered", 1), ("given_up", 0), ("dropped", 0)],
         ..Outside::default()

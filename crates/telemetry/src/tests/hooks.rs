@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
 use lockgate_core::ErrorKind;
+use lockgate_engine::Courier;
 use serde_json::Value;
 
 use super::receiver::{Receiver, nobody, status};
@@ -45,7 +46,7 @@ fn call(outcome: Option<Outcome>) -> crate::Call {
 async fn a_call_that_is_over_is_posted_signed_and_again_until_it_is_taken() {
     let receiver = Receiver::start(|number| Some(status(if number < 3 { 500 } else { 204 }))).await;
     let telemetry = telemetry();
-    telemetry.hook(Hooks::start(vec![hook(&receiver.address)]));
+    telemetry.hook(Hooks::start(vec![hook(&receiver.address)], &Courier::default()));
     let told = begin(&telemetry, "claude-sonnet-4-6", &HeaderMap::new());
     let id = told.report.id.clone();
     told.answers();
@@ -90,7 +91,7 @@ async fn a_redirect_is_not_followed_and_a_receiver_that_never_takes_it_is_given_
         Some(response)
     })
     .await;
-    let hooks = Hooks::start(vec![hook(&receiver.address)]);
+    let hooks = Hooks::start(vec![hook(&receiver.address)], &Courier::default());
     hooks.offer(&call(Some(Outcome::Complete)));
     until("it is given up", || hooks.numbers().given_up == 1).await;
     assert_eq!((receiver.got().len(), elsewhere.got().len()), (4, 0));
@@ -99,7 +100,7 @@ async fn a_redirect_is_not_followed_and_a_receiver_that_never_takes_it_is_given_
 #[tokio::test]
 async fn a_receiver_that_is_gone_for_good_is_not_asked_again() {
     let receiver = Receiver::start(|_| Some(status(410))).await;
-    let hooks = Hooks::start(vec![hook(&receiver.address)]);
+    let hooks = Hooks::start(vec![hook(&receiver.address)], &Courier::default());
     hooks.offer(&call(Some(Outcome::Failed)));
     until("it is given up", || hooks.numbers().given_up == 1).await;
     assert_eq!(receiver.got().len(), 1);
@@ -109,13 +110,16 @@ async fn a_receiver_that_is_gone_for_good_is_not_asked_again() {
 async fn a_receiver_hears_of_the_calls_that_it_wants_and_no_others() {
     let receiver = Receiver::start(|_| Some(status(200))).await;
     let events = vec![HookEvent::Call(Outcome::Failed)];
-    let hooks = Hooks::start(vec![
-        Hook { events, ..hook(&receiver.address) },
-        Hook {
-            filter: Filter { key: Some("bob".to_owned()), ..Filter::default() },
-            ..hook(&receiver.address)
-        },
-    ]);
+    let hooks = Hooks::start(
+        vec![
+            Hook { events, ..hook(&receiver.address) },
+            Hook {
+                filter: Filter { key: Some("bob".to_owned()), ..Filter::default() },
+                ..hook(&receiver.address)
+            },
+        ],
+        &Courier::default(),
+    );
     for outcome in [None, Some(Outcome::Complete), Some(Outcome::Aborted), Some(Outcome::Failed)] {
         hooks.offer(&call(outcome));
     }
@@ -134,7 +138,7 @@ async fn a_receiver_that_hangs_or_is_away_costs_its_webhooks_and_neither_calls_n
     for address in [hanging.address.clone(), nobody()] {
         let telemetry = telemetry();
         telemetry.count(true);
-        telemetry.hook(Hooks::start(vec![hook(&address)]));
+        telemetry.hook(Hooks::start(vec![hook(&address)], &Courier::default()));
         for _ in 0..3_000 {
             begin(&telemetry, "m", &HeaderMap::new()).refused(ErrorKind::Timeout);
         }
@@ -151,7 +155,7 @@ async fn a_receiver_that_hangs_or_is_away_costs_its_webhooks_and_neither_calls_n
 async fn what_waits_at_the_end_is_tried_once_more() {
     let receiver = Receiver::start(|number| Some(status(if number == 1 { 500 } else { 200 }))).await;
     let slow = Retry { first: Duration::from_mins(10), longest: Duration::from_mins(10), ..Retry::default() };
-    let hooks = Hooks::start(vec![Hook { retry: slow, ..hook(&receiver.address) }]);
+    let hooks = Hooks::start(vec![Hook { retry: slow, ..hook(&receiver.address) }], &Courier::default());
     hooks.offer(&call(Some(Outcome::Complete)));
     until("it was refused once", || receiver.got().len() == 1).await;
     hooks.finish(Duration::from_secs(10)).await;

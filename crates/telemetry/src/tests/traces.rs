@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
 use lockgate_core::Secret;
-use lockgate_engine::TraceContext;
+use lockgate_engine::{Courier, TraceContext};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -20,7 +20,7 @@ fn tracing_to(endpoint: &str, propagation: Propagation) -> Telemetry {
     let telemetry = telemetry();
     telemetry.count(true);
     let headers = vec![("x-collector-key".to_owned(), Secret::new("k-1"))];
-    let traces = Traces::start(&Otlp { endpoint: endpoint.to_owned(), headers }).unwrap();
+    let traces = Traces::start(&Otlp { endpoint: endpoint.to_owned(), headers }, Courier::default()).unwrap();
     telemetry.trace(Some(traces), 1.0, propagation);
     telemetry
 }
