@@ -4,6 +4,7 @@
 //! went out before and turns behind it. It meets no policy by itself: its answer goes through those of the call that asked.
 
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -38,7 +39,7 @@ impl Again {
             else {
                 return none("the request has no list of turns to which more could be added");
             };
-            answered(&engine, CallRequest { body: Bytes::from(body), ..request }).await
+            answered(&engine, CallRequest { body: Bytes::from(body), came: Instant::now(), ..request }).await
         })
     }
 }

@@ -36,6 +36,8 @@ const ERROR_BODY: usize = 256 * 1024;
 pub(crate) struct Plan {
     /// The body in the upstream's dialect.
     pub(crate) body: Bytes,
+    /// When the client's request was complete.
+    pub(crate) came: Instant,
     /// Whether it is not the one that the client sent.
     pub(crate) changed: bool,
     /// What encoders must know.
@@ -64,7 +66,7 @@ pub(crate) struct Plan {
     pub(crate) raw_path: Option<String>,
     /// Where it goes.
     pub(crate) target: Target,
-    /// When the call began.
+    /// When it could be sent: bounds on time count from there.
     pub(crate) started: Instant,
     /// Notes the call.
     pub(crate) tape: Tape,

@@ -220,6 +220,7 @@ impl Engine {
             Destination { kind: upstream.kind.name(), model: &plan.target.model, provider: &upstream.id }
         });
         self.observer.started(&CallStart {
+            came: request.came,
             caller: &request.caller,
             dialect: request.format.dialect,
             headers: &request.headers,
@@ -259,6 +260,7 @@ impl Engine {
         };
         let plan = Plan {
             body: outgoing.body,
+            came: Instant::from_std(request.came),
             changed: false,
             context,
             credential,
@@ -505,7 +507,7 @@ impl Engine {
             permit: None,
             policies: plan.policies.clone(),
             call: Some(report),
-            started: plan.started,
+            started: plan.came,
             status: 200,
             tape: plan.tape.clone(),
         }

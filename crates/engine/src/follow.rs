@@ -17,6 +17,8 @@ use crate::report::CallReport;
 /// A call that begins.
 #[derive(Debug, Clone, Copy)]
 pub struct CallStart<'a> {
+    /// When its request was complete.
+    pub came: std::time::Instant,
     /// Who calls.
     pub caller: &'a Caller,
     /// The client's dialect.

@@ -55,6 +55,7 @@ pub use courier::Courier;
 pub use engine::Engine;
 pub use follow::{CallStart, Destination, Follower, Observer, TraceContext};
 pub use headers::CREDENTIALS;
+pub use lockgate_policy::Worked;
 pub use lockgate_recorder::Mode as RecordingMode;
 pub use lockgate_recorder::Operation;
 pub use meter::Meter;

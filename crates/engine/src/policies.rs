@@ -172,6 +172,7 @@ fn facts(request: &CallRequest, id: Uuid, envelope: Option<&Envelope>) -> CallFa
     let model = request.model.clone().or_else(in_body);
     CallFacts {
         client: request.headers.get("user-agent").and_then(|value| value.to_str().ok()).map(str::to_owned),
+        data_class: grant.and_then(|grant| grant.data_class),
         dialect: request.format.dialect,
         housekeeping: false,
         human_turn: 0,

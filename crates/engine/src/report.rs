@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use http::{HeaderMap, Response};
 use lockgate_core::{Dialect, Failure, StopReason, Usage};
-use lockgate_policy::Run;
 use lockgate_providers::Kind;
 use lockgate_recorder::{Closed, Operation, Tape};
 use lockgate_wire::Loss;
@@ -75,6 +74,8 @@ pub struct CallReport {
     pub ttft: Option<Duration>,
     /// What it used, as the provider told.
     pub usage: Option<Usage>,
+    /// The policies that were at work on it.
+    pub worked: Vec<lockgate_policy::Worked>,
 }
 
 impl CallReport {
@@ -99,6 +100,7 @@ impl CallReport {
             stream: false,
             ttft: None,
             usage: None,
+            worked: Vec::new(),
         }
     }
 }
@@ -179,7 +181,7 @@ impl Report {
         if let Some(mut report) = self.call.take() {
             report.duration = self.started.elapsed();
             if let Some(run) = self.policies.take() {
-                report.decisions = with(&run, Run::take_decisions);
+                (report.decisions, report.worked) = with(&run, |run| (run.take_decisions(), run.worked()));
                 if !self.tape.is_blank() {
                     self.open =
                         Open::of(run, std::mem::take(&mut self.asked), self.asker.clone(), &report.id);

@@ -2,6 +2,8 @@
 //!
 //! The body is whole and within its limits; nothing in it has been looked at.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use lockgate_wire::{Format, Mode};
@@ -13,6 +15,8 @@ use crate::caller::Caller;
 pub struct CallRequest {
     /// The body, whole.
     pub body: Bytes,
+    /// When it was whole.
+    pub came: Instant,
     /// Who calls.
     pub caller: Caller,
     /// The client's dialect.

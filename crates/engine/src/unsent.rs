@@ -31,6 +31,7 @@ impl Engine {
             decisions: policies.as_ref().map(|run| with(run, Run::take_decisions)).unwrap_or_default(),
             outcome: Outcome::Failed(failure.clone()),
             status: failure.status(),
+            worked: policies.as_ref().map(|run| with(run, |run| run.worked())).unwrap_or_default(),
             ..CallReport::new(&id.to_string(), request.format.dialect, Operation::Generate)
         };
         let ending = tap::ending(&report);
@@ -68,6 +69,7 @@ impl Engine {
             outcome: Outcome::Complete,
             stop: Some(StopReason::EndTurn),
             stream: is_stream(mode),
+            worked: with(&policies, |run| run.worked()),
             ..CallReport::new(&id.to_string(), request.format.dialect, Operation::Generate)
         };
         let ending = Closed { stream: is_stream(mode), ..tap::ending(&report) };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use globset::{GlobBuilder, GlobMatcher};
+use lockgate_core::DataClass;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,8 @@ pub enum OnRefusal {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scope {
+    /// Data classes of keys: `public`, `internal`, `confidential`, `secret`.
+    pub classes: Vec<Pattern>,
     /// Programs, as they name themselves, such as `claude-cli/*`.
     pub clients: Vec<Pattern>,
     /// Names of keys.
@@ -102,7 +105,8 @@ impl Scope {
         let meets = |patterns: &[Pattern], value: Option<&str>| {
             patterns.is_empty() || value.is_some_and(|value| patterns.iter().any(|one| one.matches(value)))
         };
-        meets(&self.clients, facts.client.as_deref())
+        meets(&self.classes, facts.data_class.map(DataClass::as_str))
+            && meets(&self.clients, facts.client.as_deref())
             && meets(&self.keys, facts.key.as_deref())
             && meets(&self.models, Some(&facts.model))
             && meets(&self.projects, facts.project.as_deref())

@@ -51,6 +51,7 @@ mod unheard;
 mod verdict;
 pub mod webhook;
 pub mod work;
+mod worked;
 
 pub use approval::{Approval, Approvals, WithoutAnswer};
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, OnRefusal, Pattern, PatternError, Scope, Shown};
@@ -68,3 +69,4 @@ pub use unheard::Unheard;
 pub use verdict::{
     BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Service, Settled,
 };
+pub use worked::Worked;

@@ -5,7 +5,7 @@
 //! does no I/O: what it cannot know it asks as a [`Question`](crate::Question).
 
 use lockgate_core::content::ToolCall;
-use lockgate_core::{Conversation, Dialect, Origin};
+use lockgate_core::{Conversation, DataClass, Dialect, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::common::Common;
@@ -16,6 +16,8 @@ use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Reply, Settled};
 pub struct CallFacts {
     /// The program that calls, as it names itself (`claude-cli/2.1.5 …`).
     pub client: Option<String>,
+    /// How confidential its data may be, as the caller's key says.
+    pub data_class: Option<DataClass>,
     /// The client's dialect.
     pub dialect: Dialect,
     /// Whether the client makes the call for its own sake: a probe, a title, a count. Nobody reads the answer.
@@ -46,6 +48,7 @@ impl CallFacts {
     pub fn unknown(id: &str) -> Self {
         Self {
             client: None,
+            data_class: None,
             dialect: Dialect::Chat,
             housekeeping: false,
             human_turn: 0,

@@ -18,6 +18,7 @@ use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
 use crate::spent::Spent;
 use crate::trial::{Outcome, Thing, Trial};
 use crate::verdict::{BlockVerdict, EndVerdict, Finding, Query, Question, Reply};
+use crate::worked::Looks;
 
 /// Which question a reply is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub struct Ticket {
 }
 
 pub(crate) struct Member {
+    pub(crate) looks: Looks,
     pub(crate) entry: Arc<Entry>,
     pub(crate) needs: Needs,
     /// Text that it has not settled.
@@ -81,7 +83,14 @@ impl Run {
     pub(crate) fn new(entries: Vec<Arc<Entry>>, facts: CallFacts, manner: Manner, common: &Common) -> Self {
         let member = |entry: Arc<Entry>| {
             let run = catch_unwind(AssertUnwindSafe(|| entry.policy.open_with(&facts, common))).ok();
-            Member { needs: entry.policy.needs(), entry, pending: String::new(), run, spent: Vec::new() }
+            Member {
+                needs: entry.policy.needs(),
+                entry,
+                looks: Looks::default(),
+                pending: String::new(),
+                run,
+                spent: Vec::new(),
+            }
         };
         let resamples = |entry: &Arc<Entry>| {
             let may = entry.on_refusal == OnRefusal::Resample || entry.policy.may_resample();
@@ -462,6 +471,7 @@ impl Run {
         let began = (self.manner.now)();
         let result = catch_unwind(AssertUnwindSafe(|| look(run.as_mut(), &view)));
         let took = (self.manner.now)().saturating_duration_since(began);
+        self.members[at].looks.add(began, took);
         match result {
             Ok(_) if took > self.manner.budget => {
                 self.members[at].run = None;

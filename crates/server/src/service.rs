@@ -157,6 +157,7 @@ impl Server {
         let Route { action, format, mode, model } = found;
         let page = models_page(query);
         let call = CallRequest {
+            came: std::time::Instant::now(),
             internal: false,
             body,
             caller,

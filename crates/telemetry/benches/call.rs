@@ -36,6 +36,7 @@ fn report() -> CallReport {
         stream: true,
         ttft: Some(Duration::from_millis(300)),
         usage: Some(Usage { input_uncached: Some(1000), output: Some(100), ..Usage::default() }),
+        worked: Vec::new(),
     }
 }
 
@@ -43,6 +44,7 @@ fn one(telemetry: &Telemetry, headers: &HeaderMap, report: &CallReport) {
     let caller = Caller { grant: None, keyless: true, own: None, own_anthropic: None };
     let to = Destination { kind: "anthropic", model: "claude-sonnet-4-6", provider: "anthropic" };
     let follower = telemetry.started(&CallStart {
+        came: std::time::Instant::now(),
         caller: &caller,
         dialect: Dialect::Anthropic,
         headers,

@@ -194,6 +194,7 @@ pub(crate) struct Ended {
     pub(crate) error: Option<&'static str>,
     pub(crate) model: Option<String>,
     pub(crate) outcome: Outcome,
+    pub(crate) policies: Vec<AtWork>,
     pub(crate) provider: Option<String>,
     pub(crate) request_id: Option<String>,
     /// `None` for a client that was gone before there was one.
@@ -235,6 +236,22 @@ pub(crate) struct Attempt {
     pub(crate) failed: Option<(Duration, &'static str, Option<u16>)>,
     /// The id of its span.
     pub(crate) span: [u8; 8],
+}
+
+/// A policy at work on a call.
+#[derive(Clone, Debug)]
+pub(crate) struct AtWork {
+    /// When its first look began and its last one ended, from the start of the call.
+    pub(crate) after: Duration,
+    pub(crate) until: Duration,
+    /// What its looks took together.
+    pub(crate) busy: Duration,
+    pub(crate) kind: &'static str,
+    pub(crate) looks: u32,
+    pub(crate) mode: &'static str,
+    pub(crate) policy: String,
+    /// The last thing that it said, and whether that was done.
+    pub(crate) said: Option<(&'static str, bool)>,
 }
 
 /// What a follower and the worker share.

@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use lockgate_core::Failure;
-use lockgate_engine::{CallReport, CallStart, Courier, Follower, Observer, Outcome as Came, TraceContext};
+use lockgate_engine::{
+    CallReport, CallStart, Courier, Follower, Observer, Outcome as Came, TraceContext, Worked,
+};
 use lockgate_ledger::Prices;
 
 use crate::approval::Approval;
 use crate::call::Call;
-use crate::call::{Attempt, Begun, Ended, Outcome, Shared};
+use crate::call::{AtWork, Attempt, Begun, Ended, Outcome, Shared};
 use crate::feed::{Feed, What};
 use crate::metrics::{Exposition, Metrics, Outside, RecordNumbers};
 use crate::proto;
@@ -228,7 +230,7 @@ impl Observer for Telemetry {
         }
         let grant = call.caller.grant.as_ref();
         let begun = Begun {
-            at_us: now_us(),
+            at_us: now_us() - i64::try_from(call.came.elapsed().as_micros()).unwrap_or_default(),
             dialect: call.dialect.as_str(),
             id: call.id.to_string(),
             key: grant.map(|grant| grant.name.clone()),
@@ -259,9 +261,27 @@ impl Observer for Telemetry {
             over: AtomicBool::new(false),
             propagation: asks.propagation,
             seen: Mutex::default(),
-            started: Instant::now(),
+            started: call.came,
         }))
     }
+}
+
+/// The policies that were at work on a call which began then.
+fn at_work(report: &CallReport, began: Instant) -> Vec<AtWork> {
+    let of = |worked: &Worked| {
+        let mut own = report.decisions.iter().filter(|decision| decision.policy == worked.policy);
+        AtWork {
+            after: worked.first.saturating_duration_since(began),
+            until: worked.last.saturating_duration_since(began),
+            busy: worked.busy,
+            kind: worked.kind,
+            looks: worked.looks,
+            mode: worked.mode,
+            policy: worked.policy.clone(),
+            said: own.next_back().map(|decision| (decision.said.as_str(), decision.applied)),
+        }
+    };
+    report.worked.iter().map(of).collect()
 }
 
 /// Follows one call.
@@ -323,6 +343,7 @@ impl Follower for Watch {
             error,
             model: report.requested.clone(),
             outcome,
+            policies: at_work(report, self.started),
             provider: report.provider.clone(),
             request_id: report.request_id.clone(),
             status: Some(report.status),
@@ -370,6 +391,7 @@ impl Drop for Watch {
             error: None,
             model: begun.model.clone(),
             outcome: Outcome::Aborted,
+            policies: Vec::new(),
             provider: begun.provider.clone(),
             request_id: None,
             status: None,

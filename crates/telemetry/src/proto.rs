@@ -96,6 +96,9 @@ pub(crate) struct Span {
     pub(crate) flags: u32,
 }
 
+/// A span that nobody outside sees.
+pub(crate) const INTERNAL: i32 = 1;
+
 /// A span that others call.
 pub(crate) const SERVER: i32 = 2;
 

@@ -1,4 +1,4 @@
-//! The spans of a call: one for the call as the client sees it, one below it for each attempt at a provider.
+//! The spans of a call: one for the call as the client sees it, one below it for each attempt at a provider and for each policy that looked at it.
 //!
 //! Names and attributes follow OpenTelemetry's conventions for generative AI, which are about the exchange with a provider: usage,
 //! finish reason and answering model are on the attempt that answered and there only, so that nobody adds them up twice. What the
@@ -9,19 +9,22 @@ use std::time::Duration;
 use lockgate_core::Usage;
 use lockgate_engine::Operation;
 
-use crate::call::{Attempt, Begun, Ended, Outcome, stop_name};
-use crate::proto::{AnyValue, CLIENT, ERROR, KeyValue, List, SERVER, Span, Status, Value, attribute};
-use crate::trace::Context;
+use crate::call::{AtWork, Attempt, Begun, Ended, Outcome, stop_name};
+use crate::proto::{
+    AnyValue, CLIENT, ERROR, INTERNAL, KeyValue, List, SERVER, Span, Status, Value, attribute,
+};
+use crate::trace::{Context, span_id};
 
 /// The spans of a call that is over.
 pub(crate) fn spans(begun: &Begun, ended: &Ended, cost: Option<i64>, context: &Context) -> Vec<Span> {
-    let mut spans = Vec::with_capacity(1 + ended.attempts.len());
+    let mut spans = Vec::with_capacity(1 + ended.attempts.len() + ended.policies.len());
     spans.push(call(begun, ended, cost, context));
     let last = count(ended);
     spans.extend((1..).zip(&ended.attempts).map(|(number, one)| {
         let result = if number == last { Some(ended) } else { None };
         attempt(begun, ended, (one, number), result, context)
     }));
+    spans.extend(ended.policies.iter().map(|one| policy(begun, ended, one, context)));
     spans
 }
 
@@ -82,6 +85,30 @@ fn attempt(
         span_id: attempt.span.to_vec(),
         status: error.map(|_| Status { code: ERROR }),
         ..blank(begun, ended, context, (attempt.after, end))
+    }
+}
+
+/// A policy at work: from its first look to its last, what it waited for included.
+fn policy(begun: &Begun, ended: &Ended, work: &AtWork, context: &Context) -> Span {
+    let count = |count: u128| i64::try_from(count).unwrap_or(i64::MAX);
+    let mut attributes = vec![
+        attribute("lockgate.policy", work.policy.as_str()),
+        attribute("lockgate.policy.kind", work.kind),
+        attribute("lockgate.policy.mode", work.mode),
+        attribute("lockgate.policy.looks", i64::from(work.looks)),
+        attribute("lockgate.policy.busy.us", count(work.busy.as_micros())),
+    ];
+    if let Some((said, applied)) = work.said {
+        attributes.push(attribute("lockgate.policy.verdict", said));
+        attributes.push(attribute("lockgate.policy.applied", applied));
+    }
+    Span {
+        attributes,
+        kind: INTERNAL,
+        name: format!("policy {}", work.policy),
+        parent_span_id: context.span.to_vec(),
+        span_id: span_id().to_vec(),
+        ..blank(begun, ended, context, (work.after, work.until))
     }
 }
 

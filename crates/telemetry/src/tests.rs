@@ -42,6 +42,7 @@ fn begin(telemetry: &Telemetry, model: &str, headers: &HeaderMap) -> Told {
     let id = Uuid::now_v7();
     let to = Destination { kind: "anthropic", model, provider: "anthropic" };
     let follower = telemetry.started(&CallStart {
+        came: std::time::Instant::now(),
         caller: &caller(Some("alice")),
         dialect: Dialect::Anthropic,
         headers,
@@ -74,6 +75,7 @@ fn begin(telemetry: &Telemetry, model: &str, headers: &HeaderMap) -> Told {
             output: Some(100),
             ..Usage::default()
         }),
+        worked: Vec::new(),
     };
     Told { follower, report }
 }

@@ -50,6 +50,7 @@ pub(super) async fn ask(
     }
     let request = CallRequest {
         body: Bytes::from(body.to_string()),
+        came: std::time::Instant::now(),
         caller,
         format: lockgate_wire::format(Dialect::Anthropic),
         headers,

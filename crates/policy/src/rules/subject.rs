@@ -52,6 +52,7 @@ impl<'a> Subject<'a> {
                 "key": self.facts.key,
                 "model": self.facts.model,
                 "project": self.facts.project,
+                "data_class": self.facts.data_class,
                 "session": self.facts.session,
                 "turn": self.facts.human_turn,
                 "user": self.facts.user,

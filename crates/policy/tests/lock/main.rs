@@ -113,6 +113,7 @@ impl PolicyRun for TellRun {
 fn facts() -> CallFacts {
     CallFacts {
         client: Some("claude-cli/2.1".into()),
+        data_class: None,
         dialect: Dialect::Anthropic,
         housekeeping: false,
         human_turn: 0,

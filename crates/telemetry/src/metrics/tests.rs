@@ -35,6 +35,7 @@ fn filled() -> Metrics {
         error: None,
         model: Some("m".to_owned()),
         outcome: Outcome::Complete,
+        policies: Vec::new(),
         provider: Some("p".to_owned()),
         request_id: None,
         status: Some(200),

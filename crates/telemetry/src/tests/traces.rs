@@ -97,6 +97,42 @@ async fn a_call_is_a_span_below_the_clients_with_one_below_it_for_each_attempt()
     assert_eq!(got.header("content-type"), "application/x-protobuf");
 }
 
+/// Issue's "one span per call, attempt, policy": with what it took, what it waited for, and what it said.
+#[tokio::test]
+async fn a_policy_that_looked_at_a_call_has_a_span_below_it() {
+    let collector = Receiver::start(|_| Some(status(200))).await;
+    let telemetry = tracing_to(&collector.address, Propagation::Untouched);
+    let came = std::time::Instant::now();
+    let mut told = begin(&telemetry, "claude-sonnet-4-6", &HeaderMap::new());
+    let at = |ms| came + Duration::from_millis(ms);
+    told.report.worked = vec![lockgate_engine::Worked {
+        busy: Duration::from_micros(40),
+        first: at(10),
+        kind: "rules",
+        last: at(250),
+        looks: 3,
+        mode: "block",
+        policy: "git".into(),
+    }];
+    told.answers();
+    telemetry.finish(Duration::from_secs(10)).await;
+    let spans = spans(&collector);
+    let policy = spans.iter().find(|span| span.name == "policy git").unwrap();
+    assert_eq!((policy.kind, &policy.parent_span_id), (1, &spans[0].span_id));
+    let (from, to) = (policy.start_time_unix_nano, policy.end_time_unix_nano);
+    assert_eq!(to - from, 240_000_000);
+    assert!(from >= spans[0].start_time_unix_nano && to <= spans[0].end_time_unix_nano, "{spans:#?}");
+    for (key, value) in [
+        ("lockgate.policy", "git"),
+        ("lockgate.policy.kind", "rules"),
+        ("lockgate.policy.mode", "block"),
+        ("lockgate.policy.looks", "3"),
+        ("lockgate.policy.busy.us", "40"),
+    ] {
+        assert_eq!(attribute(policy, key).as_deref(), Some(value), "{key} of {policy:#?}");
+    }
+}
+
 /// I2: also of a stream whose client left.
 #[tokio::test]
 async fn a_client_that_leaves_has_its_span_and_a_call_without_a_trace_has_its_own() {
