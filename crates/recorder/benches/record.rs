@@ -71,7 +71,7 @@ fn measure(case: &Case, runtime: &tokio::runtime::Runtime) -> io::Result<()> {
     // Of one length, and different in their number.
     let text = (case.request)(case.dialect, 0).to_string();
     let place = memchr::memmem::find(text.as_bytes(), b"@n0").map_or(0, |at| at + 2);
-    let mut run = |from: u64, calls: u64| {
+    let run = |from: u64, calls: u64| {
         for number in from..from + calls {
             // The body is the client's own: where it comes from is no part of the record.
             let mut body = text.clone().into_bytes();
@@ -92,7 +92,7 @@ fn measure(case: &Case, runtime: &tokio::runtime::Runtime) -> io::Result<()> {
     let each = |nanos: u64| nanos as f64 / 1e3 / case.calls as f64;
     let spent: BTreeMap<_, _> =
         after.iter().map(|(name, nanos)| (name, nanos - before.get(name).unwrap_or(&0))).collect();
-    let parts: Vec<_> = spent.iter().map(|(name, nanos)| format!("{name} {:.1}", each(**nanos))).collect();
+    let parts: Vec<_> = spent.iter().map(|(name, nanos)| format!("{name} {:.1}", each(*nanos))).collect();
     let size: u64 =
         fs::read_dir(folder.path())?.flatten().filter_map(|file| Some(file.metadata().ok()?.len())).sum();
     #[expect(clippy::print_stdout, reason = "the result of the bench")]
