@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use async_trait::async_trait;
 use lockgate_store::words::Words;
 use lockgate_store::{
-    Error, PieceHash, Record, Records, Scope, SessionDraft, Side, TitleSource, Written, verdicts,
+    Body, Error, PieceHash, Record, Records, Scope, SessionDraft, Side, TitleSource, Written, verdicts,
 };
 
 use crate::Database;
@@ -19,6 +19,12 @@ use crate::insert::{Into, insert};
 use crate::squeeze::squeeze;
 use crate::stats::{mark, slot_of_record};
 use crate::verdicts::{VERDICT, verdict_row};
+
+/// A longer body is always among the pieces.
+const INLINE: u64 = 8 << 10;
+
+/// What is stored in a row of bodies at most: more would take a page of its own.
+const CELL: usize = 900;
 
 /// Pieces that one statement looks for.
 const NEEDED: usize = 64;
@@ -116,12 +122,12 @@ async fn write(tx: &mut Tx, batch: &[Record]) -> Result<Written, Fault> {
         let mut from = row.reader();
         let (seq, id) = (from.int()?, crate::columns::id_of(&from.text()?)?);
         if let Some(record) = by_id.get(&id) {
-            fresh.push(Fresh { record, scope: session_of(record).unwrap_or(-seq), seq });
+            fresh.push(Fresh { inline: Vec::new(), record, scope: session_of(record).unwrap_or(-seq), seq });
         }
     }
     insert_details(tx, &fresh).await?;
     insert_verdicts(tx, &fresh).await?;
-    insert_bodies(tx, &fresh).await?;
+    insert_bodies(tx, &mut fresh).await?;
     insert_pieces(tx, &fresh).await?;
     check_pieces(tx, &fresh).await?;
     insert_texts(tx, &fresh).await?;
@@ -131,6 +137,8 @@ async fn write(tx: &mut Tx, batch: &[Record]) -> Result<Written, Fault> {
 
 /// A call that was not there.
 struct Fresh<'a> {
+    /// The pieces that are stored with its bodies.
+    inline: Vec<PieceHash>,
     record: &'a Record,
     /// The session's `seq`, or the call's own below zero.
     scope: i64,
@@ -264,10 +272,22 @@ async fn insert_verdicts(tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<(), Fault> 
     insert(tx, &Into { columns, shapes: &[], table: "tool_counts", then: "" }, counts).await.map(|_| ())
 }
 
-async fn insert_bodies(tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<(), Fault> {
+/// The body of a call without a session as it is stored beside its size, if it is short and one piece.
+fn inline(one: &Fresh<'_>, body: &Body) -> Option<Vec<u8>> {
+    if one.scope > 0 || body.size > INLINE {
+        return None;
+    }
+    let head = one.record.pieces.iter().find(|piece| piece.hash == body.head)?;
+    // Otherwise it refers to others.
+    (head.bytes.len() as u64 == body.size).then(|| squeeze(&head.bytes)).filter(|bytes| bytes.len() <= CELL)
+}
+
+async fn insert_bodies(tx: &mut Tx, fresh: &mut [Fresh<'_>]) -> Result<(), Fault> {
     let mut rows = Vec::with_capacity(fresh.len() * 2);
     for one in fresh {
         for body in &one.record.bodies {
+            let bytes = inline(one, body);
+            one.inline.extend(bytes.is_some().then_some(body.head));
             rows.push(vec![
                 one.seq.into(),
                 body.part.as_str().into(),
@@ -275,17 +295,18 @@ async fn insert_bodies(tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<(), Fault> {
                 body.head.as_bytes().to_vec().into(),
                 body.size.into(),
                 body.offsets.as_bytes().to_vec().into(),
+                Value::Blob(bytes),
             ]);
         }
     }
-    let columns = &["call", "part", "kind", "head", "size", "offsets"];
+    let columns = &["call", "part", "kind", "head", "size", "offsets", "bytes"];
     insert(tx, &Into { columns, shapes: &[], table: "bodies", then: "" }, rows).await.map(|_| ())
 }
 
 async fn insert_pieces(tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<(), Fault> {
     let mut pieces = BTreeMap::new();
     for one in fresh {
-        for piece in &one.record.pieces {
+        for piece in one.record.pieces.iter().filter(|piece| !one.inline.contains(&piece.hash)) {
             pieces.entry((one.scope, piece.hash)).or_insert(piece.bytes.as_slice());
         }
     }

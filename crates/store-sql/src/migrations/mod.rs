@@ -5,6 +5,7 @@
 
 mod access;
 mod first;
+mod leaner;
 mod policies;
 mod stats;
 #[cfg(test)]
@@ -32,8 +33,8 @@ pub(crate) struct Migration {
 }
 
 /// Every step, in order.
-pub(crate) const MIGRATIONS: [Migration; 5] =
-    [first::FIRST, access::ACCESS, stats::STATS, policies::POLICIES, verdicts::VERDICTS];
+pub(crate) const MIGRATIONS: [Migration; 6] =
+    [first::FIRST, access::ACCESS, stats::STATS, policies::POLICIES, verdicts::VERDICTS, leaner::LEANER];
 
 /// The number under which PostgreSQL keeps other processes waiting ("lockgate" in ASCII).
 const LOCK: i64 = 0x6c6f_636b_6761_7465;
