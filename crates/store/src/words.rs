@@ -19,7 +19,7 @@ const PREFIX_CHARS: usize = 3;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
     bytes: usize,
-    words: HashSet<Box<str>>,
+    words: HashSet<Box<str>, foldhash::quality::RandomState>,
 }
 
 impl Words {
@@ -108,15 +108,27 @@ fn each(text: &str, mut found: impl FnMut(&str)) {
     let mut word = String::new();
     let mut length = 0;
     let mut wide: Option<char> = None;
-    for sign in text.chars() {
-        // Most of it.
-        if sign.is_ascii_alphanumeric() && wide.is_none() {
-            if length < WORD_CHARS {
-                length += 1;
-                word.push(sign.to_ascii_lowercase());
+    let mut at = 0;
+    while at < text.len() {
+        // Most texts are of such signs alone.
+        let plain = text.as_bytes()[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        if plain > 0 {
+            if let Some(last) = wide.take() {
+                found(last.encode_utf8(&mut [0; 4]));
             }
+            let run = &text[at..at + plain.min(WORD_CHARS - length)];
+            let alone = text.as_bytes().get(at + plain).is_none_or(u8::is_ascii);
+            at += plain;
+            if alone && length == 0 && !run.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                found(run);
+                continue;
+            }
+            length += run.len();
+            word.extend(run.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
             continue;
         }
+        let Some(sign) = text[at..].chars().next() else { break };
+        at += sign.len_utf8();
         if is_wide(sign) {
             close(&mut word, &mut length, &mut found);
             if let Some(before) = wide {
@@ -132,11 +144,7 @@ fn each(text: &str, mut found: impl FnMut(&str)) {
             close(&mut word, &mut length, &mut found);
         } else if length < WORD_CHARS {
             length += 1;
-            if sign.is_ascii() {
-                word.push(sign.to_ascii_lowercase());
-            } else {
-                word.extend(sign.to_lowercase().filter(|low| low.is_alphanumeric()));
-            }
+            word.extend(sign.to_lowercase().filter(|low| low.is_alphanumeric()));
         }
     }
     close(&mut word, &mut length, &mut found);
