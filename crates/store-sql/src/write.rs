@@ -10,6 +10,7 @@ use lockgate_store::words::Words;
 use lockgate_store::{
     Body, Error, PieceHash, Record, Records, Scope, SessionDraft, Side, TitleSource, Written, verdicts,
 };
+use uuid::Uuid;
 
 use crate::Database;
 use crate::columns::{CALL, json, row_of};
@@ -109,18 +110,10 @@ async fn write(tx: &mut Tx, batch: &[Record]) -> Result<Written, Fault> {
     let session_of = |record: &Record| {
         record.call.lineage.session.as_ref().and_then(|session| sessions.get(&session.id).copied())
     };
-    let rows: Vec<_> =
+    let rows =
         by_id.values().map(|record| row_of(&record.call, session_of(record))).collect::<Result<_, _>>()?;
-    let into = Into {
-        columns: &CALL,
-        shapes: &[],
-        table: "calls",
-        then: "ON CONFLICT (id) DO NOTHING RETURNING seq, id",
-    };
     let mut fresh = Vec::new();
-    for row in insert(tx, &into, rows).await? {
-        let mut from = row.reader();
-        let (seq, id) = (from.int()?, crate::columns::id_of(&from.text()?)?);
+    for (seq, id) in insert_calls(tx, by_id.keys().copied().collect(), rows).await? {
         if let Some(record) = by_id.get(&id) {
             fresh.push(Fresh { inline: Vec::new(), record, scope: session_of(record).unwrap_or(-seq), seq });
         }
@@ -133,6 +126,34 @@ async fn write(tx: &mut Tx, batch: &[Record]) -> Result<Written, Fault> {
     insert_texts(tx, &fresh).await?;
     mark(tx, &fresh.iter().map(|one| slot_of_record(one.record)).collect()).await?;
     Ok(Written { calls: fresh.len(), repeated: batch.len() - fresh.len() })
+}
+
+/// Writes the rows of calls; the `seq` of those that were not there.
+async fn insert_calls(tx: &mut Tx, ids: Vec<Uuid>, rows: Vec<Vec<Value>>) -> Result<Vec<(i64, Uuid)>, Fault> {
+    let pair = |row: &Row| {
+        let mut from = row.reader();
+        Ok((from.int()?, crate::columns::id_of(&from.text()?)?))
+    };
+    if tx.flavour() == Flavour::Postgres {
+        let then = "ON CONFLICT (id) DO NOTHING RETURNING seq, id";
+        let into = Into { columns: &CALL, shapes: &[], table: "calls", then };
+        return insert(tx, &into, rows).await?.iter().map(pair).collect();
+    }
+    // Nobody else writes, so the next number is known. To be told it for each row would cost a switch of threads for each.
+    let last = tx.row(Sql::new("SELECT COALESCE(max(seq), 0) FROM calls")).await?;
+    let last = last.map_or(Ok(0), |row| row.reader().int())?;
+    let columns: Vec<_> = std::iter::once("seq").chain(CALL).collect();
+    let numbered = (last + 1..).zip(rows).map(|(seq, row)| std::iter::once(seq.into()).chain(row).collect());
+    let into = Into { columns: &columns, shapes: &[], table: "calls", then: "ON CONFLICT (id) DO NOTHING" };
+    insert(tx, &into, numbered.collect()).await?;
+    let numbered: Vec<_> = (last + 1..).zip(ids).collect();
+    let there = tx.row(Sql::new("SELECT count(*) FROM calls WHERE seq > ").arg(last).take()).await?;
+    if there.map_or(Ok(0), |row| row.reader().count())? == numbered.len() as u64 {
+        return Ok(numbered);
+    }
+    // Rare: some are stored already.
+    let rows = tx.rows(Sql::new("SELECT seq, id FROM calls WHERE seq > ").arg(last).take()).await?;
+    rows.iter().map(pair).collect()
 }
 
 /// A call that was not there.
