@@ -184,6 +184,8 @@ pub(crate) struct Reader {
     file: File,
     key: LessSafeKey,
     offset: u64,
+    /// How long the file was when that was asked the last time.
+    size: u64,
 }
 
 impl Reader {
@@ -199,18 +201,28 @@ impl Reader {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not a file of the log"));
         }
         let key = key.sealing(std::array::from_fn(|at| preamble[8 + at]));
-        Ok(Some(Self { file, key, offset: PREAMBLE }))
+        Ok(Some(Self { file, key, offset: PREAMBLE, size: PREAMBLE }))
     }
 
     /// The next frame. At the end of a file that is still written, asking again later goes on; `finished` says that it is
     /// not, so that a torn end is damage.
     pub(crate) fn step(&mut self, finished: bool) -> io::Result<Step> {
-        let size = self.file.metadata()?.len();
+        let mut bytes = [0; HEAD];
+        if self.size.saturating_sub(self.offset) >= HEAD as u64 {
+            self.file.read_exact_at(&mut bytes, self.offset)?;
+            if let Some(head) = Head::read(&bytes).filter(|head| self.offset + head.span() <= self.size) {
+                let at = self.offset;
+                self.offset += head.span();
+                return Ok(Step::Frame(head, at));
+            }
+        }
+        // Nothing more that is whole, as far as is known.
+        self.size = self.file.metadata()?.len();
+        let size = self.size;
         let left = size.saturating_sub(self.offset);
         if left == 0 {
             return Ok(Step::End);
         }
-        let mut bytes = [0; HEAD];
         let head = if left >= HEAD as u64 {
             self.file.read_exact_at(&mut bytes, self.offset)?;
             Head::read(&bytes)
