@@ -78,11 +78,11 @@ fn measure(case: &Case, runtime: &tokio::runtime::Runtime) -> io::Result<()> {
             body[place..place + 16].copy_from_slice(format!("{number:016}").as_bytes());
             call(&log, case, &Bytes::from(body), &answer);
             while scribe.progress().waiting > AHEAD {
-                std::thread::sleep(Duration::from_millis(10));
+                std::thread::park_timeout(Duration::from_millis(10));
             }
         }
         while scribe.progress().waiting > 0 {
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::park_timeout(Duration::from_millis(10));
         }
     };
     run(0, WARM);

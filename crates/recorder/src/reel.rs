@@ -29,7 +29,9 @@ impl Track {
             [(alone, _)] => alone.clone(),
             _ => {
                 let mut bytes = Vec::with_capacity(end as usize);
-                pieces.iter().for_each(|(piece, _)| bytes.extend_from_slice(piece));
+                for (piece, _) in pieces {
+                    bytes.extend_from_slice(piece);
+                }
                 bytes.into()
             }
         };
