@@ -54,9 +54,10 @@ const EDGES: [(&str, &[&str]); 20] = [
 ];
 
 /// Crates of ours that only a crate's tests use.
-const TEST_EDGES: [(&str, &str); 4] = [
+const TEST_EDGES: [(&str, &str); 5] = [
     ("lockgate-admin", "lockgate-store-sql"),
     ("lockgate-policy", "lockgate-wire"),
+    ("lockgate-recorder", "lockgate-store-sql"),
     ("lockgate-server", "lockgate-policy"),
     ("lockgate-session", "lockgate-wire"),
 ];

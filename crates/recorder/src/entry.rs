@@ -3,10 +3,11 @@
 //! An entry is its kind, when it was, and bytes. What is no stream of bytes is JSON, so that a later version can read what an
 //! earlier one wrote. Nothing here is redacted; it is never outside of the seal.
 
-use std::ops::Range;
-
+use bytes::Bytes;
 use lockgate_core::{DataClass, Dialect, ErrorKind, StopReason, Usage};
 use serde::{Deserialize, Serialize};
+
+use crate::log::content::Content;
 
 /// How much of a call is kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +126,7 @@ pub enum Entry {
     /// It is over.
     Closed(Box<Closed>),
     /// The client got these bytes, which are not the provider's.
-    Delivered(Vec<u8>),
+    Delivered(Bytes),
     /// The provider's answer begins.
     Head(Head),
     /// The client got a keep-alive.
@@ -135,13 +136,13 @@ pub enum Entry {
     /// The client got the next so many bytes of what the provider sent.
     Passed(u64),
     /// The provider sent these bytes.
-    Received(Vec<u8>),
+    Received(Bytes),
     /// What the client asked.
-    Request(Vec<u8>),
+    Request(Bytes),
     /// A try went out.
     Sent(Sent),
     /// What the provider was asked, where it is not what the client asked.
-    SentBody(Vec<u8>),
+    SentBody(Bytes),
 }
 
 impl Entry {
@@ -176,55 +177,74 @@ pub(crate) mod kind {
 }
 
 /// Writes an entry: its kind, microseconds since the call came in, its bytes.
-pub(crate) fn write(kind: u8, at_us: u64, parts: &[&[u8]], into: &mut Vec<u8>) {
+pub(crate) fn write(kind: u8, at_us: u64, bytes: &[u8], into: &mut Vec<u8>) {
+    begin(kind, at_us, bytes.len(), into);
+    into.extend_from_slice(bytes);
+}
+
+/// Writes how an entry begins; so many bytes are to follow.
+pub(crate) fn begin(kind: u8, at_us: u64, length: usize, into: &mut Vec<u8>) {
     into.push(kind);
     varint(at_us, into);
-    varint(parts.iter().map(|part| part.len() as u64).sum(), into);
-    for part in parts {
-        into.extend_from_slice(part);
-    }
+    varint(length as u64, into);
 }
 
 /// An entry that could not be read: of a later version, or damaged in a way that the seal did not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("entry of kind {kind} at byte {at} cannot be read")]
 pub(crate) struct Unreadable {
-    /// Where it begins.
+    /// Where it begins in its part of the frame.
     pub(crate) at: usize,
     /// Its kind.
     pub(crate) kind: u8,
 }
 
-/// Reads entries one behind the other, each with its microseconds.
-pub(crate) fn read(bytes: &[u8], out: &mut Vec<(u64, Entry)>) -> Result<(), Unreadable> {
-    let mut at = 0;
-    while at < bytes.len() {
-        let kind = bytes[at];
-        let unreadable = Unreadable { at, kind };
-        let mut cursor = at + 1;
-        let when = number(bytes, &mut cursor).ok_or(unreadable)?;
-        let length =
-            number(bytes, &mut cursor).and_then(|length| usize::try_from(length).ok()).ok_or(unreadable)?;
-        let range: Range<usize> = cursor..cursor.checked_add(length).ok_or(unreadable)?;
-        let content = bytes.get(range.clone()).ok_or(unreadable)?;
-        out.push((when, entry(kind, content).ok_or(unreadable)?));
-        at = range.end;
+/// Reads entries one behind the other, each with its microseconds. Their bytes are those of the content, not copied.
+pub(crate) fn read(mut content: Content, out: &mut Vec<(u64, Entry)>) -> Result<(), Unreadable> {
+    let parts = content.parts().to_vec();
+    let mut parts = parts.into_iter();
+    while let Some(part) = parts.next() {
+        let mut at = 0;
+        while at < part.len() {
+            let kind = part[at];
+            let unreadable = Unreadable { at, kind };
+            at += 1;
+            let when = number(&part, &mut at).ok_or(unreadable)?;
+            let length = number(&part, &mut at).ok_or(unreadable)?;
+            let length = usize::try_from(length).map_err(|_| unreadable)?;
+            // Large bytes are a part of their own, behind the one in which their entry begins.
+            let apart = at == part.len() && length > 0;
+            let bytes = if apart {
+                parts.next().filter(|bytes| bytes.len() == length)
+            } else {
+                at.checked_add(length).filter(|end| *end <= part.len()).map(|end| part.slice(at..end))
+            };
+            let said = if is_json(kind) { content.said() } else { None };
+            let read = || entry(kind, bytes.ok_or(unreadable)?).ok_or(unreadable);
+            out.push((when, said.map_or_else(read, Ok)?));
+            at += if apart { 0 } else { length };
+        }
     }
     Ok(())
 }
 
-fn entry(kind: u8, content: &[u8]) -> Option<Entry> {
+/// Whether entries of this kind are JSON.
+const fn is_json(kind: u8) -> bool {
+    matches!(kind, kind::CLOSED | kind::HEAD | kind::OPENED | kind::SENT)
+}
+
+fn entry(kind: u8, content: Bytes) -> Option<Entry> {
     Some(match kind {
-        kind::CLOSED => Entry::Closed(serde_json::from_slice(content).ok()?),
-        kind::DELIVERED => Entry::Delivered(content.to_vec()),
-        kind::HEAD => Entry::Head(serde_json::from_slice(content).ok()?),
+        kind::CLOSED => Entry::Closed(serde_json::from_slice(&content).ok()?),
+        kind::DELIVERED => Entry::Delivered(content),
+        kind::HEAD => Entry::Head(serde_json::from_slice(&content).ok()?),
         kind::KEPT_ALIVE => Entry::KeptAlive,
-        kind::OPENED => Entry::Opened(serde_json::from_slice(content).ok()?),
-        kind::PASSED => Entry::Passed(number(content, &mut 0)?),
-        kind::RECEIVED => Entry::Received(content.to_vec()),
-        kind::REQUEST => Entry::Request(content.to_vec()),
-        kind::SENT => Entry::Sent(serde_json::from_slice(content).ok()?),
-        kind::SENT_BODY => Entry::SentBody(content.to_vec()),
+        kind::OPENED => Entry::Opened(serde_json::from_slice(&content).ok()?),
+        kind::PASSED => Entry::Passed(number(&content, &mut 0)?),
+        kind::RECEIVED => Entry::Received(content),
+        kind::REQUEST => Entry::Request(content),
+        kind::SENT => Entry::Sent(serde_json::from_slice(&content).ok()?),
+        kind::SENT_BODY => Entry::SentBody(content),
         _ => return None,
     })
 }

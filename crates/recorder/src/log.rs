@@ -5,6 +5,9 @@
 //! writes them; what does not fit is counted as lost. The same thread syncs the files once a second. Reads nothing back: see
 //! [`segment::Reader`].
 
+pub(crate) mod content;
+mod news;
+mod recent;
 pub(crate) mod segment;
 
 #[cfg(test)]
@@ -22,6 +25,9 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::key::Key;
+use content::Content;
+use news::News;
+use recent::Recent;
 use segment::Writer;
 
 /// How often files are synced, and a disk that failed is tried again.
@@ -54,7 +60,8 @@ impl Default for Bounds {
             files: 1 << 30,
             lanes: std::thread::available_parallelism().map_or(1, usize::from).min(8),
             ring: 64 << 20,
-            segment: 16 << 20,
+            // Small, so that what is stored is soon deleted: its pages are written again instead of new ones, and never get to the disk.
+            segment: 4 << 20,
             slow: Duration::from_millis(50),
         }
     }
@@ -100,6 +107,7 @@ struct Shared {
     ended: AtomicU64,
     news: News,
     next: AtomicU64,
+    recent: Mutex<Recent>,
     ring: Mutex<Ring>,
     /// Calls whose end was lost, with its number in the call.
     torn: Mutex<Vec<(Uuid, u32)>>,
@@ -128,22 +136,14 @@ struct Ring {
     stop: bool,
     trouble: Option<String>,
     /// Files that are done with and were not synced yet.
-    unsynced: Vec<File>,
+    unsynced: Vec<(PathBuf, File)>,
 }
 
 struct Frame {
-    bytes: Vec<u8>,
     call: Uuid,
+    content: Content,
     last: bool,
     sequence: u32,
-}
-
-/// Tells the reader that calls have ended, without a system call for each while it is awake.
-#[derive(Default)]
-struct News {
-    asleep: AtomicBool,
-    ended: Mutex<bool>,
-    wake: Condvar,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -175,6 +175,7 @@ impl Log {
             ended: AtomicU64::new(0),
             news: News::default(),
             next: AtomicU64::new(0),
+            recent: Mutex::default(),
             ring: Mutex::default(),
             torn: Mutex::default(),
             wake: Condvar::new(),
@@ -184,12 +185,11 @@ impl Log {
         Ok(Self(Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) })))
     }
 
-    /// Appends a frame of a call. `frame` has room for the frame's head in front ([`segment::HEAD`]). Never fails: what
-    /// becomes of it otherwise is in [`State`].
-    pub(crate) fn append(&self, call: Uuid, sequence: u32, last: bool, frame: Vec<u8>) {
+    /// Appends a frame of a call. Never fails: what becomes of it otherwise is in [`State`].
+    pub(crate) fn append(&self, call: Uuid, sequence: u32, last: bool, content: Content) {
         let shared = &self.0.shared;
         shared.ended.fetch_add(u64::from(last), Ordering::Relaxed);
-        shared.append(Frame { bytes: frame, call, last, sequence });
+        shared.append(Frame { call, content, last, sequence });
         if last {
             shared.news.tell();
         }
@@ -203,6 +203,11 @@ impl Log {
     /// Calls whose end was lost since this was asked the last time. What is left of them would wait for it for ever.
     pub(crate) fn torn(&self) -> Vec<(Uuid, u32)> {
         std::mem::take(&mut *locked(&self.0.shared.torn))
+    }
+
+    /// A frame that was just written, once. What is not here any more is in its file.
+    pub(crate) fn recent(&self, call: Uuid, sequence: u32) -> Option<Content> {
+        locked(&self.0.shared.recent).take(&(call, sequence))
     }
 
     /// How it is doing.
@@ -254,6 +259,8 @@ impl Log {
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         let size = fs::metadata(path)?.len();
         fs::remove_file(path)?;
+        // Open, it would keep its pages until it is synced.
+        locked(&self.0.shared.ring).unsynced.retain(|(unsynced, _)| unsynced != path);
         self.0
             .shared
             .files
@@ -264,6 +271,11 @@ impl Log {
     /// Waits until a call has ended, or for so long. Blocks.
     pub fn wait(&self, longest: Duration) {
         self.0.shared.news.wait(longest);
+    }
+
+    /// Waits for more calls to end: for so long, or until many have. Blocks.
+    pub(crate) fn gather(&self, longest: Duration) {
+        self.0.shared.news.gather(longest);
     }
 
     /// Wakes whoever waits for calls to end.
@@ -315,10 +327,10 @@ impl Shared {
     }
 
     /// Writes a frame; what the disk does not take goes to the ring.
-    fn write_through(&self, lane: &Lane, mut file: MutexGuard<'_, Option<Segment>>, mut frame: Frame) {
+    fn write_through(&self, lane: &Lane, mut file: MutexGuard<'_, Option<Segment>>, frame: Frame) {
         let began = self.now();
         lane.began.store(began, Ordering::Relaxed);
-        let written = self.write(&mut file, &mut frame);
+        let written = self.write(&mut file, &frame);
         lane.began.store(0, Ordering::Relaxed);
         drop(file);
         let took = Duration::from_micros(self.now().saturating_sub(began));
@@ -327,15 +339,20 @@ impl Shared {
                 self.take_detour(error.to_string());
                 self.queue(frame);
             }
-            Ok(()) if took > self.bounds.slow => {
-                self.take_detour(format!("a write took {} ms", took.as_millis()));
+            Ok(()) => {
+                if took > self.bounds.slow {
+                    self.take_detour(format!("a write took {} ms", took.as_millis()));
+                }
+                let Frame { call, content, sequence, .. } = frame;
+                if locked(&self.recent).put((call, sequence), content) {
+                    self.news.hurry();
+                }
             }
-            Ok(()) => {}
         }
     }
 
-    fn write(&self, file: &mut Option<Segment>, frame: &mut Frame) -> io::Result<()> {
-        let size = frame.bytes.len() as u64;
+    fn write(&self, file: &mut Option<Segment>, frame: &Frame) -> io::Result<()> {
+        let size = frame.content.len() as u64;
         if self.files.load(Ordering::Relaxed) + size > self.bounds.files {
             let words = format!("the log holds {} bytes, which is its bound", self.bounds.files);
             return Err(io::Error::new(io::ErrorKind::StorageFull, words));
@@ -352,7 +369,7 @@ impl Shared {
             }),
         };
         let before = segment.writer.written();
-        let written = segment.writer.append(frame.call, frame.sequence, frame.last, &mut frame.bytes);
+        let written = segment.writer.append(frame.call, frame.sequence, frame.last, &frame.content);
         segment.dirty = true;
         self.files.fetch_add(segment.writer.written() - before, Ordering::Relaxed);
         if written.is_err() {
@@ -368,7 +385,7 @@ impl Shared {
             && segment.dirty
             && let Ok(handle) = segment.writer.handle()
         {
-            locked(&self.ring).unsynced.push(handle);
+            locked(&self.ring).unsynced.push((segment.writer.path().to_owned(), handle));
         }
     }
 
@@ -394,7 +411,7 @@ impl Shared {
 
     fn queue(&self, frame: Frame) {
         let mut ring = locked(&self.ring);
-        if ring.bytes + frame.bytes.len() > self.bounds.ring {
+        if ring.bytes + frame.content.len() > self.bounds.ring {
             self.lost.fetch_add(1, Ordering::Relaxed);
             self.ended.fetch_sub(u64::from(frame.last), Ordering::Relaxed);
             let mut torn = locked(&self.torn);
@@ -403,7 +420,7 @@ impl Shared {
             }
             return;
         }
-        ring.bytes += frame.bytes.len();
+        ring.bytes += frame.content.len();
         ring.frames.push_back(frame);
         // A disk in trouble is tried again once a second, not with each call.
         if ring.trouble.is_none() {
@@ -440,18 +457,17 @@ impl Shared {
             let frame = {
                 let mut ring = locked(&self.ring);
                 let Some(frame) = ring.frames.pop_front() else { return true };
-                ring.bytes -= frame.bytes.len();
+                ring.bytes -= frame.content.len();
                 frame
             };
             let lane = &self.lanes[0];
             let mut file = locked(&lane.file);
-            let mut frame = frame;
             let began = Instant::now();
-            let written = self.write(&mut file, &mut frame);
+            let written = self.write(&mut file, &frame);
             drop(file);
             if let Err(error) = written {
                 let mut ring = locked(&self.ring);
-                ring.bytes += frame.bytes.len();
+                ring.bytes += frame.content.len();
                 ring.frames.push_front(frame);
                 ring.trouble = Some(error.to_string());
                 return false;
@@ -470,7 +486,8 @@ impl Shared {
             if segment.dirty {
                 segment.dirty = false;
                 segment.idle = 0;
-                handles.extend(segment.writer.handle());
+                handles
+                    .extend(segment.writer.handle().map(|handle| (segment.writer.path().to_owned(), handle)));
             } else {
                 segment.idle += 1;
                 // What is stored can be deleted only when nothing more is written behind it.
@@ -479,30 +496,11 @@ impl Shared {
                 }
             }
         }
-        for handle in handles {
+        for (_, handle) in handles {
             if let Err(error) = handle.sync_data() {
                 tracing::warn!(%error, "the record could not be synced");
             }
         }
-    }
-}
-
-impl News {
-    fn tell(&self) {
-        if self.asleep.swap(false, Ordering::SeqCst) {
-            *locked(&self.ended) = true;
-            self.wake.notify_one();
-        }
-    }
-
-    fn wait(&self, longest: Duration) {
-        let mut ended = locked(&self.ended);
-        self.asleep.store(true, Ordering::SeqCst);
-        if !*ended {
-            ended = self.wake.wait_timeout(ended, longest).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        *ended = false;
-        self.asleep.store(false, Ordering::SeqCst);
     }
 }
 

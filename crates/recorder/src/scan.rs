@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::entry::{self, Entry};
 use crate::log::Log;
+use crate::log::content::Content;
 use crate::log::segment::{Head, Reader, Step};
 
 /// How long frames are waited for that should be there, since the last one of their call is.
@@ -191,9 +192,14 @@ impl Scanner {
         let mut entries = Vec::new();
         let (mut read, mut damaged) = (0, 0);
         for (path, head, at) in &places.frames {
-            let reader = self.files.get(path).and_then(|file| file.reader.as_ref());
-            let content = reader.map(|reader| reader.read(head, *at)).transpose()?.flatten();
-            let whole = content.map(|content| entry::read(&content, &mut entries));
+            let content = match self.log.recent(call, head.sequence) {
+                Some(content) => Some(content),
+                None => {
+                    let reader = self.files.get(path).and_then(|file| file.reader.as_ref());
+                    reader.map(|reader| reader.read(head, *at)).transpose()?.flatten().map(Content::from)
+                }
+            };
+            let whole = content.map(|content| entry::read(content, &mut entries));
             match whole {
                 Some(Ok(())) => read += 1,
                 Some(Err(error)) => tracing::warn!(%call, %error, "a part of the record cannot be read"),

@@ -22,16 +22,17 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::log::Log;
-use crate::log::segment::{HEAD, Writer};
+use crate::log::content::Content;
+use crate::log::segment::Writer;
 use crate::scan::{RawCall, Scanner};
 
 /// Calls in one batch.
-const BATCH: usize = 100;
+const BATCH: usize = 256;
 
 /// Bytes of calls in one batch.
 const BATCH_BYTES: usize = 16 << 20;
 
-/// How long the first call of a batch waits for others.
+/// How long the first call of a batch waits for others, unless there are many.
 const GATHER: Duration = Duration::from_millis(100);
 
 /// The longest time between two tries at a database that does not answer.
@@ -178,7 +179,7 @@ impl Work {
     /// Lets a batch fill, unless the end is near.
     fn gather(&self) {
         if !self.shared.stop.load(Ordering::SeqCst) {
-            std::thread::park_timeout(GATHER);
+            self.log.gather(GATHER);
         }
     }
 
@@ -336,9 +337,8 @@ fn put_aside(folder: &Path, path: &Path, frames: &Frames, log: &Log) -> io::Resu
         .unwrap_or_default();
     let mut writer = Writer::create(path, log.key())?;
     for (place, (sequence, content)) in frames.iter().enumerate() {
-        let mut frame = vec![0; HEAD];
-        frame.extend_from_slice(content);
-        writer.append(call, *sequence, place + 1 == frames.len(), &mut frame)?;
+        let content = Content::from(content.clone());
+        writer.append(call, *sequence, place + 1 == frames.len(), &content)?;
     }
     writer.handle()?.sync_all()
 }

@@ -11,12 +11,16 @@ use bytes::{Buf as _, Bytes};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::entry::{self, Closed, Head, Mode, Opened, Sent, kind};
+use crate::entry::{self, Closed, Entry, Head, Mode, Opened, Sent, kind};
 use crate::log::Log;
-use crate::log::segment::HEAD;
+use crate::log::content::Content;
 
 /// Notes of so many bytes are appended.
 const FULL: usize = 8 * 1024;
+
+/// Bytes from this length on are not copied to the notes, but lie beside them until both are appended. What is shorter may be a small
+/// part of a large buffer that would not be freed meanwhile.
+const LARGE: usize = 4 * 1024;
 
 /// Notes are appended when the last time is so long ago.
 const OLD: Duration = Duration::from_millis(500);
@@ -29,9 +33,11 @@ struct Running {
     /// What the provider sent and the client did not get yet; `None` once the client got something else.
     ahead: Option<VecDeque<Bytes>>,
     appended: Instant,
+    /// Notes behind what is in `content`.
     buffer: Vec<u8>,
     call: Uuid,
     closed: bool,
+    content: Content,
     /// Whether bytes are noted, or only what happened.
     contents: bool,
     log: Log,
@@ -56,18 +62,18 @@ impl Tape {
         let mut running = Running {
             ahead: Some(VecDeque::new()),
             appended: now,
-            buffer: Vec::with_capacity(HEAD + body.len() + 1024),
+            buffer: Vec::with_capacity(1024 + if body.len() < LARGE { body.len() } else { 0 }),
             call,
             closed: false,
+            content: Content::default(),
             contents: opened.mode != Mode::Metadata,
             log: log.clone(),
             over: None,
             sequence: 0,
             started: now,
         };
-        running.buffer.resize(HEAD, 0);
-        running.json(kind::OPENED, opened);
-        running.note(kind::REQUEST, &[body]);
+        running.json(kind::OPENED, opened, Entry::Opened);
+        running.bytes(kind::REQUEST, body);
         Self(Some(Arc::new(Mutex::new(running))))
     }
 
@@ -76,23 +82,23 @@ impl Tape {
         let Some(mut running) = self.running() else { return };
         // What an earlier try brought is not passed on any more.
         running.ahead = Some(VecDeque::new());
-        running.json(kind::SENT, sent);
+        running.json(kind::SENT, sent, Entry::Sent);
         if let Some(body) = body {
-            running.note(kind::SENT_BODY, &[body]);
+            running.bytes(kind::SENT_BODY, body);
         }
     }
 
     /// The provider's answer begins.
     pub fn head(&self, head: &Head) {
         if let Some(mut running) = self.running() {
-            running.json(kind::HEAD, head);
+            running.json(kind::HEAD, head, Entry::Head);
         }
     }
 
     /// The provider sent these bytes.
     pub fn received(&self, bytes: &Bytes) {
         let Some(mut running) = self.running() else { return };
-        running.note(kind::RECEIVED, &[bytes]);
+        running.bytes(kind::RECEIVED, bytes);
         if let Some(ahead) = &mut running.ahead {
             ahead.push_back(bytes.clone());
         }
@@ -108,10 +114,10 @@ impl Tape {
         if running.passes(bytes) {
             let mut length = Vec::with_capacity(10);
             entry::varint(bytes.len() as u64, &mut length);
-            running.note(kind::PASSED, &[&length]);
+            running.note(kind::PASSED, &length);
         } else {
             running.ahead = None;
-            running.note(kind::DELIVERED, &[bytes]);
+            running.contents(kind::DELIVERED, bytes);
         }
         running.append_if_due();
     }
@@ -134,7 +140,7 @@ impl Tape {
     /// and it keeps this time.
     pub fn over(&self, closed: &Closed) {
         if let Some(mut running) = self.running() {
-            let at = running.now();
+            let at = running.at();
             running.over = Some((at, closed.clone()));
             running.ended(at, closed);
             running.append(false);
@@ -168,44 +174,64 @@ impl Drop for Running {
 impl Running {
     fn close(&mut self, closed: &Closed) {
         if !self.closed {
-            let at = self.over.as_ref().map_or_else(|| self.now(), |(at, _)| *at);
+            let at = self.over.as_ref().map_or_else(|| self.at(), |(at, _)| *at);
             self.ended(at, closed);
             self.append(true);
             self.closed = true;
         }
     }
 
-    fn now(&self) -> u64 {
+    /// The call is over, at this time.
+    fn ended(&mut self, at: u64, closed: &Closed) {
+        self.json_at(at, kind::CLOSED, closed, |closed| Entry::Closed(Box::new(closed)));
+    }
+
+    fn note(&mut self, kind: u8, bytes: &[u8]) {
+        if !self.closed {
+            let at = self.at();
+            entry::write(kind, at, bytes, &mut self.buffer);
+        }
+    }
+
+    /// Notes bytes that came or went, if they are to be kept.
+    fn contents(&mut self, kind: u8, bytes: &[u8]) {
+        let bytes = if self.contents { bytes } else { &[] };
+        self.note(kind, bytes);
+    }
+
+    /// The same for bytes that can be shared.
+    fn bytes(&mut self, kind: u8, bytes: &Bytes) {
+        if bytes.len() < LARGE || !self.contents || self.closed {
+            return self.contents(kind, bytes);
+        }
+        let at = self.at();
+        entry::begin(kind, at, bytes.len(), &mut self.buffer);
+        self.content.push(std::mem::take(&mut self.buffer).into());
+        self.content.push(bytes.clone());
+    }
+
+    fn at(&self) -> u64 {
         self.started.elapsed().as_micros() as u64
     }
 
-    /// The call is over, at this time.
-    fn ended(&mut self, at: u64, closed: &Closed) {
-        // It cannot fail to be written.
-        let text = serde_json::to_vec(closed).unwrap_or_default();
-        self.note_at(at, kind::CLOSED, &[&text]);
+    fn json<T: Clone + Serialize>(&mut self, kind: u8, value: &T, entry: impl FnOnce(T) -> Entry) {
+        self.json_at(self.at(), kind, value, entry);
     }
 
-    fn note(&mut self, kind: u8, parts: &[&[u8]]) {
-        self.note_at(self.now(), kind, parts);
-    }
-
-    fn note_at(&mut self, at: u64, kind: u8, parts: &[&[u8]]) {
+    fn json_at<T: Clone + Serialize>(
+        &mut self,
+        at: u64,
+        kind: u8,
+        value: &T,
+        entry: impl FnOnce(T) -> Entry,
+    ) {
         if self.closed {
             return;
         }
-        let bytes = matches!(kind, kind::DELIVERED | kind::RECEIVED | kind::REQUEST | kind::SENT_BODY);
-        let parts = if bytes && !self.contents { &[] } else { parts };
-        if self.buffer.is_empty() {
-            self.buffer.resize(HEAD, 0);
-        }
-        entry::write(kind, at, parts, &mut self.buffer);
-    }
-
-    fn json(&mut self, kind: u8, value: &impl Serialize) {
         // None of these types can fail to be written.
         let text = serde_json::to_vec(value).unwrap_or_default();
-        self.note(kind, &[&text]);
+        entry::write(kind, at, &text, &mut self.buffer);
+        self.content.say(entry(value.clone()));
     }
 
     /// Whether these bytes are the next of what the provider sent; they are not ahead any more then.
@@ -230,17 +256,18 @@ impl Running {
     }
 
     fn append_if_due(&mut self) {
-        if self.buffer.len() >= FULL || self.appended.elapsed() >= OLD {
+        if self.content.len() + self.buffer.len() >= FULL || self.appended.elapsed() >= OLD {
             self.append(false);
         }
     }
 
     fn append(&mut self, last: bool) {
-        if self.buffer.len() <= HEAD {
+        let mut content = std::mem::take(&mut self.content);
+        content.push(std::mem::take(&mut self.buffer).into());
+        if content.len() == 0 {
             return;
         }
-        let frame = std::mem::take(&mut self.buffer);
-        self.log.append(self.call, self.sequence, last, frame);
+        self.log.append(self.call, self.sequence, last, content);
         self.sequence += 1;
         self.appended = Instant::now();
     }

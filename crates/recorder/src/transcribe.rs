@@ -4,28 +4,27 @@
 //! neither looked through nor stored again. What it forgets is stored twice at worst, and the store knows that it has it. Reads no
 //! clock and talks to nobody.
 
+mod asked;
 mod clean;
 mod texts;
+mod told;
 
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
+use bytes::Bytes;
 use lockgate_core::{Conversation, StopReason};
 use lockgate_ledger::{Cost, Moment, Nano, Prices, Terms};
 use lockgate_redact::Redactor;
-use lockgate_session::{
-    Facts, Identity, Lineage, Members, Messages, SessionSource, Step, TurnKind, Work, identify, title,
-};
+use lockgate_session::{Identity, Lineage, Messages, SessionSource, Step, TurnKind, Work, title};
 use lockgate_store::{
     Attempt as StoredAttempt, Body, BodyKind, Call, CallError, Client, Decision, Details, Error,
     Lineage as Place, Offsets, Outcome, Part, Piece, PieceHash, Principal, Record, Recording, Route, Scope,
-    SessionFacts, SessionRef, Timing, Title, TitleSource, Weaver,
+    SessionFacts, SessionRef, Timing, Title, TitleSource,
 };
-use lockgate_wire::format;
 use lru::LruCache;
 use memchr::memmem;
 use serde_json::value::RawValue;
@@ -35,7 +34,9 @@ use crate::entry::{Closed, Mode, Opened, Operation, Sent};
 use crate::reel::{Reel, Track};
 use crate::scan::RawCall;
 use crate::scribe::{Known, Transcribe};
+use asked::Asked;
 use clean::Cleaner;
+use told::{Made, Teller};
 
 /// Sessions that are remembered: with [`PIECES`], some 40 MB at the very most.
 const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
@@ -48,6 +49,7 @@ pub struct Transcriber {
     cleaner: Cleaner,
     prices: Prices,
     sessions: LruCache<Scope, Memory>,
+    told: told::Memory,
 }
 
 /// What is remembered of a session.
@@ -65,23 +67,28 @@ struct Memory {
 /// Agents that are remembered of a session.
 const AGENTS: usize = 64;
 
+/// Up to this length a body of a call without a session is one piece: nothing will repeat it.
+const WHOLE: usize = 16 << 10;
+
 impl Transcriber {
     /// Masks with this redactor and counts with these prices.
     pub fn new(redactor: Redactor, prices: Prices) -> Self {
-        Self { cleaner: Cleaner::new(redactor), prices, sessions: LruCache::new(SESSIONS) }
+        let sessions = LruCache::new(SESSIONS);
+        Self { cleaner: Cleaner::new(redactor), prices, sessions, told: told::Memory::new() }
     }
 
     fn record(&mut self, raw: &RawCall, known: &mut Known<'_>) -> Result<Record, Error> {
         let reel = Reel::of(raw);
         let closed = reel.closed.as_ref().map(|(_, closed)| closed.clone()).unwrap_or_default();
         let mode = reel.opened.as_ref().map_or(Mode::default(), |opened| opened.mode);
-        let conversation = reel.opened.as_ref().and_then(|opened| conversation(opened, &reel.request));
-        let mut identity =
-            reel.opened.as_ref().map(|opened| identity(opened, &reel.request, conversation.as_ref()));
+        let asked = reel.opened.as_ref().map(|opened| Asked::of(opened, &reel.request)).unwrap_or_default();
+        let conversation = asked.conversation.as_ref();
+        let mut identity = reel.opened.as_ref().map(|opened| asked.identity(opened));
         if let Some(identity) = identity.as_mut().filter(|_| mode != Mode::Full) {
             self.mask_title(identity);
         }
         let mut call = self.call(raw, &reel, &closed, identity.as_ref());
+        call.route.requested_model = asked.model();
         self.mask_row(mode, &mut call);
         let scope = call.scope();
         let mut record = Record {
@@ -111,7 +118,7 @@ impl Transcriber {
                 Ok::<_, Error>(Memory { resumed: !pieces.is_empty(), pieces, ..Memory::default() })
             })?,
         };
-        let step = match (&conversation, &identity) {
+        let step = match (conversation, &identity) {
             // What a client asks for itself repeats what is known, or is nobody's words.
             (_, Some(identity)) if is_housekeeping(identity) => Step::Same,
             (Some(conversation), Some(identity)) => {
@@ -122,22 +129,28 @@ impl Transcriber {
             }
             (_, _) => Step::New,
         };
-        let mut weave = Weave { cleaner: &mut self.cleaner, fresh: Vec::new(), masked: false, memory, mode };
+        let (cleaner, told) = (&mut self.cleaner, &mut self.told);
+        let agent = record.call.lineage.agent.clone();
+        let mut weave = Weave { agent, cleaner, fresh: Vec::new(), masked: false, memory, mode, scope, told };
         weave.bodies(&reel, &closed, &mut record.bodies);
         record.pieces = weave.fresh;
         let masked = weave.masked;
         if memory.pieces.len() > PIECES {
             memory.pieces.clear();
         }
-        if let Some(conversation) = &conversation {
+        if let Some(conversation) = conversation {
             texts::of_request(conversation, step, memory.resumed, &mut record.texts);
         }
         let asked = record.texts.len();
         record.texts.append(&mut answered);
         self.mask_details(mode, &mut record);
         if mode != Mode::Full {
-            // The request's texts are what its body says; an answer's may be whole where its body brought them in pieces.
-            let unseen = if masked { 0 } else { asked };
+            // Texts are what bodies say; a stream's may be whole where its body brought them in pieces.
+            let unseen = match (masked, closed.stream) {
+                (true, _) => 0,
+                (false, true) => asked,
+                (false, false) => record.texts.len(),
+            };
             for text in &mut record.texts[unseen..] {
                 self.cleaner.text(&mut text.text);
             }
@@ -194,7 +207,7 @@ impl Transcriber {
                 operation: opened.map_or_else(String::new, operation),
                 provider,
                 provider_request_id: last.and_then(|attempt| attempt.head.as_ref()?.request_id.clone()),
-                requested_model: asked_model(&reel.request),
+                requested_model: None,
                 resolved_model: resolved,
                 streamed: closed.stream,
                 upstream: last.map(|attempt| attempt.sent.dialect),
@@ -294,6 +307,7 @@ impl Transcribe for Transcriber {
 
     fn forget(&mut self) {
         self.sessions.clear();
+        self.told.clear();
     }
 }
 
@@ -310,17 +324,20 @@ impl Memory {
 
 /// Takes the bodies of a call apart.
 struct Weave<'a> {
+    agent: Option<String>,
     cleaner: &'a mut Cleaner,
     fresh: Vec<Piece>,
     /// Whether any secret was found.
     masked: bool,
     memory: &'a mut Memory,
     mode: Mode,
+    scope: Scope,
+    told: &'a mut told::Memory,
 }
 
 impl Weave<'_> {
     fn bodies(&mut self, reel: &Reel, closed: &Closed, out: &mut Vec<Body>) {
-        let at_once = |bytes: &[u8], at_us| [(bytes.len() as u64, at_us)];
+        let at_once = |bytes: &Bytes, at_us| [(bytes.len() as u64, at_us)];
         let asked = &reel.request;
         out.push(self.body(Part::ClientRequest, false, asked, &at_once(asked, 0)));
         if let Some(body) = &reel.sent_body {
@@ -336,21 +353,27 @@ impl Weave<'_> {
         }
     }
 
-    fn body(&mut self, part: Part, stream: bool, bytes: &[u8], times: &[(u64, u64)]) -> Body {
-        let bytes = match self.mode {
-            Mode::Full => Cow::Borrowed(bytes),
-            Mode::Metadata | Mode::Off | Mode::Redacted => self.cleaner.body(bytes),
-        };
-        self.masked |= matches!(bytes, Cow::Owned(_));
+    fn body(&mut self, part: Part, stream: bool, bytes: &Bytes, times: &[(u64, u64)]) -> Body {
         let pieces = &mut self.memory.pieces;
-        let woven = Weaver::weave(&bytes, &mut |hash| pieces.contains(hash));
+        let mut known = |hash: &PieceHash| pieces.contains(hash);
+        let cleaner = (&mut *self.cleaner, self.mode);
+        let Made { masked, size, woven } = match (part, &self.scope) {
+            (Part::ClientRequest | Part::UpstreamRequest, Scope::Session(_)) => {
+                let teller: Teller = (self.scope.clone(), self.agent.clone(), part);
+                self.told.request(teller, bytes, cleaner, &mut known)
+            }
+            (_, Scope::Call(_)) if bytes.len() <= WHOLE => told::whole(bytes, (&*cleaner.0, cleaner.1)),
+            (_, Scope::Call(_)) | (Part::ClientAnswer | Part::UpstreamAnswer, Scope::Session(_)) => {
+                told::once(bytes, cleaner, &mut known)
+            }
+        };
+        self.masked |= masked;
         for piece in woven.new_pieces {
             self.memory.pieces.insert(piece.hash);
             self.fresh.push(piece);
         }
         let offsets = Offsets::of(times.iter().copied());
-        let kind = kind_of(&bytes, stream);
-        Body { head: woven.head, kind, offsets, part, size: bytes.len() as u64 }
+        Body { head: woven.head, kind: kind_of(bytes, stream), offsets, part, size: size as u64 }
     }
 }
 
@@ -361,30 +384,6 @@ fn kind_of(bytes: &[u8], stream: bool) -> BodyKind {
         (Some(b':' | b'd' | b'e' | b'i' | b'r'), true) => BodyKind::Sse,
         (Some(_) | None, _) => BodyKind::Other,
     }
-}
-
-fn conversation(opened: &Opened, request: &[u8]) -> Option<Conversation> {
-    match opened.operation {
-        Operation::Generate => format(opened.dialect).messages.parse(request).ok(),
-        Operation::CountTokens => format(opened.dialect).tokens?.parse(request).ok(),
-        Operation::Embed | Operation::Other => None,
-    }
-}
-
-fn identity(opened: &Opened, request: &[u8], conversation: Option<&Conversation>) -> Identity {
-    let scan = lockgate_wire::scan(request, 512).ok();
-    let member = |name: &str| {
-        let value = scan.as_ref()?.find(request, name)?.value.clone();
-        std::str::from_utf8(&request[value]).ok()
-    };
-    identify(&Facts {
-        body: Members::read(member),
-        conversation,
-        dialect: opened.dialect,
-        headers: &opened.headers,
-        key: opened.key.as_deref().unwrap_or_default(),
-        path: &opened.path,
-    })
 }
 
 fn is_housekeeping(identity: &Identity) -> bool {
@@ -508,11 +507,6 @@ fn told(answer: &[u8]) -> Option<Nano> {
     };
     let mut values = serde_json::Deserializer::from_slice(&answer[begin..]).into_iter::<&RawValue>();
     lockgate_ledger::told(values.next()?.ok()?.get())
-}
-
-/// The model as the client named it.
-fn asked_model(request: &[u8]) -> Option<String> {
-    lockgate_wire::member_text(request, "model")
 }
 
 fn stop_word(stop: &StopReason) -> String {

@@ -3,8 +3,11 @@
 //! Known by the path, by headers that say so, by the shape of the request, and by how the prompts of known clients begin. Words
 //! count only in calls without tools, so that an agent that reads such a prompt in a file is not taken for one.
 
+use std::sync::LazyLock;
+
 use lockgate_core::content::{Opaque, Tool, ToolChoice};
 use lockgate_core::{Block, Conversation, OutputFormat, Role, Words};
+use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 
 use crate::bound::head;
@@ -82,6 +85,10 @@ const PROMPTS: [(&str, Housekeeping); 19] = [
     ("Generate a title for this conversation", Housekeeping::Title),
     ("indicates a new conversation topic", Housekeeping::Topic),
 ];
+
+/// To make one of these takes longer than to look through a prompt.
+static FINDERS: LazyLock<[(Finder<'static>, Housekeeping); PROMPTS.len()]> =
+    LazyLock::new(|| PROMPTS.map(|(words, kind)| (Finder::new(words), kind)));
 
 /// How the last message of the user begins in calls that keep their tools, so that the provider's cache serves.
 const BEGINNINGS: [(&str, Housekeeping); 6] = [
@@ -215,10 +222,7 @@ fn by_words(conversation: &Conversation) -> Option<Housekeeping> {
     let system = conversation.system.iter().filter_map(text_of).take(4);
     let texts = system.chain(first).map(Words::as_str).chain([last]);
     texts.map(|text| head(text, LOOKED_THROUGH)).find_map(|text| {
-        PROMPTS
-            .iter()
-            .find(|(words, _)| memchr::memmem::find(text.as_bytes(), words.as_bytes()).is_some())
-            .map(|(_, kind)| *kind)
+        FINDERS.iter().find(|(words, _)| words.find(text.as_bytes()).is_some()).map(|(_, kind)| *kind)
     })
 }
 

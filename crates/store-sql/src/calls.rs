@@ -88,13 +88,16 @@ impl Database {
     ) -> Result<Option<(PieceHash, HashMap<PieceHash, Vec<u8>>)>, Fault> {
         let mut tx = self.readers.read(self.statement_timeout).await?;
         let mut sql = Sql::new(
-            "SELECT b.head, COALESCE(c.session, -c.seq) FROM bodies b JOIN calls c ON c.seq = b.call WHERE c.id = ",
+            "SELECT b.head, b.size, b.bytes, COALESCE(c.session, -c.seq) FROM bodies b JOIN calls c ON c.seq = b.call WHERE c.id = ",
         );
         sql.arg(id.to_string().as_str()).add(" AND b.part = ").arg(part.as_str());
         let Some(row) = tx.row(sql).await? else { return Ok(None) };
         let mut from = row.reader();
-        let (head, scope) = (hash_of(from.blob()?)?, from.int()?);
-        let pieces = below(&mut tx, scope, head).await?;
+        let (head, size) = (hash_of(from.blob()?)?, from.count()? as usize);
+        let pieces = match from.blob_or_none()? {
+            Some(bytes) => HashMap::from([(head, unsqueeze(bytes, size)?)]),
+            None => below(&mut tx, from.int()?, head).await?,
+        };
         tx.commit().await?;
         Ok(Some((head, pieces)))
     }

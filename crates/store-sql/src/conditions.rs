@@ -131,6 +131,7 @@ pub(crate) fn title_has_words(sql: &mut Sql, text: &str) {
 pub(crate) fn is_led(filter: &Filter) -> bool {
     let rest = Filter { from_us: None, key: None, session: None, to_us: None, user: None, ..filter.clone() };
     rest == Filter::default()
+        && filter.session != Some(Membership::Sessionless)
         && [filter.session.is_some(), filter.key.is_some(), filter.user.is_some()]
             .iter()
             .filter(|is| **is)

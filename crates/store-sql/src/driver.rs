@@ -352,4 +352,9 @@ impl<'a> Reader<'a> {
         let at = self.step();
         self.row.value(at)
     }
+
+    pub(crate) fn blob_or_none(&mut self) -> Result<Option<&'a [u8]>, Fault> {
+        let at = self.step();
+        self.row.value(at)
+    }
 }

@@ -4,7 +4,7 @@ use crate::driver::{Row, Sql, Tx, Value};
 use crate::fault::Fault;
 
 /// The lengths of statements, the longest first. SQLite takes 32,766 arguments, PostgreSQL 65,535.
-const LENGTHS: [usize; 4] = [64, 16, 4, 1];
+const LENGTHS: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// Where rows go.
 #[derive(Debug, Clone, Copy)]

@@ -16,8 +16,11 @@ use crate::fault::Fault;
 use crate::migrations::{MIGRATIONS, Migration, migrate};
 use crate::{Database, Options, Place};
 
-/// Statements that a connection keeps prepared: four lengths of inserts for each table, and the queries.
+/// Statements that a connection keeps prepared: five lengths of inserts for each table, and the queries.
 const STATEMENTS: usize = 128;
+
+/// Rows that wait to be taken from a writer.
+const ROWS: usize = 512;
 
 /// Between two tries at a file that others are just opening.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -90,6 +93,8 @@ fn file_pools(options: &Options, path: &Path) -> Result<(Pool, Pool), Fault> {
         .busy_timeout(options.busy_timeout)
         .statement_cache_capacity(STATEMENTS)
         .pragma("cache_size", "-16384")
+        // A page that many batches write, such as an end of an index, is copied into the database once for all of them.
+        .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "67108864");
     let pool = |connections: u32| {
         PoolOptions::<Sqlite>::new()
@@ -106,7 +111,8 @@ fn file_pools(options: &Options, path: &Path) -> Result<(Pool, Pool), Fault> {
                 Ok(!connection.is_in_transaction())
             })
         })
-        .connect_lazy_with(connect.clone());
+        // The rows that a batch returns: a writer that waits for somebody to take them costs two switches of threads.
+        .connect_lazy_with(connect.clone().row_buffer_size(ROWS));
     let readers = pool(options.readers.max(1)).connect_lazy_with(connect.pragma("query_only", "on"));
     Ok((Pool::Sqlite(writers), Pool::Sqlite(readers)))
 }

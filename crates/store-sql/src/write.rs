@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use async_trait::async_trait;
 use lockgate_store::words::Words;
 use lockgate_store::{
-    Error, PieceHash, Record, Records, Scope, SessionDraft, Side, TitleSource, Written, verdicts,
+    Body, Error, PieceHash, Record, Records, Scope, SessionDraft, Side, TitleSource, Written, verdicts,
 };
+use uuid::Uuid;
 
 use crate::Database;
 use crate::columns::{CALL, json, row_of};
@@ -19,6 +20,12 @@ use crate::insert::{Into, insert};
 use crate::squeeze::squeeze;
 use crate::stats::{mark, slot_of_record};
 use crate::verdicts::{VERDICT, verdict_row};
+
+/// A longer body is always among the pieces.
+const INLINE: u64 = 8 << 10;
+
+/// What is stored in a row of bodies at most: more would take a page of its own.
+const CELL: usize = 900;
 
 /// Pieces that one statement looks for.
 const NEEDED: usize = 64;
@@ -103,25 +110,17 @@ async fn write(tx: &mut Tx, batch: &[Record]) -> Result<Written, Fault> {
     let session_of = |record: &Record| {
         record.call.lineage.session.as_ref().and_then(|session| sessions.get(&session.id).copied())
     };
-    let rows: Vec<_> =
+    let rows =
         by_id.values().map(|record| row_of(&record.call, session_of(record))).collect::<Result<_, _>>()?;
-    let into = Into {
-        columns: &CALL,
-        shapes: &[],
-        table: "calls",
-        then: "ON CONFLICT (id) DO NOTHING RETURNING seq, id",
-    };
     let mut fresh = Vec::new();
-    for row in insert(tx, &into, rows).await? {
-        let mut from = row.reader();
-        let (seq, id) = (from.int()?, crate::columns::id_of(&from.text()?)?);
+    for (seq, id) in insert_calls(tx, by_id.keys().copied().collect(), rows).await? {
         if let Some(record) = by_id.get(&id) {
-            fresh.push(Fresh { record, scope: session_of(record).unwrap_or(-seq), seq });
+            fresh.push(Fresh { inline: Vec::new(), record, scope: session_of(record).unwrap_or(-seq), seq });
         }
     }
     insert_details(tx, &fresh).await?;
     insert_verdicts(tx, &fresh).await?;
-    insert_bodies(tx, &fresh).await?;
+    insert_bodies(tx, &mut fresh).await?;
     insert_pieces(tx, &fresh).await?;
     check_pieces(tx, &fresh).await?;
     insert_texts(tx, &fresh).await?;
@@ -129,8 +128,38 @@ async fn write(tx: &mut Tx, batch: &[Record]) -> Result<Written, Fault> {
     Ok(Written { calls: fresh.len(), repeated: batch.len() - fresh.len() })
 }
 
+/// Writes the rows of calls; the `seq` of those that were not there.
+async fn insert_calls(tx: &mut Tx, ids: Vec<Uuid>, rows: Vec<Vec<Value>>) -> Result<Vec<(i64, Uuid)>, Fault> {
+    let pair = |row: &Row| {
+        let mut from = row.reader();
+        Ok((from.int()?, crate::columns::id_of(&from.text()?)?))
+    };
+    if tx.flavour() == Flavour::Postgres {
+        let then = "ON CONFLICT (id) DO NOTHING RETURNING seq, id";
+        let into = Into { columns: &CALL, shapes: &[], table: "calls", then };
+        return insert(tx, &into, rows).await?.iter().map(pair).collect();
+    }
+    // Nobody else writes, so the next number is known. To be told it for each row would cost a switch of threads for each.
+    let last = tx.row(Sql::new("SELECT COALESCE(max(seq), 0) FROM calls")).await?;
+    let last = last.map_or(Ok(0), |row| row.reader().int())?;
+    let columns: Vec<_> = std::iter::once("seq").chain(CALL).collect();
+    let numbered = (last + 1..).zip(rows).map(|(seq, row)| std::iter::once(seq.into()).chain(row).collect());
+    let into = Into { columns: &columns, shapes: &[], table: "calls", then: "ON CONFLICT (id) DO NOTHING" };
+    insert(tx, &into, numbered.collect()).await?;
+    let numbered: Vec<_> = (last + 1..).zip(ids).collect();
+    let there = tx.row(Sql::new("SELECT count(*) FROM calls WHERE seq > ").arg(last).take()).await?;
+    if there.map_or(Ok(0), |row| row.reader().count())? == numbered.len() as u64 {
+        return Ok(numbered);
+    }
+    // Rare: some are stored already.
+    let rows = tx.rows(Sql::new("SELECT seq, id FROM calls WHERE seq > ").arg(last).take()).await?;
+    rows.iter().map(pair).collect()
+}
+
 /// A call that was not there.
 struct Fresh<'a> {
+    /// The pieces that are stored with its bodies.
+    inline: Vec<PieceHash>,
     record: &'a Record,
     /// The session's `seq`, or the call's own below zero.
     scope: i64,
@@ -264,10 +293,22 @@ async fn insert_verdicts(tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<(), Fault> 
     insert(tx, &Into { columns, shapes: &[], table: "tool_counts", then: "" }, counts).await.map(|_| ())
 }
 
-async fn insert_bodies(tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<(), Fault> {
+/// The body of a call without a session as it is stored beside its size, if it is short and one piece.
+fn inline(one: &Fresh<'_>, body: &Body) -> Option<Vec<u8>> {
+    if one.scope > 0 || body.size > INLINE {
+        return None;
+    }
+    let head = one.record.pieces.iter().find(|piece| piece.hash == body.head)?;
+    // Otherwise it refers to others.
+    (head.bytes.len() as u64 == body.size).then(|| squeeze(&head.bytes)).filter(|bytes| bytes.len() <= CELL)
+}
+
+async fn insert_bodies(tx: &mut Tx, fresh: &mut [Fresh<'_>]) -> Result<(), Fault> {
     let mut rows = Vec::with_capacity(fresh.len() * 2);
     for one in fresh {
         for body in &one.record.bodies {
+            let bytes = inline(one, body);
+            one.inline.extend(bytes.is_some().then_some(body.head));
             rows.push(vec![
                 one.seq.into(),
                 body.part.as_str().into(),
@@ -275,17 +316,18 @@ async fn insert_bodies(tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<(), Fault> {
                 body.head.as_bytes().to_vec().into(),
                 body.size.into(),
                 body.offsets.as_bytes().to_vec().into(),
+                Value::Blob(bytes),
             ]);
         }
     }
-    let columns = &["call", "part", "kind", "head", "size", "offsets"];
+    let columns = &["call", "part", "kind", "head", "size", "offsets", "bytes"];
     insert(tx, &Into { columns, shapes: &[], table: "bodies", then: "" }, rows).await.map(|_| ())
 }
 
 async fn insert_pieces(tx: &mut Tx, fresh: &[Fresh<'_>]) -> Result<(), Fault> {
     let mut pieces = BTreeMap::new();
     for one in fresh {
-        for piece in &one.record.pieces {
+        for piece in one.record.pieces.iter().filter(|piece| !one.inline.contains(&piece.hash)) {
             pieces.entry((one.scope, piece.hash)).or_insert(piece.bytes.as_slice());
         }
     }

@@ -4,7 +4,7 @@
 //! neighbouring signs are a word. A text matches a query if it has every word of it, in any order; a word of three or more letters also
 //! matches the beginning of a longer one. Nothing in a query has a special meaning.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 /// Longer words are cut here, in texts and in queries alike.
 const WORD_CHARS: usize = 64;
@@ -15,11 +15,11 @@ const KEPT_BYTES: usize = 512 << 10;
 /// From this length on a word of a query matches the beginnings of words.
 const PREFIX_CHARS: usize = 3;
 
-/// The distinct words of texts in alphabetical order, up to a bound.
+/// The distinct words of texts, up to a bound.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
     bytes: usize,
-    words: BTreeSet<String>,
+    words: HashSet<Box<str>, foldhash::quality::RandomState>,
 }
 
 impl Words {
@@ -35,7 +35,7 @@ impl Words {
         each(text, |word| {
             if self.bytes < KEPT_BYTES && !self.words.contains(word) {
                 self.bytes += word.len();
-                self.words.insert(word.to_owned());
+                self.words.insert(word.into());
             }
         });
     }
@@ -45,16 +45,11 @@ impl Words {
         self.words.is_empty()
     }
 
-    /// With a space between them.
+    /// In alphabetical order, with a space between them.
     pub fn joined(&self) -> String {
-        let mut text = String::with_capacity(self.bytes + self.words.len());
-        for word in &self.words {
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            text.push_str(word);
-        }
-        text
+        let mut words: Vec<&str> = self.words.iter().map(|word| &**word).collect();
+        words.sort_unstable();
+        words.join(" ")
     }
 }
 
@@ -102,10 +97,8 @@ impl Query {
     pub fn matches(&self, words: &Words) -> bool {
         let words = &words.words;
         self.words.iter().all(|word| {
-            if !word.prefix {
-                return words.contains(&word.text);
-            }
-            words.range(word.text.clone()..).next().is_some_and(|next| next.starts_with(&word.text))
+            words.contains(word.text.as_str())
+                || (word.prefix && words.iter().any(|one| one.starts_with(&word.text)))
         })
     }
 }
@@ -115,7 +108,27 @@ fn each(text: &str, mut found: impl FnMut(&str)) {
     let mut word = String::new();
     let mut length = 0;
     let mut wide: Option<char> = None;
-    for sign in text.chars() {
+    let mut at = 0;
+    while at < text.len() {
+        // Most texts are of such signs alone.
+        let plain = text.as_bytes()[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        if plain > 0 {
+            if let Some(last) = wide.take() {
+                found(last.encode_utf8(&mut [0; 4]));
+            }
+            let run = &text[at..at + plain.min(WORD_CHARS - length)];
+            let alone = text.as_bytes().get(at + plain).is_none_or(u8::is_ascii);
+            at += plain;
+            if alone && length == 0 && !run.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                found(run);
+                continue;
+            }
+            length += run.len();
+            word.extend(run.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+            continue;
+        }
+        let Some(sign) = text[at..].chars().next() else { break };
+        at += sign.len_utf8();
         if is_wide(sign) {
             close(&mut word, &mut length, &mut found);
             if let Some(before) = wide {
@@ -131,11 +144,7 @@ fn each(text: &str, mut found: impl FnMut(&str)) {
             close(&mut word, &mut length, &mut found);
         } else if length < WORD_CHARS {
             length += 1;
-            if sign.is_ascii() {
-                word.push(sign.to_ascii_lowercase());
-            } else {
-                word.extend(sign.to_lowercase().filter(|low| low.is_alphanumeric()));
-            }
+            word.extend(sign.to_lowercase().filter(|low| low.is_alphanumeric()));
         }
     }
     close(&mut word, &mut length, &mut found);

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lockgate_store::rope::{Bounds, RopeError, join};
+use lockgate_store::rope::{Bounds, Overlap, RopeError, Span, join, spans, spans_again};
 use lockgate_store::{Piece, PieceHash, Weaver};
 use proptest::prelude::*;
 
@@ -62,6 +62,23 @@ fn requests() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(part, 0..60).prop_map(|parts| parts.concat().into_bytes())
 }
 
+/// A request with a history, and members before and behind it.
+fn turns() -> impl Strategy<Value = Vec<u8>> {
+    let lengths = prop::collection::vec(0_usize..600, 0..12);
+    let member = |nth: usize| format!("\"tools{nth}\":[{{\"name\":\"{}\"}}]", "tool ".repeat(60 * nth));
+    (lengths, 0_usize..3, any::<bool>()).prop_map(move |(lengths, members, behind)| {
+        let message =
+            |length: &usize| format!("{{\"content\":\"{length} {}\"}}", "wörter ".repeat(length / 7));
+        let mut all: Vec<_> = (0..members).map(member).collect();
+        let at = if behind { 0 } else { all.len() };
+        all.insert(
+            at,
+            format!("\"messages\":[{}]", lengths.iter().map(message).collect::<Vec<_>>().join(", ")),
+        );
+        format!("{{{}}}", all.join(",")).into_bytes()
+    })
+}
+
 fn conversation(messages: &[String], space: &str) -> Vec<u8> {
     format!(
         "{{\"model\":\"m\",{space}\"messages\":[{space}{}]{space},\"n\":1}}",
@@ -102,6 +119,40 @@ proptest! {
             let (head, _) = scope.keep(&body);
             prop_assert_eq!(scope.read(&head, Bounds::default()).unwrap(), body);
         }
+    }
+
+    /// What is known of a request is the same as if the next one had been gone through whole.
+    #[test]
+    fn a_body_that_has_much_in_common_with_another_is_taken_apart_as_if_it_had_not(
+        before in prop_oneof![requests(), turns()],
+        cut in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
+        between in prop_oneof![requests(), Just(Vec::new()), Just(b"1".to_vec()), Just(b"],\"input\":[".to_vec())],
+    ) {
+        let (one, other) = (cut.0.index(before.len() + 1), cut.1.index(before.len() + 1));
+        let body = [&before[..one.min(other)], &between, &before[one.max(other)..]].concat();
+        let known = spans(&before);
+        let again = spans_again(&body, &Overlap::of(&body, &before, &known));
+        prop_assert_eq!(&again.spans, &spans(&body));
+        // The parts that are said to be the same are.
+        let parts = |body: &[u8], spans: &[Span]| -> Vec<Vec<u8>> {
+            spans.iter().filter(|span| span.is_part()).map(|span| body[span.start..span.end].to_vec()).collect()
+        };
+        let (parts, had) = (parts(&body, &again.spans), parts(&before, &known));
+        prop_assert!(again.front + again.back <= parts.len());
+        prop_assert_eq!(&parts[..again.front], &had[..again.front]);
+        prop_assert_eq!(&parts[parts.len() - again.back..], &had[had.len() - again.back..]);
+        // And what stood for them stands for them again.
+        let mut scope = Scope::default();
+        scope.keep(&before);
+        let units = Weaver::weave(&before, &mut |hash| scope.0.contains_key(hash)).parts;
+        let count = parts.len();
+        let told = |nth: usize| -> Option<&[u8]> {
+            let same = if nth < again.front { Some(nth) } else { (nth + again.back >= count).then(|| had.len() + nth - count) };
+            same.map(|nth| units[nth].as_slice())
+        };
+        let whole = Weaver::weave(&body, &mut |hash| scope.0.contains_key(hash));
+        let woven = Weaver::weave_again(&body, &again.spans, &told, &mut |hash| scope.0.contains_key(hash));
+        prop_assert_eq!(woven, whole);
     }
 
     #[test]

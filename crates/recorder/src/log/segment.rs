@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use ring::aead::{Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce};
 use uuid::Uuid;
 
+use super::content::Content;
 use crate::key::Key;
 
 /// What a file begins with; the salt of its key follows.
@@ -80,8 +81,13 @@ fn nonce(number: u32) -> Nonce {
     Nonce::assume_unique_for_key(bytes)
 }
 
+/// Memory for a frame that is kept for the next one.
+const KEPT: usize = 1 << 20;
+
 /// A file that is being written.
 pub(crate) struct Writer {
+    /// Where frames are put together and sealed.
+    buffer: Vec<u8>,
     file: File,
     key: LessSafeKey,
     number: u32,
@@ -99,7 +105,14 @@ impl Writer {
         preamble.extend_from_slice(&MAGIC);
         preamble.extend_from_slice(&salt);
         file.write_all(&preamble)?;
-        Ok(Self { file, key: key.sealing(salt), number: 0, path: path.to_owned(), written: PREAMBLE })
+        Ok(Self {
+            buffer: Vec::new(),
+            file,
+            key: key.sealing(salt),
+            number: 0,
+            path: path.to_owned(),
+            written: PREAMBLE,
+        })
     }
 
     /// Where it is.
@@ -117,42 +130,41 @@ impl Writer {
         self.file.try_clone()
     }
 
-    /// Seals and writes a frame in one go. `frame` has room for the head in front. When this fails, what got in is taken out again
-    /// and the frame is as it was.
+    /// Seals and writes a frame in one go. When this fails, what got in is taken out again.
     pub(crate) fn append(
         &mut self,
         call: Uuid,
         sequence: u32,
         last: bool,
-        frame: &mut Vec<u8>,
+        content: &Content,
     ) -> io::Result<()> {
         let number = self.number;
         self.number += 1;
-        let content = frame.len() - HEAD;
-        if content > MAX_CONTENT - MAX_TAG_LEN {
+        if content.len() > MAX_CONTENT - MAX_TAG_LEN {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let head = Head { call, last, sequence, len: (content + MAX_TAG_LEN) as u32, number };
-        let (front, content) = frame.split_at_mut(HEAD);
-        head.write(front);
-        let sealed = self.key.seal_in_place_separate_tag(nonce(number), Aad::from(&*front), content);
-        let tag = sealed.map_err(|_| io::Error::other("a frame could not be sealed"))?;
-        frame.extend_from_slice(tag.as_ref());
-        match self.file.write_all(frame) {
-            Ok(()) => {
-                self.written += frame.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                // What is left of it would be taken for damage, no more.
-                let _ = self.file.set_len(self.written);
-                let (front, sealed) = frame.split_at_mut(HEAD);
-                let opened = self.key.open_in_place(nonce(number), Aad::from(&*front), sealed);
-                let length = opened.map_or(0, |plain| plain.len());
-                frame.truncate(HEAD + length);
-                Err(error)
-            }
+        let head = Head { call, last, sequence, len: (content.len() + MAX_TAG_LEN) as u32, number };
+        let mut front = [0; HEAD];
+        head.write(&mut front);
+        self.buffer.clear();
+        self.buffer.reserve(HEAD + content.len() + MAX_TAG_LEN);
+        self.buffer.extend_from_slice(&front);
+        for part in content.parts() {
+            self.buffer.extend_from_slice(part);
         }
+        let sealed =
+            self.key.seal_in_place_separate_tag(nonce(number), Aad::from(&front), &mut self.buffer[HEAD..]);
+        let tag = sealed.map_err(|_| io::Error::other("a frame could not be sealed"))?;
+        self.buffer.extend_from_slice(tag.as_ref());
+        let written = self.file.write_all(&self.buffer);
+        match written {
+            Ok(()) => self.written += self.buffer.len() as u64,
+            // What is left of it would be taken for damage, no more.
+            Err(_) => drop(self.file.set_len(self.written)),
+        }
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT);
+        written
     }
 }
 
@@ -172,6 +184,8 @@ pub(crate) struct Reader {
     file: File,
     key: LessSafeKey,
     offset: u64,
+    /// How long the file was when that was asked the last time.
+    size: u64,
 }
 
 impl Reader {
@@ -187,18 +201,28 @@ impl Reader {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not a file of the log"));
         }
         let key = key.sealing(std::array::from_fn(|at| preamble[8 + at]));
-        Ok(Some(Self { file, key, offset: PREAMBLE }))
+        Ok(Some(Self { file, key, offset: PREAMBLE, size: PREAMBLE }))
     }
 
     /// The next frame. At the end of a file that is still written, asking again later goes on; `finished` says that it is
     /// not, so that a torn end is damage.
     pub(crate) fn step(&mut self, finished: bool) -> io::Result<Step> {
-        let size = self.file.metadata()?.len();
+        let mut bytes = [0; HEAD];
+        if self.size.saturating_sub(self.offset) >= HEAD as u64 {
+            self.file.read_exact_at(&mut bytes, self.offset)?;
+            if let Some(head) = Head::read(&bytes).filter(|head| self.offset + head.span() <= self.size) {
+                let at = self.offset;
+                self.offset += head.span();
+                return Ok(Step::Frame(head, at));
+            }
+        }
+        // Nothing more that is whole, as far as is known.
+        self.size = self.file.metadata()?.len();
+        let size = self.size;
         let left = size.saturating_sub(self.offset);
         if left == 0 {
             return Ok(Step::End);
         }
-        let mut bytes = [0; HEAD];
         let head = if left >= HEAD as u64 {
             self.file.read_exact_at(&mut bytes, self.offset)?;
             Head::read(&bytes)
@@ -248,10 +272,12 @@ impl Reader {
 
     /// Opens the seal of a frame. `None` if it is damaged.
     pub(crate) fn read(&self, head: &Head, at: u64) -> io::Result<Option<Vec<u8>>> {
-        let mut frame = vec![0; head.span() as usize];
-        self.file.read_exact_at(&mut frame, at)?;
-        let mut content = frame.split_off(HEAD);
-        let opened = self.key.open_in_place(nonce(head.number), Aad::from(&frame), &mut content);
+        let mut content = vec![0; head.len as usize];
+        self.file.read_exact_at(&mut content, at + HEAD as u64)?;
+        // The head that was read is the head that was written, or its check would not hold.
+        let mut front = [0; HEAD];
+        head.write(&mut front);
+        let opened = self.key.open_in_place(nonce(head.number), Aad::from(&front), &mut content);
         let length = opened.map(|plain| plain.len()).ok();
         Ok(length.map(|length| {
             content.truncate(length);

@@ -10,6 +10,7 @@ use lockgate_core::Dialect;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use super::content::Content;
 use super::segment::{HEAD, Reader, Step, Writer};
 use super::{Bounds, Log};
 use crate::entry::{Closed, Entry, Mode, Opened, Operation};
@@ -19,12 +20,6 @@ use crate::tape::Tape;
 
 const KEY: Key = Key::from_bytes([7; 32]);
 
-fn frame(content: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0; HEAD];
-    frame.extend_from_slice(content);
-    frame
-}
-
 fn call(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
@@ -33,7 +28,7 @@ fn call(number: u128) -> Uuid {
 fn written(path: &Path, contents: &[Vec<u8>]) {
     let mut writer = Writer::create(path, &KEY).unwrap();
     for (number, content) in contents.iter().enumerate() {
-        writer.append(call(number as u128), 0, true, &mut frame(content)).unwrap();
+        writer.append(call(number as u128), 0, true, &Content::from(content.clone())).unwrap();
     }
 }
 
@@ -172,12 +167,12 @@ fn a_call_is_read_back_as_it_was_noted_and_its_file_is_deleted_when_it_is_stored
         steps,
         [
             &Entry::Opened(opened()),
-            &Entry::Request(b"{\"model\":\"m\"}".to_vec()),
-            &Entry::Received(b"data: one\n\ndata: two\n\n".to_vec()),
+            &Entry::Request(Bytes::from_static(b"{\"model\":\"m\"}")),
+            &Entry::Received(Bytes::from_static(b"data: one\n\ndata: two\n\n")),
             &Entry::Passed(11),
             &Entry::KeptAlive,
             &Entry::Passed(11),
-            &Entry::Delivered(b"data: of the gateway\n\n".to_vec()),
+            &Entry::Delivered(Bytes::from_static(b"data: of the gateway\n\n")),
             &Entry::Closed(Box::new(Closed { status: Some(200), stream: true, ..Closed::default() })),
         ]
     );
@@ -275,7 +270,7 @@ fn threads_that_write_at_once_lose_nothing_and_mix_nothing() {
     assert_eq!(calls.len(), 800);
     for RawCall { id, entries, missing, .. } in calls {
         let body = format!("{}-{}", id.as_u128() / 1000, id.as_u128() % 1000);
-        assert_eq!((missing, &entries[1].1), (0, &Entry::Request(body.into_bytes())));
+        assert_eq!((missing, &entries[1].1), (0, &Entry::Request(body.into())));
     }
     assert_eq!(log.state().lost, 0);
 }

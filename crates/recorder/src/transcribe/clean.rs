@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
 use lockgate_redact::Redactor;
-use lockgate_store::rope::{Shape, Span, spans};
+use lockgate_store::rope::Span;
 use lru::LruCache;
 
 /// Parts that are remembered: some megabytes.
@@ -21,7 +21,10 @@ pub(super) struct Cleaner {
 
 impl Cleaner {
     pub(super) fn new(redactor: Redactor) -> Self {
-        Self { clean: LruCache::new(PARTS), redactor }
+        // Grows as it is used.
+        let mut clean = LruCache::unbounded();
+        clean.resize(PARTS);
+        Self { clean, redactor }
     }
 
     /// Masks a text in its place.
@@ -32,47 +35,29 @@ impl Cleaner {
     }
 
     /// A body with its secrets masked. JSON stays JSON.
-    pub(super) fn body<'b>(&mut self, body: &'b [u8]) -> Cow<'b, [u8]> {
-        let parts: Vec<Span> = spans(body)
-            .into_iter()
-            .filter(|span| matches!(span.shape, Shape::Element | Shape::Member))
-            .collect();
+    pub(super) fn whole<'b>(&self, body: &'b [u8]) -> Cow<'b, [u8]> {
+        self.redactor.redact_bytes(body)
+    }
+
+    /// Whether there is a secret in a body around its parts, or in it where it has none.
+    pub(super) fn is_secret_around(&self, body: &[u8], parts: &[Span]) -> bool {
         if parts.is_empty() {
-            return self.redactor.redact_bytes(body);
+            return matches!(self.redactor.redact_bytes(body), Cow::Owned(_));
         }
-        // What is around the parts, with something harmless in their place.
+        // With something harmless in their place.
         let mut around = Vec::with_capacity(1024);
-        let mut masked: Vec<(usize, Vec<u8>)> = Vec::new();
         let mut at = 0;
-        for (place, part) in parts.iter().enumerate() {
+        for part in parts {
             around.extend_from_slice(&body[at..part.start]);
             around.extend_from_slice(b"null");
             at = part.end;
-            if let Some(bytes) = self.part(&body[part.start..part.end]) {
-                masked.push((place, bytes));
-            }
         }
         around.extend_from_slice(&body[at..]);
-        if matches!(self.redactor.redact_bytes(&around), Cow::Owned(_)) {
-            // Rare: a secret in the small members of a request.
-            return self.redactor.redact_bytes(body);
-        }
-        if masked.is_empty() {
-            return Cow::Borrowed(body);
-        }
-        let mut whole = Vec::with_capacity(body.len());
-        let mut at = 0;
-        for (place, bytes) in masked {
-            whole.extend_from_slice(&body[at..parts[place].start]);
-            whole.extend_from_slice(&bytes);
-            at = parts[place].end;
-        }
-        whole.extend_from_slice(&body[at..]);
-        Cow::Owned(whole)
+        matches!(self.redactor.redact_bytes(&around), Cow::Owned(_))
     }
 
     /// A part with its secrets masked; `None` if it has none.
-    fn part(&mut self, part: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn part(&mut self, part: &[u8]) -> Option<Vec<u8>> {
         let hash = blake3::hash(part);
         let short: [u8; 16] = std::array::from_fn(|at| hash.as_bytes()[at]);
         if self.clean.get(&short).is_some() {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use bytes::Bytes;
 use lockgate_core::{Dialect, ErrorKind, StopReason, Usage};
 use lockgate_ledger::Prices;
 use lockgate_redact::{Level, Options, Redactor};
@@ -78,10 +79,10 @@ const ANSWER: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model
 fn whole(request: &Value) -> RawCall {
     call(vec![
         (0, opened(&[("user-agent", "curl/8.5.0"), ("x-session-id", "s-1")])),
-        (1, Entry::Request(request.to_string().into_bytes())),
+        (1, Entry::Request(request.to_string().into())),
         (40, sent()),
         (900, Entry::Head(Head { request_id: Some("req_1".into()), status: 200 })),
-        (950, Entry::Received(ANSWER.as_bytes().to_vec())),
+        (950, Entry::Received(ANSWER.into())),
         (960, Entry::Passed(ANSWER.len() as u64)),
         (
             970,
@@ -103,6 +104,43 @@ fn turn(messages: &[Value]) -> Value {
         "model": "sonnet", "max_tokens": 100, "messages": messages,
         "tools": [{"name": "Bash", "description": "Runs a command. ".repeat(30), "input_schema": {"type": "object"}}],
     })
+}
+
+/// What lies in the history is known from the turn before: whether it holds a secret, and how it is stored.
+#[test]
+fn a_history_that_is_sent_again_is_stored_as_if_each_turn_were_the_first_that_is_seen() {
+    let token = format!("ghp_{}", "A1b2C3d4E5f6".repeat(3));
+    let said = |text: &str| json!({"role": "user", "content": text.repeat(20)});
+    let mut messages = vec![said("The first of many words. "), said(&format!("Use {token} for it. "))];
+    let (mut desk, mut forgetful) = (Desk::new(), Desk::new());
+    for nth in 0..12 {
+        messages.push(said(&format!(
+            "Message {nth}, which says {} more. ",
+            if nth == 5 { &token } else { "nothing" }
+        )));
+        // Now and then something in the middle changes, or is gone.
+        if nth == 7 {
+            messages[3] = said("The client cleared what was here. ");
+        }
+        if nth == 9 {
+            messages.remove(4);
+        }
+        let request = turn(&messages);
+        let raw = whole(&request);
+        let record = desk.record(&raw);
+        forgetful.transcriber.forget();
+        let alone = forgetful.record(&raw);
+        assert_eq!(record.bodies, alone.bodies, "turn {nth}");
+        let body = desk.body(&record, Part::ClientRequest).unwrap();
+        assert!(!body.contains(&token), "turn {nth}");
+        assert_eq!(
+            serde_json::from_str::<Value>(&body).unwrap()["messages"].as_array().unwrap().len(),
+            messages.len()
+        );
+        assert!(record.texts.iter().all(|text| !text.text.contains(&token)));
+        let new: usize = record.pieces.iter().map(|piece| piece.bytes.len()).sum();
+        assert!(nth == 0 || new < 4_000, "turn {nth} stored {new} bytes");
+    }
 }
 
 /// 004-19, 004-43: who, what, when, how much, and what it cost.
@@ -183,7 +221,7 @@ fn secrets_are_masked_wherever_they_stand_in_a_call() {
     let mut raw = whole(&turn(&[
         json!({"role": "user", "content": format!("My password={token} is new; AWS has {aws}.")}),
     ]));
-    raw.entries.insert(3, (50, Entry::SentBody(format!("{{\"prompt\":\"{token}\"}}").into_bytes())));
+    raw.entries.insert(3, (50, Entry::SentBody(format!("{{\"prompt\":\"{token}\"}}").into())));
     if let Some((_, Entry::Closed(closed))) = raw.entries.last_mut() {
         closed.error = Some(ErrorKind::UpstreamRejected);
         closed.message = Some(format!("the key {token} is not valid"));
@@ -201,7 +239,7 @@ fn secrets_are_masked_wherever_they_stand_in_a_call() {
 fn what_a_client_got_is_stored_where_it_is_not_what_came() {
     let mut desk = Desk::new();
     let mut raw = whole(&turn(&[json!({"role": "user", "content": "Hi"})]));
-    raw.entries[5] = (960, Entry::Delivered(b"{\"type\":\"error\"}".to_vec()));
+    raw.entries[5] = (960, Entry::Delivered(Bytes::from_static(b"{\"type\":\"error\"}")));
     let record = desk.record(&raw);
     assert_eq!(desk.body(&record, Part::UpstreamAnswer).as_deref(), Some(ANSWER));
     assert_eq!(desk.body(&record, Part::ClientAnswer).as_deref(), Some("{\"type\":\"error\"}"));
@@ -259,7 +297,7 @@ fn tool_calls_are_counted_whatever_is_kept_and_whatever_policies_did() {
         let mut raw = whole(&turn(&[json!({"role": "user", "content": "Hi"})]));
         let (_, Entry::Opened(opened)) = &mut raw.entries[0] else { panic!("no beginning") };
         opened.mode = mode;
-        raw.entries[5] = (960, Entry::Delivered(delivered.as_bytes().to_vec()));
+        raw.entries[5] = (960, Entry::Delivered(delivered.to_owned().into()));
         let (_, Entry::Closed(closed)) = &mut raw.entries[6] else { panic!("no end") };
         closed.policies = policies;
         desk.record(&raw).details.tool_calls
@@ -281,7 +319,7 @@ fn what_a_provider_says_of_its_cost_goes_before_the_price_list() {
     let mut desk = Desk::new();
     let mut raw = whole(&turn(&[json!({"role": "user", "content": "Hi"})]));
     let answer = ANSWER.replace(r#""output_tokens":100"#, r#""output_tokens":100,"cost":0.0123"#);
-    raw.entries[4] = (950, Entry::Received(answer.into_bytes()));
+    raw.entries[4] = (950, Entry::Received(answer.into()));
     assert_eq!(desk.record(&raw).call.cost_nano, Some(12_300_000));
 }
 

@@ -1,5 +1,6 @@
 //! The texts of a call that can be searched for: what is new in its request, and its answer.
 
+use bytes::Bytes;
 use lockgate_core::{Block, BlockStart, Conversation, Delta, Dialect, Event, Part, Role};
 use lockgate_session::Step;
 use lockgate_store::{Side, Text};
@@ -58,7 +59,7 @@ fn of_part(part: &Part, side: Side, out: &mut Vec<Text>) {
 }
 
 /// Adds an answer, as far as it can be read; how many tool calls it has.
-pub(super) fn of_answer(dialect: Dialect, stream: bool, bytes: &[u8], out: &mut Vec<Text>) -> u32 {
+pub(super) fn of_answer(dialect: Dialect, stream: bool, bytes: &Bytes, out: &mut Vec<Text>) -> u32 {
     let mode = match bytes.first() {
         None => return 0,
         Some(b'[') if stream => Mode::Array,
@@ -68,7 +69,7 @@ pub(super) fn of_answer(dialect: Dialect, stream: bool, bytes: &[u8], out: &mut 
     let mut decoder = format(dialect).messages.decoder(mode, Depth::Full);
     let mut decoded = Decoded::default();
     // An answer that broke off is read as far as it goes.
-    if decoder.feed(bytes::Bytes::copy_from_slice(bytes), &mut decoded).is_ok() {
+    if decoder.feed(bytes.clone(), &mut decoded).is_ok() {
         let _ = decoder.finish(&mut decoded);
     }
     let mut block: Option<(Side, String)> = None;

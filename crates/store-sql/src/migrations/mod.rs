@@ -6,6 +6,7 @@
 mod access;
 mod classes;
 mod first;
+mod leaner;
 mod policies;
 mod stats;
 #[cfg(test)]
@@ -33,8 +34,15 @@ pub(crate) struct Migration {
 }
 
 /// Every step, in order.
-pub(crate) const MIGRATIONS: [Migration; 6] =
-    [first::FIRST, access::ACCESS, stats::STATS, policies::POLICIES, verdicts::VERDICTS, classes::CLASSES];
+pub(crate) const MIGRATIONS: [Migration; 7] = [
+    first::FIRST,
+    access::ACCESS,
+    stats::STATS,
+    policies::POLICIES,
+    verdicts::VERDICTS,
+    classes::CLASSES,
+    leaner::LEANER,
+];
 
 /// The number under which PostgreSQL keeps other processes waiting ("lockgate" in ASCII).
 const LOCK: i64 = 0x6c6f_636b_6761_7465;

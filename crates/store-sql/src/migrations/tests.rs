@@ -119,3 +119,37 @@ async fn verdicts_of_calls_that_are_there_already_are_taken_out_of_their_details
     .await;
     assert_eq!(found, ["7 2 30 git force refuse 1 Bash", "7 3 30 look - failed 0 -"]);
 }
+
+/// 004-2: bodies that were stored before are read as before.
+#[tokio::test]
+async fn bodies_that_are_there_already_can_be_read_in_the_leaner_schema() {
+    use lockgate_store::{Calls as _, Part, Piece};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l.db");
+    let database = Database::open_with(&options(&path), &MIGRATIONS[..5]).await.unwrap();
+    let mut tx = database.writers.write().await.unwrap();
+    let id = uuid::Uuid::from_u128(7);
+    let mut sql = Sql::new(
+        "INSERT INTO calls (seq, id, operation, streamed, started_us, estimated, outcome, intervened, recording) VALUES (7, ",
+    );
+    let sql = sql.arg(id.to_string().as_str()).add(", 'chat', 0, 30, 0, 'complete', 0, 'full')").take();
+    tx.run(sql).await.unwrap();
+    let piece = Piece::new(b"what was said".to_vec());
+    let mut sql = Sql::new(
+        "INSERT INTO bodies (call, part, kind, head, size, offsets) VALUES (7, 'client_request', 'other', ",
+    );
+    sql.arg(piece.hash.as_bytes().to_vec()).add(", ").arg(piece.bytes.len()).add(", x'')");
+    tx.run(sql).await.unwrap();
+    let mut sql = Sql::new("INSERT INTO pieces (scope, hash, size, bytes) VALUES (-7, ");
+    sql.arg(piece.hash.as_bytes().to_vec())
+        .add(", ")
+        .arg(piece.bytes.len())
+        .add(", ")
+        .arg(piece.bytes.clone());
+    tx.run(sql.add(")").take()).await.unwrap();
+    tx.commit().await.unwrap();
+    database.close().await;
+    let database = Database::open(&options(&path)).await.unwrap();
+    assert_eq!(database.body(id, Part::ClientRequest).await.unwrap(), Some(piece.bytes));
+    assert_eq!(database.get(id).await.unwrap().unwrap().bodies.len(), 1);
+}

@@ -99,7 +99,11 @@ impl Database {
         let by_index = [Dimension::Key, Dimension::Session, Dimension::User];
         let walk = Walk {
             budget: self.page_budget,
-            led: slice.values.len() < 2 && slice.values.keys().all(|dimension| by_index.contains(dimension)),
+            led: slice.values.len() < 2
+                && slice
+                    .values
+                    .iter()
+                    .all(|(dimension, value)| value.is_some() && by_index.contains(dimension)),
             oldest: "SELECT min(started_us) FROM calls",
             query: &query,
             order: ("c.started_us", "c.seq"),

@@ -131,6 +131,10 @@ const TABLES: [Table; 21] = [
                 "offsets",
                 "When its bytes came: pairs of differences (bytes, µs), seven bits a byte, the lowest first.",
             ),
+            (
+                "bytes",
+                "The first piece itself, `size` bytes long and Zstandard if it is fewer, where the call belongs to no session and the body is short; it is not among the `pieces` then.",
+            ),
         ],
     ),
     (

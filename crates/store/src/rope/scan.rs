@@ -38,25 +38,133 @@ pub enum Shape {
 
 /// The spans of a body by their beginnings; one that holds others stands before them.
 pub fn spans(body: &[u8]) -> Vec<Span> {
-    let mut scan = Scan { at: 0, body, found: Vec::new() };
+    let mut scan = Scan { at: 0, body, found: Vec::new(), other: None, taken: 0 };
     let _broken = scan.outermost();
-    scan.found.sort_unstable_by(|a, b| a.start.cmp(&b.start).then(b.end.cmp(&a.end)));
-    scan.found
+    scan.sorted()
+}
+
+/// What a body has in common with another one at its beginning and its end, and what is known of the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Overlap<'a> {
+    /// So many bytes at the end are the same, none of them among `front`.
+    back: usize,
+    /// So many bytes at the beginning are the same.
+    front: usize,
+    /// How long the other is.
+    size: usize,
+    /// The other's spans.
+    spans: &'a [Span],
+}
+
+impl<'a> Overlap<'a> {
+    /// Compares a body with one whose spans are known.
+    pub fn of(body: &[u8], other: &[u8], spans: &'a [Span]) -> Self {
+        let front = common(body.chunks(STRIDE).zip(other.chunks(STRIDE)), |(one, other)| {
+            one.iter().zip(other).take_while(|(one, other)| one == other).count()
+        });
+        let rests = body[front..].rchunks(STRIDE).zip(other[front..].rchunks(STRIDE));
+        let back = common(rests, |(one, other)| {
+            one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count()
+        });
+        Self { back, front, size: other.len(), spans }
+    }
+}
+
+/// Bytes that are compared at once.
+const STRIDE: usize = 4096;
+
+/// How many bytes are the same until the first pair of portions that differ.
+fn common<'b>(
+    portions: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+    within: impl Fn((&[u8], &[u8])) -> usize,
+) -> usize {
+    let mut same = 0;
+    for (one, other) in portions {
+        if one != other {
+            return same + within((one, other));
+        }
+        same += one.len();
+    }
+    same
+}
+
+/// The spans of a body that has much in common with another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// So many of its last elements and members are the other's last.
+    pub back: usize,
+    /// So many of its first elements and members are the other's first.
+    pub front: usize,
+    /// The same as of [`spans`].
+    pub spans: Vec<Span>,
+}
+
+/// The same as [`spans`]; what the body has in common with the other is not gone through again.
+pub fn spans_again(body: &[u8], overlap: &Overlap<'_>) -> Again {
+    let mut scan = Scan { at: 0, body, found: Vec::new(), other: Some(*overlap), taken: 0 };
+    let _broken = scan.resume(overlap);
+    let back = scan.taken;
+    let spans = scan.sorted();
+    // Whatever else they hold: up to here, and with the byte that ended them, both bodies were read alike.
+    let front = spans.iter().filter(|span| span.is_part() && span.end < overlap.front).count();
+    Again { back, front, spans }
+}
+
+impl Span {
+    /// Whether it is an element or a large member: what can be taken from one body into another.
+    pub const fn is_part(&self) -> bool {
+        matches!(self.shape, Shape::Element | Shape::Member)
+    }
 }
 
 struct Scan<'a> {
     at: usize,
     body: &'a [u8],
     found: Vec<Span>,
+    /// What may hold the rest of this body.
+    other: Option<Overlap<'a>>,
+    /// Elements and members that came from there.
+    taken: usize,
 }
 
-/// Each step is `None` where the body breaks off or is no JSON.
+/// Each step is `None` where the body breaks off, is no JSON, or ends as the other one.
 impl Scan<'_> {
+    fn sorted(mut self) -> Vec<Span> {
+        self.found.sort_unstable_by(|a, b| a.start.cmp(&b.start).then(b.end.cmp(&a.end)));
+        self.found
+    }
+
+    /// Goes on behind the last part that both bodies have.
+    fn resume(&mut self, overlap: &Overlap<'_>) -> Option<()> {
+        let same = |span: &&Span| span.shape != Shape::Text && span.end < overlap.front;
+        let Some(last) = overlap.spans.iter().filter(same).max_by_key(|span| span.end) else {
+            return self.outermost();
+        };
+        let around =
+            |span: &&Span| span.shape == Shape::Chain && span.start < last.start && span.end > last.end;
+        let chain = overlap.spans.iter().find(around);
+        if last.shape == Shape::Element && chain.is_none() {
+            return self.outermost();
+        }
+        self.found.extend(overlap.spans.iter().filter(|span| span.end <= last.end));
+        self.at = last.end;
+        if let Some(chain) = chain {
+            self.comma(b']')?;
+            self.elements(chain.start)?;
+        }
+        self.comma(b'}')?;
+        self.members()
+    }
+
     fn outermost(&mut self) -> Option<()> {
         if self.peek()? != b'{' {
             return self.value();
         }
         self.at += 1;
+        self.members()
+    }
+
+    fn members(&mut self) -> Option<()> {
         while self.peek()? != b'}' {
             let key = self.string()?;
             self.expect(b':')?;
@@ -64,9 +172,11 @@ impl Scan<'_> {
             let first = self.peek()?;
             let start = self.at;
             if chain && first == b'[' {
-                self.chain()?;
-                self.found.push(Span { end: self.at, shape: Shape::Chain, start });
+                self.other_than(Shape::Chain, None)?;
+                self.at += 1;
+                self.elements(start)?;
             } else {
+                self.other_than(Shape::Member, None)?;
                 self.value()?;
                 if self.at - start >= MEMBER_BYTES && first != b'"' {
                     self.found.push(Span { end: self.at, shape: Shape::Member, start });
@@ -77,16 +187,41 @@ impl Scan<'_> {
         Some(())
     }
 
-    fn chain(&mut self) -> Option<()> {
-        self.at += 1;
+    /// The elements of a chain that begins at `chain`, up to its end.
+    fn elements(&mut self, chain: usize) -> Option<()> {
         while self.peek()? != b']' {
             let start = self.at;
+            self.other_than(Shape::Element, Some(chain))?;
             self.value()?;
             self.found.push(Span { end: self.at, shape: Shape::Element, start });
             self.comma(b']')?;
         }
         self.at += 1;
+        self.found.push(Span { end: self.at, shape: Shape::Chain, start: chain });
         Some(())
+    }
+
+    /// `None` if from here on this body is the other one, whose spans it takes then.
+    fn other_than(&mut self, shape: Shape, chain: Option<usize>) -> Option<()> {
+        let Some(other) = self.other.filter(|other| self.body.len() - self.at <= other.back) else {
+            return Some(());
+        };
+        let (here, there) = (self.at, self.at + other.size - self.body.len());
+        let first = other.spans.partition_point(|span| span.start < there);
+        if other.spans.get(first).is_none_or(|span| span.start != there || span.shape != shape) {
+            return Some(());
+        }
+        let moved = |place: usize| place - there + here;
+        if let Some(chain) = chain {
+            let around = |span: &&Span| span.shape == Shape::Chain && span.start < there && span.end > there;
+            let end = other.spans[..first].iter().find(around).map(|span| moved(span.end));
+            self.found.extend(end.map(|end| Span { end, shape: Shape::Chain, start: chain }));
+        }
+        for span in &other.spans[first..] {
+            self.taken += usize::from(span.is_part());
+            self.found.push(Span { end: moved(span.end), shape: span.shape, start: moved(span.start) });
+        }
+        None
     }
 
     /// Steps over a value and notes the long strings in it.

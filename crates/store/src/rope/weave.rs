@@ -20,7 +20,10 @@ pub struct Weaver<'a> {
     body: &'a [u8],
     fresh: Vec<Piece>,
     known: &'a mut dyn FnMut(&PieceHash) -> bool,
+    /// What stands for each element and large member, in their order.
+    parts: Vec<Vec<u8>>,
     seen: HashSet<PieceHash>,
+    told: &'a dyn Fn(usize) -> Option<&'a [u8]>,
 }
 
 /// A body in pieces.
@@ -30,17 +33,38 @@ pub struct Woven {
     pub head: PieceHash,
     /// The pieces that were not known, each once.
     pub new_pieces: Vec<Piece>,
+    /// What stands in the pieces for each element and large member ([`Span::is_part`]), in their order.
+    pub parts: Vec<Vec<u8>>,
 }
 
 impl Weaver<'_> {
     /// Takes a body apart, whatever it is. `known` says whether the scope has a piece already; it may be asked twice.
     pub fn weave(body: &[u8], known: &mut dyn FnMut(&PieceHash) -> bool) -> Woven {
-        let mut weaver = Weaver { body, fresh: Vec::new(), known, seen: HashSet::new() };
-        let spans = spans(body);
+        Self::weave_again(body, &spans(body), &|_| None, known)
+    }
+
+    /// The same of a body with these spans. `told` is what stood for an element or large member when it was taken apart before, in the
+    /// same scope; by their number.
+    pub fn weave_again<'a>(
+        body: &'a [u8],
+        spans: &[Span],
+        told: &'a dyn Fn(usize) -> Option<&'a [u8]>,
+        known: &'a mut dyn FnMut(&PieceHash) -> bool,
+    ) -> Woven {
+        let mut weaver =
+            Weaver { body, fresh: Vec::new(), known, parts: Vec::new(), seen: HashSet::new(), told };
         let mut bytes = Vec::with_capacity(1024);
-        weaver.range(0, body.len(), &spans, &mut bytes);
+        weaver.range(0, body.len(), spans, &mut bytes);
         let head = weaver.piece(bytes);
-        Woven { head, new_pieces: weaver.fresh }
+        Woven { head, new_pieces: weaver.fresh, parts: weaver.parts }
+    }
+
+    /// A body as one piece: for what is short and will not be repeated.
+    pub fn whole(body: &[u8]) -> Woven {
+        let mut bytes = Vec::with_capacity(body.len());
+        plain(body, &mut bytes);
+        let piece = Piece::new(bytes);
+        Woven { head: piece.hash, new_pieces: vec![piece], parts: Vec::new() }
     }
 
     /// Writes a range, the spans in it as references.
@@ -61,6 +85,19 @@ impl Weaver<'_> {
 
     /// Writes a span: a reference, or as it is where that is shorter.
     fn span(&mut self, span: &Span, inner: &[Span], out: &mut Vec<u8>) {
+        if !span.is_part() {
+            return self.made(span, inner, out);
+        }
+        let mut part = Vec::new();
+        match (self.told)(self.parts.len()) {
+            Some(told) => part.extend_from_slice(told),
+            None => self.made(span, inner, &mut part),
+        }
+        out.extend_from_slice(&part);
+        self.parts.push(part);
+    }
+
+    fn made(&mut self, span: &Span, inner: &[Span], out: &mut Vec<u8>) {
         let mut bytes = Vec::with_capacity(span.end - span.start);
         self.range(span.start, span.end, inner, &mut bytes);
         self.group(bytes, out);
