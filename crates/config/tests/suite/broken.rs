@@ -169,7 +169,7 @@ const ROWS: &[Row] = &[
     ("LG401", 4, 7, None, "policies:\n  chain:\n  - rules:\n    - {name: a, then: rewrite}\n"),
     ("LG401", 2, 12, None, "policies:\n  message: 'no {tol}'\n"),
     ("LG401", 3, 12, None, "policies:\n  chain:\n  - group: all\n    shell_guard: {}\n"),
-    ("LG401", 3, 6, None, "policies:\n  groups:\n    g: {vote: majority}\n"),
+    ("LG401", 3, 8, None, "policies:\n  groups:\n    g: {vote: majority}\n"),
     ("LG004", 3, 15, None, "policies:\n  groups:\n    g: {vote: most}\n"),
     ("LG004", 4, 38, None, "policies:\n  chain:\n  - rules:\n    - {name: a, then: refuse, from: [www]}\n"),
     ("LG401", 4, 24, None, "policies:\n  chain:\n  - secret_guard:\n      also: ['*.dump', /]\n"),
