@@ -16,6 +16,7 @@ use lockgate_wire::{Among, Decoded, Depth, Envelope};
 use crate::ask::Asking;
 use crate::engine::{Engine, mode_of};
 use crate::request::CallRequest;
+use crate::resolve::Target;
 
 /// What it takes to ask again.
 pub(crate) struct Again {
@@ -24,9 +25,10 @@ pub(crate) struct Again {
 }
 
 impl Again {
-    /// To ask again what this request asks.
-    pub(crate) fn new(engine: &Arc<Engine>, request: CallRequest) -> Self {
-        Self { engine: Arc::downgrade(engine), request: CallRequest { internal: true, ..request } }
+    /// To ask again what this request asks, of the model that it went to.
+    pub(crate) fn new(engine: &Arc<Engine>, request: CallRequest, target: &Target) -> Self {
+        let model = Some(format!("{}:{}", target.upstream.id, target.model));
+        Self { engine: Arc::downgrade(engine), request: CallRequest { internal: true, model, ..request } }
     }
 
     /// Asks, with more turns.

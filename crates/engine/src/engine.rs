@@ -22,7 +22,6 @@ use crate::again::Again;
 use crate::answer::{self, Facts};
 use crate::ask::{Asked, Asker, Nobody, Whom};
 use crate::attempt::{self, Plan, Refused};
-use crate::caller::Caller;
 use crate::catalogue::Catalogue;
 use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
@@ -123,18 +122,6 @@ impl Engine {
         self.late.end().await;
     }
 
-    /// The provider, its kind and the model there that a name means to a caller.
-    pub fn destination(
-        &self,
-        caller: &Caller,
-        dialect: Dialect,
-        name: &str,
-    ) -> Option<(String, &'static str, String)> {
-        let (state, catalogue, probes) = (self.state.load(), self.catalogue.load(), self.probes.load());
-        let target = state.names(&catalogue, &probes, caller, dialect).resolve(name).ok()?;
-        Some((target.upstream.id.clone(), target.upstream.kind.name(), target.model))
-    }
-
     /// Begins to note a call.
     pub(crate) fn tape(&self, id: Uuid, request: &CallRequest, operation: Operation) -> Tape {
         let Some(log) = &self.log else { return Tape::blank() };
@@ -200,7 +187,7 @@ impl Engine {
                 let changed = plan.body.as_ptr() != asked.as_ptr() || plan.body.len() != asked.len();
                 let follower = self.follower(&request, (id, Operation::Generate), Some(&plan));
                 let again = policies.as_ref().filter(|run| with(run, |run| run.can_resample()));
-                let again = again.map(|_| Again::new(self, request));
+                let again = again.map(|_| Again::new(self, request, &plan.target));
                 let whom = Arc::new(Whom { again, asker: self.asker() });
                 self.run(Plan { changed, follower, policies, tape, whom, ..plan }, facts, permit).await
             }
@@ -285,30 +272,6 @@ impl Engine {
             whom: Arc::new(Whom { again: None, asker: self.asker() }),
         };
         Ok((plan, facts))
-    }
-
-    /// The model a call goes to, if the caller may use it.
-    pub(crate) fn target(
-        &self,
-        state: &State,
-        request: &CallRequest,
-        in_body: Option<&str>,
-    ) -> Result<Target, Failure> {
-        let name = request.model.as_deref().or(in_body).unwrap_or_default();
-        self.named(state, request, name)
-    }
-
-    /// The model that a name means, if the caller may use it.
-    pub(crate) fn named(&self, state: &State, request: &CallRequest, name: &str) -> Result<Target, Failure> {
-        let (catalogue, probes, caller) = (self.catalogue.load(), self.probes.load(), &request.caller);
-        let target = state.names(&catalogue, &probes, caller, request.format.dialect).resolve(name)?;
-        caller.reach(&target.upstream.id)?;
-        let full = format!("{}:{}", target.upstream.id, target.model);
-        if caller.may_use(name) || caller.may_use(&target.model) || caller.may_use(&full) {
-            return Ok(target);
-        }
-        let failure = Failure::new(ErrorKind::Forbidden, format!("this key may not use the model `{name}`"));
-        Err(Failure { param: Some("model".into()), ..failure })
     }
 
     /// The request as the provider gets it: passed with single fields edited, or converted.

@@ -43,6 +43,7 @@ mod resolve;
 mod side;
 mod state;
 mod tap;
+mod targets;
 mod unsent;
 mod upstream;
 

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
+use lockgate_policy::quality::Team;
 use lockgate_policy::{CallFacts, CallOutcome, Chain, Run};
 use lockgate_session::{Facts as SessionFacts, Members, TurnKind, identify};
 use lockgate_wire::Envelope;
@@ -62,6 +63,9 @@ async fn judge(
     (id, envelope): (Uuid, Option<&Envelope>),
     holds: Holds,
 ) -> Judged {
+    if let Err(failure) = team(request) {
+        return Judged::Unable(failure);
+    }
     let mut facts = facts(request, id, envelope);
     let Some(needs) = chain.needs_for(&facts) else { return Judged::Go(None) };
     let conversation =
@@ -185,6 +189,22 @@ fn facts(request: &CallRequest, id: Uuid, envelope: Option<&Envelope>) -> CallFa
             lockgate_wire::wants_form(request.format.dialect, envelope, &request.body)
         }),
         unread: false,
+        team: team(request).ok().flatten(),
         user: grant.and_then(|grant| grant.user.clone()),
     }
 }
+
+/// How strictly the caller takes the quality of commits and pull requests.
+fn team(request: &CallRequest) -> Result<Option<Team>, Failure> {
+    let Some(value) = request.headers.get(TEAM) else { return Ok(None) };
+    match value.to_str().ok().and_then(Team::of) {
+        Some(team) => Ok(Some(team)),
+        None => Err(Failure::invalid(
+            TEAM,
+            format!("the header `{TEAM}` is one of `off`, `pragmatic` and `strict`"),
+        )),
+    }
+}
+
+/// The header of that.
+const TEAM: &str = "x-lockgate-team";

@@ -354,12 +354,13 @@ impl Reloads {
             Ok(changed) => {
                 let snapshot = self.store.current();
                 left_out(&self.engine.replace(plan::options(&snapshot)));
+                // Before the policies: what they have looked through counts for the secrets that were known then.
+                self.masks.reload(&snapshot);
                 self.policies.reload(&snapshot);
                 if let Err(error) = self.prices.replace(snapshot.config().prices.clone()) {
                     tracing::error!(%error, "the prices of before stay");
                 }
                 self.keys.apply(&self.server, &self.store);
-                self.masks.reload(&snapshot);
                 if let Some(recording) = &self.recording {
                     recording.reload(&snapshot);
                 }

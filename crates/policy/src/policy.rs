@@ -9,6 +9,7 @@ use lockgate_core::{Conversation, DataClass, Dialect, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::common::Common;
+use crate::quality::Team;
 use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Reply, Settled};
 
 /// What is known of a call before anything in it is read.
@@ -39,6 +40,8 @@ pub struct CallFacts {
     /// Whether it holds a conversation that could not be read.
     #[serde(default)]
     pub unread: bool,
+    /// How strictly the caller takes the quality of commits and pull requests (`x-lockgate-team`), over what policies say.
+    pub team: Option<Team>,
     /// Who the key belongs to.
     pub user: Option<String>,
 }
@@ -58,6 +61,7 @@ impl CallFacts {
             project: None,
             session: None,
             structured: false,
+            team: None,
             unread: false,
             user: None,
         }

@@ -5,6 +5,8 @@
 #![cfg(unix)]
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod approvals;
 #[cfg(test)]
 mod backtest;

@@ -44,6 +44,18 @@ pub enum Team {
     Strict,
 }
 
+impl Team {
+    /// The one that a word stands for.
+    pub fn of(word: &str) -> Option<Self> {
+        match word {
+            "off" => Some(Self::Off),
+            "pragmatic" => Some(Self::Pragmatic),
+            "strict" => Some(Self::Strict),
+            _ => None,
+        }
+    }
+}
+
 /// How strictly it is taken in some repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -144,7 +156,7 @@ impl<C: Check> Judging<C> {
             return BlockVerdict::Allow;
         }
         let Some(work) = self.shared.work(view.conversation) else { return BlockVerdict::Allow };
-        let team = team(self.check.preference(), work);
+        let team = team(self.check.preference(), work, view.facts);
         if team == Team::Off {
             return BlockVerdict::Allow;
         }
@@ -186,7 +198,7 @@ impl<C: Check> PolicyRun for Judging<C> {
         let Some(work) = asked.and_then(|_| self.shared.work(view.conversation)) else {
             return EndVerdict::Allow;
         };
-        let team = team(self.check.preference(), work);
+        let team = team(self.check.preference(), work, view.facts);
         match self.check.at_end(work, team).filter(|_| team != Team::Off) {
             None => EndVerdict::Allow,
             Some(finding) => {
@@ -197,8 +209,11 @@ impl<C: Check> PolicyRun for Judging<C> {
     }
 }
 
-/// How strictly it is taken where the session works.
-fn team((team, repos): (Team, &[Repo]), work: &Work) -> Team {
+/// How strictly it is taken where the session works, unless the caller says otherwise.
+fn team((team, repos): (Team, &[Repo]), work: &Work, facts: &CallFacts) -> Team {
+    if let Some(team) = facts.team {
+        return team;
+    }
     let Some(name) = work.repo() else { return team };
     repos.iter().find(|repo| repo.name.matches(name)).map_or(team, |repo| repo.team)
 }

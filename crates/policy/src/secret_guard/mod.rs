@@ -42,8 +42,10 @@
 //! A secret without a shape and without a telling name is not found, nor one in a picture, in a thought, or in an encoding; files are
 //! known by their names. Requests for embeddings and to endpoints that Lockgate only passes on are not looked at. Where `requests` or `tool_results` is `block`, a secret that is in a conversation refuses each
 //! later turn of it: go back to before it came in, or begin a new one. An action on answers other than `pass` holds each text until it is
-//! complete. Keeping such a request on this machine (`keep_local`) is not possible yet: routing knows no classes of data.
+//! complete. `keep_local` sends what holds a secret to a local model, unmasked ([keeping a request local](../POLICIES.md#keeping-a-request-local)), and each later turn of
+//! that conversation too.
 
+mod clean;
 mod mentions;
 mod request;
 #[cfg(test)]
@@ -114,16 +116,29 @@ pub enum Action {
     Warn,
     /// Values are masked; what a secret file holds is taken out; a tool call that names such a file is refused.
     Redact,
+    /// The request goes to a local model only, in each later turn too (`requests`, `tool_results` and `sensitive` only).
+    KeepLocal,
     /// A person decides.
     Ask,
     /// It is refused.
     Block,
 }
 
+impl Action {
+    /// Whether what was there before counts in each turn anew.
+    fn lasts(self) -> bool {
+        match self {
+            Self::Block | Self::KeepLocal => true,
+            Self::Ask | Self::Note | Self::Pass | Self::Redact | Self::Warn => false,
+        }
+    }
+}
+
 /// The policy.
 pub struct SecretGuard(Arc<Inner>);
 
 struct Inner {
+    clean: clean::Clean,
     options: Options,
     paths: SecretPaths,
 }
@@ -132,8 +147,15 @@ impl SecretGuard {
     /// Makes the options ready; the error says which field is wrong.
     pub fn new(options: Options) -> Result<Self, (&'static str, usize, String)> {
         let paths = paths(&options.also, &options.except)?;
+        for (field, action) in [("tool_calls", options.tool_calls), ("answers", options.answers)] {
+            if action == Action::KeepLocal {
+                let words =
+                    "what comes back cannot be kept local: say `keep_local` of `requests` or `tool_results`";
+                return Err((field, 0, words.to_owned()));
+            }
+        }
         Common::warm();
-        Ok(Self(Arc::new(Inner { options, paths })))
+        Ok(Self(Arc::new(Inner { clean: clean::Clean::default(), options, paths })))
     }
 }
 
@@ -292,7 +314,7 @@ impl Guarding {
             Action::Note => BlockVerdict::Annotate(finding),
             Action::Warn => BlockVerdict::Warn(finding),
             Action::Redact if worst.value => masked(call, redactor, finding),
-            Action::Redact | Action::Block => BlockVerdict::Refuse(finding),
+            Action::Redact | Action::KeepLocal | Action::Block => BlockVerdict::Refuse(finding),
             Action::Ask => BlockVerdict::AskPerson(finding),
         }
     }
@@ -307,7 +329,7 @@ impl Guarding {
             Action::Note => BlockVerdict::Annotate(finding),
             Action::Warn => BlockVerdict::Warn(finding),
             Action::Redact => BlockVerdict::Rewrite { finding, value: redactor.redact(text).into_owned() },
-            Action::Block => BlockVerdict::Refuse(finding),
+            Action::KeepLocal | Action::Block => BlockVerdict::Refuse(finding),
             Action::Ask => BlockVerdict::AskPerson(finding),
         }
     }
@@ -347,6 +369,7 @@ impl PolicyRun for Guarding {
                 self.warning = Some(finding.clone());
                 CallVerdict::Annotate(finding)
             }
+            Action::KeepLocal => CallVerdict::KeepLocal(finding),
             Action::Ask => CallVerdict::AskPerson(finding),
             Action::Block => CallVerdict::Refuse(finding),
         }

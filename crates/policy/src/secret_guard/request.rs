@@ -57,15 +57,20 @@ pub(super) fn redacted(
     if action_for(inner, origin) != Action::Redact {
         return None;
     }
+    if let Some(mark) = shown.get(text).filter(|_| origin != Origin::ToolCall) {
+        return Some(mark.clone());
+    }
+    inner.clean.or(origin, text, || masked(inner, redactor, (origin, text)))
+}
+
+/// A text with what it holds masked; `None` = it holds nothing.
+fn masked(inner: &Inner, redactor: &Redactor, (origin, text): (Origin, &str)) -> Option<String> {
     if origin == Origin::ToolCall {
         // It names files and holds none.
         return match redactor.redact(text) {
             Cow::Owned(masked) => Some(masked),
             Cow::Borrowed(_) => None,
         };
-    }
-    if let Some(mark) = shown.get(text) {
-        return Some(mark.clone());
     }
     let found = mentions(text, &inner.paths, false);
     let secret: Vec<&Mention> =
@@ -142,7 +147,7 @@ impl<'a> Looking<'a> {
     fn call(&mut self, call: &ToolCall) {
         let action = action_for(self.inner, Origin::ToolCall);
         // Masking is done text by text, later; what has to be told was told when the call was made.
-        if action < Action::Ask || (!self.new && action < Action::Block) {
+        if action < Action::KeepLocal || (!self.new && !action.lasts()) {
             return;
         }
         let arguments = target::arguments(call);
@@ -200,7 +205,7 @@ impl<'a> Looking<'a> {
     fn text(&mut self, text: &str, origin: Origin, place: &str) -> Option<Mention> {
         let action = action_for(self.inner, origin);
         // Masking is done text by text, later.
-        if action == Action::Pass || (!self.new && action < Action::Block) {
+        if action == Action::Pass || (!self.new && !action.lasts()) {
             return mentions_if_announcing(self.inner, text);
         }
         let found = mentions(text, &self.inner.paths, origin == Origin::User);
@@ -230,7 +235,7 @@ impl<'a> Looking<'a> {
 
     fn found(&mut self, action: Action, finding: impl FnOnce() -> Finding) {
         // Of what was there before, only what must not leave is said again.
-        let counts = action > Action::Pass && (self.new || action == Action::Block);
+        let counts = action > Action::Pass && (self.new || action.lasts());
         if counts && self.survey.worst.as_ref().is_none_or(|(worst, _)| *worst < action) {
             self.survey.worst = Some((action, finding()));
         }
@@ -262,6 +267,9 @@ fn advice(action: Action, origin: Origin) -> &'static str {
         (Action::Block, Origin::Assistant | Origin::System | Origin::ToolCall | Origin::User) => {
             "; take it out, begin a new conversation, or let it be masked (`requests: redact`)"
         }
-        (Action::Ask | Action::Note | Action::Pass | Action::Redact | Action::Warn, _) => "",
+        (
+            Action::Ask | Action::KeepLocal | Action::Note | Action::Pass | Action::Redact | Action::Warn,
+            _,
+        ) => "",
     }
 }

@@ -142,6 +142,15 @@ fn a_secret_value_meets_the_action_of_the_place_where_it_stands() {
             assert!(fits, "{place} {action}: {said}");
         }
     }
+    for (place, fixture) in &places[..2] {
+        let said = said(&chain(&json!({*place: "keep_local"})), fixture);
+        assert_eq!(said, "keep_local github-token", "{place}");
+    }
+    for place in ["tool_calls", "answers"] {
+        let wrong = serde_json::from_value(json!({place: "keep_local"})).unwrap();
+        let field = SecretGuard::new(wrong).err().map(|(field, ..)| field);
+        assert_eq!(field, Some(place), "what is on its way back cannot be kept local");
+    }
     let broken = json!({"tool": "Write", "arguments": "not json"});
     assert_eq!(said(&chain(&json!({})), &broken), "allow", "free text without a secret");
     let unreadable = json!({"tool": "Bash", "arguments": {"command": "cat \"open"}});
@@ -158,6 +167,23 @@ fn run(options: &Value, history: &Value) -> (Run, CallOutcome) {
 
 fn rewritten(run: &mut Run, origin: Origin, text: &str) -> String {
     run.on_request_text(origin, text, &mut None).unwrap_or_else(|| text.to_owned())
+}
+
+/// A secret that is kept local is as secret in the next turn, and is not masked for the local model.
+#[test]
+fn a_conversation_that_is_kept_local_stays_local() {
+    let secret = token();
+    let history = json!([
+        {"user": format!("deploy with {secret}")}, {"assistant": "done"}, {"user": "and now?"}
+    ]);
+    let (mut run, outcome) = run(&json!({"requests": "keep_local"}), &history);
+    assert_eq!(outcome, CallOutcome::Go);
+    let (why, _) = run.stays_local().unwrap();
+    assert!(why.starts_with("the policy `secret_guard` keeps it local: ") && !why.contains(&secret), "{why}");
+    let text = format!("deploy with {secret}");
+    assert_eq!(rewritten(&mut run, Origin::User, &text), text);
+    let (run, _) = self::run(&json!({"requests": "keep_local"}), &json!([{"user": "hello"}]));
+    assert_eq!(run.stays_local(), None);
 }
 
 /// A secret in the history does not end a conversation: it is masked in each turn, by the same words.

@@ -123,6 +123,7 @@ fn facts() -> CallFacts {
         project: None,
         session: None,
         structured: false,
+        team: None,
         unread: false,
         user: None,
     }

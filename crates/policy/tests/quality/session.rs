@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_core::content::{ToolCall, ToolKind, ToolResult, Turn};
 use lockgate_core::{Block, BlockStart, Conversation, Delta, Event, Part, Role, Started, Stop, StopReason};
+use lockgate_policy::quality::Team;
 use lockgate_policy::{
     Approvals, CallFacts, CallOutcome, Chain, Decision, Lock, Manner, Out, Policies, Resample,
 };
@@ -95,7 +96,17 @@ impl Session {
 
     /// What a chain does about an answer with these calls of tools.
     pub(crate) fn answered(&self, chain: &Chain, calls: &[(&str, Value)]) -> Answered {
-        let mut run = chain.open(CallFacts::unknown("1")).unwrap();
+        self.answered_for(chain, None, calls)
+    }
+
+    /// The same where the caller says how strictly it takes the quality of what it gets.
+    pub(crate) fn answered_for(
+        &self,
+        chain: &Chain,
+        team: Option<Team>,
+        calls: &[(&str, Value)],
+    ) -> Answered {
+        let mut run = chain.open(CallFacts { team, ..CallFacts::unknown("1") }).unwrap();
         run.set_conversation(Arc::new(self.conversation.clone()));
         assert_eq!(run.on_call(), CallOutcome::Go);
         let mut lock = Lock::new(&run);

@@ -1,5 +1,7 @@
 //! Each policy by itself: what it finds, what it leaves alone, and what becomes of that.
 
+use lockgate_policy::Chain;
+use lockgate_policy::quality::Team;
 use serde_json::{Value, json};
 
 use crate::session::{Session, chain, create, verdicts};
@@ -169,6 +171,15 @@ fn a_team_says_how_strictly_it_is_taken_and_a_person_overrides_it() {
     let repos = |name: &str| with(json!({"team": "strict", "repos": [{"name": name, "team": "off"}]}));
     assert!(session.asks(&repos("sh*"), "Bash", create()).is_empty());
     assert!(!session.asks(&repos("other"), "Bash", create()).is_empty());
+
+    // The caller's word (`x-lockgate-team`) comes before both.
+    let asks = |chain: &Chain, team| {
+        let answered = session.answered_for(chain, Some(team), &[("Bash", create())]);
+        answered.said().iter().map(|said| said.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(asks(&strict, Team::Off), [""; 0]);
+    assert_eq!(asks(&strict, Team::Pragmatic), ["pr_scope warn"]);
+    assert_eq!(asks(&repos("sh*"), Team::Strict), ["pr_scope refuse"]);
 
     let mut small = Session::new("Go on.");
     small.bash("git checkout -b topic", "Switched to a new branch 'topic'");

@@ -507,6 +507,19 @@ async fn a_request_that_is_kept_local_goes_to_a_local_model_or_nowhere() {
             let body = String::from_utf8_lossy(&last.body);
             assert!(last.path().starts_with("/api/chat") && body.contains("\"own\""), "{place}: {last:?}");
 
+            // Also what the model is asked again.
+            let twice = json!({"local_model": "ollama:own", "chain": [
+                {"name": "p", "rules": [{"name": "k", "on": "call", "if": "true", "then": "keep_local"}]},
+                {"name": "q", "rules": [{"name": "t", "on": "text", "if": "text == 'Fine.'", "then": "resample"}]}]});
+            app.engine.set_policies(chain(twice));
+            let before = seen();
+            let again = app.send(&to("anthropic:m")).await;
+            assert!(answer_of(&place, front, *layout, &again).text.contains("was refused"), "{place}");
+            let asked = app.upstream.requests();
+            let local = |one: &lockgate_testkit::Recorded| one.path().starts_with("/api/chat");
+            assert_eq!(asked.len(), before + 2, "{place}");
+            assert!(asked[before..].iter().all(local), "{place}: {asked:?}");
+
             app.engine.set_policies(keeps("block", json!("gemini:x")));
             let refused = judge(front, *layout, &app.send(&to("anthropic:m")).await);
             let Ok(Got::Refused { message, .. }) = refused else { panic!("{place}: {refused:?}") };
@@ -516,6 +529,20 @@ async fn a_request_that_is_kept_local_goes_to_a_local_model_or_nowhere() {
             let warned = app.send(&to("anthropic:m")).await;
             assert_eq!(warned.header("x-provider"), Some("anthropic"), "{place}");
         }
+    }
+}
+
+/// Requirement 001-4: a word in the header that means nothing is an error, not a default.
+#[tokio::test]
+async fn a_caller_says_how_strictly_it_takes_quality_in_words_that_are_known() {
+    let app = App::start("rules: [{answer: {blocks: [{text: Fine.}]}}]").await;
+    app.engine.set_policies(chain(json!({"chain": [{"pr_scope": {"team": "strict"}}]})));
+    for (word, status) in [("pragmatic", 200), ("off", 200), ("lax", 400)] {
+        let call = call(Front::Anthropic, "anthropic:m", Layout::Whole, None).header("x-lockgate-team", word);
+        let reply = app.send(&call).await;
+        assert_eq!(reply.status, status, "{word}: {}", reply.text());
+        let explained = reply.text().contains("`off`, `pragmatic` and `strict`");
+        assert_eq!(explained, status == 400, "{}", reply.text());
     }
 }
 
