@@ -165,7 +165,9 @@ mod tests {
     }
 
     fn told(mut gather: Gather) -> Vec<String> {
-        events().iter().for_each(|event| gather.note(event));
+        for event in events() {
+            gather.note(&event);
+        }
         let parts = gather.take().parts;
         let told = |part: &Part| match &part.block {
             Block::Reasoning(thought) => {

@@ -53,7 +53,7 @@ fn none(words: &str) -> Reply {
 /// The events of the answer to a request.
 async fn answered(engine: &Arc<Engine>, request: CallRequest) -> Reply {
     let format = request.format;
-    let limits = engine.state.load().options.limits.clone();
+    let limits = engine.state.load().options.limits;
     let mode = match Envelope::read(&request.body, format.envelope, &limits) {
         Ok(envelope) => mode_of(&request, &envelope),
         Err(failure) => return Reply::None(failure),

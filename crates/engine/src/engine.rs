@@ -189,7 +189,7 @@ impl Engine {
                 let again = policies.as_ref().filter(|run| with(run, |run| run.can_resample()));
                 let again = again.map(|_| Again::new(self, request, &plan.target));
                 let whom = Arc::new(Whom { again, asker: self.asker() });
-                self.run(Plan { changed, follower, policies, tape, whom, ..plan }, facts, permit).await
+                self.run(Plan { changed, follower, whom, policies, tape, ..plan }, facts, permit).await
             }
             Err(failure) => self.unsent((&request, id), &failure, policies, &tape),
         }

@@ -210,7 +210,9 @@ impl Policies {
                 }
                 (Vote::Designated | Vote::FirstRefusal | Vote::Majority | Vote::Unanimous, _) => {
                     let voting = Arc::new(Voting { group: group.clone(), name: name.clone() });
-                    members.iter().for_each(|at| entries[*at].group = Some(voting.clone()));
+                    for at in members {
+                        entries[at].group = Some(voting.clone());
+                    }
                     continue;
                 }
             };

@@ -116,7 +116,7 @@ impl Lock {
     /// Takes the next event.
     pub fn push(&mut self, run: &mut Run, event: Event, out: &mut Vec<Out>) {
         if self.finished {
-            return;
+            return self.unheard.note(event);
         }
         self.taken += 1;
         let of = self.taken;

@@ -124,7 +124,7 @@ impl Lock {
             }
             Reply::None(failure) => self.give_up(run, &failure.message),
             Reply::Model { .. } | Reply::Person { .. } | Reply::Text(_) => {
-                self.give_up(run, "the answer was none of a model")
+                self.give_up(run, "the answer was none of a model");
             }
         }
         None

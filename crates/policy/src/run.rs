@@ -339,6 +339,11 @@ impl Run {
             }
             return true;
         }
+        self.carry_out(at, trial, verdict)
+    }
+
+    /// Does what a policy says of a block; whether the next policy is to be asked.
+    fn carry_out(&mut self, at: usize, trial: &mut Trial, verdict: BlockVerdict) -> bool {
         match verdict {
             BlockVerdict::Allow
             | BlockVerdict::Annotate(_)

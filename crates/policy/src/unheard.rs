@@ -15,12 +15,24 @@ pub struct Unheard {
     pub instead: Option<String>,
     /// Results of the tool calls that the client did not get.
     pub results: Vec<Part>,
+    /// Whether the client's answer ended before the provider's.
+    stopped: bool,
 }
 
 impl Unheard {
     /// Whether there is nothing between them.
     pub fn is_empty(&self) -> bool {
         self.instead.is_none() && self.results.is_empty()
+    }
+
+    /// An event behind the end of the client's answer.
+    pub(crate) fn note(&mut self, event: Event) {
+        if let Event::BlockStarted { block: BlockStart::ToolCall { id, kind, name, namespace }, .. } = event
+            && self.stopped
+        {
+            let call = ToolCall { arguments: String::new(), id, kind, name, namespace, seal: None };
+            self.results.push(result(&call, "This tool call was not run.".to_owned()));
+        }
     }
 
     /// The results as a turn.
@@ -55,6 +67,7 @@ impl Lock {
         };
         let results: Vec<Part> = self.held.iter().filter_map(unheard).collect();
         self.unheard.results.extend(results);
+        self.unheard.stopped = ends;
     }
 }
 

@@ -9,8 +9,8 @@ use crate::support::{Gateway, Home, Scripted, until};
 const SCRIPT: &str = "rules:
   - {when: {model: sure}, answer: {blocks: [{text: '{\"probability\": 0.9, \"explanation\": \"it rewrites history\"}'}]}}
   - {when: {model: unsure}, answer: {blocks: [{text: '{\"probability\": 0.1}'}]}}
-  - {when: {has_tool_result: true}, answer: {chunk: 4, blocks: [{text: Without force then.}, {tool_call: {name: Bash, args: {command: git push origin topic}}}], usage: {input: 120, output: 9}}}
-  - {answer: {chunk: 4, blocks: [{text: I push.}, {tool_call: {name: Bash, args: {command: git push --force}}}], usage: {input: 100, output: 8}}}
+  - {when: {has_tool_result: true}, answer: {blocks: [{text: Without force then.}, {tool_call: {name: Bash, args: {command: git push origin topic}}}], usage: {input: 120, output: 9}}}
+  - {answer: {blocks: [{text: I push.}, {tool_call: {name: Bash, args: {command: git push --force}}}], usage: {input: 100, output: 8}}}
 ";
 
 fn start(upstream: &Scripted, more: &str, policies: &str) -> (Home, Gateway) {
@@ -81,7 +81,7 @@ fn several_judges_vote_and_each_vote_is_recorded() {
         )
     };
     let (home, gateway) = start(&upstream, "", &chain("unanimous"));
-    let passes = |gateway: &Gateway| answer(gateway, true).contains("--force");
+    let passes = |gateway: &Gateway| answer(gateway, true).contains("\"tool_calls\"");
     assert!(passes(&gateway), "one alone does not stop it");
     let write = |policies: &str| {
         home.write(

@@ -196,7 +196,7 @@ fn policies_are_set_while_the_gateway_runs_in_versions_that_can_be_gone_back_to(
     assert!(answer(&gateway, true).contains("\"tool_calls\""));
     home.write("one.yaml", RULES);
     let wrong = home.run(&["policy", "apply", "one.yaml", "--reason", "first"]);
-    assert!(wrong.code != 0 && wrong.err.contains("only `chain` can be set"), "{wrong:?}");
+    assert!(wrong.code != 0 && wrong.err.contains("only `chain` and `groups` can be set"), "{wrong:?}");
     home.write("one.yaml", &RULES.replace("  link: http://gate.example/calls/{id}\n", ""));
     let first = home.run(&["policy", "apply", "one.yaml", "--reason", "history is shared", "--json"]);
     assert_eq!(first.json()["version"], 1, "{first:?}");

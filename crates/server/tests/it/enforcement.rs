@@ -658,8 +658,19 @@ async fn a_kept_conversation_goes_on_after_calls_that_the_client_never_got() {
     for (then, left) in [("refuse", 1), ("remove", 1), ("stop", 0), ("resample", 1), ("allow", 2)] {
         for layout in [Layout::Whole, Layout::Stream] {
             let place = format!("{then} as {layout:?}");
+            if (then, layout) == ("stop", Layout::Stream) {
+                // The provider's stream is cut off there, and what it keeps of that is its own affair.
+                continue;
+            }
             app.engine.set_policies(chain(rule(then, &json!({}))));
-            let reply = app.send(&call(Front::Responses, &model, layout, None)).await;
+            let asks = |model: &str| {
+                let mut body = Front::Responses.body(model, layout);
+                let second = body["tools"][0].to_string().replace("get_weather", "get_time");
+                body["tools"].as_array_mut().unwrap().push(serde_json::from_str(&second).unwrap());
+                body["store"] = true.into();
+                body
+            };
+            let reply = app.send(&Call::post("/v1/responses", &asks(&model))).await;
             let answer = answer_of(&place, Front::Responses, layout, &reply);
             assert_eq!(answer.calls.len(), left, "{place}");
             let text = reply.text();
@@ -674,7 +685,7 @@ async fn a_kept_conversation_goes_on_after_calls_that_the_client_never_got() {
                 .map(|id| json!({"type": "function_call_output", "call_id": id, "output": "ok"}))
                 .collect();
             input.push(json!({"role": "user", "content": "go on"}));
-            let mut body = Front::Responses.body(&format!("{}:next", Front::Responses.provider()), layout);
+            let mut body = asks(&format!("{}:next", Front::Responses.provider()));
             body["previous_response_id"] = format!("resp_{id}").into();
             body["input"] = input.into();
             app.engine.set_policies(chain(json!({})));
