@@ -53,6 +53,7 @@ impl OnFailure {
     /// The word in configurations.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Ask => "ask",
             Self::Block => "block",
             Self::Pass => "pass",
         }
@@ -63,6 +64,8 @@ impl OnFailure {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
+    /// A person decides. Text that is judged while it streams, and texts of a request, cannot wait for one: they are refused.
+    Ask,
     /// It is refused, and the message says that there was no verdict.
     #[default]
     Block,

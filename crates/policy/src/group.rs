@@ -109,7 +109,7 @@ fn objects(verdict: &Result<BlockVerdict, Broken>, on_failure: OnFailure) -> boo
             | BlockVerdict::Rewrite { .. }
             | BlockVerdict::Stop(_),
         ) => true,
-        Ok(BlockVerdict::Unsure(_)) | Err(_) => on_failure == OnFailure::Block,
+        Ok(BlockVerdict::Unsure(_)) | Err(_) => on_failure != OnFailure::Pass,
     }
 }
 

@@ -118,7 +118,13 @@ impl Run {
             }
             Err(Broken(why)) | Ok(CallVerdict::Unsure(why)) => {
                 let finding = Finding::because(format!("the policy could not judge the request: {why}"));
-                let closed = self.members[at].entry.on_failure == OnFailure::Block;
+                let on_failure = self.members[at].entry.on_failure;
+                if on_failure == OnFailure::Ask && blocks {
+                    self.note(at, Hook::Call, (Said::Failed, true), finding.clone(), None);
+                    self.ask_person(Ticket { block: None, member: at, number: 0 }, None, finding);
+                    return Some(CallOutcome::Asking);
+                }
+                let closed = on_failure != OnFailure::Pass;
                 let outcome = if closed { refuse(self, &finding) } else { None };
                 self.note(at, Hook::Call, (Said::Failed, outcome.is_some()), finding, None);
                 outcome

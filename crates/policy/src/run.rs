@@ -397,9 +397,12 @@ impl Run {
     ) -> bool {
         let finding = Finding::because(format!("the policy could not judge it: {why}"));
         let mode = self.members[at].entry.mode;
-        let closed = self.members[at].entry.on_failure == OnFailure::Block && mode == Mode::Block;
+        let closed = self.members[at].entry.on_failure != OnFailure::Pass && mode == Mode::Block;
         self.note(at, hook, (Said::Failed, closed), finding.clone(), tool);
-        if closed {
+        if closed && self.members[at].entry.on_failure == OnFailure::Ask {
+            let ticket = Ticket { block: Some(trial.number), member: at, number: 0 };
+            self.ask_person(ticket, trial.thing.call(), finding);
+        } else if closed {
             trial.outcome = Some(Outcome::Say(self.refusal(at, trial, &finding)));
         } else if mode > Mode::Observe {
             trial.warnings.push(self.about(at, trial.thing.call(), &finding).warning());

@@ -63,7 +63,7 @@ impl Run {
                 // A policy that cannot judge text has its failure mode; the text that it held is not shown where that is `block`.
                 self.members[at].run = None;
                 let finding = Finding::because("the policy failed on a text");
-                let closed = self.members[at].entry.on_failure == OnFailure::Block && mode == Mode::Block;
+                let closed = self.members[at].entry.on_failure != OnFailure::Pass && mode == Mode::Block;
                 self.note(at, Hook::Text, (Said::Failed, closed), finding, None);
                 if closed {
                     changed = true;

@@ -1,6 +1,7 @@
 //! What comes out of a lock, whatever policies say: an answer that clients and the next turn's provider take.
 #![cfg(test)]
 
+mod failure;
 mod group;
 mod resample;
 

@@ -14,6 +14,7 @@ mod tests;
 mod verdicts;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lockgate_store::Error;
 use sqlx::SqlitePool;
@@ -121,6 +122,9 @@ pub(crate) async fn version(tx: &mut Tx) -> Result<i64, Fault> {
     row.map_or(Ok(0), |row| row.reader().int())
 }
 
+/// The copies that this process has begun.
+static COPIES: AtomicU64 = AtomicU64::new(0);
+
 /// Copies a file that has an older schema to `NAME.schema-N.backup` beside it.
 async fn back_up(pool: &SqlitePool, file: &Path, known: i64) -> Result<(), Fault> {
     let mut tx = Pool::Sqlite(pool.clone()).write().await?;
@@ -135,7 +139,9 @@ async fn back_up(pool: &SqlitePool, file: &Path, known: i64) -> Result<(), Fault
         PathBuf::from(name)
     };
     let backup = beside(format!(".schema-{found}.backup"));
-    let partial = beside(format!(".schema-{found}.partial-{}", std::process::id()));
+    // Whoever opens the file at the same time makes a copy of its own.
+    let nth = COPIES.fetch_add(1, Ordering::Relaxed);
+    let partial = beside(format!(".schema-{found}.partial-{}-{nth}", std::process::id()));
     let failed =
         |error: std::io::Error| Error::Unavailable(format!("no copy before the new schema: {error}"));
     if partial.exists() {
