@@ -57,7 +57,7 @@ impl Engine {
         let tape = self.tape(id, &request, operation);
         let follower = self.follower(&request, (id, operation), None);
         let (started, caller) = (Instant::now(), request.caller.grant.clone());
-        let (allowed, policies) = self.allowed(&mut request, id).await;
+        let (allowed, policies) = self.allowed(&mut request, (id, operation)).await;
         let answered = match allowed.and_then(|()| request.caller.admit()) {
             Ok(_running) => answer(request).await,
             Err(refused) => Err(refused),
@@ -83,7 +83,11 @@ impl Engine {
     }
 
     /// Asks policies about a request whose answer none of them sees.
-    async fn allowed(&self, request: &mut CallRequest, id: Uuid) -> (Result<(), Failure>, Option<Shared>) {
+    async fn allowed(
+        &self,
+        request: &mut CallRequest,
+        (id, operation): (Uuid, Noted),
+    ) -> (Result<(), Failure>, Option<Shared>) {
         if self.policies().is_none() {
             return (Ok(()), None);
         }
@@ -91,7 +95,10 @@ impl Engine {
         let spec = lockgate_wire::count_envelope(&request.format);
         let envelope = Envelope::read(&request.body, spec, &state.options.limits).ok();
         match self.judged(request, (id, envelope.as_ref()), Holds::Anything).await {
-            Judged::Go(run) => (Ok(()), run),
+            Judged::Go(run) => {
+                let kept = run.as_ref().and_then(|run| with(run, |run| run.stays_local()));
+                (kept.map_or(Ok(()), |(why, _)| self.beside_local((&state, request), operation, why)), run)
+            }
             Judged::Refuse(failure, run) => (Err(failure), Some(run)),
             Judged::Unable(failure) => (Err(failure), None),
             Judged::Answer(_, run) => {
@@ -99,6 +106,22 @@ impl Engine {
                 (Err(Failure::new(ErrorKind::PolicyRefused, words)), Some(run))
             }
         }
+    }
+
+    /// What a policy keeps local goes to the local model that it names or nowhere: another one would count and embed otherwise.
+    fn beside_local(
+        &self,
+        (state, request): (&State, &CallRequest),
+        operation: Noted,
+        why: String,
+    ) -> Result<(), Failure> {
+        if operation == Noted::Other {
+            let words = format!("{why}; what such a request is for is not known, so it goes nowhere");
+            return Err(Failure::new(ErrorKind::PolicyRefused, words));
+        }
+        let named = lockgate_wire::member_text(&request.body, "model");
+        let target = self.target(state, request, named.as_deref())?;
+        self.kept_local((state, request), target, (why, None)).map(drop)
     }
 
     async fn counted(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {

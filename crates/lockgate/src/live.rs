@@ -217,7 +217,7 @@ async fn again(watched: &Watched, path: &str, last: Option<u64>) -> Result<strea
     loop {
         tokio::time::sleep(wait).await;
         match watched.subscribe(path, last).await {
-            Err(failure) if failure.exit == Exit::Unavailable && !failure.message.contains("401") => {}
+            Err(failure) if failure.exit == Exit::Unavailable => {}
             other => return other,
         }
         wait = (wait * 2).min(LONGEST);

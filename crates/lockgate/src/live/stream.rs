@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use lockgate_engine::Courier;
@@ -111,7 +111,6 @@ impl Watched {
         let words =
             told["error"]["message"].as_str().unwrap_or("it is no Lockgate, or one that cannot do this");
         let exit = match status {
-            StatusCode::UNAUTHORIZED => Exit::Unavailable,
             status if status.is_client_error() => Exit::Usage,
             _ => Exit::Unavailable,
         };

@@ -532,6 +532,34 @@ async fn a_request_that_is_kept_local_goes_to_a_local_model_or_nowhere() {
     }
 }
 
+/// What is kept local is kept so also where its tokens are counted, and where nobody knows what it is for.
+#[tokio::test]
+async fn what_is_kept_local_is_not_counted_elsewhere() {
+    let app = App::with("rules: [{answer: {blocks: [{text: Fine.}]}}]", |setup| {
+        setup.each(|settings| settings.local = Some(false));
+        setup.provider("ollama").local = None;
+    })
+    .await;
+    let rule = json!({"name": "k", "on": "call", "if": "true", "then": "keep_local", "reason": "it is ours"});
+    app.engine
+        .set_policies(chain(json!({"local_model": "ollama:own", "chain": [{"name": "p", "rules": [rule]}]})));
+    let ask = |path: &str, model: &str| {
+        let body = json!({"model": model, "input": "x", "messages": [{"role": "user", "content": "hello"}]});
+        Call::post(path, &body).header("anthropic-version", "2023-06-01")
+    };
+    for (path, model, status) in [
+        ("/v1/messages/count_tokens", "anthropic:m", 403),
+        ("/v1/messages/count_tokens", "ollama:m", 200),
+        ("/v1/embeddings", "openai:m", 403),
+        ("/v1/messages/batches", "ollama:m", 403),
+    ] {
+        let reply = app.send(&ask(path, model)).await;
+        assert_eq!(reply.status, status, "{path} {model}: {}", reply.text());
+    }
+    let asked = app.upstream.requests();
+    assert!(asked.iter().all(|one| one.path().starts_with("/api/")), "{asked:?}");
+}
+
 /// Requirement 001-4: a word in the header that means nothing is an error, not a default.
 #[tokio::test]
 async fn a_caller_says_how_strictly_it_takes_quality_in_words_that_are_known() {
