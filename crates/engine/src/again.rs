@@ -71,19 +71,10 @@ async fn answered(engine: &Arc<Engine>, request: CallRequest) -> Reply {
     let mut decoded = Decoded::default();
     let read = decoder.feed(bytes, &mut decoded).and_then(|()| decoder.finish(&mut decoded));
     let events: Vec<Event> = decoded.events().to_vec();
-    let failed = events.iter().find_map(|event| match event {
-        Event::Failed(failure) => Some(failure.message.clone()),
-        Event::BlockDelta { .. }
-        | Event::BlockEnded { .. }
-        | Event::BlockStarted { .. }
-        | Event::Ended(_)
-        | Event::Opaque
-        | Event::Ping
-        | Event::Started(_)
-        | Event::Usage(_) => None,
-    });
-    if let Some(words) = failed {
-        return none(&format!("the model's answer failed: {words}"));
+    for event in &events {
+        if let Event::Failed(failure) = event {
+            return none(&format!("the model's answer failed: {}", failure.message));
+        }
     }
     if read.is_err() || !events.iter().any(|event| matches!(event, Event::Ended(_))) {
         return none("the model's answer broke off");

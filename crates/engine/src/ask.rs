@@ -41,9 +41,20 @@ impl Asker for Nobody {
 /// Everybody whom the policies of one call can ask.
 pub(crate) struct Whom {
     /// The model that answers, where policies may ask it.
-    pub(crate) again: Option<Again>,
+    again: Option<Again>,
     /// All others.
-    pub(crate) asker: Arc<dyn Asker>,
+    asker: Arc<dyn Asker>,
+}
+
+impl Whom {
+    pub(crate) fn new(asker: Arc<dyn Asker>) -> Self {
+        Self { again: None, asker }
+    }
+
+    /// Also the model that answers.
+    pub(crate) fn with(&self, again: Again) -> Arc<Self> {
+        Arc::new(Self { again: Some(again), asker: self.asker.clone() })
+    }
 }
 
 /// Asks a question within its deadline.

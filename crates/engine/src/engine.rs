@@ -29,7 +29,6 @@ use crate::follow::{CallStart, Destination, Follower, Observer};
 use crate::gate::with;
 use crate::hint::Lists;
 use crate::late::Late;
-use crate::local::Kept;
 use crate::meter::Permit;
 use crate::policies::{Holds, Judged};
 use crate::relay::{AnswerBody, Relay, is_stream};
@@ -42,8 +41,6 @@ use crate::upstream::Upstream;
 
 /// Performs calls.
 pub struct Engine {
-    /// Who answers what policies ask.
-    asker: Arc<dyn Asker>,
     pub(crate) catalogue: ArcSwap<Catalogue>,
     pub(crate) continuity: Arc<Continuity>,
     pub(crate) late: Arc<Late>,
@@ -53,6 +50,8 @@ pub struct Engine {
     policies: ArcSwapOption<Chain>,
     pub(crate) probes: ArcSwap<crate::discover::Probes>,
     pub(crate) state: ArcSwap<State>,
+    /// Who answers what policies ask.
+    pub(crate) whom: Arc<Whom>,
 }
 
 /// A request in the dialect that its provider gets.
@@ -77,7 +76,6 @@ impl Engine {
     pub fn new(options: Options, observer: Arc<dyn Observer>) -> (Self, Vec<(String, OpenError)>) {
         let (state, problems) = State::open(options, None);
         let engine = Self {
-            asker: Arc::new(Nobody),
             catalogue: ArcSwap::from_pointee(crate::discover::configured(&state)),
             continuity: Arc::new(Continuity::new(Bounds::default())),
             late: Arc::default(),
@@ -86,6 +84,7 @@ impl Engine {
             policies: ArcSwapOption::empty(),
             probes: ArcSwap::default(),
             state: ArcSwap::from_pointee(state),
+            whom: Arc::new(Whom::new(Arc::new(Nobody))),
         };
         (engine, problems)
     }
@@ -99,7 +98,7 @@ impl Engine {
     /// Has what policies ask answered.
     #[must_use]
     pub fn asking(self, asker: Arc<dyn Asker>) -> Self {
-        Self { asker, ..self }
+        Self { whom: Arc::new(Whom::new(asker)), ..self }
     }
 
     /// From now on calls meet these policies; calls on their way keep theirs.
@@ -110,11 +109,6 @@ impl Engine {
     /// The policies in force.
     pub(crate) fn policies(&self) -> Option<Arc<Chain>> {
         self.policies.load_full()
-    }
-
-    /// Who answers what policies ask.
-    pub(crate) fn asker(&self) -> Arc<dyn Asker> {
-        self.asker.clone()
     }
 
     /// Waits no longer for what only observing policies asked, and notes the end of their calls. For the end of the gateway.
@@ -178,17 +172,18 @@ impl Engine {
         } else {
             Envelope::read(&request.body, format.envelope, &state.options.limits)
         };
-        let local = policies.as_ref().and_then(|run| with(run, |run| run.stays_local()));
-        let prepared =
-            envelope.and_then(|envelope| self.prepared((&state, &envelope), &request, (id, local)));
+        let prepared = envelope.and_then(|envelope| self.prepared((&state, &envelope), &request, id));
         // What cannot be called is no call, and counts against no limit.
         match prepared.and_then(|(plan, facts)| Ok((plan, facts, admitted(&request)?))) {
             Ok((plan, facts, permit)) => {
                 let changed = plan.body.as_ptr() != asked.as_ptr() || plan.body.len() != asked.len();
                 let follower = self.follower(&request, (id, Operation::Generate), Some(&plan));
-                let again = policies.as_ref().filter(|run| with(run, |run| run.can_resample()));
-                let again = again.map(|_| Again::new(self, request, &plan.target));
-                let whom = Arc::new(Whom { again, asker: self.asker() });
+                let asks_again = policies.as_ref().is_some_and(|run| with(run, |run| run.can_resample()));
+                let whom = if asks_again {
+                    self.whom.with(Again::new(self, request, &plan.target))
+                } else {
+                    self.whom.clone()
+                };
                 self.run(Plan { changed, follower, whom, policies, tape, ..plan }, facts, permit).await
             }
             Err(failure) => self.unsent((&request, id), &failure, policies, &tape),
@@ -222,14 +217,10 @@ impl Engine {
         &self,
         (state, envelope): (&State, &Envelope),
         request: &CallRequest,
-        (id, local): (Uuid, Option<Kept>),
+        id: Uuid,
     ) -> Result<(Plan, Facts), Failure> {
         let started = Instant::now();
         let target = self.target(state, request, envelope.model.as_deref())?;
-        let target = match local {
-            Some(kept) => self.kept_local((state, request), target, kept)?,
-            None => target,
-        };
         let mode = mode_of(request, envelope);
         let dialect = request.format.dialect;
         let credential = credential_for(request, &target.upstream)?;
@@ -269,7 +260,7 @@ impl Engine {
             timeouts: target.upstream.settings.timeouts_for(&target.model),
             target,
             upstream: outgoing.upstream,
-            whom: Arc::new(Whom { again: None, asker: self.asker() }),
+            whom: self.whom.clone(),
         };
         Ok((plan, facts))
     }
@@ -458,7 +449,6 @@ impl Engine {
         };
         Report {
             asked: Asked::default(),
-            asker: self.asker.clone(),
             continuity: self.continuity.clone(),
             ending: None,
             follower: plan.follower.clone(),
@@ -473,6 +463,7 @@ impl Engine {
             started: plan.came,
             status: 200,
             tape: plan.tape.clone(),
+            whom: self.whom.clone(),
         }
     }
 }

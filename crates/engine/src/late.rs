@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::ask::{Asked, Asker, Whom};
+use crate::ask::{Asked, Whom};
 use crate::gate::{Shared, with};
 use crate::tap;
 
@@ -26,13 +26,12 @@ pub(crate) struct Open {
 
 impl Open {
     /// What is open of all that was asked about the call `id`; `None` = nothing.
-    pub(crate) fn of(run: Shared, mut asked: Asked, asker: Arc<dyn Asker>, id: &str) -> Option<Self> {
-        let whom = Whom { again: None, asker };
+    pub(crate) fn of(run: Shared, mut asked: Asked, whom: &Whom, id: &str) -> Option<Self> {
         with(&run, |run| {
             asked.keep(|ticket| run.is_aside(ticket));
             let mut more = run.take_questions();
             more.retain(|(ticket, _)| run.is_aside(*ticket));
-            asked.push(&whom, id, more);
+            asked.push(whom, id, more);
         });
         (!asked.is_empty()).then_some(Self { asked, run })
     }

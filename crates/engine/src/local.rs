@@ -3,15 +3,13 @@
 //! Local is what the settings of a provider say, or an address on this machine; a model that a local runtime only passes on is not.
 
 use lockgate_core::{ErrorKind, Failure};
+use lockgate_policy::KeptLocal;
 use lockgate_providers::{Kind, is_remote_name};
 
 use crate::engine::Engine;
 use crate::request::CallRequest;
 use crate::resolve::Target;
 use crate::state::State;
-
-/// Why a request is kept local, and the model that takes what was meant for another.
-pub(crate) type Kept = (String, Option<String>);
 
 /// So many local models are named to a caller who is refused.
 const NAMED: usize = 5;
@@ -22,7 +20,7 @@ impl Engine {
         &self,
         (state, request): (&State, &CallRequest),
         target: Target,
-        (why, model): Kept,
+        KeptLocal { instead, why }: &KeptLocal,
     ) -> Result<Target, Failure> {
         if self.is_local(&target) {
             return Ok(target);
@@ -31,16 +29,16 @@ impl Engine {
             let words = format!("{why}; `{}` of `{}` is not local: {more}", target.model, target.upstream.id);
             Failure { param: Some("model".into()), ..Failure::new(ErrorKind::PolicyRefused, words) }
         };
-        let Some(name) = model else {
+        let Some(name) = instead else {
             let known = self.local_models(state);
             let more = match known.as_slice() {
                 [] => "there is no local model to call instead (`providers.ID.local: true` says that one is)"
                     .into(),
-                names => format!("call {}, or set `policies.local_model`", names.join(" or ")),
+                names => format!("call {}", names.join(" or ")),
             };
             return Err(refused(more));
         };
-        match self.named(state, request, &name) {
+        match self.named(state, request, name) {
             Ok(instead) if self.is_local(&instead) => Ok(instead),
             Ok(_) => Err(refused(format!("and neither is `{name}` (policies.local_model)"))),
             Err(failure) => {

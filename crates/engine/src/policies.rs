@@ -47,10 +47,7 @@ impl Engine {
         holds: Holds,
     ) -> Judged {
         match self.policies().filter(|_| !request.internal) {
-            Some(chain) => {
-                let whom = Whom { again: None, asker: self.asker() };
-                judge(&chain, &whom, request, (id, envelope), holds).await
-            }
+            Some(chain) => judge(&chain, &self.whom, request, (id, envelope), holds).await,
             None => Judged::Go(None),
         }
     }
@@ -63,10 +60,10 @@ async fn judge(
     (id, envelope): (Uuid, Option<&Envelope>),
     holds: Holds,
 ) -> Judged {
-    if let Err(failure) = team(request) {
-        return Judged::Unable(failure);
-    }
-    let mut facts = facts(request, id, envelope);
+    let mut facts = match facts(request, id, envelope) {
+        Ok(facts) => facts,
+        Err(failure) => return Judged::Unable(failure),
+    };
     let Some(needs) = chain.needs_for(&facts) else { return Judged::Go(None) };
     let conversation =
         needs.conversation.then(|| request.format.messages.parse(&request.body).ok()).flatten();
@@ -88,7 +85,10 @@ async fn judge(
         CallOutcome::Refuse(words) => Judged::Refuse(Failure::new(ErrorKind::PolicyRefused, words), shared),
         CallOutcome::Asking | CallOutcome::Go => match rewrite(&shared, request) {
             Some(words) => Judged::Refuse(Failure::new(ErrorKind::PolicyRefused, words), shared),
-            None => Judged::Go(Some(shared)),
+            None => {
+                request.local = with(&shared, |run| run.stays_local());
+                Judged::Go(Some(shared))
+            }
         },
     }
 }
@@ -167,14 +167,14 @@ fn several(request: &CallRequest, envelope: &Envelope) -> Option<&'static str> {
     }
 }
 
-fn facts(request: &CallRequest, id: Uuid, envelope: Option<&Envelope>) -> CallFacts {
+fn facts(request: &CallRequest, id: Uuid, envelope: Option<&Envelope>) -> Result<CallFacts, Failure> {
     let grant = request.caller.grant.as_ref();
     let in_body = || match envelope {
         Some(envelope) => envelope.model.clone(),
         None => lockgate_wire::member_text(&request.body, "model"),
     };
     let model = request.model.clone().or_else(in_body);
-    CallFacts {
+    Ok(CallFacts {
         client: request.headers.get("user-agent").and_then(|value| value.to_str().ok()).map(str::to_owned),
         data_class: grant.and_then(|grant| grant.data_class),
         dialect: request.format.dialect,
@@ -189,9 +189,9 @@ fn facts(request: &CallRequest, id: Uuid, envelope: Option<&Envelope>) -> CallFa
             lockgate_wire::wants_form(request.format.dialect, envelope, &request.body)
         }),
         unread: false,
-        team: team(request).ok().flatten(),
+        team: team(request)?,
         user: grant.and_then(|grant| grant.user.clone()),
-    }
+    })
 }
 
 /// How strictly the caller takes the quality of commits and pull requests.

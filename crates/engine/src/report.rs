@@ -12,7 +12,7 @@ use lockgate_recorder::{Closed, Operation, Tape};
 use lockgate_wire::Loss;
 use tokio::time::Instant;
 
-use crate::ask::{Asked, Asker};
+use crate::ask::{Asked, Whom};
 use crate::caller::Grant;
 use crate::continuity::{Continuity, Issuer};
 use crate::follow::{Follower, Observer};
@@ -109,7 +109,6 @@ impl CallReport {
 pub(crate) struct Report {
     /// What policies have asked and nobody has answered.
     pub(crate) asked: Asked,
-    pub(crate) asker: Arc<dyn Asker>,
     pub(crate) continuity: Arc<Continuity>,
     /// Who follows it.
     pub(crate) follower: Option<Arc<dyn Follower>>,
@@ -131,6 +130,7 @@ pub(crate) struct Report {
     /// The status that the client got.
     pub(crate) status: u16,
     pub(crate) tape: Tape,
+    pub(crate) whom: Arc<Whom>,
 }
 
 impl Report {
@@ -183,8 +183,7 @@ impl Report {
             if let Some(run) = self.policies.take() {
                 (report.decisions, report.worked) = with(&run, |run| (run.take_decisions(), run.worked()));
                 if !self.tape.is_blank() {
-                    self.open =
-                        Open::of(run, std::mem::take(&mut self.asked), self.asker.clone(), &report.id);
+                    self.open = Open::of(run, std::mem::take(&mut self.asked), &self.whom, &report.id);
                 }
             }
             report.status = self.status;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use lockgate_policy::KeptLocal;
 use lockgate_wire::{Format, Mode};
 
 use crate::caller::Caller;
@@ -21,10 +22,12 @@ pub struct CallRequest {
     pub caller: Caller,
     /// The client's dialect.
     pub format: Format,
-    /// Whether the gateway makes the call for itself: no policy meets it.
-    pub internal: bool,
     /// The client's headers.
     pub headers: HeaderMap,
+    /// Whether the gateway makes the call for itself: no policy meets it.
+    pub internal: bool,
+    /// Set once policies have said that it goes to a local model or nowhere.
+    pub local: Option<KeptLocal>,
     /// The client's method.
     pub method: Method,
     /// The layout of the answer, where the path decides it.

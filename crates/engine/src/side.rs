@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use lockgate_core::{Dialect, ErrorKind, Failure, ModelCard};
-use lockgate_policy::Run;
 use lockgate_providers::{Ask, Credential, Endpoint, Operation};
 use lockgate_recorder::{Closed, Operation as Noted};
 use lockgate_wire::{Envelope, Format, Loss, ModelsPage, Target as WriteTarget, ToolNames, format};
@@ -56,7 +55,7 @@ impl Engine {
         let (format, id) = (request.format, Uuid::now_v7());
         let tape = self.tape(id, &request, operation);
         let follower = self.follower(&request, (id, operation), None);
-        let (started, caller) = (Instant::now(), request.caller.grant.clone());
+        let (came, caller) = (Instant::from_std(request.came), request.caller.grant.clone());
         let (allowed, policies) = self.allowed(&mut request, (id, operation)).await;
         let answered = match allowed.and_then(|()| request.caller.admit()) {
             Ok(_running) => answer(request).await,
@@ -66,10 +65,13 @@ impl Engine {
             Ok(response) => (response, None),
             Err(failure) => (answer::error(&format, &failure, id), Some(failure)),
         };
+        let said = policies.map(|run| with(&run, |run| (run.take_decisions(), run.worked())));
+        let (decisions, worked) = said.unwrap_or_default();
         let report = CallReport {
             caller: caller.map(|grant| grant.name.clone()),
-            decisions: policies.map(|run| with(&run, Run::take_decisions)).unwrap_or_default(),
-            duration: started.elapsed(),
+            decisions,
+            duration: came.elapsed(),
+            worked,
             ..side_report((id, format.dialect, operation), &response, failure.as_ref())
         };
         if let Some(follower) = follower {
@@ -95,10 +97,7 @@ impl Engine {
         let spec = lockgate_wire::count_envelope(&request.format);
         let envelope = Envelope::read(&request.body, spec, &state.options.limits).ok();
         match self.judged(request, (id, envelope.as_ref()), Holds::Anything).await {
-            Judged::Go(run) => {
-                let kept = run.as_ref().and_then(|run| with(run, |run| run.stays_local()));
-                (kept.map_or(Ok(()), |(why, _)| self.beside_local((&state, request), operation, why)), run)
-            }
+            Judged::Go(run) => (beside_local(request, operation), run),
             Judged::Refuse(failure, run) => (Err(failure), Some(run)),
             Judged::Unable(failure) => (Err(failure), None),
             Judged::Answer(_, run) => {
@@ -106,22 +105,6 @@ impl Engine {
                 (Err(Failure::new(ErrorKind::PolicyRefused, words)), Some(run))
             }
         }
-    }
-
-    /// What a policy keeps local goes to the local model that it names or nowhere: another one would count and embed otherwise.
-    fn beside_local(
-        &self,
-        (state, request): (&State, &CallRequest),
-        operation: Noted,
-        why: String,
-    ) -> Result<(), Failure> {
-        if operation == Noted::Other {
-            let words = format!("{why}; what such a request is for is not known, so it goes nowhere");
-            return Err(Failure::new(ErrorKind::PolicyRefused, words));
-        }
-        let named = lockgate_wire::member_text(&request.body, "model");
-        let target = self.target(state, request, named.as_deref())?;
-        self.kept_local((state, request), target, (why, None)).map(drop)
     }
 
     async fn counted(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
@@ -519,6 +502,21 @@ fn renamed(request: &CallRequest, envelope: &Envelope, target: &Target) -> Bytes
         }
         Some(_) | None => request.body.clone(),
     }
+}
+
+/// What is kept local is counted by the model that would answer it, embedded by the one that it names, for vectors of another do not go
+/// with its own, and else goes nowhere.
+fn beside_local(request: &mut CallRequest, operation: Noted) -> Result<(), Failure> {
+    let Some(kept) = &mut request.local else { return Ok(()) };
+    match operation {
+        Noted::CountTokens | Noted::Generate => {}
+        Noted::Embed => kept.instead = None,
+        Noted::Other => {
+            let words = format!("{}; what such a request is for is not known, so it goes nowhere", kept.why);
+            return Err(Failure::new(ErrorKind::PolicyRefused, words));
+        }
+    }
+    Ok(())
 }
 
 /// The dialect to count in: the client's own if the provider counts in it, else one that it does count in.

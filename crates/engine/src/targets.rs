@@ -23,7 +23,7 @@ impl Engine {
         Some((target.upstream.id.clone(), target.upstream.kind.name(), target.model))
     }
 
-    /// The model a call goes to, if the caller may use it.
+    /// The model a call goes to, if the caller may use it: a local one, if policies keep it local.
     pub(crate) fn target(
         &self,
         state: &State,
@@ -31,7 +31,11 @@ impl Engine {
         in_body: Option<&str>,
     ) -> Result<Target, Failure> {
         let name = request.model.as_deref().or(in_body).unwrap_or_default();
-        self.named(state, request, name)
+        let target = self.named(state, request, name)?;
+        match &request.local {
+            Some(kept) => self.kept_local((state, request), target, kept),
+            None => Ok(target),
+        }
     }
 
     /// The model that a name means, if the caller may use it.

@@ -91,7 +91,7 @@ impl Engine {
     ) {
         if !tape.is_blank() {
             let asked = Asked::default();
-            let open = policies.and_then(|run| Open::of(run, asked, self.asker(), &id.to_string()));
+            let open = policies.and_then(|run| Open::of(run, asked, &self.whom, &id.to_string()));
             self.late.close(tape, tap::whole(tape, ending, response), open);
         }
     }

@@ -17,7 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::gateway::Secret;
 use crate::office::OfficeArgs;
 use crate::screen::{FAINT, Screen, styled};
-use stream::{Next, Watched};
+use stream::{Next, Trouble, Watched};
 
 /// Between two tries to come back; each wait is twice the one before.
 const WAIT: Duration = Duration::from_millis(500);
@@ -217,8 +217,8 @@ async fn again(watched: &Watched, path: &str, last: Option<u64>) -> Result<strea
     loop {
         tokio::time::sleep(wait).await;
         match watched.subscribe(path, last).await {
-            Err(failure) if failure.exit == Exit::Unavailable => {}
-            other => return other,
+            Err(Trouble::Away(_)) => {}
+            other => return Ok(other?),
         }
         wait = (wait * 2).min(LONGEST);
     }

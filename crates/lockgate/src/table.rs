@@ -55,7 +55,8 @@ pub(crate) fn clean(text: &str) -> String {
         .join(" ")
 }
 
-fn cut(line: &str, width: usize) -> String {
+/// A line that is no wider than that.
+pub(crate) fn cut(line: &str, width: usize) -> String {
     if line.chars().count() <= width {
         return line.to_owned();
     }

@@ -114,25 +114,11 @@ fn objects(verdict: &Result<BlockVerdict, Broken>, on_failure: OnFailure) -> boo
 }
 
 /// A verdict with how the vote went behind its reason.
-fn with_vote(verdict: BlockVerdict, told: &str) -> BlockVerdict {
-    let with = |finding: Finding| {
-        let reason = format!("{} ({told})", finding.reason.trim_end_matches('.'));
-        Finding { reason, ..finding }
-    };
-    match verdict {
-        BlockVerdict::Allow => BlockVerdict::Allow,
-        BlockVerdict::Annotate(finding) => BlockVerdict::Annotate(finding),
-        BlockVerdict::Ask(questions) => BlockVerdict::Ask(questions),
-        BlockVerdict::AskPerson(finding) => BlockVerdict::AskPerson(with(finding)),
-        BlockVerdict::Refuse(finding) => BlockVerdict::Refuse(with(finding)),
-        BlockVerdict::Remove(finding) => BlockVerdict::Remove(with(finding)),
-        BlockVerdict::Replace { finding, text } => BlockVerdict::Replace { finding: with(finding), text },
-        BlockVerdict::Resample(finding) => BlockVerdict::Resample(with(finding)),
-        BlockVerdict::Rewrite { finding, value } => BlockVerdict::Rewrite { finding: with(finding), value },
-        BlockVerdict::Stop(finding) => BlockVerdict::Stop(with(finding)),
-        BlockVerdict::Unsure(why) => BlockVerdict::Unsure(why),
-        BlockVerdict::Warn(finding) => BlockVerdict::Warn(finding),
+fn with_vote(mut verdict: BlockVerdict, told: &str) -> BlockVerdict {
+    if let Some(finding) = verdict.finding_mut() {
+        finding.reason = format!("{} ({told})", finding.reason.trim_end_matches('.'));
     }
+    verdict
 }
 
 impl Run {

@@ -67,6 +67,7 @@ pub use run::{Run, Ticket};
 pub use spent::{MaxCost, Per, Spent};
 pub use unheard::Unheard;
 pub use verdict::{
-    BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, Query, Question, Reply, Service, Settled,
+    BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, KeptLocal, Query, Question, Reply, Service,
+    Settled,
 };
 pub use worked::Worked;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use lockgate_core::content::Block;
-use lockgate_core::{BlockStart, Delta, Event, Gather, Part, Role, Turn};
+use lockgate_core::{BlockStart, Delta, Event, Gather, Part, Role, Turn, Usage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,10 +43,15 @@ const BESIDE: &str = "This tool call was not run, because another one of the sam
 /// The model's next answer, while it is waited for, and what of it has come through.
 #[derive(Default)]
 pub(crate) struct Again {
+    /// What the client is to be told of tokens: the prompt of the first answer, which is what its conversation takes, and what was
+    /// written in all before the answer that is coming in.
+    before: Option<Usage>,
     /// What the model has said, if it may be asked again.
     story: Option<Gather>,
     /// What it said before, and what it was told of that.
     turns: Vec<Turn>,
+    /// The tokens of the answer that is coming in.
+    usage: Usage,
     waiting: Option<Ticket>,
 }
 
@@ -63,6 +68,23 @@ impl Again {
     pub(crate) fn note(&mut self, event: &Event) {
         if let Some(story) = &mut self.story {
             story.note(event);
+        }
+        if let Event::Usage(usage) = event {
+            self.usage.merge(usage);
+        }
+    }
+
+    /// The tokens of all answers so far, as the client is told them.
+    fn told_usage(&self) -> Usage {
+        let Some(before) = &self.before else { return self.usage.clone() };
+        let sum = |before: Option<u64>, now: Option<u64>| match (before, now) {
+            (None, None) => None,
+            (before, now) => Some(before.unwrap_or_default() + now.unwrap_or_default()),
+        };
+        Usage {
+            output: sum(before.output, self.usage.output),
+            output_reasoning: sum(before.output_reasoning, self.usage.output_reasoning),
+            ..before.clone()
         }
     }
 }
@@ -83,16 +105,15 @@ impl Run {
 impl Lock {
     /// Asks the model again if a block that is held is to be another; whether its answer is waited for now.
     pub(crate) fn ask_again(&mut self, run: &mut Run) -> bool {
-        let wanted: Vec<(Ticket, String)> = self.trials().filter_map(wish).collect();
-        let Some((ticket, words)) = wanted.first() else { return false };
-        let ticket = Ticket { number: usize::MAX, ..*ticket };
+        let Some((ticket, _)) = self.trials().find_map(wish) else { return false };
+        let ticket = Ticket { number: usize::MAX, ..ticket };
         let story = self.again.story.take();
         let said = story.filter(|story| run.may_ask_again() && !story.is_foreign()).map(|mut it| it.take());
         let Some(said) = said else {
             self.give_up(run, "the model could not be asked again");
             return false;
         };
-        let told = told(&said, self.trials(), words);
+        let told = told(&said, self.trials());
         self.again.turns.extend([said, told]);
         run.ask_again(ticket, self.again.turns.clone());
         self.again.waiting = Some(ticket);
@@ -120,6 +141,8 @@ impl Lock {
                 self.altered = true;
                 self.drop_refused();
                 self.again.story = run.may_ask_again().then(Gather::whole);
+                self.again.before = Some(self.again.told_usage());
+                self.again.usage = Usage::default();
                 self.take_events(run, events, out);
             }
             Reply::None(failure) => self.give_up(run, &failure.message),
@@ -171,7 +194,11 @@ impl Lock {
                 Event::BlockEnded { .. } if thinks => thinks = false,
                 Event::BlockDelta { .. } if thinks => {}
                 Event::Started(started) => self.unheard.instead = started.id,
-                Event::Failed(_) | Event::Opaque | Event::Ping | Event::Usage(_) => {}
+                Event::Failed(_) | Event::Opaque | Event::Ping => {}
+                Event::Usage(_) => {
+                    let told = self.again.told_usage();
+                    self.take(run, Event::Usage(told), out);
+                }
                 Event::BlockDelta { index, delta: Delta::Text(words) } if first => {
                     first = false;
                     let words = if self.spoke { format!("\n\n{words}") } else { words };
@@ -197,8 +224,8 @@ fn wish(trial: &Trial) -> Option<(Ticket, String)> {
     }
 }
 
-/// What the model is told of what it said: a result for each tool call, or words where it called none.
-fn told<'a>(said: &Turn, trials: impl Iterator<Item = &'a Trial>, words: &str) -> Turn {
+/// What the model is told of what it said: a result for each tool call, and words to what it said in words.
+fn told<'a>(said: &Turn, trials: impl Iterator<Item = &'a Trial>) -> Turn {
     let judged: Vec<&Trial> = trials.collect();
     let feedback_of = |id: &str| {
         let trial = judged.iter().find(|trial| match &trial.thing {
@@ -216,8 +243,5 @@ fn told<'a>(said: &Turn, trials: impl Iterator<Item = &'a Trial>, words: &str) -
     // A refused text stands in no result.
     let texts = judged.iter().filter(|trial| trial.is_text()).filter_map(|trial| wish(trial));
     parts.extend(texts.map(|(_, feedback)| Part::text(feedback)));
-    if parts.is_empty() {
-        parts.push(Part::text(words));
-    }
     Turn { name: None, parts, role: Role::User }
 }

@@ -17,7 +17,7 @@ use crate::message::About;
 use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
 use crate::spent::Spent;
 use crate::trial::{Outcome, Thing, Trial};
-use crate::verdict::{BlockVerdict, EndVerdict, Finding, Query, Question, Reply};
+use crate::verdict::{BlockVerdict, EndVerdict, Finding, KeptLocal, Query, Question, Reply};
 use crate::worked::Looks;
 
 /// Which question a reply is to.
@@ -122,9 +122,10 @@ impl Run {
         self.members.iter().fold(Needs::default(), |needs, member| needs.and(member.needs))
     }
 
-    /// Why the request may go to a local model only, if it may, and which one takes what was meant for another.
-    pub fn stays_local(&self) -> Option<(String, Option<String>)> {
-        self.local.clone().map(|why| (why, self.manner.local_model.clone()))
+    /// Whether the request may go to a local model only.
+    pub fn stays_local(&self) -> Option<KeptLocal> {
+        let why = self.local.clone()?;
+        Some(KeptLocal { instead: self.manner.local_model.clone(), why })
     }
 
     /// Whether one of them may have the model asked again.

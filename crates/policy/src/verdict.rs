@@ -30,6 +30,15 @@ impl Finding {
     }
 }
 
+/// That a request goes to a local model or nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptLocal {
+    /// The model that takes what was meant for one that is not local, if one is set for this.
+    pub instead: Option<String>,
+    /// Why, with the policy that says so.
+    pub why: String,
+}
+
 /// What a policy says of a request.
 #[derive(Debug, Clone)]
 pub enum CallVerdict {
@@ -93,6 +102,24 @@ pub enum BlockVerdict {
     Unsure(String),
     /// It passes, and the client is told why it had better not.
     Warn(Finding),
+}
+
+impl BlockVerdict {
+    /// Why it says so.
+    pub(crate) fn finding_mut(&mut self) -> Option<&mut Finding> {
+        match self {
+            Self::Allow | Self::Ask(_) | Self::Unsure(_) => None,
+            Self::Annotate(finding)
+            | Self::AskPerson(finding)
+            | Self::Refuse(finding)
+            | Self::Remove(finding)
+            | Self::Replace { finding, .. }
+            | Self::Resample(finding)
+            | Self::Rewrite { finding, .. }
+            | Self::Stop(finding)
+            | Self::Warn(finding) => Some(finding),
+        }
+    }
 }
 
 /// What a policy says at the end of an answer.

@@ -157,12 +157,13 @@ impl Server {
         let Route { action, format, mode, model } = found;
         let page = models_page(query);
         let call = CallRequest {
-            came: std::time::Instant::now(),
-            internal: false,
             body,
+            came: std::time::Instant::now(),
             caller,
             format,
             headers: head.headers,
+            internal: false,
+            local: None,
             method: head.method,
             mode,
             model,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::call::text;
 use crate::quantity::{moment, money, span, tokens};
 use crate::screen::{ATTENTION, BAD, FAINT, GOOD, styled};
-use crate::table::clean;
+use crate::table::{clean, cut};
 
 /// The line; what does not fit into the width is cut off, never the colour.
 pub(super) fn line(event: &Value, width: usize) -> String {
@@ -83,14 +83,6 @@ fn details(event: &Value) -> String {
     }
     let parts: Vec<_> = parts.iter().map(|part| clean(part)).filter(|part| !part.is_empty()).collect();
     parts.join(" · ")
-}
-
-fn cut(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
-    }
-    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use lockgate_engine::Courier;
 use lockgate_wire::{Framer, sse};
 use serde_json::{Value, json};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 /// How long a gateway may take to begin an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,6 +36,22 @@ pub(super) enum Next {
     Event(Value),
     /// The connection is over, for whatever reason.
     Over,
+}
+
+/// Why a gateway gives nothing.
+pub(super) enum Trouble {
+    /// It is not there, or not itself: that may pass.
+    Away(Failure),
+    /// It will say no again.
+    Refused(Failure),
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Away(failure) | Trouble::Refused(failure) => failure,
+        }
+    }
 }
 
 impl Watched {
@@ -68,8 +84,8 @@ impl Watched {
     }
 
     /// Events from now on, or behind the last one that is had.
-    pub(super) async fn subscribe(&self, path: &str, last: Option<u64>) -> Result<Stream, Failure> {
-        let mut request = self.request(Method::GET, path, "")?;
+    pub(super) async fn subscribe(&self, path: &str, last: Option<u64>) -> Result<Stream, Trouble> {
+        let mut request = self.request(Method::GET, path, "").map_err(Trouble::Refused)?;
         if let Some(last) = last {
             request.headers_mut().insert("last-event-id", last.into());
         }
@@ -95,13 +111,15 @@ impl Watched {
     }
 
     /// The answer, if it is a good one.
-    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
-        let late =
-            |_| Failure::unavailable(format!("{} takes longer than {} s", self.base, PATIENCE.as_secs()));
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Trouble> {
+        let late = |_| {
+            let words = format!("{} takes longer than {} s", self.base, PATIENCE.as_secs());
+            Trouble::Away(Failure::unavailable(words))
+        };
         let answer = tokio::time::timeout(PATIENCE, self.courier.send(request)).await.map_err(late)?;
         let answer = answer.map_err(|words| {
-            Failure::unavailable(format!("{} does not answer: {words}", self.base))
-                .hint("is a Lockgate running there? --gateway URL names another one")
+            let failure = Failure::unavailable(format!("{} does not answer: {words}", self.base));
+            Trouble::Away(failure.hint("is a Lockgate running there? --gateway URL names another one"))
         })?;
         let status = answer.status();
         if status.is_success() {
@@ -110,11 +128,12 @@ impl Watched {
         let told = read(answer).await;
         let words =
             told["error"]["message"].as_str().unwrap_or("it is no Lockgate, or one that cannot do this");
-        let exit = match status {
-            status if status.is_client_error() => Exit::Usage,
-            _ => Exit::Unavailable,
-        };
-        Err(Failure { exit, message: format!("{} says {}: {words}", self.base, status.as_u16()), hint: None })
+        let message = format!("{} says {}: {words}", self.base, status.as_u16());
+        Err(match status {
+            StatusCode::UNAUTHORIZED => Trouble::Refused(Failure::unavailable(message)),
+            status if status.is_client_error() => Trouble::Refused(Failure::usage(message)),
+            _ => Trouble::Away(Failure::unavailable(message)),
+        })
     }
 }
 

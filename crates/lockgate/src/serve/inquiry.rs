@@ -55,6 +55,7 @@ pub(super) async fn ask(
         format: lockgate_wire::format(Dialect::Anthropic),
         headers,
         internal: true,
+        local: None,
         method: Method::POST,
         mode: None,
         model: None,

@@ -178,7 +178,7 @@ fn a_conversation_that_is_kept_local_stays_local() {
     ]);
     let (mut run, outcome) = run(&json!({"requests": "keep_local"}), &history);
     assert_eq!(outcome, CallOutcome::Go);
-    let (why, _) = run.stays_local().unwrap();
+    let why = run.stays_local().unwrap().why;
     assert!(why.starts_with("the policy `secret_guard` keeps it local: ") && !why.contains(&secret), "{why}");
     let text = format!("deploy with {secret}");
     assert_eq!(rewritten(&mut run, Origin::User, &text), text);

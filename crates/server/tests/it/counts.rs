@@ -7,6 +7,8 @@ use lockgate_testkit::Script;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
+use crate::client::Reply;
+use crate::enforcement::chain;
 use crate::front::{FRONTS, Front, Layout};
 use crate::shapes::{Got, judge};
 
@@ -292,6 +294,57 @@ async fn what_was_used_is_known_from_streams_and_from_whole_answers_alike() {
                     assert_eq!(known.cache_read, Some(told.cached), "{case}");
                     assert_eq!(known.output_visible(), Some(told.output - told.reasoning), "{case}");
                 }
+            }
+        }
+    }
+}
+
+/// The last place of an answer that tells how much was written.
+fn last_usage(front: Front, reply: &Reply) -> Value {
+    let text = reply.text();
+    let lines = text.lines().map(|line| line.strip_prefix("data: ").unwrap_or(line));
+    let events = serde_json::from_str::<Value>(&text).map_or_else(
+        |_| lines.filter_map(|line| serde_json::from_str(line).ok()).collect(),
+        |body| if let Value::Array(events) = body { events } else { vec![body] },
+    );
+    let told = events.iter().map(|event: &Value| {
+        usage_of(front, if event["response"].is_object() { &event["response"] } else { event })
+    });
+    let [.., output, _] = counters(front);
+    told.filter(|usage| usage.pointer(output).is_some())
+        .last()
+        .unwrap_or_else(|| panic!("no usage in {text}"))
+}
+
+/// Issue's verdict "resample": what both answers wrote is told; the prompt stays that of the conversation, by which clients know how full it is.
+#[tokio::test]
+async fn a_client_whose_model_was_asked_again_is_told_of_all_that_was_written() {
+    let app = App::start(
+        "rules:
+  - when: {has_tool_result: true}
+    answer: {blocks: [{text: Another way.}], usage: {input: 900, output: 25}}
+  - answer: {blocks: [{text: Hm.}, {tool_call: {name: get_weather, args: {}}}], usage: {input: 700, output: 40}}",
+    )
+    .await;
+    let rule = json!({"name": "r", "tools": ["get_weather"], "then": "resample", "reason": "no weather"});
+    app.engine.set_policies(chain(json!({"chain": [{"name": "p", "rules": [rule]}]})));
+    for dialect in FRONTS {
+        for front in asking(dialect) {
+            for layout in front.layouts() {
+                let mut call = front.call(&format!("{}:m", provider(dialect)), *layout);
+                if front == Front::Chat && *layout == Layout::Stream {
+                    let mut body: Value = serde_json::from_slice(&call.body).unwrap();
+                    body["stream_options"] = json!({"include_usage": true});
+                    call.body = body.to_string().into();
+                }
+                let reply = app.send(&call).await;
+                let place = format!("{front:?} to {dialect:?} as {layout:?}: {}", reply.text());
+                assert!(reply.text().contains("Another way."), "{place}");
+                let usage = last_usage(front, &reply);
+                let told = counters(front).map(|pointer| usage.pointer(pointer).and_then(Value::as_u64));
+                assert_eq!(told[3], Some(65), "{place}");
+                // Anthropic's streams tell of the prompt at their beginning.
+                assert!(told[0].map_or(front == Front::Anthropic, |prompt| prompt == 700), "{place}");
             }
         }
     }
