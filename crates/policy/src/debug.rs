@@ -37,6 +37,10 @@ pub struct Options {}
 pub struct Debug;
 
 impl Policy for Debug {
+    fn judges_requests(&self) -> bool {
+        true
+    }
+
     fn needs(&self) -> Needs {
         Needs { conversation: true, text: TextNeed::Whole, ..Needs::TOOLS }
     }

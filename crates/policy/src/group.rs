@@ -1,8 +1,8 @@
-//! Policies that judge a tool call or a text together: all of a group are asked at once, and a vote says what becomes of it.
+//! Policies that judge a request, a tool call or a text together: all of a group are asked at once, and a vote says what becomes of it.
 //!
-//! A member that has nothing against a thing, or only notes or warns, consents; one that would refuse, take out, change or stop it, or wants a
-//! person or the model asked, objects; one that cannot say does what its `on_failure` says. If the objection carries, the first objecting member in
-//! the order of the configuration says what is done. Requests are not voted on, and what only observes has no vote.
+//! A member that has nothing against a thing, or only notes or warns, consents; one that would refuse, take out, change, stop or answer it, keep it
+//! local, or wants a person or the model asked, objects; one that cannot say does what its `on_failure` says. If the objection carries, the first
+//! objecting member in the order of the configuration says what is done. Who does not judge such things has no vote, nor has what only observes.
 
 use std::sync::Arc;
 
@@ -10,9 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{Mode, OnFailure};
+use crate::decision::Hook;
+use crate::request::CallOutcome;
 use crate::run::{Broken, Run, Ticket};
 use crate::trial::Trial;
-use crate::verdict::{BlockVerdict, Finding};
+use crate::verdict::{BlockVerdict, CallVerdict};
 
 /// How a group comes to its verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,21 +51,35 @@ pub struct Voting {
 }
 
 /// What the members of a group have said of a thing so far.
-pub(crate) struct Ballot {
-    cast: Vec<Cast>,
+pub(crate) struct Ballot<V> {
+    cast: Vec<Cast<V>>,
     voters: Vec<usize>,
     voting: Arc<Voting>,
 }
 
-struct Cast {
+struct Cast<V> {
     member: usize,
     objects: bool,
-    verdict: Result<BlockVerdict, Broken>,
+    verdict: Result<V, Broken>,
 }
 
-impl Ballot {
+/// What a vote counts for.
+enum Weight {
+    /// It is in favour.
+    Consents,
+    /// It says what is done.
+    Decides,
+    /// It is only noted, with how it went.
+    Noted(String),
+}
+
+impl<V> Ballot<V> {
     fn new(voting: Arc<Voting>, voters: Vec<usize>) -> Self {
         Self { cast: Vec::new(), voters, voting }
+    }
+
+    fn waits_for(&self, member: usize) -> bool {
+        self.voters.contains(&member)
     }
 
     /// Whether the objection carries; `None` = that is still open. `named`: the designated member, if it has a vote.
@@ -88,37 +104,63 @@ impl Ballot {
         }
     }
 
-    /// How the vote went, for whoever reads it.
-    fn told(&self) -> String {
+    /// The votes in the order of the members, each with what it counts for, and how the vote went; gives the ballot back while that is open.
+    fn count(mut self, run: &Run) -> Result<(Vec<(Cast<V>, Weight)>, String), Self> {
+        let named = self.voting.group.designated.as_deref();
+        let named = named.and_then(|name| self.voters.iter().copied().find(|at| run.name(*at) == name));
+        let Some(carried) = self.outcome(named) else { return Err(self) };
         let objections = self.cast.iter().filter(|cast| cast.objects).count();
-        format!("{objections} of {} in the group `{}`", self.voters.len(), self.voting.name)
+        let told = format!("{objections} of {} in the group `{}`", self.voters.len(), self.voting.name);
+        self.cast.sort_by_key(|cast| cast.member);
+        let first = match named {
+            Some(named) if self.voting.group.vote == Vote::Designated => Some(named),
+            Some(_) | None => self.cast.iter().find(|cast| cast.objects).map(|cast| cast.member),
+        };
+        let weighed = self.cast.into_iter().map(|cast| {
+            let weight = match (cast.objects, carried) {
+                (false, _) => Weight::Consents,
+                (true, true) if first == Some(cast.member) => Weight::Decides,
+                (true, true) => Weight::Noted(format!("with others: {told}")),
+                (true, false) => Weight::Noted(format!("outvoted: {told}")),
+            };
+            (cast, weight)
+        });
+        Ok((weighed.collect(), told))
     }
 }
 
-/// Whether a verdict is an objection.
-fn objects(verdict: &Result<BlockVerdict, Broken>, on_failure: OnFailure) -> bool {
+/// Whether a verdict is an objection; `None` = the policy cannot say.
+fn objects(verdict: &BlockVerdict) -> Option<bool> {
     match verdict {
-        Ok(BlockVerdict::Allow | BlockVerdict::Annotate(_) | BlockVerdict::Warn(_)) => false,
-        Ok(
-            BlockVerdict::Ask(_)
-            | BlockVerdict::AskPerson(_)
-            | BlockVerdict::Refuse(_)
-            | BlockVerdict::Remove(_)
-            | BlockVerdict::Replace { .. }
-            | BlockVerdict::Resample(_)
-            | BlockVerdict::Rewrite { .. }
-            | BlockVerdict::Stop(_),
-        ) => true,
-        Ok(BlockVerdict::Unsure(_)) | Err(_) => on_failure != OnFailure::Pass,
+        BlockVerdict::Allow | BlockVerdict::Annotate(_) | BlockVerdict::Warn(_) => Some(false),
+        BlockVerdict::Ask(_)
+        | BlockVerdict::AskPerson(_)
+        | BlockVerdict::Refuse(_)
+        | BlockVerdict::Remove(_)
+        | BlockVerdict::Replace { .. }
+        | BlockVerdict::Resample(_)
+        | BlockVerdict::Rewrite { .. }
+        | BlockVerdict::Stop(_) => Some(true),
+        BlockVerdict::Unsure(_) => None,
     }
 }
 
-/// A verdict with how the vote went behind its reason.
-fn with_vote(mut verdict: BlockVerdict, told: &str) -> BlockVerdict {
-    if let Some(finding) = verdict.finding_mut() {
-        finding.reason = format!("{} ({told})", finding.reason.trim_end_matches('.'));
+/// The same of a verdict on a request.
+fn objects_to_call(verdict: &CallVerdict) -> Option<bool> {
+    match verdict {
+        CallVerdict::Allow | CallVerdict::Annotate(_) => Some(false),
+        CallVerdict::Answer { .. }
+        | CallVerdict::Ask(_)
+        | CallVerdict::AskPerson(_)
+        | CallVerdict::KeepLocal(_)
+        | CallVerdict::Refuse(_) => Some(true),
+        CallVerdict::Unsure(_) => None,
     }
-    verdict
+}
+
+/// Puts how the vote went behind the reason.
+fn add_vote(reason: &mut String, told: &str) {
+    *reason = format!("{} ({told})", reason.trim_end_matches('.'));
 }
 
 impl Run {
@@ -128,26 +170,40 @@ impl Run {
         entry.group.as_ref().filter(|_| entry.mode > Mode::Observe)
     }
 
+    /// The place behind a group.
+    fn end_of(&self, from: usize, voting: &Arc<Voting>) -> usize {
+        let of_group = |at: usize| self.voting_of(at).is_some_and(|other| Arc::ptr_eq(other, voting));
+        (from..self.members.len()).find(|at| !of_group(*at)).unwrap_or(self.members.len())
+    }
+
+    fn cast_of<V>(
+        &self,
+        member: usize,
+        verdict: Result<V, Broken>,
+        objects: impl Fn(&V) -> Option<bool>,
+    ) -> Cast<V> {
+        let unsure = self.members[member].entry.on_failure != OnFailure::Pass;
+        let objects = verdict.as_ref().map_or(None, objects).unwrap_or(unsure);
+        Cast { member, objects, verdict }
+    }
+
     /// Asks a whole group if the next policy is of one; `None` = it is of none, `Some` = whether the policies behind it are to be asked.
     pub(crate) fn vote(&mut self, trial: &mut Trial) -> Option<bool> {
         let voting = self.voting_of(trial.at)?.clone();
-        let of_group =
-            |run: &Self, at: usize| run.voting_of(at).is_some_and(|other| Arc::ptr_eq(other, &voting));
-        let end =
-            (trial.at..self.members.len()).find(|at| !of_group(self, *at)).unwrap_or(self.members.len());
+        let end = self.end_of(trial.at, &voting);
         let voters: Vec<usize> = (trial.at..end).filter(|at| self.judges(*at, trial)).collect();
         trial.at = end;
-        trial.ballot = Some(Ballot::new(voting, voters.clone()));
+        let mut ballot = Ballot::new(voting, voters.clone());
         for member in voters {
             let verdict = self.guarded(member, |run, view| run.on_block(trial.thing.piece(), view));
             match verdict {
                 Ok(BlockVerdict::Ask(questions)) => {
                     self.ask(member, Some(trial.number), questions, (trial.thing.hook(), trial.thing.tool()));
                 }
-                verdict => self.cast(trial, member, verdict),
+                verdict => ballot.cast.push(self.cast_of(member, verdict, objects)),
             }
         }
-        Some(self.count(trial))
+        Some(self.count(trial, ballot))
     }
 
     /// A vote that came as an answer; whether the policies behind the group are to be asked. Gives back what is none.
@@ -160,64 +216,140 @@ impl Run {
         if self.voting_of(ticket.member).is_none() {
             return Err(verdict);
         }
-        if trial.ballot.as_ref().is_none_or(|ballot| !ballot.voters.contains(&ticket.member)) {
-            // The vote is over without it.
-            self.note_vote(trial, ticket.member, verdict, "came after the vote");
-            return Ok(false);
-        }
-        self.cast(trial, ticket.member, verdict);
-        Ok(self.count(trial))
-    }
-
-    fn cast(&mut self, trial: &mut Trial, member: usize, verdict: Result<BlockVerdict, Broken>) {
-        let objects = objects(&verdict, self.members[member].entry.on_failure);
-        if let Some(ballot) = &mut trial.ballot {
-            ballot.cast.push(Cast { member, objects, verdict });
+        match trial.ballot.take() {
+            Some(mut ballot) if ballot.waits_for(ticket.member) => {
+                ballot.cast.push(self.cast_of(ticket.member, verdict, objects));
+                Ok(self.count(trial, ballot))
+            }
+            ballot => {
+                trial.ballot = ballot;
+                self.note_vote(trial, ticket.member, verdict, "came after the vote");
+                Ok(false)
+            }
         }
     }
 
     /// Does what the vote says, if it is decided; whether the policies behind the group are to be asked.
-    fn count(&mut self, trial: &mut Trial) -> bool {
-        let Some(mut ballot) = trial.ballot.take() else { return false };
-        let named = ballot.voting.group.designated.as_deref();
-        let named = named.and_then(|name| ballot.voters.iter().copied().find(|at| self.name(*at) == name));
-        let Some(carried) = ballot.outcome(named) else {
-            trial.ballot = Some(ballot);
-            return false;
-        };
-        let told = ballot.told();
-        ballot.cast.sort_by_key(|cast| cast.member);
-        let first = match named {
-            Some(named) if ballot.voting.group.vote == Vote::Designated => Some(named),
-            Some(_) | None => ballot.cast.iter().find(|cast| cast.objects).map(|cast| cast.member),
+    fn count(&mut self, trial: &mut Trial, ballot: Ballot<BlockVerdict>) -> bool {
+        let (votes, told) = match ballot.count(self) {
+            Ok(counted) => counted,
+            Err(open) => {
+                trial.ballot = Some(open);
+                return false;
+            }
         };
         let mut decisive = None;
-        for Cast { member, objects, verdict } in ballot.cast {
-            if objects && carried && first == Some(member) {
-                decisive = Some((member, verdict));
-            } else if objects {
-                let word = if carried { "with others" } else { "outvoted" };
-                self.note_vote(trial, member, verdict, &format!("{word}: {told}"));
-            } else {
-                self.settle_block(member, trial, verdict);
+        for (Cast { member, verdict, .. }, weight) in votes {
+            match weight {
+                Weight::Consents => {
+                    self.settle_block(member, trial, verdict);
+                }
+                Weight::Decides => decisive = Some((member, verdict)),
+                Weight::Noted(how) => self.note_vote(trial, member, verdict, &how),
             }
         }
-        match decisive {
-            Some((member, verdict)) => {
-                self.settle_block(member, trial, verdict.map(|it| with_vote(it, &told)))
-            }
-            None => true,
+        let Some((member, mut verdict)) = decisive else { return true };
+        let reason = match &mut verdict {
+            Ok(verdict) => verdict.reason_mut(),
+            Err(Broken(why)) => Some(why),
+        };
+        if let Some(reason) = reason {
+            add_vote(reason, &told);
         }
+        self.settle_block(member, trial, verdict)
     }
 
     /// Notes a vote that decided nothing.
     fn note_vote(&mut self, trial: &Trial, member: usize, verdict: Result<BlockVerdict, Broken>, how: &str) {
         let verdict = verdict.unwrap_or_else(|Broken(why)| BlockVerdict::Unsure(why));
         if !matches!(verdict, BlockVerdict::Allow | BlockVerdict::Ask(_)) {
-            let (said, finding) = crate::run::said(verdict);
-            let reason = format!("{} ({how})", finding.reason.trim_end_matches('.'));
-            let finding = Finding { reason, ..finding };
+            let (said, mut finding) = crate::run::said(verdict);
+            add_vote(&mut finding.reason, how);
             self.note(member, trial.thing.hook(), (said, false), finding, trial.thing.tool());
+        }
+    }
+
+    /// Asks a whole group about the request if the next policy is of one in which several judge requests; `None` = it is not, `Some` = what
+    /// becomes of it, if that is known.
+    pub(crate) fn vote_on_call(&mut self) -> Option<Option<CallOutcome>> {
+        let from = self.call_at;
+        let voting = self.voting_of(from)?.clone();
+        let end = self.end_of(from, &voting);
+        let judges = |at: &usize| self.members[*at].entry.policy.judges_requests();
+        let voters: Vec<usize> = (from..end).filter(judges).collect();
+        if voters.len() < 2 {
+            return None;
+        }
+        self.call_at = end;
+        let mut ballot = Ballot::new(voting, voters.clone());
+        for member in voters {
+            match self.guarded(member, |run, view| run.on_call(view)) {
+                Ok(CallVerdict::Ask(questions)) => self.ask(member, None, questions, (Hook::Call, None)),
+                verdict => ballot.cast.push(self.cast_of(member, verdict, objects_to_call)),
+            }
+        }
+        Some(self.count_on_call(ballot))
+    }
+
+    /// A vote on the request that came as an answer; what becomes of the request, if that is known. Gives back what is none.
+    pub(crate) fn take_vote_on_call(
+        &mut self,
+        member: usize,
+        verdict: Result<CallVerdict, Broken>,
+    ) -> Result<Option<CallOutcome>, Result<CallVerdict, Broken>> {
+        match self.call_ballot.take() {
+            Some(mut ballot) if ballot.waits_for(member) => {
+                ballot.cast.push(self.cast_of(member, verdict, objects_to_call));
+                Ok(self.count_on_call(ballot))
+            }
+            ballot => {
+                self.call_ballot = ballot;
+                if self.call_voted.contains(&member) {
+                    self.note_vote_on_call(member, verdict, "came after the vote");
+                    return Ok(Some(CallOutcome::Asking));
+                }
+                Err(verdict)
+            }
+        }
+    }
+
+    /// Does what the vote says, if it is decided; what becomes of the request, if that is known.
+    fn count_on_call(&mut self, ballot: Ballot<CallVerdict>) -> Option<CallOutcome> {
+        let voters = ballot.voters.clone();
+        let (votes, told) = match ballot.count(self) {
+            Ok(counted) => counted,
+            Err(open) => {
+                self.call_ballot = Some(open);
+                return Some(CallOutcome::Asking);
+            }
+        };
+        self.call_voted.extend(voters);
+        let mut decisive = None;
+        for (Cast { member, verdict, .. }, weight) in votes {
+            match weight {
+                Weight::Consents => {
+                    self.settle_call(member, verdict);
+                }
+                Weight::Decides => decisive = Some((member, verdict)),
+                Weight::Noted(how) => self.note_vote_on_call(member, verdict, &how),
+            }
+        }
+        let (member, mut verdict) = decisive?;
+        let reason = match &mut verdict {
+            Ok(verdict) => verdict.reason_mut(),
+            Err(Broken(why)) => Some(why),
+        };
+        if let Some(reason) = reason {
+            add_vote(reason, &told);
+        }
+        self.settle_call(member, verdict)
+    }
+
+    fn note_vote_on_call(&mut self, member: usize, verdict: Result<CallVerdict, Broken>, how: &str) {
+        let verdict = verdict.unwrap_or_else(|Broken(why)| CallVerdict::Unsure(why));
+        if let Some((said, mut finding)) = crate::request::said(verdict) {
+            add_vote(&mut finding.reason, how);
+            self.note(member, Hook::Call, (said, false), finding, None);
         }
     }
 }

@@ -147,6 +147,10 @@ of the rule that is most likely broken, \"probability\": a number from 0 (certai
 pub struct Judge(pub Options);
 
 impl Policy for Judge {
+    fn judges_requests(&self) -> bool {
+        self.0.on.contains(&About::Call)
+    }
+
     fn needs(&self) -> Needs {
         let on = |about: About| self.0.on.contains(&about);
         let text = if on(About::Text) { TextNeed::Whole } else { TextNeed::None };

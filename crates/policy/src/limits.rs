@@ -100,6 +100,10 @@ pub enum Then {
 pub struct Limits(pub Options);
 
 impl Policy for Limits {
+    fn judges_requests(&self) -> bool {
+        self.0.turns.is_some() || self.0.context_tokens.is_some()
+    }
+
     fn needs(&self) -> Needs {
         let options = &self.0;
         let tools =

@@ -46,6 +46,10 @@ pub struct Options {
 pub struct ModelAllow(pub Options);
 
 impl Policy for ModelAllow {
+    fn judges_requests(&self) -> bool {
+        true
+    }
+
     fn needs(&self) -> Needs {
         Needs::default()
     }

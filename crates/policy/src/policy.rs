@@ -151,6 +151,11 @@ pub trait Policy: Send + Sync {
         Vec::new()
     }
 
+    /// Whether it has something to say of requests ([`PolicyRun::on_call`]): if so, it has a vote on them in its group.
+    fn judges_requests(&self) -> bool {
+        false
+    }
+
     /// Whether it may have the model asked again ([`BlockVerdict::Resample`]). What it says so without this is a refusal.
     fn may_resample(&self) -> bool {
         false

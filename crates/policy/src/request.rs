@@ -23,15 +23,17 @@ pub enum CallOutcome {
 impl Run {
     /// Asks the policies about the request.
     pub fn on_call(&mut self) -> CallOutcome {
-        while let Some(member) = self.members.get(self.call_at) {
-            let at = self.call_at;
-            let verdict = if member.run.is_none() {
-                Err(Broken("it failed before".into()))
-            } else {
-                self.guarded(at, |run, view| run.on_call(view))
+        while self.call_at < self.members.len() {
+            let outcome = match self.vote_on_call() {
+                Some(outcome) => outcome,
+                None => {
+                    let at = self.call_at;
+                    self.call_at += 1;
+                    let verdict = self.guarded(at, |run, view| run.on_call(view));
+                    self.settle_call(at, verdict)
+                }
             };
-            self.call_at += 1;
-            if let Some(outcome) = self.settle_call(at, verdict) {
+            if let Some(outcome) = outcome {
                 return outcome;
             }
         }
@@ -41,7 +43,9 @@ impl Run {
     /// What came of a question about the request.
     pub fn on_call_reply(&mut self, ticket: Ticket, reply: Reply) -> CallOutcome {
         let reply = self.without_costs(ticket, reply);
-        let verdict = match (self.take_person(ticket), reply) {
+        let person = self.take_person(ticket);
+        let of_person = person.is_some();
+        let verdict = match (person, reply) {
             (Some(finding), reply) => Some(Ok(self.decided_call(finding, reply))),
             (None, Reply::None(failure)) => Some(Err(Broken(failure.message))),
             (None, reply) => self
@@ -54,10 +58,15 @@ impl Run {
             }
             return CallOutcome::Go;
         }
-        match verdict {
-            None => CallOutcome::Asking,
-            Some(verdict) => self.settle_call(ticket.member, verdict).unwrap_or_else(|| self.on_call()),
-        }
+        let Some(verdict) = verdict else { return CallOutcome::Asking };
+        let outcome = match verdict {
+            verdict if of_person => self.settle_call(ticket.member, verdict),
+            verdict => match self.take_vote_on_call(ticket.member, verdict) {
+                Ok(outcome) => outcome,
+                Err(verdict) => self.settle_call(ticket.member, verdict),
+            },
+        };
+        outcome.unwrap_or_else(|| self.on_call())
     }
 
     pub(crate) fn settle_call(
@@ -131,4 +140,17 @@ impl Run {
             }
         }
     }
+}
+
+/// The word for a verdict, and why; `None` = there is nothing to tell.
+pub(crate) fn said(verdict: CallVerdict) -> Option<(Said, Finding)> {
+    Some(match verdict {
+        CallVerdict::Allow | CallVerdict::Ask(_) => return None,
+        CallVerdict::Annotate(finding) => (Said::Annotate, finding),
+        CallVerdict::Answer { finding, .. } => (Said::Answer, finding),
+        CallVerdict::AskPerson(finding) => (Said::Ask, finding),
+        CallVerdict::KeepLocal(finding) => (Said::KeepLocal, finding),
+        CallVerdict::Refuse(finding) => (Said::Refuse, finding),
+        CallVerdict::Unsure(why) => (Said::Failed, Finding::because(why)),
+    })
 }

@@ -13,11 +13,12 @@ use crate::approval::Asked;
 use crate::chain::{Entry, Manner, Mode, OnFailure, OnRefusal};
 use crate::common::Common;
 use crate::decision::{Decision, Hook, Said, Tool};
+use crate::group::Ballot;
 use crate::message::About;
 use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
 use crate::spent::Spent;
 use crate::trial::{Outcome, Thing, Trial};
-use crate::verdict::{BlockVerdict, EndVerdict, Finding, KeptLocal, Query, Question, Reply};
+use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, KeptLocal, Query, Question, Reply};
 use crate::worked::Looks;
 
 /// Which question a reply is to.
@@ -57,6 +58,10 @@ pub struct Run {
     pub(crate) asked: Vec<(Ticket, Question)>,
     /// The next policy to be asked about the request.
     pub(crate) call_at: usize,
+    /// What a group says of the request, until that is decided.
+    pub(crate) call_ballot: Option<Ballot<CallVerdict>>,
+    /// Whose votes on the request are counted.
+    pub(crate) call_voted: Vec<usize>,
     /// Whether a policy may have the model asked again.
     pub(crate) can_resample: bool,
     conversation: Option<Arc<Conversation>>,
@@ -102,6 +107,8 @@ impl Run {
             asides: Vec::new(),
             asked: Vec::new(),
             call_at: 0,
+            call_ballot: None,
+            call_voted: Vec::new(),
             can_resample,
             conversation: None,
             decisions: Vec::new(),

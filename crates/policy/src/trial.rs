@@ -5,6 +5,7 @@ use lockgate_core::content::ToolCall;
 use crate::decision::{Hook, Tool};
 use crate::group::Ballot;
 use crate::policy::Piece;
+use crate::verdict::BlockVerdict;
 
 /// What is to become of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(crate) struct Trial {
     /// The next policy to be asked.
     pub(crate) at: usize,
     /// What a group says of it, until that is decided.
-    pub(crate) ballot: Option<Ballot>,
+    pub(crate) ballot: Option<Ballot<BlockVerdict>>,
     /// Whether a policy changed it.
     pub(crate) changed: bool,
     pub(crate) number: u32,

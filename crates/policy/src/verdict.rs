@@ -65,6 +65,21 @@ pub enum CallVerdict {
     Unsure(String),
 }
 
+impl CallVerdict {
+    /// Why it says so.
+    pub(crate) fn reason_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Allow | Self::Ask(_) => None,
+            Self::Annotate(finding)
+            | Self::Answer { finding, .. }
+            | Self::AskPerson(finding)
+            | Self::KeepLocal(finding)
+            | Self::Refuse(finding) => Some(&mut finding.reason),
+            Self::Unsure(why) => Some(why),
+        }
+    }
+}
+
 /// What a policy says of a complete block of an answer.
 #[derive(Debug, Clone)]
 pub enum BlockVerdict {
@@ -106,9 +121,9 @@ pub enum BlockVerdict {
 
 impl BlockVerdict {
     /// Why it says so.
-    pub(crate) fn finding_mut(&mut self) -> Option<&mut Finding> {
+    pub(crate) fn reason_mut(&mut self) -> Option<&mut String> {
         match self {
-            Self::Allow | Self::Ask(_) | Self::Unsure(_) => None,
+            Self::Allow | Self::Ask(_) => None,
             Self::Annotate(finding)
             | Self::AskPerson(finding)
             | Self::Refuse(finding)
@@ -117,7 +132,8 @@ impl BlockVerdict {
             | Self::Resample(finding)
             | Self::Rewrite { finding, .. }
             | Self::Stop(finding)
-            | Self::Warn(finding) => Some(finding),
+            | Self::Warn(finding) => Some(&mut finding.reason),
+            Self::Unsure(why) => Some(why),
         }
     }
 }

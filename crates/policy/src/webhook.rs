@@ -98,6 +98,10 @@ fn deadline() -> u64 {
 pub struct Webhook(pub Options);
 
 impl Policy for Webhook {
+    fn judges_requests(&self) -> bool {
+        self.0.on.contains(&About::Call)
+    }
+
     fn may_resample(&self) -> bool {
         self.0.on.iter().any(|about| *about != About::Call)
     }

@@ -132,6 +132,10 @@ impl Injection {
 }
 
 impl Policy for Injection {
+    fn judges_requests(&self) -> bool {
+        true
+    }
+
     fn needs(&self) -> Needs {
         Needs {
             conversation: true,

@@ -300,6 +300,10 @@ fn check(rule: &Rule) -> Result<(), (&'static str, String)> {
 }
 
 impl Policy for Rules {
+    fn judges_requests(&self) -> bool {
+        !self.0.on_call.is_empty()
+    }
+
     fn may_resample(&self) -> bool {
         self.0.rules.iter().any(|rule| rule.then == Then::Resample)
     }

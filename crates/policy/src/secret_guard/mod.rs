@@ -160,6 +160,10 @@ impl SecretGuard {
 }
 
 impl Policy for SecretGuard {
+    fn judges_requests(&self) -> bool {
+        self.needs().conversation
+    }
+
     fn needs(&self) -> Needs {
         let Options { requests, tool_results, tool_calls, answers, .. } = &self.0.options;
         let of_request = [*requests, *tool_results];

@@ -165,3 +165,139 @@ fn a_group_that_only_observes_holds_nothing_and_records_each_member() {
     assert_eq!(decisions.len(), 3);
     assert!(decisions.iter().all(|one| !one.applied), "{decisions:?}");
 }
+
+/// A policy that asks the model `name` about each request.
+struct AsksFirst(&'static str);
+
+impl Policy for AsksFirst {
+    fn judges_requests(&self) -> bool {
+        true
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    fn open(&self, _: &CallFacts) -> Box<dyn PolicyRun> {
+        Box::new(AsksFirstRun(self.0))
+    }
+}
+
+struct AsksFirstRun(&'static str);
+
+impl PolicyRun for AsksFirstRun {
+    fn on_call(&mut self, _: &View<'_>) -> CallVerdict {
+        let judge = Judge { model: self.0.into(), ..Judge::default() };
+        CallVerdict::Ask(vec![Question { deadline: Duration::from_secs(1), query: Query::Judge(judge) }])
+    }
+
+    fn on_call_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<CallVerdict> {
+        let Reply::Text(word) = reply else { return None };
+        let finding = Finding::because(format!("it is said {word}"));
+        Some(match word.as_str() {
+            "local" => CallVerdict::KeepLocal(finding),
+            "note" => CallVerdict::Annotate(finding),
+            "refuse" => CallVerdict::Refuse(finding),
+            _ => CallVerdict::Allow,
+        })
+    }
+}
+
+/// What becomes of a request about which members say these words in this order. `-`: no answer.
+fn voted_on_call(vote: Vote, said: &[(&str, &str)]) -> (CallOutcome, Run) {
+    let group = Group { designated: (vote == Vote::Designated).then(|| "b".to_owned()), vote };
+    let voting = Arc::new(Voting { group, name: "g".into() });
+    let member = |name: &'static str, policy: Box<dyn Policy>| Entry {
+        group: Some(voting.clone()),
+        policy,
+        ..entry(name, Mode::Block, Needs::TOOLS)
+    };
+    let members = vec![
+        member("a", Box::new(AsksFirst("a"))),
+        member("of tools", Box::new(Asks("x"))),
+        member("b", Box::new(AsksFirst("b"))),
+        member("c", Box::new(AsksFirst("c"))),
+        Entry { policy: Box::new(AsksFirst("behind")), ..entry("behind", Mode::Block, Needs::TOOLS) },
+    ];
+    let mut run = Chain::new(members, manner()).open(facts()).unwrap();
+    let (mut outcome, mut asked) = (run.on_call(), run.take_questions());
+    assert_eq!(
+        (&outcome, asked.len()),
+        (&CallOutcome::Asking, 3),
+        "all are asked at once, and nobody behind them"
+    );
+    for (name, word) in said.iter().chain(&[("behind", "ok")]) {
+        if outcome != CallOutcome::Asking {
+            break;
+        }
+        let of = |question: &Question| match &question.query {
+            Query::Judge(judge) => judge.model == *name,
+            Query::Again(_) | Query::Person(_) | Query::Service(_) => false,
+        };
+        let Some(at) = asked.iter().position(|(_, question)| of(question)) else { continue };
+        let reply = match *word {
+            "-" => Reply::None(Failure::new(ErrorKind::Timeout, "too late")),
+            word => Reply::Text(word.into()),
+        };
+        outcome = run.on_call_reply(asked.remove(at).0, reply);
+        asked.extend(run.take_questions());
+    }
+    (outcome, run)
+}
+
+/// Issue's "parallel groups with an explicit vote", of requests.
+#[test]
+fn a_vote_decides_what_becomes_of_a_request() {
+    let (ok, no) = ("ok", "refuse");
+    for (vote, said, refused) in [
+        (Vote::FirstRefusal, [("a", ok), ("b", no), ("c", ok)], true),
+        (Vote::FirstRefusal, [("a", ok), ("b", "note"), ("c", ok)], false),
+        (Vote::Majority, [("a", no), ("b", ok), ("c", no)], true),
+        (Vote::Majority, [("c", no), ("b", no), ("a", ok)], true),
+        (Vote::Majority, [("a", no), ("b", ok), ("c", ok)], false),
+        (Vote::Majority, [("a", ok), ("b", ok), ("c", no)], false),
+        (Vote::Unanimous, [("a", no), ("b", no), ("c", no)], true),
+        (Vote::Unanimous, [("a", no), ("b", ok), ("c", no)], false),
+        (Vote::Designated, [("a", no), ("b", ok), ("c", no)], false),
+        (Vote::Designated, [("b", no), ("a", ok), ("c", ok)], true),
+        // Who gives no answer does what `on_failure` says: it objects here.
+        (Vote::Majority, [("a", "-"), ("b", "-"), ("c", ok)], true),
+        (Vote::Majority, [("a", "-"), ("b", ok), ("c", ok)], false),
+    ] {
+        let (outcome, _) = voted_on_call(vote, &said);
+        match outcome {
+            CallOutcome::Refuse(words) => {
+                assert!(refused && words.contains("in the group `g`)"), "{vote:?} {said:?}: {words}");
+            }
+            outcome => assert_eq!((outcome, refused), (CallOutcome::Go, false), "{vote:?} {said:?}"),
+        }
+    }
+}
+
+#[test]
+fn each_vote_on_a_request_is_recorded_and_late_ones_change_nothing() {
+    let told = |run: &mut Run| -> Vec<String> {
+        let told = run.take_decisions();
+        told.iter()
+            .map(|one| format!("{} {:?} {} {}", one.policy, one.said, one.applied, one.finding.reason))
+            .collect()
+    };
+    let (outcome, mut run) = voted_on_call(Vote::Majority, &[("a", "ok"), ("b", "ok"), ("c", "refuse")]);
+    assert_eq!(outcome, CallOutcome::Go);
+    assert_eq!(told(&mut run), ["c Refuse false it is said refuse (came after the vote)"]);
+    let (outcome, mut run) = voted_on_call(Vote::Majority, &[("a", "refuse"), ("b", "ok"), ("c", "local")]);
+    assert_eq!(
+        outcome,
+        CallOutcome::Refuse("refused by the policy `a`: it is said refuse (2 of 3 in the group `g`)".into())
+    );
+    assert_eq!(
+        told(&mut run),
+        [
+            "c KeepLocal false it is said local (with others: 2 of 3 in the group `g`)",
+            "a Refuse true it is said refuse (2 of 3 in the group `g`)",
+        ]
+    );
+    let (outcome, run) = voted_on_call(Vote::Majority, &[("a", "local"), ("b", "local"), ("c", "ok")]);
+    assert_eq!(outcome, CallOutcome::Go);
+    assert!(run.stays_local().is_some_and(|kept| kept.why.contains("2 of 3")));
+}
