@@ -205,8 +205,9 @@ pub struct Key {
     /// How much of this key's calls is recorded, in place of `record.mode`.
     #[serde(default)]
     pub record: Option<RecordMode>,
-    /// How confidential the data may be that the key is used for: `public`, `internal`, `confidential` or `secret`. Calls are recorded with it,
-    /// and `record.retention.classes` may keep them for another time than others. Nothing else follows from it yet.
+    /// How confidential the data may be that the key is used for: `public`, `internal`, `confidential` or `secret`. Its calls go only to providers
+    /// whose `data_class` is as high, `secret` ones to local providers unless others are said to be for them. Calls are recorded with it, and
+    /// `record.retention.classes` may keep them for another time than others.
     #[serde(default)]
     #[schemars(with = "Option<String>", extend("enum" = ["public", "internal", "confidential", "secret", null]))]
     pub data_class: Option<DataClass>,

@@ -21,7 +21,7 @@ pub(crate) const NOT_CONFIGURED: &str = "provider_not_configured";
 pub struct Grant {
     /// Credentials used instead of a provider's own, by provider id.
     pub credentials: BTreeMap<String, Secret>,
-    /// How confidential the data may be that the key is used for. Calls are recorded with it.
+    /// How confidential the data may be that the key is used for. Its calls go to providers that are for such data, and are recorded with it.
     pub data_class: Option<DataClass>,
     /// Counts what the key uses; `None` = it has no limits.
     pub meter: Option<Arc<Meter>>,
@@ -68,20 +68,35 @@ impl Caller {
         self.grant.as_ref().and_then(|grant| grant.meter.as_ref()).map(Meter::admit).transpose()
     }
 
-    /// Whether the caller may call this provider.
-    pub fn may_reach(&self, provider: &str) -> bool {
+    /// Whether the caller's key names this provider, or none.
+    pub(crate) fn may_reach(&self, provider: &str) -> bool {
         self.grant.as_ref().is_none_or(|grant| {
             grant.providers.is_empty() || grant.providers.iter().any(|allowed| allowed == provider)
         })
     }
 
-    /// Refuses a provider that the caller may not call.
-    pub(crate) fn reach(&self, provider: &str) -> Result<(), Failure> {
-        if self.may_reach(provider) {
+    /// Refuses a provider that the caller may not call, or that is not for data as confidential as the caller's. `local`: whether the model runs
+    /// in our hands.
+    pub(crate) fn reach(&self, upstream: &Upstream, local: bool) -> Result<(), Failure> {
+        let id = &upstream.id;
+        let most = upstream.takes(local);
+        let words = if !self.may_reach(id) {
+            format!("this key may not use the provider `{id}`")
+        } else if self.data_class() > most {
+            let class = self.data_class();
+            format!(
+                "the data of this key is {class}, and `{id}` is for {most} data at most: call a local model, or one of a provider whose `data_class` says that it is for such data"
+            )
+        } else {
             return Ok(());
-        }
-        let words = format!("this key may not use the provider `{provider}`");
+        };
         Err(Failure { param: Some("model".into()), ..Failure::new(ErrorKind::Forbidden, words) })
+    }
+
+    /// How confidential the data of the caller may be.
+    fn data_class(&self) -> DataClass {
+        let known = self.grant.as_ref().and_then(|grant| grant.data_class);
+        known.unwrap_or(DataClass::Internal)
     }
 
     /// Whether the caller may call this model.
@@ -94,7 +109,7 @@ impl Caller {
     /// The credential for a provider. `native`: the call came in a dialect of this provider's vendor, so that a
     /// credential the client brought is meant for it.
     pub fn credential_for(&self, upstream: &Upstream, native: bool) -> Result<Credential, Failure> {
-        self.reach(&upstream.id)?;
+        self.reach(upstream, upstream.is_local())?;
         let key = |secret: &Secret| match upstream.settings.auth_scheme {
             AuthScheme::Bearer => Credential::Bearer(secret.clone()),
             AuthScheme::Native => Credential::Key(secret.clone()),

@@ -34,8 +34,8 @@ impl Catalogue {
         self.of(provider).iter().find(same)
     }
 
-    /// All models that a caller may use (asked by provider and name) as clients may call them: by their own name where it is the only one, else with the provider's.
-    pub fn listed(&self, may_use: impl Fn(&str, &str) -> bool) -> Vec<ModelCard> {
+    /// All models that a caller may use (asked by provider, model and name) as clients may call them: by their own name where it is the only one, else with the provider's.
+    pub fn listed(&self, may_use: impl Fn(&str, &ModelCard, &str) -> bool) -> Vec<ModelCard> {
         let mut holders: BTreeMap<&str, usize> = BTreeMap::new();
         for card in self.by_provider.values().flatten() {
             *holders.entry(&card.id).or_default() += 1;
@@ -46,7 +46,7 @@ impl Catalogue {
                 let full = format!("{provider}:{}", card.id);
                 let id =
                     if holders.get(card.id.as_str()) == Some(&1) { card.id.clone() } else { full.clone() };
-                if may_use(provider, &card.id) || may_use(provider, &full) {
+                if may_use(provider, card, &card.id) || may_use(provider, card, &full) {
                     list.push(ModelCard {
                         id,
                         owner: card.owner.clone().or_else(|| Some(provider.clone())),

@@ -47,7 +47,8 @@ impl Engine {
         }
     }
 
-    fn is_local(&self, target: &Target) -> bool {
+    /// Whether a model runs in the hands of whoever runs the gateway.
+    pub(crate) fn is_local(&self, target: &Target) -> bool {
         let upstream = &target.upstream;
         let catalogue = self.catalogue.load();
         let elsewhere = upstream.kind == Kind::Ollama && is_remote_name(&target.model)

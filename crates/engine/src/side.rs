@@ -232,7 +232,12 @@ impl Engine {
         let state = self.state.load_full();
         let caller = &request.caller;
         let mut cards = if caller.is_trusted() {
-            let may = |provider: &str, name: &str| caller.may_reach(provider) && caller.may_use(name);
+            let may = |provider: &str, card: &ModelCard, name: &str| {
+                let reaches = |upstream: &Arc<Upstream>| {
+                    caller.reach(upstream, upstream.is_local() && !card.remote).is_ok()
+                };
+                caller.may_use(name) && state.upstreams.get(provider).is_some_and(reaches)
+            };
             let mut cards = self.catalogue.load().listed(may);
             // A provider that only the caller has a credential for is asked with that.
             for owner in

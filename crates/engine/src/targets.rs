@@ -42,7 +42,7 @@ impl Engine {
     pub(crate) fn named(&self, state: &State, request: &CallRequest, name: &str) -> Result<Target, Failure> {
         let (catalogue, probes, caller) = (self.catalogue.load(), self.probes.load(), &request.caller);
         let target = state.names(&catalogue, &probes, caller, request.format.dialect).resolve(name)?;
-        caller.reach(&target.upstream.id)?;
+        caller.reach(&target.upstream, self.is_local(&target))?;
         let full = format!("{}:{}", target.upstream.id, target.model);
         // What the gateway asks by itself was allowed when the call was.
         if request.internal || caller.may_use(name) || caller.may_use(&target.model) || caller.may_use(&full)

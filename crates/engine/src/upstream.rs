@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use lockgate_core::{Dialect, ErrorKind, Failure};
+use lockgate_core::{DataClass, Dialect, ErrorKind, Failure};
 use lockgate_providers::{
     AccessToken, Credential, EnvironmentProxies, Kind, OpenError, Preset, Provider, Settings, TokenSource,
 };
@@ -86,6 +86,12 @@ impl Upstream {
             }
         };
         self.settings.local.unwrap_or_else(here)
+    }
+
+    /// The most confidential data that may go there. `local`: to a model that runs in our hands.
+    pub(crate) fn takes(&self, local: bool) -> DataClass {
+        let default = if local { DataClass::Secret } else { DataClass::Confidential };
+        self.settings.data_class.unwrap_or(default)
     }
 
     /// Environment variables that would give it a credential.

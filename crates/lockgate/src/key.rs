@@ -264,7 +264,7 @@ fn print(key: &Value, screen: &mut Screen) -> Result<(), Failure> {
         ("role", text("role").filter(|role| role != "self")),
         ("models", list("models").or_else(|| Some("all".to_owned()))),
         ("providers", list("providers")),
-        ("data class", text("data_class").map(|class| format!("{class} (not enforced yet)"))),
+        ("data class", text("data_class")),
         ("recording", text("recording")),
         ("limits", limits(&key["limits"])),
         ("created", text("created")),

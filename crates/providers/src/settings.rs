@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use lockgate_core::Secret;
+use lockgate_core::{DataClass, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -39,6 +39,10 @@ pub struct Settings {
     /// Query parameters added to each request. Values are treated as secrets.
     #[schemars(with = "BTreeMap<String, String>", extend("x-secret-values" = true))]
     pub query: BTreeMap<String, Secret>,
+    /// The most confidential data that may go there: calls of keys with a higher `data_class` are refused, and a key without one counts as `internal`.
+    /// Default: `secret` for a local provider (see `local`), `confidential` for any other, and for models of Ollama that run at ollama.com.
+    #[schemars(with = "Option<String>", extend("enum" = ["public", "internal", "confidential", "secret", null]))]
+    pub data_class: Option<DataClass>,
     /// Whether what is sent there stays in your hands, for policies that keep requests local. By default it does where the address is this machine;
     /// models of Ollama that run at ollama.com never count as local.
     pub local: Option<bool>,
@@ -80,6 +84,7 @@ impl Default for Settings {
             credentials: Credentials::default(),
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
+            data_class: None,
             local: None,
             proxy: None,
             models: Vec::new(),

@@ -221,3 +221,73 @@ async fn a_browser_gets_leave_for_listed_origins_only() {
     );
     assert_eq!(app.send(&page("lg-wrong")).await.status, 401);
 }
+
+/// Issue's "data-class ceiling" of keys: what a key's data may not reach gets nothing of it, on no endpoint.
+#[tokio::test]
+async fn the_data_of_a_key_goes_only_to_providers_that_are_for_it() {
+    use lockgate_core::DataClass::{self, Confidential, Internal, Public, Secret};
+    let classes = [
+        ("none", None),
+        ("public", Some(Public)),
+        ("confidential", Some(Confidential)),
+        ("secret", Some(Secret)),
+    ];
+    let app = App::with("rules: [{answer: {blocks: [{text: Fine.}]}}]", |setup| {
+        setup.each(|settings| settings.local = Some(false));
+        setup.provider("ollama").local = None;
+        setup.provider("anthropic").data_class = Some(Internal);
+        setup.provider("gemini").data_class = Some(Secret);
+        setup.provider("other").data_class = Some(Public);
+        let grant = |name: &str, data_class: Option<DataClass>| {
+            Arc::new(Grant { data_class, name: name.to_owned(), ..Grant::default() }).into()
+        };
+        let keys =
+            classes.map(|(name, class)| (*blake3::hash(name.as_bytes()).as_bytes(), grant(name, class)));
+        setup.access = Access::new(keys.into_iter().collect());
+    })
+    .await;
+    let as_key = |call: Call, key: &str| call.header("authorization", &format!("Bearer {key}"));
+    for (model, reached_by) in [
+        ("other:m", &["public"][..]),
+        ("anthropic:m", &["none", "public"]),
+        ("openai:m", &["none", "public", "confidential"]),
+        ("ollama:m-cloud", &["none", "public", "confidential"]),
+        ("gemini:m", &["none", "public", "confidential", "secret"]),
+        ("ollama:m", &["none", "public", "confidential", "secret"]),
+    ] {
+        for (key, _) in classes {
+            let before = app.upstream.requests().len();
+            let reply = app.send(&as_key(Front::Chat.call(model, Layout::Whole), key)).await;
+            let may = reached_by.contains(&key);
+            assert_eq!(reply.status, if may { 200 } else { 403 }, "{key} calls {model}: {}", reply.text());
+            assert_eq!(app.upstream.requests().len() - before, usize::from(may), "{key} calls {model}");
+            if !may {
+                let words = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+                assert!(
+                    words.starts_with("the data of this key is ") && words.contains("data at most"),
+                    "{words}"
+                );
+            }
+        }
+    }
+    let before = app.upstream.requests().len();
+    let message = serde_json::json!({"model": "anthropic:m", "max_tokens": 9, "input": "x", "messages": [{"role": "user", "content": "hello"}]});
+    for (path, key) in [
+        ("/v1/messages/count_tokens", "secret"),
+        ("/v1/messages/batches", "secret"),
+        ("/v1/embeddings", "secret"),
+        ("/v1/messages/batches", "confidential"),
+    ] {
+        let reply = app
+            .send(&as_key(Call::post(path, &message).header("anthropic-version", "2023-06-01"), key))
+            .await;
+        assert_eq!(reply.status, 403, "{key} {path}: {}", reply.text());
+    }
+    assert_eq!(app.upstream.requests().len(), before);
+    app.engine.discover(crate::client::HARD).await;
+    let own = app.send(&as_key(Call::get("/v1/models"), "none")).await.text();
+    let others = app.send(&as_key(Call::get("/v1/models"), "secret")).await.text();
+    let has = |list: &str, provider: &str| list.contains(&format!("\"{provider}:"));
+    assert!(has(&own, "anthropic") && has(&own, "ollama"), "{own}");
+    assert!(!has(&others, "anthropic") && !has(&others, "openai") && has(&others, "ollama"), "{others}");
+}

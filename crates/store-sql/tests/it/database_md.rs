@@ -176,7 +176,10 @@ const TABLES: [Table; 21] = [
             ("role", "What it may do beside calling models: `self`, `viewer`, `operator` or `admin`."),
             ("models", "The only models that it may call, JSON list of patterns."),
             ("providers", "The only providers that it may call, JSON list."),
-            ("data_class", "The most confidential data that its calls may carry; nothing enforces it yet."),
+            (
+                "data_class",
+                "The most confidential data that its calls may carry: they go only to providers that are for such data; NULL counts as `internal`.",
+            ),
             ("recording", "How much of its calls is kept; NULL = as of everybody's."),
             ("limit_requests", "Calls in a minute."),
             ("limit_tokens", "Tokens in a minute."),

@@ -40,7 +40,7 @@ pub struct KeyLimits {
 pub struct VirtualKey {
     /// When it was made, µs since 1970.
     pub created_us: i64,
-    /// The most confidential data that its calls may carry. Stored and shown; nothing enforces it yet. `None` = any.
+    /// The most confidential data that its calls may carry: they go only to providers that are for such data. `None` counts as internal.
     pub data_class: Option<DataClass>,
     /// When it ceases, µs since 1970. `None` = never by itself.
     pub expires_us: Option<i64>,
