@@ -292,7 +292,7 @@ impl Guarded {
             upto = Some(last);
             self.sent += 1;
             let raw = self.frames.pop_front().map(|frame| frame.raw).unwrap_or_default();
-            if !raw.starts_with(b":") {
+            if !SIGNS_OF_LIFE.iter().any(|sign| raw.starts_with(sign)) {
                 self.last = raw.clone();
             }
             out.push(raw);
@@ -321,6 +321,9 @@ impl Guarded {
         failure
     }
 }
+
+/// How frames begin that say nothing.
+const SIGNS_OF_LIFE: [&[u8]; 3] = [b":", b"event: keepalive", b"event: ping"];
 
 /// Words in frames that may begin a call without saying all of it.
 const BEGINNINGS: [&[u8]; 3] = [b"_call", b"functionCall", b"tool_use"];

@@ -35,6 +35,8 @@ pub(crate) struct Text {
     pub(crate) changed: bool,
     /// Pieces whose text has not all gone out.
     pub(crate) pieces: VecDeque<Piece>,
+    /// Its start, as long as no words of it have gone out.
+    pub(crate) start: Option<(Event, u64)>,
     /// What is to be judged as a whole.
     pub(crate) whole: Option<String>,
 }

@@ -8,13 +8,15 @@
 //! Tool calls wait for the end of the answer: only then is it known whether all of them may go, and what is said of those that may not
 //! has to stand before the first that may. Knows no clock and asks nobody; questions of policies come out of [`Run`].
 
+mod words;
+
 use std::collections::VecDeque;
 
 use lockgate_core::content::ToolCall;
 use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, Stop, StopReason};
 
 use crate::client_run;
-use crate::held::{Held, Item, Open, Piece, Text};
+use crate::held::{Held, Item, Open, Text};
 use crate::policy::TextNeed;
 use crate::resample::Again;
 use crate::run::{Run, Ticket};
@@ -41,6 +43,8 @@ pub struct Lock {
     pub(crate) again: Again,
     /// Whether the answer is no longer what came.
     pub(crate) altered: bool,
+    /// Whether policies took all words out of a text.
+    emptied: bool,
     ended: Option<(u64, Stop)>,
     /// Why the answer could not be held to its end.
     failure: Option<Failure>,
@@ -58,6 +62,8 @@ pub struct Lock {
     /// Whether text has gone out.
     pub(crate) spoke: bool,
     texts: TextNeed,
+    /// Whether anything but thoughts has gone out.
+    told: bool,
     tools: bool,
     pub(crate) unheard: Unheard,
 }
@@ -69,6 +75,7 @@ impl Lock {
         Self {
             again: Again::of(run),
             altered: false,
+            emptied: false,
             ended: None,
             failure: None,
             finished: false,
@@ -81,6 +88,7 @@ impl Lock {
             taken: 0,
             spoke: false,
             texts: needs.text,
+            told: false,
             // Words that are added at the end stand before tool calls.
             tools: needs.tools || run.may_add_words(),
             unheard: Unheard::default(),
@@ -236,17 +244,7 @@ impl Lock {
                 self.held_bytes += opaque.raw.get().len();
                 self.hold(Event::BlockStarted { index, block: BlockStart::Opaque(opaque) }, of);
             }
-            BlockStart::Text if self.texts != TextNeed::None => {
-                let whole = self.texts == TextNeed::Whole;
-                let event = Event::BlockStarted { index, block: BlockStart::Text };
-                if whole {
-                    self.hold(event, of);
-                } else {
-                    self.emit(event, of, out);
-                }
-                let whole = whole.then(String::new);
-                self.open = Open::Text(Text { changed: false, pieces: VecDeque::new(), whole });
-            }
+            BlockStart::Text if self.texts != TextNeed::None => self.text_started((index, of)),
             block @ (BlockStart::Opaque(_)
             | BlockStart::Image(_)
             | BlockStart::Reasoning { .. }
@@ -277,69 +275,8 @@ impl Lock {
                 }
                 self.keep(Held::Event(Event::BlockDelta { index, delta }), of);
             }
-            Open::Text(text) => {
-                if let Delta::Text(words) = &delta {
-                    let words = words.clone();
-                    text.pieces.push_back(Piece { beside: None, left: words.len(), of });
-                    self.words(run, (index, of), &words, false, out);
-                } else {
-                    let event = Event::BlockDelta { index, delta };
-                    text.pieces.push_back(Piece { beside: Some(event), left: 0, of });
-                    self.words(run, (index, of), "", false, out);
-                }
-            }
+            Open::Text(_) => self.piece(run, (index, of), delta, out),
             Open::Nothing | Open::Other => self.emit(Event::BlockDelta { index, delta }, of, out),
-        }
-    }
-
-    /// Words of the open text through the policies that rewrite text, and what of it may go.
-    fn words(&mut self, run: &mut Run, (index, of): (u32, u64), words: &str, last: bool, out: &mut Vec<Out>) {
-        let (settled, changed) = run.text(words, last);
-        let Open::Text(text) = &mut self.open else { return };
-        text.changed |= changed;
-        if let Some(all) = &mut text.whole {
-            all.push_str(&settled);
-            self.held_bytes += settled.len();
-            for piece in std::mem::take(&mut text.pieces) {
-                self.keep(piece.beside.map_or(Held::Words, Held::Event), piece.of);
-            }
-            return;
-        }
-        if self.altered || text.changed {
-            // What is left of the pieces has no meaning any more: places in the text have moved.
-            let beside: Vec<Event> = text.pieces.drain(..).filter_map(|piece| piece.beside).collect();
-            self.altered = true;
-            if !settled.is_empty() {
-                self.emit(Event::BlockDelta { index, delta: Delta::Text(settled) }, of, out);
-            }
-            for event in beside {
-                if !matches!(event, Event::BlockDelta { delta: Delta::Logprobs(_), .. }) {
-                    self.emit(event, of, out);
-                }
-            }
-            return;
-        }
-        let mut rest = settled.as_str();
-        let mut ready = Vec::new();
-        while let Some(piece) = text.pieces.front_mut() {
-            let (now, later) = rest.split_at(piece.left.min(rest.len()));
-            piece.left -= now.len();
-            rest = later;
-            if !now.is_empty() {
-                let event = Event::BlockDelta { index, delta: Delta::Text(now.to_owned()) };
-                // All of it is settled only when all of its text is.
-                ready.push((event, piece.of, piece.of - u64::from(piece.left > 0)));
-            }
-            if piece.left > 0 {
-                break;
-            }
-            let Some(piece) = text.pieces.pop_front() else { break };
-            if let Some(event) = piece.beside {
-                ready.push((event, piece.of, piece.of));
-            }
-        }
-        for (event, of, through) in ready {
-            self.emit_through(event, of, through, out);
         }
     }
 
@@ -350,7 +287,10 @@ impl Lock {
         let (thing, changed) = match std::mem::replace(&mut self.open, Open::Nothing) {
             Open::Call(call) => (Thing::Call(call), false),
             Open::Text(Text { changed, whole: Some(text), .. }) => (Thing::Text(text), changed),
-            Open::Nothing | Open::Other | Open::Text(_) => {
+            Open::Text(Text { changed, start, whole: None, .. }) => {
+                return self.end_of_text(start, changed, (index, of), out);
+            }
+            Open::Nothing | Open::Other => {
                 return self.emit(Event::BlockEnded { index }, of, out);
             }
         };
@@ -433,7 +373,7 @@ impl Lock {
                 Item::Block { trial: None, .. } => {}
             }
         }
-        if gone && !stay && words.is_empty() && self.next_index == 0 {
+        if (gone || self.emptied) && !stay && words.is_empty() && !self.told {
             words.push("[Lockgate] Policies took everything out of this answer.".into());
         }
         if !words.is_empty() {
@@ -477,42 +417,6 @@ impl Lock {
                 }
                 _ => self.send(event, of, out),
             }
-        }
-    }
-
-    /// A text that was judged as a whole.
-    fn text(&mut self, events: Vec<(u64, Held)>, trial: &Trial, run: &Run, out: &mut Vec<Out>) {
-        let Thing::Text(own) = &trial.thing else { return };
-        let words = match &trial.outcome {
-            Some(Outcome::Gone) => "",
-            Some(Outcome::Again { refusal: words, .. } | Outcome::Say(words) | Outcome::Stop(words)) => words,
-            Some(Outcome::Pass) | None => own,
-        };
-        let changed = trial.changed || trial.outcome != Some(Outcome::Pass);
-        self.altered |= changed;
-        // An empty text is refused by providers when it comes back; one that came so goes as it came.
-        if !(changed && words.is_empty()) {
-            let mut spoken = words.is_empty();
-            for (of, held) in events {
-                let says = match &held {
-                    Held::Words => true,
-                    Held::Event(event) => matches!(event, Event::BlockEnded { .. }),
-                };
-                if says && !spoken {
-                    spoken = true;
-                    let delta = Delta::Text(words.to_owned());
-                    self.send(Event::BlockDelta { index: 0, delta }, of, out);
-                }
-                match held {
-                    Held::Event(Event::BlockDelta { .. }) if changed => {}
-                    Held::Event(event) => self.send(event, of, out),
-                    Held::Words => {}
-                }
-            }
-        }
-        if !trial.warnings.is_empty() && run.may_add() {
-            self.altered = true;
-            self.say(&trial.warnings.join("\n\n"), out);
         }
     }
 
@@ -561,14 +465,6 @@ impl Lock {
         }
     }
 
-    /// The first of the taken events whose text waits in a window.
-    fn unsettled(&self) -> Option<u64> {
-        match &self.open {
-            Open::Text(text) => text.pieces.front().map(|piece| piece.of),
-            Open::Call(_) | Open::Nothing | Open::Other => None,
-        }
-    }
-
     fn send(&mut self, event: Event, of: u64, out: &mut Vec<Out>) {
         self.send_through(event, of, of, out);
     }
@@ -580,6 +476,7 @@ impl Lock {
                 self.next_index += 1;
                 *index = self.index;
                 self.spoke |= matches!(block, BlockStart::Text);
+                self.told |= !matches!(block, BlockStart::Reasoning { .. });
                 self.open_out = true;
             }
             Event::BlockDelta { index, .. } => *index = self.index,

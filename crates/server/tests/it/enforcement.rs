@@ -172,6 +172,33 @@ fn on_words() -> Vec<Case> {
         ),
         case(
             (
+                "the first words",
+                json!({"chain": [{"replace": {"texts": {"The ": "Our "}, "on": ["response"]}}]}),
+            ),
+            both,
+            (&["Our code name is FALCON, mind you."], &["The "]),
+            (true, true),
+        ),
+        case(
+            (
+                "all words",
+                json!({"chain": [{"replace": {"texts": {"The code name is FALCON, mind you.": ""}, "on": ["response"]}}]}),
+            ),
+            both,
+            (&[], &["FALCON", "mind"]),
+            (true, true),
+        ),
+        case(
+            (
+                "words that come late",
+                json!({"chain": [{"replace": {"texts": {", mind you.": "!"}, "on": ["response"]}}]}),
+            ),
+            both,
+            (&["The code name is FALCON!"], &["mind"]),
+            (true, true),
+        ),
+        case(
+            (
                 "words as a whole",
                 json!({"chain": [{"rules": [
                 {"name": "w", "on": "text", "if": "text.contains('FALCON')", "then": "replace", "with": "It is a secret."}]}]}),

@@ -395,6 +395,7 @@ fn responses_object(body: &Value, answer: &mut Answer) -> Checked<()> {
 
 fn responses_stream(text: &str) -> Checked<Got> {
     let (mut over, mut deltas, mut created) = (None, String::new(), false);
+    let (mut item, mut part, mut items) = (None, None, 0);
     for (at, (name, data)) in events(text)?.into_iter().enumerate() {
         let data = parse(&data)?;
         let kind = word(&data, "/type")?;
@@ -416,7 +417,32 @@ fn responses_stream(text: &str) -> Checked<Got> {
                 word(&data, "/response/error/code")?;
                 over = Some(Got::Failed { message: word(&data, "/response/error/message")? });
             }
-            "response.output_text.delta" => deltas += &word(&data, "/delta")?,
+            "response.output_item.added" => {
+                ensure(item.is_none(), "an item begins inside another")?;
+                ensure(number(&data, "/output_index")? == items, "an item out of turn")?;
+                item = Some(word(&data, "/item/id")?);
+                items += 1;
+            }
+            "response.output_item.done" => {
+                ensure(part.is_none(), "an item ends before its part")?;
+                ensure(item.take() == Some(word(&data, "/item/id")?), "an item ends that is not open")?;
+            }
+            "response.content_part.added" => {
+                ensure(part.is_none(), "a part begins inside another")?;
+                ensure(item == Some(word(&data, "/item_id")?), "a part of an item that is not open")?;
+                part = Some(number(&data, "/content_index")?);
+            }
+            "response.content_part.done" => {
+                ensure(
+                    part.take() == Some(number(&data, "/content_index")?),
+                    "a part ends that is not open",
+                )?;
+            }
+            "response.output_text.delta" => {
+                ensure(item == Some(word(&data, "/item_id")?), "words of an item that is not open")?;
+                ensure(part == Some(number(&data, "/content_index")?), "words of a part that is not open")?;
+                deltas += &word(&data, "/delta")?;
+            }
             _ => {}
         }
     }

@@ -369,8 +369,25 @@ impl StreamEncoder for StreamWriter {
         frame("message_stop", &Bare { kind: "message_stop" }, out);
     }
 
+    /// A block that has begun is open, also one that would wait for its first words here.
     fn resume(&mut self, _: &[u8], out: &mut Vec<u8>) {
         self.start(out);
+        match &mut self.block {
+            Block::Text { open: open @ false, .. } => {
+                *open = true;
+                self.open(BlockOut::Text { text: "" }, out);
+            }
+            Block::Thinking { open: open @ false } => {
+                *open = true;
+                self.open(BlockOut::Thinking { thinking: "", signature: "" }, out);
+            }
+            Block::Custom(_)
+            | Block::None
+            | Block::Opaque
+            | Block::Text { .. }
+            | Block::Thinking { .. }
+            | Block::Tool => {}
+        }
     }
 
     fn ping(&mut self, out: &mut Vec<u8>) {

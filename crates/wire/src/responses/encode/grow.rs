@@ -40,15 +40,7 @@ impl Encoder {
         }
         self.refused |= refusal;
         if self.part().is_none_or(|part| part.refusal != refusal) {
-            self.open_message(out);
-            let part = OpenPart::new(refusal);
-            let raw = part.raw();
-            if let Some(Open::Message { part: place, .. }) = &mut self.open {
-                *place = Some(part);
-            }
-            if let Some(raw) = raw {
-                self.part_event("response.content_part.added", &raw, out);
-            }
+            self.begin_part(refusal, out);
         }
         let output_index = self.index();
         let Some(Open::Message { id, part: Some(part), parts }) = &mut self.open else { return };
@@ -58,6 +50,19 @@ impl Encoder {
         let logprobs = (!refusal).then_some([]);
         let grown = Grown { item_id: &item_id, output_index, content_index, delta: text, logprobs };
         self.emit(if refusal { "response.refusal.delta" } else { "response.output_text.delta" }, grown, out);
+    }
+
+    /// Makes a part of the open message the open one.
+    pub(super) fn begin_part(&mut self, refusal: bool, out: &mut Vec<u8>) {
+        self.open_message(out);
+        let part = OpenPart::new(refusal);
+        let raw = part.raw();
+        if let Some(Open::Message { part: place, .. }) = &mut self.open {
+            *place = Some(part);
+        }
+        if let Some(raw) = raw {
+            self.part_event("response.content_part.added", &raw, out);
+        }
     }
 
     fn part_event(&mut self, kind: &'static str, part: &Raw, out: &mut Vec<u8>) {
@@ -157,7 +162,7 @@ impl Encoder {
         }
     }
 
-    fn announce_thoughts(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn announce_thoughts(&mut self, out: &mut Vec<u8>) {
         let Some(Open::Reasoning { announced: announced @ false, .. }) = &mut self.open else { return };
         *announced = true;
         if let Some(open) = self.open.take() {

@@ -25,8 +25,18 @@ use shapes::{Asked, Failing, ImageOut, Incomplete, ItemEvent, Lifecycle, Numbere
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
 struct Last {
+    item: LastItem,
     item_id: Option<String>,
+    part: LastItem,
     sequence_number: Option<u64>,
+    r#type: String,
+}
+
+/// The item or part of that event.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct LastItem {
+    id: Option<String>,
     r#type: String,
 }
 
@@ -148,17 +158,23 @@ impl StreamEncoder for Encoder {
         self.sequence += 1;
     }
 
-    /// Takes over the number of the event and the id of the item that is open; what the client has been told whole is closed.
+    /// Takes over the number of the event and the id of the item that is open; what the client has been told whole is closed, and what has
+    /// begun is open.
     fn resume(&mut self, last: &[u8], out: &mut Vec<u8>) {
         let data = crate::sse(last).data;
         let event: Last = data.and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default();
         self.begin(out);
-        match event.r#type.as_str() {
-            "response.output_item.done" => self.close(out),
-            "response.content_part.done" => self.close_part(out),
+        match (event.r#type.as_str(), event.item.r#type.as_str(), event.part.r#type.as_str()) {
+            ("response.content_part.added", _, part @ ("output_text" | "refusal")) => {
+                self.begin_part(part == "refusal", out);
+            }
+            ("response.content_part.done", ..) => self.close_part(out),
+            ("response.output_item.added", "message", _) => self.open_message(out),
+            ("response.output_item.added", "reasoning", _) => self.announce_thoughts(out),
+            ("response.output_item.done", ..) => self.close(out),
             _ => {}
         }
-        if let (Some(open), Some(id)) = (&mut self.open, event.item_id) {
+        if let (Some(open), Some(id)) = (&mut self.open, event.item_id.or(event.item.id)) {
             match open {
                 Open::Call { id: own, .. }
                 | Open::Message { id: own, .. }
