@@ -215,8 +215,9 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
         Endpoint::Http { method, uri } => {
             let request = request(plan, &ask, method, uri).await?;
             let response = timeout_at(deadline, sent(plan, request)).await;
-            let response =
-                response.map_err(|_| too_slow(plan))?.map_err(|unsent| unreachable(plan, &unsent))?;
+            let response = response
+                .map_err(|_| too_slow(plan, Slow::FirstByte))?
+                .map_err(|unsent| unreachable(plan, &unsent))?;
             let request_id = headers::request_id(response.headers());
             let request_id = request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
             plan.tape.head(&Head { request_id, status: response.status().as_u16() });
@@ -232,7 +233,7 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
     // The first bytes have until the deadline; after them the answer is alive, and silence is bounded instead. A whole
     // answer yields nothing before its end, so this reads all of it; a stream goes on in the client's hands.
     let mut first = Bytes::new();
-    let mut until = deadline;
+    let (mut until, mut slow) = (deadline, Slow::FirstByte);
     let ends = plan.started + Duration::from_millis(plan.timeouts.total_ms);
     let mut asked = Asked::default();
     while first.is_empty() && !pipe.is_finished() {
@@ -243,14 +244,14 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
                 break;
             }
             match timeout_at(ends, asked.next()).await {
-                Err(_) => return Err(too_slow(plan).into()),
+                Err(_) => return Err(too_slow(plan, Slow::Total).into()),
                 Ok(Some((ticket, reply))) => first = pipe.reply(ticket, reply),
                 Ok(None) => break,
             }
             continue;
         }
         match timeout_at(until, body.next()).await {
-            Err(_) => return Err(too_slow(plan).into()),
+            Err(_) => return Err(too_slow(plan, slow).into()),
             Ok(None) => first = pipe.finish(),
             Ok(Some(Ok(bytes))) => {
                 plan.tape.received(&bytes);
@@ -258,7 +259,8 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
             }
             Ok(Some(Err(reason))) => return Err(broken(&plan.target.upstream.id, reason).into()),
         }
-        until = ends.min(Instant::now() + Duration::from_millis(plan.timeouts.idle_ms));
+        let idle = Instant::now() + Duration::from_millis(plan.timeouts.idle_ms);
+        (until, slow) = if ends < idle { (ends, Slow::Total) } else { (idle, Slow::Idle) };
     }
     let body = (!pipe.is_over() && !pipe.is_finished()).then_some(body);
     // Of a whole answer the client has seen nothing yet, whatever came of it.
@@ -388,10 +390,22 @@ fn retry_after(response: &HeaderMap) -> Option<Duration> {
     Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default())
 }
 
-fn too_slow(plan: &Plan) -> Failure {
-    let (id, wait) = (&plan.target.upstream.id, plan.timeouts.first_byte_ms);
-    let message =
-        format!("provider `{id}` sent nothing for {wait} ms (providers.{id}.timeouts.first_byte_ms)");
+/// Which of the bounds on an answer's time was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slow {
+    FirstByte,
+    Idle,
+    Total,
+}
+
+fn too_slow(plan: &Plan, slow: Slow) -> Failure {
+    let (id, timeouts) = (&plan.target.upstream.id, &plan.timeouts);
+    let (what, wait, setting) = match slow {
+        Slow::FirstByte => ("sent nothing for", timeouts.first_byte_ms, "first_byte_ms"),
+        Slow::Idle => ("stopped in the middle of its answer for", timeouts.idle_ms, "idle_ms"),
+        Slow::Total => ("was not done with its answer after", timeouts.total_ms, "total_ms"),
+    };
+    let message = format!("provider `{id}` {what} {wait} ms (providers.{id}.timeouts.{setting})");
     Failure::new(ErrorKind::Timeout, message)
 }
 

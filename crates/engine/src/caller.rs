@@ -99,6 +99,11 @@ impl Caller {
         known.unwrap_or(DataClass::Internal)
     }
 
+    /// Whether the caller may call some models only.
+    pub(crate) fn is_held_to_models(&self) -> bool {
+        self.grant.as_ref().is_some_and(|grant| !grant.models.is_empty())
+    }
+
     /// Whether the caller may call this model.
     pub fn may_use(&self, model: &str) -> bool {
         self.grant.as_ref().is_none_or(|grant| {

@@ -9,7 +9,7 @@
 //! losing an item is told to the caller.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lockgate_core::content::Reasoning;
@@ -152,9 +152,16 @@ impl Continuity {
         inner.trim(&self.bounds, now);
     }
 
+    /// What is kept and not too old.
+    fn now(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.trim(&self.bounds, Instant::now());
+        inner
+    }
+
     /// What `caller` never heard of the answer with this id.
     pub fn unheard(&self, caller: Option<&str>, id: &str) -> Option<Unheard> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.now();
         inner.unheard.get(&(caller.map(str::to_owned), id.to_owned())).cloned()
     }
 
@@ -174,13 +181,13 @@ impl Continuity {
 
     /// An item that `caller` was given.
     pub fn item(&self, caller: Option<&str>, id: &str) -> Option<Raw> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.now();
         inner.items.get(&(caller.map(str::to_owned), id.to_owned())).cloned()
     }
 
     /// Puts back what `target` made, and takes out what others made. What is taken out is noted.
     pub fn restore(&self, conversation: &mut Conversation, target: &Issuer, loss: &mut Loss) {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.now();
         for turn in conversation.turns.iter_mut().filter(|turn| turn.role == Role::Assistant) {
             inner.unseal_foreign(turn, target, loss);
             inner.put_back(turn, target, loss);
@@ -207,7 +214,7 @@ impl Continuity {
         wants_seals: bool,
         loss: &mut Loss,
     ) {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.now();
         for turn in conversation.turns.iter_mut().filter(|turn| turn.role == Role::Assistant) {
             turn.parts.retain_mut(|part| {
                 if !inner.is_foreign(part, target, wants_seals) {

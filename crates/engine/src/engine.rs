@@ -356,8 +356,9 @@ impl Engine {
     ) -> Result<Outgoing, Failure> {
         let mut conversation = request.format.messages.parse_document(&envelope.document(&request.body))?;
         lockgate_wire::may_leave(request.format.dialect, &conversation)?;
-        let names = ToolNames::plain(&mut conversation);
         let mut loss = Loss::default();
+        lockgate_wire::leave((request.format.dialect, dialect), &mut conversation, &mut loss);
+        let names = ToolNames::plain(&mut conversation);
         if conversation.sampling.candidates.take().is_some_and(|wanted| wanted > 1) {
             // Only one answer can be told in another dialect; the others would be paid for and never seen.
             loss.note("n");

@@ -210,6 +210,8 @@ impl Names<'_> {
         let owners: Vec<_> =
             self.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
         match owners.as_slice() {
+            // What has a prefix was meant for a provider that is not here, and its words are not for another one.
+            [one] if one.kind != Kind::Ollama && has_prefix(name) => Err(self.unknown(name, kinds)),
             // Without a key it will not say anything: a model with such a name elsewhere is the better answer.
             [one] if self.is_ready(one) || self.similar(name).is_empty() => Ok(target(one, name)),
             _ => Err(self.unknown(name, kinds)),
@@ -269,6 +271,11 @@ impl Names<'_> {
             ..Failure::new(ErrorKind::NotFound, message)
         }
     }
+}
+
+/// Whether a name is written as `provider:model`. Of the makers' own names only those of models tuned by OpenAI hold a colon.
+fn has_prefix(name: &str) -> bool {
+    name.contains([':', ',']) && !name.starts_with("ft:")
 }
 
 fn unavailable(id: &str) -> Failure {

@@ -360,6 +360,7 @@ impl Engine {
         let owners: Vec<_> =
             state.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
         let path = &request.path_and_query;
+        may_pass(&request)?;
         let [upstream] = owners.as_slice() else {
             let kind = kinds.first().map_or("", |kind| kind.name());
             let words = if owners.is_empty() {
@@ -507,6 +508,23 @@ fn renamed(request: &CallRequest, envelope: &Envelope, target: &Target) -> Bytes
         }
         Some(_) | None => request.body.clone(),
     }
+}
+
+/// Holds a key to its models also on endpoints that are not modelled: what they call must be known there, unless they only read.
+fn may_pass(request: &CallRequest) -> Result<(), Failure> {
+    let reads = matches!(request.method, http::Method::GET | http::Method::HEAD);
+    if reads || !request.caller.is_held_to_models() {
+        return Ok(());
+    }
+    let words = match lockgate_wire::member_text(&request.body, "model") {
+        Some(model) if request.caller.may_use(&model) => return Ok(()),
+        Some(model) => format!("this key may not use the model `{model}`"),
+        None => format!(
+            "this key may use some models only, and which one `{}` calls is not known to the gateway",
+            request.path_and_query
+        ),
+    };
+    Err(Failure { param: Some("model".into()), ..Failure::new(ErrorKind::Forbidden, words) })
 }
 
 /// What is kept local is counted by the model that would answer it, embedded by the one that it names, for vectors of another do not go

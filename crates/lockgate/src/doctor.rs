@@ -13,7 +13,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use lockgate_config::{Code, Environment, Inputs, Problem, Problems, Server, Snapshot, Store, locate};
+use lockgate_config::{
+    Code, Environment, Inputs, Problem, Problems, RecordMode, Server, Snapshot, Store, locate,
+};
 
 use crate::env::Env;
 use crate::exit::{Exit, Failure};
@@ -83,7 +85,10 @@ async fn examine(inputs: &Inputs, env: &Env) -> (Vec<Check>, bool) {
         )),
     }
     checks.push(claude(snapshot.as_deref()).await);
-    checks.extend(machine::check(env));
+    let record = snapshot.as_ref().map(|snapshot| &snapshot.config().record);
+    let record = record.filter(|record| record.mode != RecordMode::Off);
+    let folder = record.and_then(|record| record.folder(&inputs.environment));
+    checks.extend(machine::check(env, folder.as_deref()));
     (checks, readable)
 }
 

@@ -13,7 +13,7 @@ mod words;
 use std::collections::VecDeque;
 
 use lockgate_core::content::ToolCall;
-use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, Stop, StopReason};
+use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, Seal, Stop, StopReason};
 
 use crate::client_run;
 use crate::held::{Held, Item, Open, Text};
@@ -369,7 +369,7 @@ impl Lock {
                     self.text(events, &trial, run, out);
                 }
                 Item::Block { events, trial: Some(trial) } if self.altered => calls.push((events, trial)),
-                Item::Block { events, trial: Some(trial) } => self.call(events, &trial, out),
+                Item::Block { events, trial: Some(trial) } => self.call((events, None), &trial, out),
                 Item::Block { trial: None, .. } => {}
             }
         }
@@ -379,9 +379,12 @@ impl Lock {
         if !words.is_empty() {
             self.say(&words.join("\n\n"), out);
         }
+        // Gemini seals the first of several calls, and wants the seal back in the next turn, whichever of them is left.
+        let mut seal = calls.iter().find_map(|(_, trial)| seal_of(trial).cloned());
         for (events, trial) in calls {
             if trial.outcome == Some(Outcome::Pass) {
-                self.call(events, &trial, out);
+                let seal = seal.take().filter(|_| seal_of(&trial).is_none());
+                self.call((events, seal), &trial, out);
             }
         }
         if gone && !stay && stop.reason == StopReason::ToolUse {
@@ -391,8 +394,13 @@ impl Lock {
         self.send(Event::Ended(stop), of, out);
     }
 
-    /// A tool call that goes out, perhaps with other arguments.
-    fn call(&mut self, events: Vec<(u64, Held)>, trial: &Trial, out: &mut Vec<Out>) {
+    /// A tool call that goes out, perhaps with other arguments, or with the seal of one that does not.
+    fn call(
+        &mut self,
+        (events, mut seal): (Vec<(u64, Held)>, Option<Seal>),
+        trial: &Trial,
+        out: &mut Vec<Out>,
+    ) {
         let mut arguments = match &trial.thing {
             Thing::Call(call) if trial.changed => Some(&call.arguments),
             Thing::Call(_) | Thing::Text(_) => None,
@@ -407,6 +415,11 @@ impl Lock {
                 self.send(event, of, out);
                 arguments = None;
                 continue;
+            }
+            if let Event::BlockEnded { index } = event
+                && let Some(seal) = seal.take()
+            {
+                self.send(Event::BlockDelta { index, delta: Delta::Seal(seal) }, of, out);
             }
             match (&event, arguments) {
                 (Event::BlockDelta { delta: Delta::Arguments(_), .. }, Some(_)) => {}
@@ -493,5 +506,12 @@ impl Lock {
         }
         let through = self.unsettled().map_or(through, |first| through.min(first - 1));
         out.push(Out { event, of: (!self.altered).then_some(of), through });
+    }
+}
+
+fn seal_of(trial: &Trial) -> Option<&Seal> {
+    match &trial.thing {
+        Thing::Call(call) => call.seal.as_ref(),
+        Thing::Text(_) => None,
     }
 }

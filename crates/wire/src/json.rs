@@ -280,15 +280,56 @@ pub(crate) fn is_object(text: &str) -> bool {
     text.trim_start().starts_with('{') && crate::scan::validate(text.as_bytes(), 512).is_ok()
 }
 
-/// The first `limit` bytes of a foreign text, cut on a character border, for messages.
+/// The first `limit` bytes of a foreign text, cut on a character border, for messages; of a web page only its title.
 pub(crate) fn excerpt(bytes: &[u8], limit: usize) -> String {
+    if let Some(page) = web_page(bytes, limit) {
+        return page;
+    }
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]);
     if bytes.len() > limit { format!("{text}…") } else { text.into_owned() }
+}
+
+/// What is told of a web page that came instead of an answer.
+fn web_page(bytes: &[u8], limit: usize) -> Option<String> {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(64 * 1024)]);
+    let lower = text.trim_start().to_ascii_lowercase();
+    if !["<!doctype html", "<html", "<head"].iter().any(|start| lower.starts_with(start)) {
+        return None;
+    }
+    let text = text.trim_start();
+    let title = lower.find("<title>").map(|at| at + "<title>".len()).and_then(|from| {
+        let end = lower[from..].find("</title>")?;
+        Some(text[from..from + end].trim()).filter(|title| !title.is_empty())
+    });
+    let words = title.map_or_else(|| without_tags(text), ToOwned::to_owned);
+    Some(match words.as_str() {
+        "" => "a web page".to_owned(),
+        words => format!("a web page: {}", excerpt(words.as_bytes(), limit.min(200))),
+    })
+}
+
+/// The words of a page without what stands in angle brackets.
+fn without_tags(page: &str) -> String {
+    let pieces = page.split('<').map(|piece| piece.split_once('>').map_or(piece, |(_, words)| words));
+    pieces.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_web_page_only_its_title_is_told() {
+        let page =
+            b"\n<!DOCTYPE html><HTML><head><Title> 502 Bad Gateway </title></head><body>secret path</body>";
+        assert_eq!(excerpt(page, 300), "a web page: 502 Bad Gateway");
+        assert_eq!(
+            excerpt(b"<html><body><h1>Bad</h1> gateway</body></html>", 300),
+            "a web page: Bad gateway"
+        );
+        assert_eq!(excerpt(b"<html></html>", 300), "a web page");
+        assert_eq!(excerpt(b"<thinking> is no page", 300), "<thinking> is no page");
+    }
 
     wire_object! {
         /// For these tests.

@@ -44,7 +44,7 @@ pub use format::{
 };
 pub use frame::{Framer, MAX_FRAME, SseEvent, sse};
 pub use loss::{Loss, field_of};
-pub use registry::{count_envelope, format, may_leave};
+pub use registry::{count_envelope, format, leave, may_leave};
 pub use repair::without_duplicate_tools;
 pub use scan::{Document, Kind, Member, Scan, ScanError, scan, validate};
 pub use sequence::Sequencer;

@@ -1,8 +1,9 @@
 //! The registry of dialects: the one place that names them all.
 
-use lockgate_core::{Conversation, Dialect, Failure};
+use lockgate_core::content::Tool;
+use lockgate_core::{Conversation, Dialect, Failure, ToolChoice};
 
-use crate::{EnvelopeSpec, Format, anthropic, chat, claude_cli, gemini, ollama, responses};
+use crate::{EnvelopeSpec, Format, Loss, anthropic, chat, claude_cli, gemini, json, ollama, responses};
 
 /// A dialect by its name.
 pub fn format(dialect: Dialect) -> Format {
@@ -34,4 +35,42 @@ pub fn may_leave(dialect: Dialect, conversation: &Conversation) -> Result<(), Fa
         Dialect::Responses => responses::may_leave(conversation),
         Dialect::Anthropic | Dialect::Chat | Dialect::ClaudeCli => Ok(()),
     }
+}
+
+/// The name of a tool that another dialect can be told of.
+fn comes_along(tool: &Tool, custom: bool) -> Option<&String> {
+    match tool {
+        Tool::Custom(tool) => custom.then_some(&tool.name),
+        Tool::Function(tool) => Some(&tool.name),
+        Tool::Hosted(_) => None,
+    }
+}
+
+/// Takes out of a conversation what means nothing, or something else, in another dialect: members that only have their name in common with the
+/// other's own, and the choice of tools that do not come along.
+pub fn leave((from, to): (Dialect, Dialect), conversation: &mut Conversation, loss: &mut Loss) {
+    let of_openai = |dialect: Dialect| matches!(dialect, Dialect::Chat | Dialect::Responses);
+    if of_openai(to) && !of_openai(from) {
+        for field in conversation.rest.drain(..) {
+            loss.note(json::without_indices(&field.path));
+        }
+    }
+    let left: Vec<&String> =
+        conversation.tools.iter().filter_map(|tool| comes_along(tool, of_openai(to))).collect();
+    let choice = match conversation.tool_choice.take() {
+        Some(ToolChoice::Among { mut names, required }) => {
+            let wanted = names.len();
+            names.retain(|name| left.contains(&name));
+            if names.len() < wanted {
+                loss.note("tool_choice");
+            }
+            (!names.is_empty()).then_some(ToolChoice::Among { names, required })
+        }
+        Some(ToolChoice::Required) if left.is_empty() => {
+            loss.note("tool_choice");
+            None
+        }
+        choice => choice,
+    };
+    conversation.tool_choice = choice;
 }

@@ -21,7 +21,8 @@ fn of(name: &str, level: Level, words: impl Into<String>) -> Check {
     Check::new(Area::Machine, name, level, words)
 }
 
-pub(super) fn check(env: &Env) -> Vec<Check> {
+/// `record`: the folder of the record, if anything is recorded.
+pub(super) fn check(env: &Env, record: Option<&Path>) -> Vec<Check> {
     let mut checks = vec![certificates(), descriptors()];
     let folders = [("state", env.state()), ("settings", env.config_home().map(|home| home.join("lockgate")))];
     for (name, folder) in folders {
@@ -31,6 +32,7 @@ pub(super) fn check(env: &Env) -> Vec<Check> {
                 .advice(failure.hint.unwrap_or_else(|| "set HOME".to_owned())),
         });
     }
+    checks.extend(record.map(|folder| disk("record", folder)));
     checks.push(time(SystemTime::now()));
     checks
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_core::content::ToolKind;
 use lockgate_core::{
-    BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Origin, Started, Stop, StopReason,
+    BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Origin, Seal, Started, Stop, StopReason,
 };
 use lockgate_policy::{
     Approvals, BlockVerdict, CallFacts, CallOutcome, CallVerdict, Chain, Decision, EndVerdict, Entry,
@@ -297,8 +297,9 @@ fn words_flow_and_a_pattern_is_found_over_the_borders_of_pieces() {
         progress.push((words, out.iter().map(|out| out.through).max().unwrap_or(0)));
     }
     let expected = [
+        // A text begins with its first words.
         ("", 1),
-        ("", 2),
+        ("", 1),
         ("one", 3),
         ("onetw", 4),
         ("onetwo-", 4),
@@ -599,4 +600,30 @@ proptest! {
         }
         prop_assert!(!(mode == Mode::Observe && lock.is_altered()));
     }
+}
+
+/// Requirement 000 behaviour 27: Gemini seals the first of several calls, and refuses a turn back whose first call has none.
+#[test]
+fn the_seal_of_a_call_that_does_not_go_out_goes_with_the_first_that_does() {
+    let sealed = |script: &str| {
+        let mut events = answer(script);
+        let first = events.iter().position(|event| matches!(event, Event::BlockEnded { .. })).unwrap();
+        let delta = Delta::Seal(Seal::Signature("signed".into()));
+        events.insert(first, Event::BlockDelta { index: 0, delta });
+        let mut run = run_of(Mode::Block, ALL, facts());
+        let (out, _) = through(&mut run, events);
+        let mut name = String::new();
+        let mut seals = Vec::new();
+        for out in out {
+            match out.event {
+                Event::BlockStarted { block: BlockStart::ToolCall { name: begun, .. }, .. } => name = begun,
+                Event::BlockDelta { delta: Delta::Seal(_), .. } => seals.push(name.clone()),
+                _ => {}
+            }
+        }
+        seals
+    };
+    assert_eq!(sealed("!refuse !ls !cat"), ["ls"]);
+    assert_eq!(sealed("!ls !refuse !cat"), ["ls"]);
+    assert_eq!(sealed("!refuse"), [""; 0]);
 }

@@ -291,3 +291,33 @@ async fn the_data_of_a_key_goes_only_to_providers_that_are_for_it() {
     assert!(has(&own, "anthropic") && has(&own, "ollama"), "{own}");
     assert!(!has(&others, "anthropic") && !has(&others, "openai") && has(&others, "ollama"), "{others}");
 }
+
+/// Requirement L3: a key for some models calls no others, on endpoints that are not modelled either.
+#[tokio::test]
+async fn a_key_for_some_models_passes_nothing_that_calls_others() {
+    let grant =
+        Grant { models: vec![ModelGlob::new("gpt-4o-mini")], name: "team".into(), ..Grant::default() };
+    let app = App::with("validate: false", |setup| setup.access = keyed("key", grant)).await;
+    let send = |path: &'static str, body: serde_json::Value| {
+        let call = Call::post(path, &body)
+            .header("authorization", "Bearer key")
+            .header("anthropic-version", "2023-06-01");
+        let app = &app;
+        async move { app.send(&call).await }
+    };
+    for (path, body, status) in [
+        ("/v1/completions", serde_json::json!({"model": "gpt-5-pro", "prompt": "x"}), 403),
+        (
+            "/v1/messages/batches",
+            serde_json::json!({"requests": [{"params": {"model": "claude-opus-4-1"}}]}),
+            403,
+        ),
+        ("/v1/moderations", serde_json::json!({"input": "x"}), 403),
+    ] {
+        let reply = send(path, body).await;
+        assert_eq!(reply.status, status, "{path}: {}", reply.text());
+    }
+    assert!(app.upstream.requests().is_empty());
+    send("/v1/completions", serde_json::json!({"model": "gpt-4o-mini", "prompt": "x"})).await;
+    assert_eq!(app.upstream.requests().len(), 1);
+}

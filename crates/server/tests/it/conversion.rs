@@ -191,3 +191,29 @@ async fn models_that_openai_has_on_responses_only_are_called_there_by_every_clie
         }
     }
 }
+
+/// Requirement 004-1: members that share a name and nothing else do not cross, and a tool that stays behind is not chosen.
+#[tokio::test]
+async fn what_only_shares_a_name_with_a_field_of_another_dialect_is_declared_and_not_sent() {
+    let app = App::start("rules: []").await;
+    for model in ["openai:gpt-5-codex", "openai:m", "other:m", "gemini:m"] {
+        let body = json!({
+            "model": model, "max_tokens": 100, "messages": [{"role": "user", "content": "hello"}],
+            "context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]},
+            "tools": [{"type": "web_search_20250305", "name": "WebSearch"}, {"name": "Read", "input_schema": {"type": "object"}}],
+            "tool_choice": {"type": "tool", "name": "WebSearch"},
+        });
+        let reply =
+            app.send(&Call::post("/v1/messages", &body).header("anthropic-version", "2023-06-01")).await;
+        assert_eq!(reply.status, 200, "{model}: {}", reply.text());
+        let lossy = reply.header("x-lockgate-lossy").unwrap_or_default();
+        for name in ["context_management", "tool_choice", "tools.web_search"] {
+            assert!(lossy.contains(name), "{model}: {name} in {lossy}");
+        }
+        let sent = app.upstream.last().unwrap().json().to_string();
+        assert!(
+            !sent.contains("context_management") && !sent.contains("WebSearch") && sent.contains("Read"),
+            "{sent}"
+        );
+    }
+}

@@ -360,3 +360,18 @@ fn without_id(mut error: serde_json::Value) -> serde_json::Value {
     }
     error
 }
+
+/// Requirement 004-3: a name that was meant for a provider which is not here goes to no other one.
+#[tokio::test]
+async fn a_provider_that_nobody_knows_is_said_and_its_words_go_nowhere() {
+    let app = App::start("rules: []").await;
+    for model in ["nope:model", "olama:qwen3:8b", "Ollama:qwen3:8b", "openai:"] {
+        for front in [Front::Chat, Front::Anthropic] {
+            let reply = app.send(&front.call(model, Layout::Whole)).await;
+            assert_eq!(reply.status, 404, "{model} {front:?}: {}", reply.text());
+            assert!(reply.text().contains("name the provider, as in `provider:model`"), "{}", reply.text());
+        }
+    }
+    assert!(app.upstream.requests().is_empty());
+    assert_eq!(app.send(&Front::Chat.call("ft:gpt-4o:org::id", Layout::Whole)).await.status, 200);
+}

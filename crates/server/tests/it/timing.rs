@@ -116,9 +116,12 @@ async fn each_timeout_is_504_or_an_event_that_names_its_setting() {
             [(Front::Anthropic, "anthropic"), (Front::Responses, "other"), (Front::Gemini, "ollama")]
         {
             for layout in [Layout::Whole, Layout::Stream] {
-                if layout == Layout::Whole && setting != "first_byte_ms" {
-                    continue;
-                }
+                let rule = match (layout, setting) {
+                    // Half of a whole answer, and one that drips.
+                    (Layout::Whole, "idle_ms") => "{chaos: {split_bytes: 40, split_delay_ms: 60000}}",
+                    (Layout::Whole, "total_ms") => "{chaos: {split_bytes: 4, split_delay_ms: 60}}",
+                    _ => rule,
+                };
                 let app = App::with(&format!("rules: [{rule}]"), |setup| {
                     setup.each(|settings| match setting {
                         "first_byte_ms" => settings.timeouts.first_byte_ms = 200,

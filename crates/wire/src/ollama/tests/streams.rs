@@ -246,7 +246,7 @@ fn a_servers_errors_are_understood() {
     );
     let tools = r#"{"error":"registry.ollama.ai/library/gemma:2b does not support tools"}"#;
     assert_eq!(kind(400, tools).0, ErrorKind::UpstreamRejected);
-    assert_eq!(kind(502, "<html>bad gateway</html>").1, "<html>bad gateway</html>");
+    assert_eq!(kind(502, "<html>bad gateway</html>").1, "a web page: bad gateway");
     assert_eq!(kind(500, "").1, "Ollama answered with status 500");
     assert_eq!(kind(401, r#"{"error":"unauthorized","signin_url":"https://x"}"#).0, ErrorKind::UpstreamAuth);
 }

@@ -48,7 +48,7 @@ fn a_providers_error_is_read_in_any_shape() {
             ErrorKind::UpstreamRejected,
             r#"[{"loc":["body"],"msg":"no"}]"#,
         ),
-        (502, "<html>Bad Gateway</html>", ErrorKind::UpstreamUnavailable, "<html>Bad Gateway</html>"),
+        (502, "<html>Bad Gateway</html>", ErrorKind::UpstreamUnavailable, "a web page: Bad Gateway"),
         (500, "", ErrorKind::UpstreamUnavailable, "the provider answered with status 500 and no message"),
     ] {
         let failure = FORMAT.messages.fault(status, body.as_bytes());
