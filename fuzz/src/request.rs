@@ -46,6 +46,7 @@ fn write(from: &Format, to: &Format, conversation: &Conversation, bits: u64) {
         no_reasoning: bit(5),
         no_stream_options: bit(6),
         no_strict_tools: bit(7),
+        reasoning_details: bit(16).then_some("unknown"),
         reasoning_history: bit(11),
         steering: match bits >> 13 & 3 {
             0 => Steering::Fixed,

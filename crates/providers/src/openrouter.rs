@@ -53,8 +53,9 @@ impl Provider for Openrouter {
         signing::bearer(credential, headers)
     }
 
-    fn quirks(&self, _model: &str, _need: u64) -> Quirks {
-        Quirks { legacy_max_tokens: true, system_role: true, ..Quirks::default() }
+    fn quirks(&self, model: &str, _need: u64) -> Quirks {
+        let reasoning_details = Some(format_of(model));
+        Quirks { legacy_max_tokens: true, reasoning_details, system_role: true, ..Quirks::default() }
     }
 
     fn adapt(&self, ask: &Ask<'_>, body: Bytes) -> Result<Bytes, Failure> {
@@ -70,5 +71,16 @@ impl Provider for Openrouter {
                 Ok(body)
             }
         }
+    }
+}
+
+/// The form in which a model's maker seals thoughts, in OpenRouter's words (the enumeration of its SDK types).
+fn format_of(model: &str) -> &'static str {
+    match model.trim_start_matches('~').split('/').next() {
+        Some("anthropic") => "anthropic-claude-v1",
+        Some("google") => "google-gemini-v1",
+        Some("openai") => "openai-responses-v1",
+        Some("x-ai") => "xai-responses-v1",
+        Some(_) | None => "unknown",
     }
 }

@@ -113,6 +113,8 @@ pub struct Quirks {
     pub no_stream_options: bool,
     /// Has no `strict` on tools.
     pub no_strict_tools: bool,
+    /// Wants the sealed thoughts of earlier turns back as `reasoning_details`, in this `format` (OpenRouter).
+    pub reasoning_details: Option<&'static str>,
     /// Wants the thoughts of earlier turns back as `reasoning_content`, in each message with tool calls at least
     /// (DeepSeek, Kimi).
     pub reasoning_history: bool,

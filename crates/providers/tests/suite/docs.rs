@@ -57,6 +57,7 @@ fn differences(provider: &dyn Provider) -> String {
         no_reasoning,
         no_stream_options,
         no_strict_tools,
+        reasoning_details,
         reasoning_history,
         steering: _,
         system_role,
@@ -71,6 +72,7 @@ fn differences(provider: &dyn Provider) -> String {
         (no_reasoning, "`reasoning_effort` only for models known to take it"),
         (no_stream_options, "no `stream_options`"),
         (no_strict_tools, "no `strict` on tools"),
+        (reasoning_details.is_some(), "sealed thoughts as `reasoning_details`"),
         (reasoning_history, "thoughts as `reasoning_content`"),
         (tool_id_alnum9, "tool call ids of 9 letters or digits"),
     ];

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::client::Call;
+use crate::enforcement::chain;
 use crate::front::{Front, Layout};
 use crate::shapes::events;
 
@@ -49,6 +50,8 @@ fn assembled(text: &str) -> Vec<Value> {
 struct Way {
     layout: Layout,
     model: &'static str,
+    /// Whether policies change words and arguments.
+    policies: bool,
     /// Human turns.
     turns: usize,
     thinks: bool,
@@ -93,6 +96,12 @@ async fn go(way: Way) {
     // Who is not asked to think does not, though Gemini signs its calls in any case.
     let silent = SCRIPT.replace("think: 'Hm, let me see.', ", "");
     let app = App::start(if way.thinks { SCRIPT } else { &silent }).await;
+    if way.policies {
+        let rule = json!({"name": "r", "tools": ["get_weather"], "then": "rewrite", "with": "{\"city\":\"B\"}", "reason": "not A"});
+        let words =
+            json!({"replace": {"texts": {"Looking": "Seeking", "All": "Everything"}, "on": ["response"]}});
+        app.engine.set_policies(chain(json!({"chain": [{"name": "p", "rules": [rule]}, words]})));
+    }
     let mut body = way.body();
     let mut thoughts = 0;
     for turn in 0..way.turns {
@@ -107,7 +116,12 @@ async fn go(way: Way) {
                 thoughts += 1;
             }
             let last = !way.tools || step == 2;
-            let words = if last { "All done." } else { "Looking." };
+            let words = match (last, way.policies) {
+                (false, false) => "Looking.",
+                (false, true) => "Seeking.",
+                (true, false) => "All done.",
+                (true, true) => "Everything done.",
+            };
             assert_eq!(of("text")[0]["text"], words, "{way:?} {turn} {step} {blocks:?}");
             let calls = of("tool_use");
             assert_eq!(calls.len(), usize::from(!last), "{way:?} {turn} {step} {blocks:?}");
@@ -131,7 +145,7 @@ async fn go(way: Way) {
     assert_eq!(app.upstream.violations(), Vec::<String>::new(), "{way:?}");
 }
 
-/// Requirement T1, but for policies, of which there are none yet; B2: thoughts stay in place in both layouts.
+/// Requirements T1 and B2: thoughts stay in place in both layouts, also where policies change what stands behind them.
 #[tokio::test]
 async fn thoughts_arrive_and_go_back_in_every_layout_over_turns_and_with_tools() {
     for model in
@@ -140,8 +154,8 @@ async fn thoughts_arrive_and_go_back_in_every_layout_over_turns_and_with_tools()
         for layout in [Layout::Stream, Layout::Whole] {
             for turns in [1, 3] {
                 for tools in [false, true] {
-                    for thinks in [false, true] {
-                        go(Way { layout, model, turns, thinks, tools }).await;
+                    for (thinks, policies) in [(false, false), (true, false), (false, true), (true, true)] {
+                        go(Way { layout, model, policies, turns, thinks, tools }).await;
                     }
                 }
             }

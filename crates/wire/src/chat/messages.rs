@@ -1,18 +1,18 @@
 //! Turns as messages: one system message, one `role:tool` message for each result directly behind the calls, what
 //! tool messages cannot hold (pictures, files) in the user message after them.
 //!
-//! Thoughts are written for servers that want them back (`reasoning_history`). OpenAI has no field for them and refuses
+//! Thoughts are written for servers that want them back (`reasoning_history`, `reasoning_details`). OpenAI has no field for them and refuses
 //! unknown ones: elsewhere they are declared lost.
 
 use std::borrow::Cow;
 
-use lockgate_core::content::{Document, Image, Media, Source, ToolCall, ToolKind, ToolResult};
-use lockgate_core::{Block, Dialect, Part, Role, Turn};
+use lockgate_core::content::{Document, Image, Media, Reasoning, Source, ToolCall, ToolKind, ToolResult};
+use lockgate_core::{Block, Dialect, Part, Role, Seal, Turn};
 
 use super::ids;
 use super::output::{
-    AudioOut, CallOut, ContentOut, CustomOut, DataUrl, Extra, FileOut, FunctionOut, Google, ImageOut,
-    MessageOut, PartOut, VideoOut,
+    AudioOut, CallOut, ContentOut, CustomOut, DataUrl, DetailOut, Extra, FileOut, FunctionOut, Google,
+    ImageOut, MessageOut, PartOut, VideoOut,
 };
 use crate::{Loss, Quirks};
 
@@ -96,6 +96,7 @@ impl<'a, 'l> Messages<'a, 'l> {
         let mut calls = Vec::new();
         let mut refusal: Option<Cow<'a, str>> = None;
         let mut thoughts: Option<Cow<'a, str>> = None;
+        let mut details: Vec<DetailOut<'a>> = Vec::new();
         for part in &turn.parts {
             match &part.block {
                 Block::ToolCall(call) => {
@@ -107,6 +108,11 @@ impl<'a, 'l> Messages<'a, 'l> {
                         Some(all) => all.to_mut().extend(["\n", thought.text.as_str()]),
                         None => thoughts = Some(Cow::Borrowed(&thought.text)),
                     }
+                }
+                Block::Reasoning(Reasoning { seal: Some(seal), text, id, .. })
+                    if let Some(format) = self.quirks.reasoning_details =>
+                {
+                    detail((format, id.as_deref()), text, seal, &mut details);
                 }
                 // Servers that do not know the field must not lose the words.
                 Block::Refusal(words) if !self.quirks.no_openai_extras => {
@@ -136,6 +142,7 @@ impl<'a, 'l> Messages<'a, 'l> {
             name,
             refusal,
             reasoning_content: thoughts,
+            reasoning_details: details,
             tool_calls: calls,
             ..MessageOut::new("assistant", content)
         });
@@ -340,4 +347,33 @@ fn picture_type(data: &str) -> Option<&'static str> {
     let known =
         [("/9j/", "image/jpeg"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"), ("iVBORw", "image/png")];
     known.iter().find(|(start, _)| data.starts_with(start)).map(|(_, kind)| *kind)
+}
+
+/// A sealed thought, as one or two of OpenRouter's details.
+fn detail<'a>(
+    (format, id): (&'static str, Option<&'a str>),
+    words: &'a str,
+    seal: &'a Seal,
+    out: &mut Vec<DetailOut<'a>>,
+) {
+    let words = (!words.is_empty()).then_some(words);
+    match seal {
+        Seal::Signature(signature) => out.push(DetailOut {
+            kind: "reasoning.text",
+            id,
+            format,
+            index: out.len(),
+            text: Some(words.unwrap_or_default()),
+            signature: Some(signature),
+            ..DetailOut::default()
+        }),
+        Seal::Encrypted(data) => {
+            if let Some(words) = words {
+                let (kind, summary) = ("reasoning.summary", Some(words));
+                out.push(DetailOut { kind, format, index: out.len(), summary, ..DetailOut::default() });
+            }
+            let (kind, index, data) = ("reasoning.encrypted", out.len(), Some(data.as_str()));
+            out.push(DetailOut { kind, id, format, index, data, ..DetailOut::default() });
+        }
+    }
 }

@@ -21,10 +21,32 @@ pub(super) struct MessageOut<'a> {
     /// No field of OpenAI's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reasoning_content: Option<Cow<'a, str>>,
+    /// OpenRouter's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) reasoning_details: Vec<DetailOut<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tool_calls: Vec<CallOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tool_call_id: Option<Cow<'a, str>>,
+}
+
+/// A thought as OpenRouter wants it back.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct DetailOut<'a> {
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<&'a str>,
+    pub(super) format: &'static str,
+    pub(super) index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) summary: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signature: Option<&'a str>,
 }
 
 impl<'a> MessageOut<'a> {
@@ -35,6 +57,7 @@ impl<'a> MessageOut<'a> {
             name: None,
             refusal: None,
             reasoning_content: None,
+            reasoning_details: Vec::new(),
             tool_calls: Vec::new(),
             tool_call_id: None,
         }

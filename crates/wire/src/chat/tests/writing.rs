@@ -490,6 +490,24 @@ fn quirk_reasoning_history_gives_thoughts_back_and_each_call_has_the_field() {
 }
 
 #[test]
+fn quirk_reasoning_details_gives_sealed_thoughts_back_in_the_form_that_they_came_in() {
+    let details = json!([
+        {"type": "reasoning.text", "format": "anthropic-claude-v1", "index": 0, "text": "Hm.", "signature": "c2ln"},
+        {"type": "reasoning.encrypted", "id": "c", "format": "anthropic-claude-v1", "index": 1, "data": "b3BhcXVl"},
+    ]);
+    let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let request = json!({"model": "m", "messages": [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": null, "reasoning_details": details, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "r"}]});
+    let conversation = FORMAT.messages.parse(request.to_string().as_bytes()).unwrap();
+    let quirks = Quirks { reasoning_details: Some("anthropic-claude-v1"), ..Quirks::default() };
+    let (body, loss) = write(&conversation, &quirks);
+    assert_eq!(body["messages"][1]["reasoning_details"], details);
+    assert!(!loss.contains(&"thinking".to_owned()), "{loss:?}");
+}
+
+#[test]
 fn quirk_system_role_says_system_and_joins_lists_of_texts() {
     let (changed, loss) = differs(&Quirks { system_role: true, ..Quirks::default() });
     assert_eq!(changed.len(), 1);
