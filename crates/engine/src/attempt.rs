@@ -174,7 +174,7 @@ pub(crate) async fn open(plan: &Plan) -> Result<Opened, Refused> {
 }
 
 /// How long to wait before another try; `None` where another try makes no sense.
-fn wait_before_retry(failure: &Failure, longest: Duration) -> Option<Duration> {
+pub(crate) fn wait_before_retry(failure: &Failure, longest: Duration) -> Option<Duration> {
     let transient = match failure.status {
         Some(408 | 429 | 529) => true,
         Some(status) => status >= 500,
@@ -377,7 +377,7 @@ async fn refused(plan: &Plan, response: Response<Incoming>, deadline: Instant) -
 }
 
 /// When a provider wants to be asked again: seconds, or milliseconds in OpenAI's own header.
-fn retry_after(response: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(response: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| response.get(name).and_then(|value| value.to_str().ok());
     if let Some(ms) = text("retry-after-ms").and_then(|value| value.trim().parse::<f64>().ok()) {
         return Duration::try_from_secs_f64(ms / 1000.0).ok();

@@ -32,6 +32,7 @@ mod late;
 mod loaded;
 mod local;
 mod meter;
+mod pass;
 mod pipe;
 mod policies;
 mod process;

@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::ask::Asked;
 use crate::attempt::{Course, Opened, Refused, broken};
 use crate::body::UpstreamBody;
+use crate::pass::Passing;
 use crate::pipe::{Out, Pipe};
 use crate::report::{Outcome, Report};
 
@@ -26,6 +27,7 @@ pub struct AnswerBody(Inner);
 
 enum Inner {
     Full(Bytes),
+    Pass(Box<Passing>),
     Relay(Pin<Box<Relay>>),
     Stream(Pin<Box<dyn Body<Data = Bytes, Error = std::convert::Infallible> + Send>>),
 }
@@ -35,7 +37,20 @@ impl AnswerBody {
     pub(crate) fn whole(&self) -> Option<&Bytes> {
         match &self.0 {
             Inner::Full(bytes) => Some(bytes),
-            Inner::Relay(_) | Inner::Stream(_) => None,
+            Inner::Pass(_) | Inner::Relay(_) | Inner::Stream(_) => None,
+        }
+    }
+
+    /// A stream that is handed on as it comes.
+    pub(crate) fn pass(passing: Passing) -> Self {
+        Self(Inner::Pass(Box::new(passing)))
+    }
+
+    /// The stream that is handed on as it comes, if it is one.
+    pub(crate) fn passing(&mut self) -> Option<&mut Passing> {
+        match &mut self.0 {
+            Inner::Pass(passing) => Some(passing),
+            Inner::Full(_) | Inner::Relay(_) | Inner::Stream(_) => None,
         }
     }
 
@@ -65,6 +80,7 @@ impl Body for AnswerBody {
         match &mut self.0 {
             Inner::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
             Inner::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Inner::Pass(passing) => passing.poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
             Inner::Relay(relay) => {
                 relay.as_mut().get_mut().poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
@@ -75,7 +91,7 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Inner::Full(bytes) => bytes.is_empty(),
-            Inner::Relay(_) => false,
+            Inner::Pass(_) | Inner::Relay(_) => false,
             Inner::Stream(body) => body.is_end_stream(),
         }
     }
@@ -83,7 +99,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Inner::Relay(_) => SizeHint::default(),
+            Inner::Pass(_) | Inner::Relay(_) => SizeHint::default(),
             Inner::Stream(body) => body.size_hint(),
         }
     }

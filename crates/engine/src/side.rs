@@ -1,14 +1,15 @@
-//! The endpoints beside generation: token counts, embeddings, lists of models, and whatever else a provider has.
+//! The endpoints beside generation: token counts, embeddings, lists of models.
 //!
-//! Answers here are whole and small; they are read to the end before the client gets them. What we do not model is
-//! passed to the provider that owns the client's dialect, method, path and body as they are.
+//! Answers here are whole and small; they are read to the end before the client gets them. What we do not model is in `pass`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::response::Parts as Head;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use lockgate_core::{Dialect, ErrorKind, Failure, ModelCard};
 use lockgate_providers::{Ask, Credential, Endpoint, Operation};
 use lockgate_recorder::{Closed, Operation as Noted};
@@ -17,12 +18,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::answer::{self, Facts};
-use crate::attempt::{Refused, travelling};
+use crate::attempt::{Refused, retry_after, travelling, wait_before_retry};
 use crate::caller::unauthenticated;
 use crate::engine::{Engine, credential_for, versioned_path};
 use crate::estimate::estimate;
 use crate::gate::{Shared, with};
 use crate::headers;
+use crate::pass::Ending;
 use crate::pipe::unreadable;
 use crate::policies::{Holds, Judged};
 use crate::relay::AnswerBody;
@@ -43,7 +45,7 @@ impl Engine {
     }
 
     /// Answers a call, and notes what came in and what went out.
-    async fn noted<F>(
+    pub(crate) async fn noted<F>(
         &self,
         mut request: CallRequest,
         operation: Noted,
@@ -57,30 +59,32 @@ impl Engine {
         let follower = self.follower(&request, (id, operation), None);
         let (came, caller) = (Instant::from_std(request.came), request.caller.grant.clone());
         let (allowed, policies) = self.allowed(&mut request, (id, operation)).await;
-        let answered = match allowed.and_then(|()| request.caller.admit()) {
-            Ok(_running) => answer(request).await,
-            Err(refused) => Err(refused),
+        let (answered, running) = match allowed.and_then(|()| request.caller.admit()) {
+            Ok(running) => (answer(request).await, running),
+            Err(refused) => (Err(refused), None),
         };
-        let (response, failure) = match answered {
+        let (mut response, failure) = match answered {
             Ok(response) => (response, None),
             Err(failure) => (answer::error(&format, &failure, id), Some(failure)),
         };
         let said = policies.map(|run| with(&run, |run| (run.take_decisions(), run.worked())));
         let (decisions, worked) = said.unwrap_or_default();
+        let closed = failure.as_ref().map(tap::refusal).unwrap_or_default();
+        let closed = Closed { policies: tap::told(&decisions), ..closed };
+        let closed = if tape.is_blank() { closed } else { tap::whole(&tape, closed, &response) };
         let report = CallReport {
             caller: caller.map(|grant| grant.name.clone()),
             decisions,
-            duration: came.elapsed(),
             worked,
             ..side_report((id, format.dialect, operation), &response, failure.as_ref())
         };
-        if let Some(follower) = follower {
-            follower.finished(&report);
+        let outcome = report.outcome.clone();
+        let ending =
+            Ending { came, closed, follower, observer: self.observer.clone(), report, running, tape };
+        match response.body_mut().passing() {
+            Some(passing) => passing.follow(ending),
+            None => ending.finish(outcome),
         }
-        let ending = failure.as_ref().map(tap::refusal).unwrap_or_default();
-        let ending = Closed { policies: tap::told(&report.decisions), ..ending };
-        self.observer.finished(report);
-        tap::close(&tape, ending, &response);
         response
     }
 
@@ -347,48 +351,6 @@ impl Engine {
         let card = catalogue.card(&target.upstream.id, &target.model).unwrap_or(&unlisted);
         Ok(answer::json(&facts, lockgate_wire::ollama::write_show(card)))
     }
-
-    /// Passes an endpoint that we do not model to the provider that owns the client's dialect.
-    pub async fn pass_through(&self, request: CallRequest) -> Response<AnswerBody> {
-        self.noted(request, Noted::Other, |request| self.passed_through(request)).await
-    }
-
-    async fn passed_through(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
-        let front = request.format;
-        let state = self.state.load_full();
-        let kinds = owners_of(front.dialect);
-        let owners: Vec<_> =
-            state.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
-        let path = &request.path_and_query;
-        may_pass(&request)?;
-        let [upstream] = owners.as_slice() else {
-            let kind = kinds.first().map_or("", |kind| kind.name());
-            let words = if owners.is_empty() {
-                format!(
-                    "`{path}` belongs to {kind}, which is not among the providers; add it to lockgate.yaml"
-                )
-            } else {
-                format!("`{path}` belongs to {kind}, and there are several providers of that kind")
-            };
-            return Err(Failure {
-                code: Some("unknown_url".into()),
-                ..Failure::new(ErrorKind::NotFound, words)
-            });
-        };
-        let operation = Operation::Raw { method: &request.method, path_and_query: path };
-        let ask = Ask { dialect: front.dialect, model: "", operation, stream: false };
-        let credential = credential_for(&request, upstream)?;
-        let mut travel = travelling(&request.headers, front.dialect, front.dialect);
-        if let Some(kind) = request.headers.get(header::CONTENT_TYPE) {
-            travel.insert(header::CONTENT_TYPE, kind.clone());
-        }
-        let facts = facts(front.dialect, upstream, "");
-        Ok(relayed(
-            &front,
-            &facts,
-            side_call(upstream, &ask, credential, travel, request.body.clone()).await?,
-        ))
-    }
 }
 
 /// The providers that the caller brought a credential for.
@@ -419,14 +381,55 @@ pub(crate) struct Answered {
     pub(crate) status: u16,
 }
 
-/// One request, one whole answer, within the provider's bounds.
+/// One request, one whole answer, within the provider's bounds; again where that is allowed.
 pub(crate) async fn side_call(
+    upstream: &Upstream,
+    ask: &Ask<'_>,
+    credential: Credential,
+    travel: HeaderMap,
+    body: Bytes,
+) -> Result<Answered, Failure> {
+    let retry = upstream.settings.retry;
+    let longest = Duration::from_millis(retry.max_wait_ms);
+    let mut left = retry.attempts;
+    loop {
+        let exchange = async {
+            let opened = side_open(upstream, ask, credential.clone(), travel.clone(), body.clone());
+            let (head, body) = opened.await?;
+            read_whole(upstream, head, body).await
+        };
+        let answered = tokio::time::timeout(patience(upstream), exchange).await;
+        let answered = answered.unwrap_or_else(|_| Err(late(upstream)));
+        let wait = failure_of(&answered).filter(|failure| left > 0 && !upstream.provider.is_final(failure));
+        let Some(wait) = wait.and_then(|failure| wait_before_retry(&failure, longest)) else {
+            return answered;
+        };
+        left -= 1;
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Why a provider did not do what it was asked, as far as it matters for asking again.
+fn failure_of(answered: &Result<Answered, Failure>) -> Option<Failure> {
+    match answered {
+        Ok(Answered { status: ..400, .. }) => None,
+        Ok(Answered { headers, status, .. }) => Some(Failure {
+            retry_after: retry_after(headers),
+            status: Some(*status),
+            ..Failure::new(ErrorKind::of_upstream_status(*status), "")
+        }),
+        Err(failure) => Some(failure.clone()),
+    }
+}
+
+/// One request, and the head of its answer, within the time for its first byte.
+pub(crate) async fn side_open(
     upstream: &Upstream,
     ask: &Ask<'_>,
     credential: Credential,
     mut travel: HeaderMap,
     body: Bytes,
-) -> Result<Answered, Failure> {
+) -> Result<(Head, Incoming), Failure> {
     let Endpoint::Http { method, uri } = upstream.provider.endpoint(ask)? else {
         return Err(Failure::new(
             ErrorKind::NotFound,
@@ -446,23 +449,34 @@ pub(crate) async fn side_call(
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = travel;
-    let id = &upstream.id;
-    let unavailable =
-        |what: &str| Failure::new(ErrorKind::UpstreamUnavailable, format!("provider `{id}`: {what}"));
-    let exchange = async {
-        let response = upstream.send(request).await.map_err(|unsent| unavailable(&unsent.words))?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, SIDE_BODY).collect().await;
-        let body = body.map_err(|_| unavailable("the answer broke off or is too large"))?.to_bytes();
-        Ok(Answered { body, headers: head.headers, status: head.status.as_u16() })
-    };
-    let patience = Duration::from_millis(upstream.settings.timeouts.first_byte_ms);
-    tokio::time::timeout(patience, exchange).await.unwrap_or_else(|_| {
-        Err(Failure::new(
-            ErrorKind::Timeout,
-            format!("provider `{id}` did not answer in {} ms", patience.as_millis()),
-        ))
-    })
+    match tokio::time::timeout(patience(upstream), upstream.send(request)).await {
+        Ok(Ok(response)) => Ok(response.into_parts()),
+        Ok(Err(unsent)) => Err(unavailable(upstream, &unsent.words)),
+        Err(_) => Err(late(upstream)),
+    }
+}
+
+/// The answer whose head has come.
+pub(crate) async fn read_whole(upstream: &Upstream, head: Head, body: Incoming) -> Result<Answered, Failure> {
+    let body = tokio::time::timeout(patience(upstream), Limited::new(body, SIDE_BODY).collect()).await;
+    let body = body.map_err(|_| late(upstream))?;
+    let body = body.map_err(|_| unavailable(upstream, "the answer broke off or is too large"))?.to_bytes();
+    Ok(Answered { body, headers: head.headers, status: head.status.as_u16() })
+}
+
+fn patience(upstream: &Upstream) -> Duration {
+    Duration::from_millis(upstream.settings.timeouts.first_byte_ms)
+}
+
+fn unavailable(upstream: &Upstream, what: &str) -> Failure {
+    Failure::new(ErrorKind::UpstreamUnavailable, format!("provider `{}`: {what}", upstream.id))
+}
+
+fn late(upstream: &Upstream) -> Failure {
+    let (id, wait) = (&upstream.id, patience(upstream).as_millis());
+    let words =
+        format!("provider `{id}` did not answer in {wait} ms (providers.{id}.timeouts.first_byte_ms)");
+    Failure::new(ErrorKind::Timeout, words)
 }
 
 /// The body of an accepted answer, or the refusal.
@@ -476,7 +490,7 @@ pub(crate) fn accepted(upstream: &Format, answered: Answered) -> Result<Bytes, R
 }
 
 /// An answer passed as it is.
-fn relayed(front: &Format, facts: &Facts, answered: Answered) -> Response<AnswerBody> {
+pub(crate) fn relayed(front: &Format, facts: &Facts, answered: Answered) -> Response<AnswerBody> {
     let is_error = answered.status >= 400;
     if is_error && lockgate_wire::validate(&answered.body, 128).is_err() && !answered.body.is_empty() {
         let status = answered.status;
@@ -510,23 +524,6 @@ fn renamed(request: &CallRequest, envelope: &Envelope, target: &Target) -> Bytes
     }
 }
 
-/// Holds a key to its models also on endpoints that are not modelled: what they call must be known there, unless they only read.
-fn may_pass(request: &CallRequest) -> Result<(), Failure> {
-    let reads = matches!(request.method, http::Method::GET | http::Method::HEAD);
-    if reads || !request.caller.is_held_to_models() {
-        return Ok(());
-    }
-    let words = match lockgate_wire::member_text(&request.body, "model") {
-        Some(model) if request.caller.may_use(&model) => return Ok(()),
-        Some(model) => format!("this key may not use the model `{model}`"),
-        None => format!(
-            "this key may use some models only, and which one `{}` calls is not known to the gateway",
-            request.path_and_query
-        ),
-    };
-    Err(Failure { param: Some("model".into()), ..Failure::new(ErrorKind::Forbidden, words) })
-}
-
 /// What is kept local is counted by the model that would answer it, embedded by the one that it names, for vectors of another do not go
 /// with its own, and else goes nowhere.
 fn beside_local(request: &mut CallRequest, operation: Noted) -> Result<(), Failure> {
@@ -555,7 +552,7 @@ fn counting_dialect(upstream: &Upstream, front: Dialect) -> Option<Dialect> {
     speaks.iter().copied().find(|dialect| counts(*dialect))
 }
 
-fn facts(dialect: Dialect, upstream: &Upstream, model: &str) -> Facts {
+pub(crate) fn facts(dialect: Dialect, upstream: &Upstream, model: &str) -> Facts {
     let same = upstream.speaks(dialect);
     Facts { model: model.to_owned(), provider: upstream.id.clone(), same, ..blank(dialect) }
 }

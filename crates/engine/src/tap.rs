@@ -78,13 +78,6 @@ pub(crate) fn refusal(failure: &Failure) -> Closed {
     Closed { error: Some(failure.kind), message: Some(failure.message.clone()), ..Closed::default() }
 }
 
-/// Notes a response whose body is known whole, and that the call is over.
-pub(crate) fn close(tape: &Tape, ending: Closed, response: &Response<AnswerBody>) {
-    if !tape.is_blank() {
-        tape.close(&whole(tape, ending, response));
-    }
-}
-
 /// Notes a response whose body is known whole; how the call ended.
 pub(crate) fn whole(tape: &Tape, ending: Closed, response: &Response<AnswerBody>) -> Closed {
     if let Some(bytes) = response.body().whole() {

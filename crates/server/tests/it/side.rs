@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockgate_engine::Grant;
+use lockgate_engine::{Grant, Outcome};
 use lockgate_providers::{ModelGlob, Settings};
 use serde_json::{Value, json};
 
@@ -223,4 +223,46 @@ async fn what_ollama_servers_have_loaded_is_one_list_without_what_the_key_may_no
 
     let none = App::with(script, |setup| setup.only(&["openai"])).await;
     assert_eq!(none.send(&Call::get("/api/ps")).await.text(), "{\"models\":[]}");
+}
+
+/// Requirement 004-1: what an endpoint that is not modelled streams is handed on as it comes, and bounded by silence, not by its whole time.
+#[tokio::test]
+async fn a_stream_of_an_endpoint_that_is_not_modelled_arrives_as_it_comes() {
+    for (path, kind, begins) in [
+        ("/v1/completions", "text/event-stream", "data: {\"error\":"),
+        ("/api/pull", "application/x-ndjson", "{\"error\":"),
+    ] {
+        let script = format!(
+            "rules: [{{when: {{path: '{path}'}}, raw: {{headers: {{content-type: {kind}}}, body: 'first second'}}, chaos: {{split_bytes: 6, split_delay_ms: 60000}}}}]\nvalidate: false"
+        );
+        let app = App::with(&script, |setup| setup.each(|settings| settings.timeouts.idle_ms = 300)).await;
+        let reply = app.send(&Call::post(path, &json!({"model": "m", "stream": true}))).await;
+        let text = reply.text();
+        assert_eq!((reply.status, reply.header("content-type")), (200, Some(kind)), "{text}");
+        let behind = text.strip_prefix("first ").unwrap_or_else(|| panic!("{path}: {text}"));
+        assert!(behind.starts_with(begins) && behind.contains("idle_ms"), "{path}: {text}");
+        let report = app.reported().pop().unwrap();
+        assert!(matches!(report.outcome, Outcome::Failed(_)) && report.ttft.is_some(), "{path}: {report:?}");
+    }
+}
+
+/// Requirement N3: a provider that is busy for a moment is asked once more, also for what is no generation.
+#[tokio::test]
+async fn embeddings_and_token_counts_are_tried_again() {
+    for (path, body) in [
+        ("/v1/embeddings", json!({"model": "openai:m", "input": "x"})),
+        (
+            "/v1/messages/count_tokens",
+            json!({"model": "anthropic:m", "messages": [{"role": "user", "content": "x"}]}),
+        ),
+    ] {
+        let app =
+            App::start(&format!("rules: [{{when: {{path: '{path}'}}, times: 1, error: {{status: 529}}}}]"))
+                .await;
+        let reply = app.send(&Call::post(path, &body).header("anthropic-version", "2023-06-01")).await;
+        assert_eq!((reply.status, app.upstream.requests().len()), (200, 2), "{path}: {}", reply.text());
+        let app = App::start(&format!("rules: [{{when: {{path: '{path}'}}, error: {{status: 400}}}}]")).await;
+        let reply = app.send(&Call::post(path, &body).header("anthropic-version", "2023-06-01")).await;
+        assert_eq!((reply.status, app.upstream.requests().len()), (400, 1), "{path}: {}", reply.text());
+    }
 }
