@@ -357,7 +357,7 @@ impl Engine {
         let mut conversation = request.format.messages.parse_document(&envelope.document(&request.body))?;
         lockgate_wire::may_leave(request.format.dialect, &conversation)?;
         let mut loss = Loss::default();
-        lockgate_wire::leave((request.format.dialect, dialect), &mut conversation, &mut loss);
+        lockgate_wire::leave((request.format.dialect, dialect), &mut conversation, &mut loss)?;
         let names = ToolNames::plain(&mut conversation);
         if conversation.sampling.candidates.take().is_some_and(|wanted| wanted > 1) {
             // Only one answer can be told in another dialect; the others would be paid for and never seen.

@@ -1,7 +1,7 @@
 //! The registry of dialects: the one place that names them all.
 
-use lockgate_core::content::Tool;
-use lockgate_core::{Conversation, Dialect, Failure, ToolChoice};
+use lockgate_core::content::{Source, Tool};
+use lockgate_core::{Block, Conversation, Dialect, Failure, Part, ToolChoice};
 
 use crate::{EnvelopeSpec, Format, Loss, anthropic, chat, claude_cli, gemini, json, ollama, responses};
 
@@ -37,6 +37,24 @@ pub fn may_leave(dialect: Dialect, conversation: &Conversation) -> Result<(), Fa
     }
 }
 
+/// A file in a part that only the provider has which it was sent to. Google's have an address that nobody else may read.
+fn file_of(part: &Part) -> Option<&str> {
+    let source = match &part.block {
+        Block::Audio(media) | Block::Video(media) => &media.source,
+        Block::Document(document) => &document.source,
+        Block::Image(image) => &image.source,
+        Block::ToolResult(result) => return result.content.iter().find_map(file_of),
+        Block::Opaque(_) | Block::Reasoning(_) | Block::Refusal(_) | Block::Text(_) | Block::ToolCall(_) => {
+            return None;
+        }
+    };
+    match source {
+        Source::File { id } => Some(id),
+        Source::Url { url, .. } if url.starts_with("https://generativelanguage.googleapis.com/") => Some(url),
+        Source::Base64 { .. } | Source::Text { .. } | Source::Url { .. } => None,
+    }
+}
+
 /// The name of a tool that another dialect can be told of.
 fn comes_along(tool: &Tool, custom: bool) -> Option<&String> {
     match tool {
@@ -48,8 +66,20 @@ fn comes_along(tool: &Tool, custom: bool) -> Option<&String> {
 
 /// Takes out of a conversation what means nothing, or something else, in another dialect: members that only have their name in common with the
 /// other's own, and the choice of tools that do not come along.
-pub fn leave((from, to): (Dialect, Dialect), conversation: &mut Conversation, loss: &mut Loss) {
+pub fn leave(
+    (from, to): (Dialect, Dialect),
+    conversation: &mut Conversation,
+    loss: &mut Loss,
+) -> Result<(), Failure> {
     let of_openai = |dialect: Dialect| matches!(dialect, Dialect::Chat | Dialect::Responses);
+    if !(of_openai(from) && of_openai(to))
+        && let Some(file) = conversation.turns.iter().flat_map(|turn| &turn.parts).find_map(file_of)
+    {
+        let words = format!(
+            "the file `{file}` lies with the provider that it was sent to: send its content, or call a model of that provider"
+        );
+        return Err(Failure::invalid("file_id", words));
+    }
     if of_openai(to) && !of_openai(from) {
         for field in conversation.rest.drain(..) {
             loss.note(json::without_indices(&field.path));
@@ -73,4 +103,5 @@ pub fn leave((from, to): (Dialect, Dialect), conversation: &mut Conversation, lo
         choice => choice,
     };
     conversation.tool_choice = choice;
+    Ok(())
 }

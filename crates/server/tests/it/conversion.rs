@@ -217,3 +217,36 @@ async fn what_only_shares_a_name_with_a_field_of_another_dialect_is_declared_and
         );
     }
 }
+
+/// Requirement I4: a file that lies with a provider means nothing to another one.
+#[tokio::test]
+async fn a_file_that_lies_with_one_provider_is_400_before_another() {
+    let app = App::start("validate: false").await;
+    let ask = |front: Front, model: &str, part: Value| {
+        let content = json!([{"role": "user", "content": [part]}]);
+        let body = match front {
+            Front::Anthropic => json!({"model": model, "max_tokens": 9, "messages": content}),
+            Front::Chat => json!({"model": model, "messages": content}),
+            _ => json!({"model": model, "input": content}),
+        };
+        Call::post(&front.path(model, Layout::Whole), &body).header("anthropic-version", "2023-06-01")
+    };
+    let anthropic = json!({"type": "document", "source": {"type": "file", "file_id": "file_1"}});
+    let chat = json!({"type": "file", "file": {"file_id": "file_1"}});
+    let responses = json!({"type": "input_file", "file_id": "file_1"});
+    for (front, part, own) in [
+        (Front::Anthropic, anthropic, "anthropic"),
+        (Front::Chat, chat, "openai"),
+        (Front::Responses, responses, "openai"),
+    ] {
+        for provider in ["anthropic", "gemini", "ollama", "openai"].into_iter().filter(|one| *one != own) {
+            let reply = app.send(&ask(front, &format!("{provider}:m"), part.clone())).await;
+            let words = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+            assert!(reply.status == 400 && words.contains("file_1"), "{front:?} {provider}: {words}");
+        }
+        assert!(app.upstream.requests().is_empty());
+        app.send(&ask(front, &format!("{own}:m"), part)).await;
+        assert_eq!(app.upstream.requests().len(), 1, "{front:?}");
+        app.upstream.clear();
+    }
+}
