@@ -12,7 +12,13 @@ pub fn put(bytes: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Takes a number from the beginning of the bytes. `None` = they end in it, or it is larger than a number can be.
+#[inline]
 pub fn take(bytes: &mut &[u8]) -> Option<u64> {
+    // Most numbers are short.
+    if let [first @ 0..0x80, rest @ ..] = *bytes {
+        *bytes = rest;
+        return Some(u64::from(*first));
+    }
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let (first, rest) = bytes.split_first()?;
@@ -31,6 +37,7 @@ pub fn put_signed(bytes: &mut Vec<u8>, number: i64) {
 }
 
 /// Takes a number that may be below zero.
+#[inline]
 pub fn take_signed(bytes: &mut &[u8]) -> Option<i64> {
     let folded = take(bytes)?;
     Some((folded >> 1).cast_signed() ^ -(folded & 1).cast_signed())

@@ -7,9 +7,20 @@ use lockgate_store::stats::{Measure, Place, Span, Sums};
 
 use super::calls::{Ask, Found};
 use super::fact::Fact;
-use super::pack::{Group, Heads, NoPack, Rows};
+use super::pack::{Heads, NoPack, Rows};
 use super::packs::HOUR;
 use super::wanted::Wanted;
+
+/// What a call counts as by its outcome.
+const OUTCOMES: [(&str, Measure); 4] = [
+    ("aborted", Measure::Aborted),
+    ("complete", Measure::Complete),
+    ("failed", Measure::Failed),
+    ("interrupted", Measure::Interrupted),
+];
+
+/// What a call counts as whose cost is not known.
+const UNPRICED: [(&str, Measure); 1] = [("no", Measure::Unpriced)];
 
 /// What is known so far.
 pub(super) struct Gathered<'a> {
@@ -72,7 +83,7 @@ impl<'a> Gathered<'a> {
         let first = bytes.hour * HOUR;
         let numbers: Vec<_> =
             (first..first + HOUR).map(|slot| self.ask.axis.map_or(0, |axis| axis.number(slot))).collect();
-        let groups = self.groups(&heads);
+        let groups = self.groups(&heads)?;
         let alone = self.wanted.is_sessionless();
         let by_session = self.facts.contains(&None);
         // Where the rows of a quarter and a group go, once it is known.
@@ -109,40 +120,43 @@ impl<'a> Gathered<'a> {
     }
 
     /// The groups of a pack; `None` = not wanted.
-    fn groups(&mut self, heads: &Heads<'_>) -> Vec<Option<Known>> {
+    fn groups(&mut self, heads: &Heads<'_>) -> Result<Vec<Option<Known>>, NoPack> {
+        let wanted = self.wanted.groups(heads)?;
+        let derived = self.derived(heads)?;
+        let mut known = Vec::with_capacity(wanted.len());
+        for (wanted, derived) in wanted.into_iter().zip(derived) {
+            known.push(wanted.then(|| Known { derived, key: Vec::with_capacity(self.facts.len()) }));
+        }
         let mut ids = vec![None; heads.texts() + 1];
         ids[0] = Some(0);
-        let wanted = self.wanted.in_heads(heads);
-        let mut groups = Vec::with_capacity(heads.groups.len());
-        for group in &heads.groups {
-            if !wanted.matches(heads, group) {
-                groups.push(None);
-                continue;
-            }
-            let mut key = Vec::with_capacity(self.facts.len());
-            for fact in &self.facts {
-                let place = fact.map_or(0, |fact| group.place(fact));
+        for fact in &self.facts {
+            let places = fact.map_or_else(|| Ok(vec![0; known.len()]), |fact| heads.places(fact))?;
+            for (group, place) in known.iter_mut().zip(places) {
+                let Some(group) = group else { continue };
                 let id =
                     ids[place].unwrap_or_else(|| heads.text(place).map_or(0, |text| self.names.id(text)));
                 ids[place] = Some(id);
-                key.push(id);
+                group.key.push(id);
             }
-            groups.push(Some(Known { derived: self.derived(heads, group), key }));
         }
-        groups
+        Ok(known)
     }
 
-    /// What each call of a group counts as.
-    fn derived(&self, heads: &Heads<'_>, group: &Group) -> [Option<Measure>; 2] {
-        let outcome = match heads.fact(group, Fact::Outcome) {
-            Some("aborted") => Some(Measure::Aborted),
-            Some("complete") => Some(Measure::Complete),
-            Some("failed") => Some(Measure::Failed),
-            Some("interrupted") => Some(Measure::Interrupted),
-            Some(_) | None => None,
-        };
-        let unpriced = (heads.fact(group, Fact::Priced) == Some("no")).then_some(Measure::Unpriced);
-        [outcome, unpriced].map(|measure| measure.filter(|measure| self.ask.measures.contains(measure)))
+    /// What each call of each group counts as.
+    fn derived(&self, heads: &Heads<'_>) -> Result<Vec<[Option<Measure>; 2]>, NoPack> {
+        let mut derived = vec![[None; 2]; heads.groups()];
+        for (at, fact, words) in [(0, Fact::Outcome, &OUTCOMES[..]), (1, Fact::Priced, &UNPRICED)] {
+            let wanted = words.iter().filter(|(_, measure)| self.ask.measures.contains(measure));
+            let wanted: Vec<_> =
+                wanted.filter_map(|(word, measure)| Some((heads.find(word)?, *measure))).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            for (derived, place) in derived.iter_mut().zip(heads.places(fact)?) {
+                derived[at] = wanted.iter().find(|(word, _)| *word == place).map(|(_, measure)| *measure);
+            }
+        }
+        Ok(derived)
     }
 
     fn place_of(&mut self, number: i64, group: &Known, session: i64) -> usize {

@@ -76,9 +76,7 @@ impl<'a> Spans<'a> {
             from.int()?;
             let calls = from.int()?;
             let heads = Heads::read(from.blob()?)?;
-            let wanted = self.wanted.in_heads(&heads);
-            let is = heads.groups.iter().any(|group| wanted.matches(&heads, group));
-            hours.insert(*hour, (calls, is));
+            hours.insert(*hour, (calls, self.wanted.groups(&heads)?.contains(&true)));
         }
         self.done = self.packs.is_done();
         let low = if self.done {
@@ -166,9 +164,7 @@ fn in_pack(
     slots: &Range<i64>,
     (wanted, sessions): (&Wanted<'_>, &mut HashSet<i64>),
 ) -> Result<(), NoPack> {
-    let heads = Heads::read(heads)?;
-    let in_heads = wanted.in_heads(&heads);
-    let groups: Vec<_> = heads.groups.iter().map(|group| in_heads.matches(&heads, group)).collect();
+    let groups = wanted.groups(&Heads::read(heads)?)?;
     if !groups.contains(&true) {
         return Ok(());
     }

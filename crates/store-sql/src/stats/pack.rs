@@ -1,7 +1,7 @@
 //! What the calls of an hour add up to, as bytes: one row of `stat_packs`.
 //!
-//! Three parts, of which a reader takes what it needs. **Heads**: the texts that occur, and the groups, which are the different sets of
-//! [`Fact`]s, each with its number of calls, of those that a policy intervened in, of those without a session, and the range of their
+//! Three parts, of which a reader takes what it needs. **Heads**: the texts that occur, and column by column the groups, which are the different
+//! sets of [`Fact`]s, with their number of calls, of those that a policy intervened in, of those without a session, and the range of their
 //! costs. **Sums**: a row for each quarter of an hour, session and group that has calls, column by column. **Times**: a sketch for each of these
 //! rows and clocks. All numbers are [`varint`]s. So a million calls are some ten MB, and are read through in a blink whatever is asked.
 //!
@@ -116,7 +116,7 @@ struct HeadsDraft<'a> {
     groups: Vec<Group>,
     known: HashMap<&'a [Option<String>], usize>,
     texts: Vec<&'a str>,
-    places: HashMap<&'a str, u32>,
+    places: HashMap<&'a str, u64>,
 }
 
 impl<'a> HeadsDraft<'a> {
@@ -149,8 +149,8 @@ impl<'a> HeadsDraft<'a> {
     }
 
     /// The place of a text, from 1.
-    fn text(&mut self, text: &'a str) -> u32 {
-        let next = self.texts.len() as u32 + 1;
+    fn text(&mut self, text: &'a str) -> u64 {
+        let next = self.texts.len() as u64 + 1;
         let place = *self.places.entry(text).or_insert(next);
         if place == next {
             self.texts.push(text);
@@ -165,50 +165,59 @@ impl<'a> HeadsDraft<'a> {
             put(&mut bytes, text.len() as u64);
             bytes.extend_from_slice(text.as_bytes());
         }
-        put(&mut bytes, self.groups.len() as u64);
+        let mut parts = vec![Vec::new(); HEADS];
         for group in &self.groups {
-            for place in group.facts {
-                put(&mut bytes, u64::from(place));
+            for (column, place) in parts.iter_mut().zip(group.facts) {
+                put(column, place);
             }
-            for count in [group.calls, group.intervened, group.alone] {
-                put_signed(&mut bytes, count);
+            for (column, count) in parts[FACTS..].iter_mut().zip([group.calls, group.intervened, group.alone])
+            {
+                put_signed(column, count);
             }
-            put(&mut bytes, u64::from(group.costs.is_some()));
+            let costs = &mut parts[COSTS];
+            put(costs, u64::from(group.costs.is_some()));
             if let Some((least, greatest)) = group.costs {
-                put_signed(&mut bytes, least);
-                put_signed(&mut bytes, greatest);
+                put_signed(costs, least);
+                put_signed(costs, greatest);
             }
         }
+        bytes.extend(columns(self.groups.len(), &parts));
         bytes
     }
 }
 
-/// The calls of an hour that say the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Group {
-    /// How many belong to no session.
-    pub(crate) alone: i64,
-    /// How many there are.
-    pub(crate) calls: i64,
-    /// The least and the greatest known cost.
-    pub(crate) costs: Option<(i64, i64)>,
+/// A group that is being written.
+struct Group {
+    alone: i64,
+    calls: i64,
+    costs: Option<(i64, i64)>,
     /// The places of the facts' texts, from 1; 0 = the calls say nothing of it.
-    facts: [u32; FACTS],
-    /// In how many a policy intervened.
-    pub(crate) intervened: i64,
+    facts: [u64; FACTS],
+    intervened: i64,
 }
 
-impl Group {
-    /// The place of a fact's text, from 1; 0 = none.
-    pub(super) const fn place(&self, fact: Fact) -> usize {
-        self.facts[fact as usize] as usize
-    }
+/// What is counted of each group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Count {
+    /// Calls.
+    Calls,
+    /// Calls that a policy intervened in.
+    Intervened,
+    /// Calls without a session.
+    Alone,
 }
 
-/// The heads of a pack.
+/// The column of the range of costs: behind those of the facts and of [`Count`].
+const COSTS: usize = FACTS + 3;
+
+/// Columns of groups.
+const HEADS: usize = COSTS + 1;
+
+/// The heads of a pack. Of the groups, only the columns that are asked for are read.
 #[derive(Debug)]
-pub(crate) struct Heads<'a> {
-    pub(crate) groups: Vec<Group>,
+pub(super) struct Heads<'a> {
+    columns: [&'a [u8]; HEADS],
+    groups: usize,
     texts: Vec<&'a str>,
 }
 
@@ -219,31 +228,31 @@ impl<'a> Heads<'a> {
         for _ in 0..take(bytes).ok_or(NoPack)? {
             texts.push(std::str::from_utf8(part(bytes)?).map_err(|_| NoPack)?);
         }
-        let mut groups = Vec::new();
-        for _ in 0..take(bytes).ok_or(NoPack)? {
-            let mut facts = [0; FACTS];
-            for place in &mut facts {
-                *place = take(bytes).filter(|place| *place <= texts.len() as u64).ok_or(NoPack)? as u32;
-            }
-            let mut count = || take_signed(bytes).ok_or(NoPack);
-            let (calls, intervened, alone) = (count()?, count()?, count()?);
-            let costs = match take(bytes).ok_or(NoPack)? {
-                0 => None,
-                _ => take_signed(bytes).zip(take_signed(bytes)).map(Some).ok_or(NoPack)?,
-            };
-            groups.push(Group { alone, calls, costs, facts, intervened });
+        let groups = take(bytes).and_then(|groups| usize::try_from(groups).ok()).ok_or(NoPack)?;
+        let mut columns = [[].as_slice(); HEADS];
+        for column in &mut columns {
+            *column = part(bytes)?;
         }
-        Ok(Self { groups, texts })
+        // Each group has a byte in each column at least.
+        if columns.iter().any(|column| column.len() < groups) {
+            return Err(NoPack);
+        }
+        Ok(Self { columns, groups, texts })
+    }
+
+    /// How many groups there are.
+    pub(super) const fn groups(&self) -> usize {
+        self.groups
     }
 
     /// How many texts there are; their places are from 1 to it.
-    pub(super) fn texts(&self) -> usize {
+    pub(super) const fn texts(&self) -> usize {
         self.texts.len()
     }
 
-    /// The text at a place. `None` at 0.
+    /// The text at a place. `None` at 0: the calls say nothing.
     pub(super) fn text(&self, place: usize) -> Option<&'a str> {
-        place.checked_sub(1).map(|at| self.texts[at])
+        self.texts.get(place.checked_sub(1)?).copied()
     }
 
     /// The place of a text. `None` = no call says it.
@@ -251,9 +260,28 @@ impl<'a> Heads<'a> {
         self.texts.iter().position(|known| *known == text).map(|at| at + 1)
     }
 
-    /// What the calls of a group say.
-    pub(crate) fn fact(&self, group: &Group, fact: Fact) -> Option<&'a str> {
-        self.text(group.place(fact))
+    /// Where the texts of a fact are, of each group.
+    pub(super) fn places(&self, fact: Fact) -> Result<Vec<usize>, NoPack> {
+        let known = |place: u64| usize::try_from(place).ok().filter(|place| *place <= self.texts.len());
+        self.column(fact as usize, |column| take(column).and_then(known))
+    }
+
+    /// How many calls there are of each group.
+    pub(super) fn counts(&self, count: Count) -> Result<Vec<i64>, NoPack> {
+        self.column(FACTS + count as usize, take_signed)
+    }
+
+    /// The least and the greatest known cost of each group.
+    pub(super) fn costs(&self) -> Result<Vec<Option<(i64, i64)>>, NoPack> {
+        self.column(COSTS, |column| match take(column)? {
+            0 => Some(None),
+            _ => Some(Some((take_signed(column)?, take_signed(column)?))),
+        })
+    }
+
+    fn column<T>(&self, at: usize, next: impl Fn(&mut &[u8]) -> Option<T>) -> Result<Vec<T>, NoPack> {
+        let mut column = self.columns[at];
+        (0..self.groups).map(|_| next(&mut column).ok_or(NoPack)).collect()
     }
 }
 
@@ -374,24 +402,25 @@ mod tests {
         let pack = Pack::of(rows());
         assert_eq!(pack.calls, 312);
         let heads = Heads::read(&pack.heads).unwrap();
-        assert_eq!(heads.groups.len(), 3);
+        assert_eq!(heads.groups(), 3);
+        let places: Vec<_> = Fact::ALL.iter().map(|fact| heads.places(*fact).unwrap()).collect();
         let mut found = Vec::new();
         let mut read = Rows::read(&pack.sums, &pack.times, &SUMS, Clock::ALL).unwrap();
         while let Some(key) = read.next().unwrap() {
             let mut sums = Sums::default();
             read.count(Some(&mut sums)).unwrap();
-            let group = &heads.groups[key.group];
-            let facts = Fact::ALL.map(|fact| heads.fact(group, fact).map(str::to_owned)).to_vec();
+            let facts = places.iter().map(|fact| heads.text(fact[key.group]).map(str::to_owned)).collect();
             let costs = (key.session > 0).then_some((-5, key.session));
             found.push(Row { costs, facts, session: key.session, slot: key.slot as u64, sums });
         }
         let mut expected = rows();
         expected.sort_by_key(|row| (row.slot, row.session));
         assert_eq!(found, expected);
-        let of_opus = &heads.groups[1];
-        assert_eq!(heads.fact(of_opus, Fact::Model), Some("opus"));
-        assert_eq!((of_opus.calls, of_opus.costs, of_opus.alone), (302, Some((-5, 70)), 0));
-        assert!(heads.groups.iter().any(|group| group.alone == 9 && group.costs.is_none()));
+        assert_eq!(heads.counts(Count::Calls).unwrap(), [1, 302, 9]);
+        assert_eq!(heads.counts(Count::Alone).unwrap(), [0, 0, 9]);
+        assert_eq!(heads.counts(Count::Intervened).unwrap(), [0; 3]);
+        assert_eq!(heads.costs().unwrap(), [Some((-5, 7)), Some((-5, 70)), None]);
+        assert_eq!(heads.find("ann").and_then(|place| heads.text(place)), Some("ann"));
     }
 
     #[test]

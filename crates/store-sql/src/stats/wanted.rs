@@ -8,7 +8,7 @@ use lockgate_store::stats::Slice;
 use lockgate_store::{Classified, Filter, Membership, Outcome};
 
 use super::fact::Fact;
-use super::pack::{Group, Heads};
+use super::pack::{Count, Heads, NoPack};
 use crate::driver::storable;
 
 /// Conditions; all of them hold.
@@ -27,14 +27,6 @@ enum Condition<'a> {
     Sessionless,
     /// The status is known and in this range, its ends included.
     Status(i64, i64),
-}
-
-/// The same, as the texts of one pack have it.
-#[derive(Debug)]
-pub(crate) struct InHeads<'a> {
-    conditions: &'a [Condition<'a>],
-    /// The places of the texts in [`Condition::Is`]; `None` = no call says it.
-    places: Vec<Option<usize>>,
 }
 
 impl<'a> Wanted<'a> {
@@ -92,37 +84,49 @@ impl<'a> Wanted<'a> {
         self.conditions.iter().any(|condition| matches!(condition, Condition::Sessionless))
     }
 
-    /// Looks the texts up in a pack.
-    pub(crate) fn in_heads(&'a self, heads: &Heads<'_>) -> InHeads<'a> {
-        let place = |condition: &Condition<'_>| match condition {
-            Condition::Is(_, Some(text)) => heads.find(text),
-            Condition::Is(_, None) => Some(0),
-            Condition::Cost(..)
-            | Condition::Intervened(_)
-            | Condition::Sessionless
-            | Condition::Status(..) => None,
-        };
-        InHeads { conditions: &self.conditions, places: self.conditions.iter().map(place).collect() }
+    /// Which groups of a pack can have such calls.
+    pub(super) fn groups(&self, heads: &Heads<'_>) -> Result<Vec<bool>, NoPack> {
+        let mut groups = vec![true; heads.groups()];
+        for condition in &self.conditions {
+            match condition {
+                Condition::Cost(from, to) => keep(&mut groups, heads.costs()?, |costs| {
+                    costs.is_some_and(|(least, greatest)| least <= *to && greatest >= *from)
+                }),
+                Condition::Is(facts, text) => {
+                    let Some(wanted) = text.as_deref().map_or(Some(0), |text| heads.find(text)) else {
+                        return Ok(vec![false; heads.groups()]);
+                    };
+                    let mut any = vec![false; heads.groups()];
+                    for fact in facts {
+                        for (any, place) in any.iter_mut().zip(heads.places(*fact)?) {
+                            *any |= place == wanted;
+                        }
+                    }
+                    keep(&mut groups, any, |is| is);
+                }
+                Condition::Intervened(true) => {
+                    keep(&mut groups, heads.counts(Count::Intervened)?, |calls| calls > 0);
+                }
+                Condition::Intervened(false) => {
+                    let some = heads.counts(Count::Intervened)?.into_iter().zip(heads.counts(Count::Calls)?);
+                    keep(&mut groups, some, |(some, all)| some < all);
+                }
+                Condition::Sessionless => {
+                    keep(&mut groups, heads.counts(Count::Alone)?, |calls| calls > 0);
+                }
+                Condition::Status(from, to) => keep(&mut groups, heads.places(Fact::Status)?, |place| {
+                    let status = heads.text(place).and_then(|status| status.parse().ok());
+                    status.is_some_and(|status| (*from..=*to).contains(&status))
+                }),
+            }
+        }
+        Ok(groups)
     }
 }
 
-impl InHeads<'_> {
-    /// Whether a group can have such calls.
-    pub(crate) fn matches(&self, heads: &Heads<'_>, group: &Group) -> bool {
-        self.conditions.iter().zip(&self.places).all(|(condition, place)| match condition {
-            Condition::Cost(from, to) => {
-                group.costs.is_some_and(|(least, greatest)| least <= *to && greatest >= *from)
-            }
-            Condition::Intervened(true) => group.intervened > 0,
-            Condition::Intervened(false) => group.intervened < group.calls,
-            Condition::Is(facts, _) => {
-                place.is_some_and(|place| facts.iter().any(|fact| group.place(*fact) == place))
-            }
-            Condition::Sessionless => group.alone > 0,
-            Condition::Status(from, to) => {
-                let status = heads.fact(group, Fact::Status).and_then(|status| status.parse().ok());
-                status.is_some_and(|status| (*from..=*to).contains(&status))
-            }
-        })
+/// Leaves the groups for whose value a condition holds.
+fn keep<T>(groups: &mut [bool], values: impl IntoIterator<Item = T>, holds: impl Fn(T) -> bool) {
+    for (group, value) in groups.iter_mut().zip(values) {
+        *group = *group && holds(value);
     }
 }
