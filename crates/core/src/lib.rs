@@ -12,6 +12,7 @@ mod failure;
 mod gather;
 mod secret;
 mod usage;
+pub mod varint;
 mod words;
 
 pub use call::{Conversation, Origin, OutputFormat, ReasoningRequest, Sampling, Unmodelled};

@@ -16,7 +16,8 @@ use crate::conditions;
 use crate::driver::{Sql, Tx};
 use crate::fault::Fault;
 use crate::squeeze::unsqueeze;
-use crate::walk::{Placed, Walk};
+use crate::stats::Wanted;
+use crate::walk::{Lead, Placed, Walk};
 use crate::write::hash_of;
 
 /// Pieces that one statement fetches.
@@ -67,9 +68,17 @@ impl Database {
             conditions::add(&mut sql, flavour, filter);
             sql
         };
+        let wanted = Wanted::of_filter(filter);
+        let lead = if conditions::is_led(filter) {
+            Lead::Index
+        } else if wanted.is_empty() || filter.text.is_some() {
+            Lead::Windows
+        } else {
+            Lead::Packs(wanted, filter.from_us.unwrap_or(0)..filter.to_us.unwrap_or(i64::MAX))
+        };
         let walk = Walk {
             budget: self.page_budget,
-            led: conditions::is_led(filter),
+            lead,
             oldest: "SELECT min(started_us) FROM calls",
             query: &query,
             order: ("c.started_us", "c.seq"),

@@ -127,14 +127,12 @@ pub(crate) fn title_has_words(sql: &mut Sql, text: &str) {
     }
 }
 
-/// Whether an index leads to what the conditions leave, so that a page is found without looking at what lies between.
+/// Whether an index leads to what the conditions leave, so that a page is found without looking at what lies between: to the calls of a
+/// session, which are few, whatever else is asked of them, or to those of a key or a user.
 pub(crate) fn is_led(filter: &Filter) -> bool {
-    let rest = Filter { from_us: None, key: None, session: None, to_us: None, user: None, ..filter.clone() };
-    rest == Filter::default()
-        && filter.session != Some(Membership::Sessionless)
-        && [filter.session.is_some(), filter.key.is_some(), filter.user.is_some()]
-            .iter()
-            .filter(|is| **is)
-            .count()
-            < 2
+    if matches!(filter.session, Some(Membership::Of(_))) {
+        return true;
+    }
+    let rest = Filter { from_us: None, key: None, to_us: None, user: None, ..filter.clone() };
+    rest == Filter::default() && (filter.key.is_none() || filter.user.is_none())
 }

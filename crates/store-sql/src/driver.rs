@@ -3,6 +3,7 @@
 //! Integers are 64 bits, texts and blobs may be absent, and there is nothing else; so one text of a query serves both. Every
 //! statement runs in a transaction, which is undone if it is dropped.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use lockgate_store::Error;
@@ -52,13 +53,13 @@ impl From<bool> for Value {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Text(Some(storable(text)))
+        Self::Text(Some(storable(text).into_owned()))
     }
 }
 
 impl From<Option<&str>> for Value {
     fn from(text: Option<&str>) -> Self {
-        Self::Text(text.map(storable))
+        Self::Text(text.map(|text| storable(text).into_owned()))
     }
 }
 
@@ -75,8 +76,8 @@ impl From<Vec<u8>> for Value {
 }
 
 /// PostgreSQL takes no zero in a text; both databases store the sign for what cannot be shown instead.
-fn storable(text: &str) -> String {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() }
+pub(crate) fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
 /// A statement that is being written.

@@ -28,7 +28,7 @@ impl Options {
         Self {
             acquire_timeout: Duration::from_secs(5),
             busy_timeout: Duration::from_secs(5),
-            page_budget: Duration::from_secs(1),
+            page_budget: Duration::from_millis(150),
             place,
             readers: 4,
             statement_timeout: Duration::from_secs(10),

@@ -13,7 +13,8 @@ use crate::columns::{call_of, client_of, principal_of, select_calls};
 use crate::conditions;
 use crate::driver::{Flavour, Row, Sql, Tx};
 use crate::fault::Fault;
-use crate::walk::{Placed, Walk};
+use crate::stats::{one_moment, sessions_with};
+use crate::walk::{Having, Lead, Placed, Walk};
 use crate::write::title_words;
 
 /// A session, and the facts that its latest call has.
@@ -90,9 +91,10 @@ impl Database {
             SessionOrder::Activity => ("SELECT min(last_us) FROM sessions", "s.last_us"),
             SessionOrder::Start => ("SELECT min(first_us) FROM sessions", "s.first_us"),
         };
-        let led = *filter == Filter::default();
-        let walk = Walk { budget: self.page_budget, led, oldest, query: &query, order: (time, "s.seq") };
         let mut tx = self.readers.read(self.statement_timeout).await?;
+        one_moment(&mut tx).await?;
+        let lead = lead(&mut tx, filter).await?;
+        let walk = Walk { budget: self.page_budget, lead, oldest, query: &query, order: (time, "s.seq") };
         let read = |row: &Row| {
             let (seq, session) = session_of(row)?;
             let at_us = match order {
@@ -142,6 +144,19 @@ impl Database {
     }
 }
 
+/// What leads to the sessions for which a filter holds. Words lead by themselves.
+async fn lead(tx: &mut Tx, filter: &Filter) -> Result<Lead<'static>, Fault> {
+    if *filter == Filter::default() {
+        return Ok(Lead::Index);
+    }
+    if filter.text.is_some() {
+        return Ok(Lead::Windows);
+    }
+    let (from_us, to_us) = (filter.from_us, filter.to_us);
+    let sessions = sessions_with(tx, filter).await?;
+    Ok(sessions.map_or(Lead::Windows, |sessions| Lead::Sessions(Having { from_us, sessions, to_us })))
+}
+
 /// That a session has a call for which all conditions hold; a title may hold the words in a call's stead.
 fn having_calls(sql: &mut Sql, flavour: Flavour, filter: &Filter) {
     let calls = Filter { branch: None, repo: None, session: None, ..filter.clone() };
@@ -169,12 +184,7 @@ fn exists(sql: &mut Sql, flavour: Flavour, filter: &Filter) {
     if *filter == Filter::default() {
         return;
     }
-    // An index leads to the few calls of a key or a user; anything else is looked for in the calls of each session.
-    if filter.key.is_some() || filter.user.is_some() {
-        sql.add(" AND s.seq IN (SELECT c.session FROM calls c WHERE c.session IS NOT NULL");
-    } else {
-        sql.add(" AND EXISTS (SELECT 1 FROM calls c WHERE c.session = s.seq");
-    }
+    sql.add(" AND EXISTS (SELECT 1 FROM calls c WHERE c.session = s.seq");
     conditions::add(sql, flavour, filter);
     sql.add(")");
 }

@@ -19,6 +19,9 @@ const COUNT: Duration = Duration::from_mins(1);
 /// How long a round of counting takes, at most about.
 const BUDGET: Duration = Duration::from_secs(1);
 
+/// Between two rounds while there is more to count: after an update of the schema, or a long outage.
+const REST: Duration = Duration::from_secs(4);
+
 /// A quarter of an hour is counted when no more of its calls are likely to come.
 const SETTLED_US: i64 = 5 * 60 * 1_000_000;
 
@@ -59,8 +62,12 @@ pub(super) async fn keep(store: Arc<dyn Store>, retention: Arc<ArcSwap<Retention
         tokio::select! {
             _ = counting.tick() => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
-                if let Err(error) = store.roll(now - SETTLED_US, BUDGET).await {
-                    tracing::debug!(%error, "statistics could not be counted beforehand; they are counted when asked for");
+                match store.roll(now - SETTLED_US, BUDGET).await {
+                    Ok(rolled) if rolled.more => counting.reset_after(REST),
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, "statistics could not be counted beforehand; they are counted when asked for");
+                    }
                 }
             }
             _ = ageing.tick() => age(store.as_ref(), &retention.load_full()).await,

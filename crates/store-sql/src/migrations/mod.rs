@@ -7,6 +7,7 @@ mod access;
 mod classes;
 mod first;
 mod leaner;
+mod packs;
 mod policies;
 mod stats;
 #[cfg(test)]
@@ -35,7 +36,7 @@ pub(crate) struct Migration {
 }
 
 /// Every step, in order.
-pub(crate) const MIGRATIONS: [Migration; 7] = [
+pub(crate) const MIGRATIONS: [Migration; 8] = [
     first::FIRST,
     access::ACCESS,
     stats::STATS,
@@ -43,6 +44,7 @@ pub(crate) const MIGRATIONS: [Migration; 7] = [
     verdicts::VERDICTS,
     classes::CLASSES,
     leaner::LEANER,
+    packs::PACKS,
 ];
 
 /// The number under which PostgreSQL keeps other processes waiting ("lockgate" in ASCII).

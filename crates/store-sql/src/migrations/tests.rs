@@ -120,6 +120,39 @@ async fn verdicts_of_calls_that_are_there_already_are_taken_out_of_their_details
     assert_eq!(found, ["7 2 30 git force refuse 1 Bash", "7 3 30 look - failed 0 -"]);
 }
 
+/// 004-20: what an older version counted goes, and every quarter of an hour with calls is counted anew.
+#[tokio::test]
+async fn calls_that_are_there_already_are_marked_to_be_counted_into_packs() {
+    use lockgate_store::stats::{Cell, Metric, Query, Stats as _};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l.db");
+    let database = Database::open_with(&options(&path), &MIGRATIONS[..7]).await.unwrap();
+    let mut tx = database.writers.write().await.unwrap();
+    for (nth, started_us) in [30_i64, 40, 900_000_030, 7_200_000_000].into_iter().enumerate() {
+        let mut sql = Sql::new(
+            "INSERT INTO calls (id, operation, streamed, started_us, estimated, outcome, intervened, recording) VALUES (",
+        );
+        sql.arg(nth).add(", 'chat', 0, ").arg(started_us).add(", 0, 'complete', 0, 'full')");
+        tx.run(sql).await.unwrap();
+    }
+    tx.run(Sql::new("INSERT INTO stat_marks (slot) VALUES (0), (0)")).await.unwrap();
+    tx.commit().await.unwrap();
+    database.close().await;
+    let database = Database::open(&options(&path)).await.unwrap();
+    let marks = "SELECT CAST(slot AS TEXT) FROM stat_marks ORDER BY slot";
+    assert_eq!(texts(&path, marks).await, ["0", "1", "8"]);
+    for state in ["marked", "counted"] {
+        let table = database.query(&Query::of(Metric::Volume)).await.unwrap();
+        assert_eq!(table.total.cells[0], Cell::Whole(4), "{state}");
+        database.roll(i64::MAX, std::time::Duration::from_mins(1)).await.unwrap();
+    }
+    assert_eq!(
+        texts(&path, "SELECT hour || ':' || calls FROM stat_packs ORDER BY hour").await,
+        ["0:3", "2:1"]
+    );
+    assert_eq!(texts(&path, marks).await, [""; 0]);
+}
+
 /// 004-2: bodies that were stored before are read as before.
 #[tokio::test]
 async fn bodies_that_are_there_already_can_be_read_in_the_leaner_schema() {

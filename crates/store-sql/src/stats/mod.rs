@@ -1,11 +1,12 @@
 //! Statistics: what was counted beforehand, and the calls themselves where that is not up to date.
 //!
+//! **What is counted.** For each hour one row of bytes ([`pack`]): what its calls add up to by quarter of an hour, session and everything that calls are told
+//! apart by. Any question reads the packs of its range through and adds up what it wants ([`gather`]): its time depends on the number of calls, hardly on
+//! what is asked. Lists look into the packs too, for the hours and sessions that can have what they want ([`lead`]).
+//!
 //! **Who writes what.** Who stores or deletes calls adds a mark (`stat_marks`) for each slot of theirs, in the same transaction; marks are only
 //! ever added, so writers never wait for each other. A round of counting (`roll`) deletes the marks of some slots, *then* counts the
 //! calls of these slots anew, in one transaction; a lock keeps a second round away.
-//!
-//! Numbers that do not tell people apart are kept once more for each hour (`stat_hours`): a fraction of the rows. An hour is written whenever one of its
-//! slots is, from all calls of the hour, and read only where none of its slots has a mark.
 //!
 //! **Why nothing gets lost.** On PostgreSQL each statement of the round sees what was committed before it began. A mark that the round deletes was
 //! committed before that statement, so its calls were, and the later statement counts them. Calls that are committed between the two may be
@@ -15,8 +16,14 @@
 //! **Why nothing counts twice.** A reader sees one moment (a snapshot): a slot with a mark is read from the calls, any other from what was counted.
 //! So a reader is always exact, and rounds only make it quick.
 
+mod calls;
+mod fact;
+mod gather;
+mod lead;
+mod pack;
+mod packs;
 mod roll;
-mod source;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -24,20 +31,45 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lockgate_store::stats::zone::{Axis, SLOT_US, slot_of};
-use lockgate_store::stats::{
-    Clock, Dimension, Figure, Measure, Place, Query, Rolled, Slice, Span, Stats, Sums, Table,
-};
+use lockgate_store::stats::{Clock, Dimension, Figure, Measure, Query, Rolled, Slice, Stats, Table};
 use lockgate_store::{Call, Error, Page, PageRequest, Record};
 
 use crate::Database;
 use crate::columns::{call_of, select_calls};
 use crate::driver::{Flavour, Sql, Tx};
 use crate::fault::Fault;
-use crate::stats::source::{Ask, Cut, Source, coarse, conditions, found, is_coarse, statement, whole_slots};
-use crate::walk::Walk;
+use crate::walk::{Lead, Walk};
+use calls::Ask;
+use gather::{Bytes, Gathered};
+use pack::NoPack;
+use packs::{HOUR, Packs};
+
+pub(crate) use lead::{Spans, sessions_with};
+pub(crate) use wanted::Wanted;
 
 /// Parts of a range that are read from the calls, at most.
 const PARTS: usize = 8;
+
+/// Packs that are read through before others have their turn.
+const TURN: usize = 16;
+
+/// Sessions that one statement asks for.
+const SESSIONS: usize = 1_000;
+
+impl From<NoPack> for Fault {
+    fn from(error: NoPack) -> Self {
+        Self::damaged(error.to_string())
+    }
+}
+
+/// From where a part of a range is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    /// Calls that began in a range, µs since 1970.
+    Calls(Range<i64>),
+    /// Packs, of these slots.
+    Packs(Range<i64>),
+}
 
 #[async_trait]
 impl Stats for Database {
@@ -59,51 +91,63 @@ impl Database {
         let Some(about) = query.about() else { return Ok(Table::of(query, BTreeMap::new())) };
         let mut tx = self.readers.read(self.statement_timeout).await?;
         one_moment(&mut tx).await?;
-        let Some(range) = range(&mut tx, &about).await? else {
+        let Some(range) = range(&mut tx, about.from_us, about.to_us).await? else {
             return Ok(Table::of(query, BTreeMap::new()));
         };
-        let sources = sources(&mut tx, &about, range.clone()).await?;
+        // An index leads to the calls of a session.
+        let of_session = matches!(about.values.get(&Dimension::Session), Some(Some(_)));
+        let sources = if of_session {
+            vec![Source::Calls(range.clone())]
+        } else {
+            sources(&mut tx, range.clone()).await?
+        };
         let axis = query
             .bucket
             .map(|bucket| Axis::new(&query.zone, bucket, slot_of(range.start)..slot_of(range.end - 1) + 1));
         let (measures, clocks, sessions) = needs(&query.metric.figures());
         let ask = Ask {
+            axis: axis.as_ref(),
             by: &query.by,
             clocks: &clocks,
-            cut: axis.as_ref().map_or(Cut::Whole, Cut::Axis),
             measures: &measures,
             sessions,
             slice: &about,
         };
-        let sources: Vec<_> =
-            if is_coarse(&ask) { sources.into_iter().flat_map(coarse).collect() } else { sources };
-        let mut gathered = Gathered::new(axis.as_ref());
-        for source in &sources {
-            for row in tx.rows(statement(tx.flavour(), source, &ask)).await? {
-                gathered.take(found(&row, source, &ask)?);
+        let mut gathered = Gathered::new(ask);
+        for source in sources {
+            match source {
+                Source::Calls(range) => {
+                    for row in tx.rows(calls::statement(tx.flavour(), &range, &ask)).await? {
+                        gathered.take_calls(&calls::found(&row, &ask)?);
+                    }
+                }
+                Source::Packs(slots) => take_packs(&mut tx, &slots, &mut gathered, clocks.is_empty()).await?,
             }
         }
+        let sessions = ids_of_sessions(&mut tx, &gathered.sessions()).await?;
         tx.commit().await?;
-        Ok(Table::of(query, gathered.sums))
+        Ok(Table::of(query, gathered.into_places(&sessions)))
     }
 
     async fn calls_of_slice(&self, slice: &Slice, page: &PageRequest) -> Result<Page<Call>, Fault> {
         let range = slice.from_us.unwrap_or(0)..slice.to_us.unwrap_or(i64::MAX);
-        let source = Source::Calls(range);
         let query = || {
             let mut sql = Sql::new(&select_calls());
-            source.within(&mut sql);
-            conditions(&mut sql, &source, slice);
+            calls::within(&mut sql, &range);
+            calls::conditions(&mut sql, slice);
             sql
         };
-        let by_index = [Dimension::Key, Dimension::Session, Dimension::User];
-        let walk = Walk {
-            budget: self.page_budget,
-            led: slice.values.len() < 2
+        let by_index = [Dimension::Key, Dimension::User];
+        let led = matches!(slice.values.get(&Dimension::Session), Some(Some(_)))
+            || slice.values.is_empty()
+            || slice.values.len() == 1
                 && slice
                     .values
                     .iter()
-                    .all(|(dimension, value)| value.is_some() && by_index.contains(dimension)),
+                    .all(|(dimension, value)| value.is_some() && by_index.contains(dimension));
+        let walk = Walk {
+            budget: self.page_budget,
+            lead: if led { Lead::Index } else { Lead::Packs(Wanted::of_slice(slice), range.clone()) },
             oldest: "SELECT min(started_us) FROM calls",
             query: &query,
             order: ("c.started_us", "c.seq"),
@@ -115,66 +159,91 @@ impl Database {
     }
 }
 
-/// What the rows of all sources say of each place.
-struct Gathered<'a> {
-    axis: Option<&'a Axis>,
-    spans: HashMap<i64, Span>,
-    sums: BTreeMap<Place, Sums>,
+/// Adds up what packs say of some slots. Others have their turn in between: a long range is some ten milliseconds of work.
+async fn take_packs(
+    tx: &mut Tx,
+    slots: &Range<i64>,
+    gathered: &mut Gathered<'_>,
+    without_times: bool,
+) -> Result<(), Fault> {
+    let columns = if without_times { "heads, sums" } else { "heads, sums, times" };
+    let mut packs = Packs::of(hours_of(slots), columns);
+    while !packs.is_done() {
+        for (nth, (hour, row)) in packs.next(tx).await?.iter().enumerate() {
+            let mut from = row.reader();
+            from.int()?;
+            let (heads, sums) = (from.blob()?, from.blob()?);
+            let times = if without_times { &[] } else { from.blob()? };
+            gathered.take_pack(&Bytes { heads, hour: *hour, sums, times }, slots)?;
+            if nth % TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    Ok(())
 }
 
-impl<'a> Gathered<'a> {
-    fn new(axis: Option<&'a Axis>) -> Self {
-        Self { axis, spans: HashMap::new(), sums: BTreeMap::new() }
-    }
+/// The hours that slots lie in.
+const fn hours_of(slots: &Range<i64>) -> Range<i64> {
+    slots.start.div_euclid(HOUR)..(slots.end + HOUR - 1).div_euclid(HOUR)
+}
 
-    fn take(&mut self, found: source::Found) {
-        // Without groups there is a row even of nothing.
-        if found.sums.of(Measure::Calls) == 0 {
-            return;
+async fn ids_of_sessions(tx: &mut Tx, sessions: &BTreeSet<i64>) -> Result<HashMap<i64, String>, Fault> {
+    let mut ids = HashMap::with_capacity(sessions.len());
+    let sessions: Vec<_> = sessions.iter().copied().collect();
+    for some in sessions.chunks(SESSIONS) {
+        let mut sql = Sql::new("SELECT seq, id FROM sessions WHERE seq IN (");
+        for row in tx.rows(sql.args(some.iter().copied()).add(")").take()).await? {
+            let mut from = row.reader();
+            ids.insert(from.int()?, from.text()?);
         }
-        let span = self
-            .axis
-            .map(|axis| *self.spans.entry(found.number).or_insert_with(|| axis.bucket(found.number)));
-        let sums = self.sums.entry((span, found.group)).or_default();
-        if found.session > 0 {
-            *sums.sessions.entry(found.session).or_default() += found.sums.of(Measure::Cost);
-        }
-        sums.merge(&found.sums);
     }
+    Ok(ids)
 }
 
 /// Makes a transaction see one moment, whatever is written meanwhile. On SQLite every one does.
-async fn one_moment(tx: &mut Tx) -> Result<(), Fault> {
+pub(crate) async fn one_moment(tx: &mut Tx) -> Result<(), Fault> {
     match tx.flavour() {
         Flavour::Postgres => tx.script("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await,
         Flavour::Sqlite => Ok(()),
     }
 }
 
-/// The range of time in which there are calls of the slice, if any. Marked or counted or not: calls are where they began.
-async fn range(tx: &mut Tx, slice: &Slice) -> Result<Option<Range<i64>>, Fault> {
+/// The range of time in which there are calls, within these bounds, if any. Marked or counted or not: calls are where they began.
+async fn range(tx: &mut Tx, from_us: Option<i64>, to_us: Option<i64>) -> Result<Option<Range<i64>>, Fault> {
     let row =
         tx.row(Sql::new("SELECT (SELECT min(started_us) FROM calls), (SELECT max(started_us) FROM calls)"));
     let Some(row) = row.await? else { return Ok(None) };
     let mut from = row.reader();
     let (Some(first), Some(last)) = (from.int_or_none()?, from.int_or_none()?) else { return Ok(None) };
-    let from_us = slice.from_us.map_or(first, |from| from.max(first));
-    let to_us = slice.to_us.map_or(last + 1, |to| to.min(last + 1));
+    // Where nothing bounds it, the range has whole slots: what is counted is enough then.
+    let (first, end) = (slot_of(first) * SLOT_US, (slot_of(last) + 1) * SLOT_US);
+    let from_us = from_us.map_or(first, |from| from.max(first));
+    let to_us = to_us.map_or(end, |to| to.min(end));
     Ok((from_us < to_us).then_some(from_us..to_us))
 }
 
 /// From where each part of a range is read. Together they are the range, and no two overlap.
-async fn sources(tx: &mut Tx, slice: &Slice, range: Range<i64>) -> Result<Vec<Source>, Fault> {
+async fn sources(tx: &mut Tx, range: Range<i64>) -> Result<Vec<Source>, Fault> {
     let slots = whole_slots(range.start, range.end);
-    // An index leads to the calls of a session.
-    if slots.is_empty() || matches!(slice.values.get(&Dimension::Session), Some(Some(_))) {
+    if slots.is_empty() {
         return Ok(vec![Source::Calls(range)]);
     }
+    let marked = marked(tx, slots.clone()).await?;
+    Ok(divided(range, slots, &marked))
+}
+
+/// The slots of a range that have a mark, in their order.
+async fn marked(tx: &mut Tx, slots: Range<i64>) -> Result<Vec<i64>, Fault> {
     let mut sql = Sql::new("SELECT DISTINCT slot FROM stat_marks WHERE slot >= ");
     sql.arg(slots.start).add(" AND slot < ").arg(slots.end).add(" ORDER BY slot");
-    let marked = tx.rows(sql).await?;
-    let marked = marked.iter().map(|row| row.reader().int()).collect::<Result<Vec<_>, _>>()?;
-    Ok(divided(range, slots, &marked))
+    tx.rows(sql).await?.iter().map(|row| row.reader().int()).collect()
+}
+
+/// The slots of a range of time that lie in it whole.
+const fn whole_slots(from_us: i64, to_us: i64) -> Range<i64> {
+    let (first, end) = ((from_us + SLOT_US - 1).div_euclid(SLOT_US), to_us.div_euclid(SLOT_US));
+    first..if end < first { first } else { end }
 }
 
 /// Divides a range at marked slots. Few parts: what lies between marks that are near each other is read from the calls as well.
@@ -205,7 +274,7 @@ fn divided(range: Range<i64>, slots: Range<i64>, marked: &[i64]) -> Vec<Source> 
             if calls_from < slots_from * SLOT_US {
                 sources.push(Source::Calls(calls_from..slots_from * SLOT_US));
             }
-            sources.push(Source::Slots(slots_from..part.start));
+            sources.push(Source::Packs(slots_from..part.start));
             calls_from = part.start * SLOT_US;
         }
         slots_from = part.end;

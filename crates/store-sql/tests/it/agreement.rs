@@ -2,15 +2,18 @@
 
 use lockgate_core::DataClass;
 use lockgate_store::memory::Memory;
+use lockgate_store::stats::Stats;
 use lockgate_store::{
-    Classified, Filter, Limit, Membership, Outcome, PageRequest, Record, SessionOrder, Side, Title,
-    TitleSource,
+    Classified, Extent, Filter, Limit, Membership, Outcome, PageRequest, Purge, Record, Records, Selection,
+    SessionOrder, Side, Title, TitleSource,
 };
+use lockgate_store_sql::Database;
 
 use crate::Store;
 use crate::postgres::Server;
 use crate::sample::{DAY, SECOND, of, plain, saying};
 use crate::search::found;
+use crate::stats::LONG;
 
 /// Numbers that look random and are the same each time.
 pub(crate) struct Numbers(pub(crate) u64);
@@ -119,29 +122,50 @@ async fn sessions(store: &dyn Store, filter: &Filter, order: SessionOrder) -> Ve
     }
 }
 
-async fn agrees(store: &dyn Store) {
+/// So many filters find the same in both; how many of them find anything.
+async fn finds(store: &dyn Store, fake: &Memory, numbers: &mut Numbers, state: &str) -> usize {
+    let mut hits = 0;
+    for _ in 0..40 {
+        let filter = filter(numbers);
+        let expected = found(fake, &filter).await;
+        hits += usize::from(!expected.is_empty());
+        assert_eq!(found(store, &filter).await, expected, "{state}: {filter:?}");
+        let order = [SessionOrder::Activity, SessionOrder::Start][numbers.below(2) as usize];
+        let expected = sessions(fake, &filter, order).await;
+        let found = sessions(store, &filter, order).await;
+        assert_eq!(found.len(), expected.len(), "{state}: {filter:?} by {order:?}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found, expected, "{state}: {filter:?} by {order:?}");
+        }
+    }
+    hits
+}
+
+/// In every state of counting: what was counted beforehand says where to look, and never hides anything.
+async fn agrees(store: &Database) {
     let mut numbers = Numbers(7);
     let fake = Memory::new();
     let records: Vec<_> = (0..300).map(|nth| record(&mut numbers, nth)).collect();
     // In portions of different lengths, some calls twice.
-    for batch in records.chunks(37) {
+    for batch in records[..260].chunks(37) {
         store.write(batch).await.unwrap();
-        crate::Records::write(&fake, batch).await.unwrap();
+        fake.write(batch).await.unwrap();
     }
     store.write(&records[..90]).await.unwrap();
-    let mut hits = 0;
-    for _ in 0..250 {
-        let filter = filter(&mut numbers);
-        let expected = found(&fake, &filter).await;
-        hits += usize::from(!expected.is_empty());
-        assert_eq!(found(store, &filter).await, expected, "{filter:?}");
-        let order = [SessionOrder::Activity, SessionOrder::Start][numbers.below(2) as usize];
-        let expected = sessions(&fake, &filter, order).await;
-        let found = sessions(store, &filter, order).await;
-        assert_eq!(found.len(), expected.len(), "{filter:?} by {order:?}");
-        for (found, expected) in found.iter().zip(&expected) {
-            assert_eq!(found, expected, "{filter:?} by {order:?}");
-        }
+    let mut hits = finds(store, &fake, &mut numbers, "nothing is counted").await;
+    store.roll(DAY + 90 * 86_400 * SECOND, LONG).await.unwrap();
+    hits += finds(store, &fake, &mut numbers, "half is counted").await;
+    store.roll(i64::MAX, LONG).await.unwrap();
+    hits += finds(store, &fake, &mut numbers, "all is counted").await;
+    store.write(&records[230..]).await.unwrap();
+    fake.write(&records[230..]).await.unwrap();
+    hits += finds(store, &fake, &mut numbers, "some came late").await;
+    store.roll(i64::MAX, LONG).await.unwrap();
+    for person in PEOPLE {
+        let gone = Selection::Key(person.to_owned());
+        store.purge(&gone, Extent::Everything, false).await.unwrap();
+        fake.purge(&gone, Extent::Everything, false).await.unwrap();
+        hits += finds(store, &fake, &mut numbers, "some are deleted").await;
     }
     assert!(hits > 100, "only {hits} filters find anything");
 }

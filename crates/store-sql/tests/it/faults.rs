@@ -3,12 +3,14 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use lockgate_store::{Calls, Error, Filter, Limit, PageRequest, Records, Side};
+use lockgate_store::stats::Stats;
+use lockgate_store::{Calls, Error, Filter, Limit, PageRequest, Part, Records, SessionOrder, Sessions, Side};
 use lockgate_store_sql::{Database, Options, Place};
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 
 use crate::postgres::Server;
-use crate::sample::{DAY, SECOND, of, plain, saying};
+use crate::sample::{DAY, SECOND, of, plain, saying, with_body};
+use crate::stats::LONG;
 use crate::{on_postgres, sqlite};
 
 #[tokio::test]
@@ -132,25 +134,39 @@ async fn a_page_that_uses_up_its_time_says_where_to_go_on() {
     let mut options = Options::at(Place::File(folder.path().join("lockgate.db")));
     options.page_budget = Duration::ZERO;
     let database = Database::open(&options).await.unwrap();
-    let mut oldest = plain(0);
+    let mut oldest = with_body(plain(0), Part::ClientRequest, b"{}");
     oldest.call.route.provider = Some("rare".to_owned());
-    let mut newest = plain(1);
-    newest.call.timing.started_us = DAY + 86_400 * 10 * SECOND;
-    database.write(&[oldest.clone(), newest]).await.unwrap();
-    let filter = Filter { provider: Some("rare".to_owned()), ..Filter::default() };
+    let later = (1..200).map(|nth| {
+        let mut record = plain(nth);
+        record.call.timing.started_us = DAY + 3_600 * (48 + i64::try_from(nth).unwrap()) * SECOND;
+        record
+    });
+    let records: Vec<_> = std::iter::once(oldest).chain(later).collect();
+    database.write(&records).await.unwrap();
+    let of_rare = Filter { provider: Some("rare".to_owned()), ..Filter::default() };
+    let with_contents = Filter { contents: Some(true), ..Filter::default() };
+    assert!(looks(&database, &of_rare).await > 1, "the first page was too short for ten days");
+    assert!(looks(&database, &with_contents).await > 1, "the first page was too short for ten days");
+    database.roll(i64::MAX, LONG).await.unwrap();
+    assert!(looks(&database, &of_rare).await < 5, "what was counted leads to it");
+    let of_nobody = Filter { provider: Some("nobody".to_owned()), ..Filter::default() };
+    let found = database.sessions(&of_nobody, SessionOrder::Activity, &PageRequest::default()).await.unwrap();
+    assert_eq!((found.items.len(), found.next), (0, None), "what was counted has no session with it");
+}
+
+/// Pages until the oldest call is found, of which nothing else is.
+async fn looks(database: &Database, filter: &Filter) -> usize {
     let mut page = PageRequest::default();
-    let mut looks = 0;
-    loop {
-        let got = database.list(&filter, &page).await.unwrap();
-        looks += 1;
+    for looks in 1..20 {
+        let got = database.list(filter, &page).await.unwrap();
         if let Some(call) = got.items.first() {
-            assert_eq!(call.id, oldest.call.id);
-            break;
+            assert_eq!(call.id, plain(0).call.id);
+            return looks;
         }
-        assert!(got.next.is_some() && looks < 12, "an empty page goes on");
+        assert!(got.next.is_some(), "an empty page goes on");
         page.after = got.next;
     }
-    assert!(looks > 1, "the first page was too short for ten days");
+    panic!("the pages do not get on");
 }
 
 #[tokio::test]

@@ -161,7 +161,7 @@ async fn names_go_with_their_calls_and_older_calls_are_counted_after_an_update()
     database.roll(i64::MAX, LONG).await.unwrap();
     let path = folder.path().join("lockgate.db");
     let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
-    let users = "SELECT count(*) FROM stat_groups WHERE user_name IS NOT NULL OR name LIKE '%somebody%'";
+    let users = "SELECT count(*) FROM stat_packs WHERE instr(heads, CAST('somebody' AS BLOB)) > 0";
     assert_eq!(file.fetch_one(users).await.unwrap().get::<i64, _>(0), 1);
     let user = Selection::User("somebody".to_owned());
     database.purge(&user, Extent::Everything, false).await.unwrap();
@@ -170,7 +170,7 @@ async fn names_go_with_their_calls_and_older_calls_are_counted_after_an_update()
     assert_eq!(calls(&database).await, 1);
     // The state before schema 3.
     database.close().await;
-    let undo = "DROP TABLE stat_groups; DROP TABLE stat_slots; DROP TABLE stat_hours; DROP TABLE stat_marks; DROP TABLE verdicts; DROP TABLE verdict_labels; DROP TABLE tool_counts; DROP TABLE approvals; DROP TABLE policy_versions; ALTER TABLE calls DROP COLUMN data_class; DELETE FROM schema_version WHERE version >= 3";
+    let undo = "DROP TABLE stat_packs; DROP TABLE stat_marks; DROP TABLE verdicts; DROP TABLE verdict_labels; DROP TABLE tool_counts; DROP TABLE approvals; DROP TABLE policy_versions; ALTER TABLE calls DROP COLUMN data_class; DELETE FROM schema_version WHERE version >= 3";
     file.execute(undo).await.unwrap();
     let database = Database::open(&Options::at(Place::File(path))).await.unwrap();
     assert_eq!(calls(&database).await, 1);

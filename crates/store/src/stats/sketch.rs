@@ -2,14 +2,16 @@
 //!
 //! A value below 128 has a bucket of its own; above, each power of two has 64 buckets, so that the middle of a bucket is within 0.8 % of
 //! everything in it. This is what a `DDSketch` does, with integers in place of logarithms, so that every machine finds the same bucket. The crate
-//! `sketches-ddsketch` is well kept, but keeps its buckets to itself; ours are text that a database can put together with `string_agg`: the
-//! text of two sketches, one behind the other, is the text of both together. Count, sum, least and greatest are exact.
+//! `sketches-ddsketch` is well kept, but keeps its buckets to itself; ours are written in some bytes for each value. Count, sum, least and
+//! greatest are exact.
+
+use lockgate_core::varint::{put, take};
 
 /// A power of two has so many buckets, as a power of two.
 const BITS: u32 = 6;
 
-/// The signs of a bucket: two of them, the higher first.
-const SIGNS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+/// The highest bucket.
+const HIGHEST: usize = bucket(u64::MAX);
 
 /// Counts of values in buckets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,9 +25,9 @@ pub struct Sketch {
     sum: u64,
 }
 
-/// A text is none of a sketch.
+/// Bytes are none of a sketch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the text of a sketch")]
+#[error("not the bytes of a sketch")]
 pub struct NoSketch;
 
 impl Sketch {
@@ -48,45 +50,59 @@ impl Sketch {
         self.bounds(fresh, other.sum, other.least, other.greatest);
     }
 
-    /// Counts what was stored: the texts of sketches, one behind the other, with the sum, the least and the greatest of their values.
-    pub fn merge_stored(&mut self, text: &str, sum: u64, least: u64, greatest: u64) -> Result<(), NoSketch> {
-        let fresh = self.count == 0;
-        let mut rest = text.as_bytes();
-        while let [high, low, then @ ..] = rest {
-            let bucket = (digit(*high)? << BITS) | digit(*low)?;
-            rest = then;
-            let mut count = 1;
-            if let [b'(', then @ ..] = rest {
-                let end = then.iter().position(|sign| *sign == b')').ok_or(NoSketch)?;
-                let number = std::str::from_utf8(&then[..end]).map_err(|_| NoSketch)?;
-                count = number.parse().map_err(|_| NoSketch)?;
-                rest = &then[end + 1..];
+    /// Writes what was counted: the number of values; of one its value; of more the least, what the greatest has above it, the sum, and
+    /// then the buckets, from that of the least on, each as its distance to the one before and its count.
+    pub fn write(&self, bytes: &mut Vec<u8>) {
+        put(bytes, self.count);
+        match self.count {
+            0 => {}
+            1 => put(bytes, self.sum),
+            _ => {
+                put(bytes, self.least);
+                put(bytes, self.greatest - self.least);
+                put(bytes, self.sum);
+                let mut last = bucket(self.least);
+                for (nth, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+                    put(bytes, (self.first + nth).saturating_sub(last) as u64);
+                    put(bytes, *count);
+                    last = self.first + nth;
+                }
             }
-            self.bump(bucket, count);
         }
-        if !rest.is_empty() {
-            return Err(NoSketch);
-        }
-        if !text.is_empty() {
-            self.bounds(fresh, sum, least, greatest);
-        }
-        Ok(())
     }
 
-    /// The counts as text: two signs for each value, or for each bucket with its count in brackets behind it.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        for (nth, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let bucket = self.first + nth;
-            text.push(char::from(SIGNS[bucket >> BITS]));
-            text.push(char::from(SIGNS[bucket & 63]));
-            if *count > 1 {
-                text.push('(');
-                text.push_str(&count.to_string());
-                text.push(')');
+    /// Takes what was written from the beginning of the bytes, and counts it into a sketch, or nowhere.
+    pub fn take(bytes: &mut &[u8], mut into: Option<&mut Self>) -> Result<(), NoSketch> {
+        let mut number = || take(bytes).ok_or(NoSketch);
+        let count = number()?;
+        match count {
+            0 => return Ok(()),
+            1 => {
+                let value = number()?;
+                if let Some(sketch) = into {
+                    sketch.add(value);
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
+        let (least, above, sum) = (number()?, number()?, number()?);
+        let mut at = bucket(least);
+        let mut left = count;
+        let fresh = into.as_ref().is_none_or(|sketch| sketch.count == 0);
+        while left > 0 {
+            let step = usize::try_from(number()?).map_err(|_| NoSketch)?;
+            let some = number()?;
+            at = at.checked_add(step).filter(|at| *at <= HIGHEST).ok_or(NoSketch)?;
+            left = left.checked_sub(some).filter(|_| some > 0).ok_or(NoSketch)?;
+            if let Some(sketch) = &mut into {
+                sketch.bump(at, some);
             }
         }
-        text
+        if let Some(sketch) = into {
+            sketch.bounds(fresh, sum, least, least.checked_add(above).ok_or(NoSketch)?);
+        }
+        Ok(())
     }
 
     /// How many values were counted.
@@ -169,15 +185,4 @@ const fn middle(bucket: usize) -> u64 {
     let shift = (bucket >> BITS) - 1;
     let lowest = ((bucket - (shift << BITS)) as u64) << shift;
     lowest + ((1_u64 << shift) - 1) / 2
-}
-
-const fn digit(sign: u8) -> Result<usize, NoSketch> {
-    Ok(match sign {
-        b'0'..=b'9' => sign - b'0',
-        b'A'..=b'Z' => sign - b'A' + 10,
-        b'a'..=b'z' => sign - b'a' + 36,
-        b'-' => 62,
-        b'_' => 63,
-        _ => return Err(NoSketch),
-    } as usize)
 }

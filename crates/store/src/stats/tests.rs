@@ -51,15 +51,27 @@ proptest! {
         prop_assert_eq!(merged.permille(500), all.permille(500));
         prop_assert_eq!((merged.count(), merged.sum(), merged.least()), (all.count(), all.sum(), all.least()));
         let mut stored = Sketch::default();
-        let text = first.text() + &second.text();
-        stored.merge_stored(&text, all.sum(), all.least().unwrap(), all.greatest().unwrap()).unwrap();
-        prop_assert_eq!(stored.text(), all.text());
-        prop_assert_eq!(stored.permille(990), all.permille(990));
+        let mut bytes = Vec::new();
+        first.write(&mut bytes);
+        second.write(&mut bytes);
+        let mut rest = bytes.as_slice();
+        Sketch::take(&mut rest, Some(&mut stored)).unwrap();
+        Sketch::take(&mut rest, Some(&mut stored)).unwrap();
+        prop_assert!(rest.is_empty());
+        for permille in [1, 500, 990, 1_000] {
+            prop_assert_eq!(stored.permille(permille), all.permille(permille));
+        }
+        prop_assert_eq!((stored.count(), stored.sum(), stored.least()), (all.count(), all.sum(), all.least()));
+        let mut rest = bytes.as_slice();
+        Sketch::take(&mut rest, None).unwrap();
+        let mut behind = Sketch::default();
+        Sketch::take(&mut rest, Some(&mut behind)).unwrap();
+        prop_assert_eq!(behind.count(), second.count(), "what is passed over is as long as what is read");
     }
 
     #[test]
-    fn any_text_is_a_sketch_or_refused(text in "[0-9A-Za-z_()é-]{0,12}") {
-        let _ = Sketch::default().merge_stored(&text, 1, 1, 1);
+    fn any_bytes_are_a_sketch_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..24)) {
+        let _ = Sketch::take(&mut bytes.as_slice(), Some(&mut Sketch::default()));
     }
 }
 
@@ -68,10 +80,22 @@ fn a_sketch_takes_any_number_and_is_small() {
     let sketch = of(&[0, 1, 127, 128, u64::MAX, u64::MAX - 1]);
     assert_eq!(sketch.permille(1), Some(0));
     assert!(sketch.permille(1_000).unwrap() >= u64::MAX / 100 * 99);
-    assert_eq!(of(&vec![90_000; 1_000]).text().len(), 8);
     assert_eq!(Sketch::default().permille(500), None);
-    for text in ["0", "0é", "00(", "00(x)", "00()", "00(1"] {
-        assert_eq!(Sketch::default().merge_stored(text, 0, 0, 0), Err(NoSketch), "{text}");
+    let written = |sketch: &Sketch| {
+        let mut bytes = Vec::new();
+        sketch.write(&mut bytes);
+        bytes
+    };
+    assert_eq!(written(&of(&vec![90_000; 1_000])).len(), 2 + 3 + 1 + 4 + 3);
+    assert_eq!(written(&of(&[90_000])).len(), 4);
+    assert_eq!(written(&Sketch::default()).len(), 1);
+    let whole = written(&of(&[1, 90_000, 90_000, 5_000_000]));
+    for cut in 0..whole.len() {
+        assert_eq!(Sketch::take(&mut &whole[..cut], None), Err(NoSketch), "{cut}");
+    }
+    // A bucket that no value has, and more values in a bucket than there are in all.
+    for bytes in [&[2, 1, 0, 1, 0xff, 0x7f, 2][..], &[2, 1, 0, 1, 0, 3]] {
+        assert_eq!(Sketch::take(&mut &bytes[..], Some(&mut Sketch::default())), Err(NoSketch));
     }
 }
 
