@@ -8,6 +8,7 @@ mod asking;
 pub(crate) mod book;
 mod charge;
 mod desk;
+mod filed;
 mod inquiry;
 mod judges;
 mod keys;
