@@ -23,8 +23,9 @@ use tower::ServiceExt as _;
 
 use crate::exit::{Exit, Failure};
 use crate::gateway::Secret;
+use crate::serve::CACHES;
 use crate::serve::book::Book;
-use crate::serve::record::place;
+use crate::serve::record::{is_wanted, may_exist, place};
 use crate::serve::upkeep::policy;
 
 /// How long a gateway may take to answer.
@@ -169,6 +170,15 @@ fn configuration(args: &OfficeArgs) -> Result<(Snapshot, Option<PathBuf>), Failu
     })?;
     let folder = snapshot.config().record.folder(&inputs.environment);
     Ok((snapshot, folder))
+}
+
+/// Whether it is certain that no gateway has anything in a database: none is kept, or it was never made. A database that cannot be opened, or has gone
+/// from beside what gateways know of it, is no unused one.
+pub(crate) fn is_unused(args: &OfficeArgs) -> Result<bool, Failure> {
+    let (snapshot, folder) = configuration(args)?;
+    let Some(folder) = folder.filter(|_| is_wanted(&snapshot)) else { return Ok(true) };
+    let known = || CACHES.iter().any(|cache| folder.join(cache).exists());
+    Ok(!may_exist(&snapshot.config().record, &folder) && !known())
 }
 
 /// The folder of the record.

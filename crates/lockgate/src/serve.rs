@@ -57,6 +57,9 @@ pub(crate) use summary::{bare, place};
 use tell::{Listeners, Telling};
 use titles::Means;
 
+/// Files in the folder of the record in which a gateway keeps what it knows of its database.
+pub(crate) const CACHES: [&str; 2] = [book::CACHE, keys::CACHE];
+
 /// Arguments of `lockgate serve`.
 #[derive(Debug, Default, Args)]
 pub struct ServeArgs {

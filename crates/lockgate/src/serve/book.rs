@@ -29,7 +29,7 @@ use super::plan;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The file in the folder of the record.
-const CACHE: &str = "policies.json";
+pub(super) const CACHE: &str = "policies.json";
 
 /// Changes of the file that are kept for the audit while the database is away, at most.
 const UNTOLD: usize = 64;

@@ -133,6 +133,11 @@ tests:
     let none = home.run(&["policy", "test", "none.yaml"]);
     assert_eq!(none.code, 2, "{none:?}");
     assert!(none.err.contains("none.yaml") && none.err.contains("tol"), "{}", none.err);
+    for nothing in ["tests: []", ""] {
+        fs::write(home.path("none.yaml"), nothing).unwrap();
+        let none = home.run(&["policy", "test", "good.yaml", "none.yaml"]);
+        assert!(none.code == 2 && none.err.contains("none.yaml"), "{nothing:?}: {none:?}");
+    }
     let empty = Home::new().run(&["policy", "list"]);
     assert!(empty.code == 0 && empty.out.contains("No policies"), "{empty:?}");
 }
@@ -294,6 +299,51 @@ fn a_file_that_cannot_be_applied_is_told_by_its_name_and_place() {
     let nobody = home.run(&["policy", "apply", "bad.yaml", "--reason", "why"]);
     assert!(nobody.code == 2 && nobody.err.contains("bad.yaml:1:41: "), "{nobody:?}");
     assert!(nobody.err.contains("there is no provider `nowhere`"), "{nobody:?}");
+}
+
+/// Rules are tried with all that a call may be, also those that were applied; a rule is met where it fits, whoever decides.
+#[test]
+fn rules_are_tried_with_what_calls_are_and_counted_where_they_fit() {
+    let home = Home::new();
+    let rules = "policies:
+  chain:
+    - name: first
+      rules:
+        - {name: scratch, tools: [Write], paths: ['/tmp/**'], then: allow}
+        - {name: no-write, tools: [Write], then: refuse}
+        - {name: big, tools: [Write], if: 'size(args.content) > 3', then: refuse}
+        - {name: never, tools: [Never], then: refuse}
+    - name: second
+      when: {classes: [secret]}
+      rules: [{name: late, tools: [Write], if: 'call.turn > 2 && call.session == \"s\"', then: refuse}]
+    - {name: imports, duplicate_import: {}}
+";
+    home.write("rules.yaml", rules);
+    let fixtures = json!({"tests": [
+        {"tool": "Write", "arguments": {"file_path": "/tmp/a", "content": ""}, "expect": "allow"},
+        {
+            "tool": "Write", "arguments": {"file_path": "/a", "content": "four"}, "expect": "refuse", "rule": "no-write",
+            "turn": 3, "session": "s", "data_class": "secret", "team": "strict",
+        },
+    ]});
+    home.write("fixtures.yaml", &fixtures.to_string());
+    let applied = home.run(&["policy", "apply", "rules.yaml", "--reason", "first"]);
+    assert_eq!(applied.code, 0, "{applied:?}");
+    let of_file = home.run(&["policy", "test", "fixtures.yaml"]);
+    assert_eq!(of_file.code, 1, "the file has none: {of_file:?}");
+    let tried = home.run(&["policy", "test", "fixtures.yaml", "--applied", "--json"]);
+    assert_eq!(tried.code, 0, "{tried:?}");
+    let unmet: Vec<String> =
+        tried.json()["rules_not_met"].as_array().unwrap().iter().map(|one| one["rule"].to_string()).collect();
+    assert_eq!(unmet[0], "\"never\"", "{unmet:?}");
+    assert!(
+        !unmet.iter().any(|rule| ["\"scratch\"", "\"big\"", "\"late\""].contains(&rule.as_str())),
+        "{unmet:?}"
+    );
+    let turn = fixtures.to_string().replace("\"turn\":3", "\"turn\":1");
+    home.write("fixtures.yaml", &turn);
+    let early = home.run(&["policy", "test", "fixtures.yaml", "--applied", "--json"]);
+    assert!(early.out.contains("\"late\""), "{early:?}");
 }
 
 /// Who changes policies by the configuration file leaves as much in the audit as who applies them: what changed, when, and hashes; also over a restart.
