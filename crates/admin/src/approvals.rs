@@ -39,7 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 struct ApprovalQuery {
     /// Where the page before ended: its `next`.
     cursor: Option<String>,
-    /// How many a page has: 1 to 500, 50 if not given.
+    /// How many a page has: 1 to 500 (more is taken as 500), 50 if not given.
     limit: Option<u16>,
     /// The policy that asks.
     policy: Option<String>,

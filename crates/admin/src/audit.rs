@@ -34,7 +34,7 @@ struct AuditQuery {
     cursor: Option<String>,
     /// From when, included: a time, a day, or how long ago (`24h`, `7d`).
     from: Option<String>,
-    /// How many entries a page has: 1 to 500, 50 if not given.
+    /// How many entries a page has: 1 to 500 (more is taken as 500), 50 if not given.
     limit: Option<u16>,
     /// Of what, such as `key:laptop` or `user:ann`.
     object: Option<String>,

@@ -26,7 +26,7 @@ pub(crate) struct FilterQuery {
     pub(crate) intervened: Option<bool>,
     /// The name of the key.
     pub(crate) key: Option<String>,
-    /// How many entries a page has: 1 to 500, 50 if not given.
+    /// How many entries a page has: 1 to 500 (more is taken as 500), 50 if not given.
     pub(crate) limit: Option<u16>,
     /// The highest known cost, in nano-USD.
     pub(crate) max_cost_nano: Option<i64>,

@@ -28,6 +28,7 @@ mod purge;
 mod reading;
 mod retention;
 mod sessions;
+mod spans;
 mod stats;
 mod trust;
 mod users;
@@ -44,6 +45,7 @@ pub use oidc::{Fetch, Fetching, Oidc, OidcOptions, RoleRule};
 pub use policies::{PolicyBook, PolicyView};
 pub use problem::Problem;
 pub use retention::{Deleted, Forgotten, OfClass, Retained, RetentionPolicy, Times};
+pub use spans::FILED;
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
 const OWNED: [&str; 18] = [

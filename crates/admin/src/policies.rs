@@ -21,6 +21,7 @@ use crate::auth::{Origin, now_us};
 use crate::guard::{Guard, Principal, Role, guarded};
 use crate::input::{Asked, Sent};
 use crate::problem::Problem;
+use crate::spans;
 use crate::trust;
 use crate::view::{Listed, time};
 
@@ -31,7 +32,7 @@ const DOCUMENT: usize = 256 * 1024;
 const REASON: usize = 1_000;
 
 /// Versions that are listed.
-const LISTED: usize = 500;
+pub(crate) const LISTED: usize = 500;
 
 /// What this API does not know of policies.
 pub trait PolicyBook: Send + Sync {
@@ -40,6 +41,9 @@ pub trait PolicyBook: Send + Sync {
 
     /// What a policy has to show before it may be set to refuse; `None` = nothing.
     fn bounds(&self) -> Option<Bounds>;
+
+    /// Whether a document may be set: it can work, and can be meant so. Else what is wrong, and where.
+    fn check(&self, document: &str) -> Result<(), String>;
 
     /// The policies of a document, as they would stand behind those of the file; or why it cannot work.
     fn of_document(&self, document: &str) -> Result<Vec<PolicyView>, String>;
@@ -57,6 +61,10 @@ impl PolicyBook for NoBook {
         Vec::new()
     }
 
+    fn check(&self, _: &str) -> Result<(), String> {
+        Err("policies cannot be set here".into())
+    }
+
     fn of_document(&self, _: &str) -> Result<Vec<PolicyView>, String> {
         Err("policies cannot be set here".into())
     }
@@ -71,11 +79,13 @@ pub struct PolicyView {
     pub kind: String,
     /// How far it may go: `off`, `observe`, `warn`, `rewrite`, `block`.
     pub mode: String,
-    /// What becomes of what it could not judge: `block` or `pass`.
+    /// What becomes of what it could not judge: `ask`, `block` or `pass`.
     pub on_failure: String,
     /// How many rules it has, where it has rules.
     pub rules: usize,
-    /// Where it stands: `file` or `api`.
+    /// A hash of all that is said of it but its mode.
+    pub definition: String,
+    /// Where it stands: in the configuration `file`, or `applied` while gateways run.
     pub from: &'static str,
 }
 
@@ -172,17 +182,14 @@ async fn set(
     if new.follows.is_some_and(|follows| follows != latest) {
         return Err(quicker(latest));
     }
-    let unproven = unproven(&app, latest, &new.document).await?;
-    if let (Some(why), false) = (&unproven, new.force) {
-        return Err(Problem::conflict(format!(
-            "{why}; label more of what it says, or set it with `force`, which the audit tells"
-        )));
-    }
-    let verb = if unproven.is_some() { "enact_unproven" } else { "enact" };
+    app.book.check(&new.document).map_err(Problem::invalid)?;
+    let forced = gate(&app, latest, &new.document, new.force).await?;
+    let verb = if forced { "enact_unproven" } else { "enact" };
     write(&app, &who, &from, latest, (verb, new.document, new.reason)).await
 }
 
-/// The first policy that a document lets refuse for the first time without the evidence that is asked for, and what is missing.
+/// The first policy that a document lets refuse without the evidence that is asked for, and what is missing. One that refuses already, as it is
+/// defined in the document, needs none.
 async fn unproven(app: &App, latest: i64, document: &str) -> Result<Option<String>, Problem> {
     let Some(bounds) = app.book.bounds() else { return Ok(None) };
     let before = match latest {
@@ -190,18 +197,39 @@ async fn unproven(app: &App, latest: i64, document: &str) -> Result<Option<Strin
         // What this gateway cannot read any more refuses nothing.
         latest => app.book.of_document(&find(app, latest).await?.document).unwrap_or_default(),
     };
-    let refuses = |policies: &[PolicyView], name: &str| {
-        policies.iter().any(|policy| policy.name == name && policy.mode == "block")
-    };
     for policy in app.book.of_document(document).map_err(Problem::invalid)? {
-        if policy.mode != "block" || refuses(&before, &policy.name) {
+        let refuses = |other: &PolicyView| other.mode == "block" && other.is_same(&policy);
+        if policy.mode != "block" || before.iter().any(refuses) {
             continue;
         }
-        if let Some(why) = trust::unproven(app, &policy.name, &bounds).await? {
-            return Ok(Some(format!("`{}` may not refuse yet: {why}", policy.name)));
+        let spans = spans::of(app, &policy).await?;
+        if let Some(why) = trust::unproven(app, &policy.name, &spans, &bounds).await? {
+            return Ok(Some(format!(
+                "`{}` may not refuse yet: {why} (verdicts count that it gave as it is defined now, in whatever mode)",
+                policy.name
+            )));
         }
     }
     Ok(None)
+}
+
+impl PolicyView {
+    /// Whether it is the same policy, in whatever mode.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.definition == other.definition
+    }
+}
+
+/// Refuses a document that lets policies refuse without evidence, unless that is forced; whether it was.
+async fn gate(app: &App, latest: i64, document: &str, force: bool) -> Result<bool, Problem> {
+    let unproven = unproven(app, latest, document).await?;
+    match unproven {
+        Some(why) if !force => Err(Problem::conflict(format!(
+            "{why}; label more of what it says, or set it with `force`, which the audit tells"
+        ))),
+        Some(_) => Ok(true),
+        None => Ok(false),
+    }
 }
 
 /// Versions, the latest first.
@@ -266,12 +294,15 @@ struct RollBack {
     version: i64,
     /// Why.
     reason: String,
+    /// Whether policies may refuse also without the evidence that `policies.promotion` asks for. The audit says so.
+    #[serde(default)]
+    force: bool,
 }
 
 /// Makes a new version of an earlier one, which is checked again.
 #[utoipa::path(post, path = "/api/policies/rollback", tag = "policies", request_body = RollBack,
     responses((status = 201, body = VersionView), (status = 404, description = "No such version."),
-              (status = 409, description = "Somebody else was quicker.")))]
+              (status = 409, description = "Somebody else was quicker, or a policy may not refuse yet.")))]
 async fn roll_back(
     State(app): State<App>,
     who: Principal,
@@ -284,7 +315,9 @@ async fn roll_back(
     };
     let latest = app.store()?.policy_version().await?;
     let reason = format!("back to version {}: {}", back.version, back.reason.trim());
-    write(&app, &who, &from, latest, ("roll_back", document, reason)).await
+    let forced = gate(&app, latest, &document, back.force).await?;
+    let verb = if forced { "roll_back_unproven" } else { "roll_back" };
+    write(&app, &who, &from, latest, (verb, document, reason)).await
 }
 
 /// Checks a document and writes it behind the latest version.
@@ -323,7 +356,7 @@ fn quicker(latest: i64) -> Problem {
     Problem::conflict(format!("version {latest} is in force; look at it and try again"))
 }
 
-async fn find(app: &App, version: i64) -> Result<PolicyVersion, Problem> {
+pub(crate) async fn find(app: &App, version: i64) -> Result<PolicyVersion, Problem> {
     let found = app.store()?.policies(version).await?;
     found.ok_or_else(|| Problem::not_found(format!("there is no version {version}")))
 }

@@ -60,7 +60,7 @@ struct StatsQuery {
     from: Option<String>,
     /// The name of the key.
     key: Option<String>,
-    /// How many entries a page has: 1 to 500, 50 if not given (`/api/stats/calls` only).
+    /// How many entries a page has: 1 to 500 (more is taken as 500), 50 if not given (`/api/stats/calls` only).
     limit: Option<u16>,
     /// What is wanted; `/api/stats/metrics` lists all. Not used by `/api/stats/calls`.
     #[param(example = "cost")]

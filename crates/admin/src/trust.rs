@@ -23,6 +23,7 @@ use crate::guard::{Guard, Role, guarded};
 use crate::input::Asked;
 use crate::labels::LabelView;
 use crate::problem::Problem;
+use crate::spans::Span;
 use crate::view::{Listed, time};
 
 /// The session that a gateway records its questions to models in.
@@ -45,7 +46,7 @@ struct VerdictQuery {
     cursor: Option<String>,
     /// Whether people have spoken of them (`/api/policies/verdicts` only).
     labelled: Option<bool>,
-    /// How many entries a page has: 1 to 500, 50 if not given (`/api/policies/verdicts` only).
+    /// How many entries a page has: 1 to 500 (more is taken as 500), 50 if not given (`/api/policies/verdicts` only).
     limit: Option<u16>,
     /// The policy.
     policy: Option<String>,
@@ -257,14 +258,27 @@ async fn stats(
     }))
 }
 
-/// Why a policy may not refuse yet, by all that people have said of it.
-pub(crate) async fn unproven(app: &App, policy: &str, bounds: &Bounds) -> Result<Option<String>, Problem> {
-    let filter = VerdictFilter { policy: Some(policy.to_owned()), ..VerdictFilter::default() };
-    let told = app.store()?.tallies(&filter, JUDGES).await?;
+/// Why a policy may not refuse yet, by what people have said of what it said in these times.
+pub(crate) async fn unproven(
+    app: &App,
+    policy: &str,
+    spans: &[Span],
+    bounds: &Bounds,
+) -> Result<Option<String>, Problem> {
     let mut all = Tally::default();
-    told.rules.values().for_each(|tally| all.add(tally));
-    let evidence =
-        Evidence { fired: all.fired, right: all.right, tool_calls: told.tool_calls, wrong: all.wrong };
+    let mut tool_calls = 0;
+    for (from, to) in spans {
+        let filter = VerdictFilter {
+            from_us: Some(*from),
+            policy: Some(policy.to_owned()),
+            to_us: *to,
+            ..VerdictFilter::default()
+        };
+        let told = app.store()?.tallies(&filter, JUDGES).await?;
+        told.rules.values().for_each(|tally| all.add(tally));
+        tool_calls += told.tool_calls;
+    }
+    let evidence = Evidence { fired: all.fired, right: all.right, tool_calls, wrong: all.wrong };
     Ok(promotable(&evidence, bounds).err().map(|why| why.to_string()))
 }
 

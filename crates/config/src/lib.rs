@@ -7,6 +7,7 @@
 //! Knows no async runtime and opens no connection: what is detected here is data from the environment, not a probe.
 
 mod check;
+mod definition;
 mod detect;
 mod enacted;
 mod environment;
@@ -32,7 +33,7 @@ mod tree;
 mod watch;
 mod yaml;
 
-pub use enacted::{chain_of, with_document};
+pub use enacted::{Document, chain_of, with_document};
 pub use environment::Environment;
 pub use locate::{FILE_NAME, candidates, locate};
 pub use oidc::{Oidc, OidcRole, UserRole};

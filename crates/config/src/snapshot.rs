@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     Code, Config, Environment, Path, Problem, Problems, Source,
     check::Checker,
-    detect, environment, expand, outgoing,
+    definition, detect, environment, expand, outgoing,
     schema::Schema,
     shape,
     show::{self, Setting},
@@ -74,6 +74,7 @@ impl Provider {
 /// A configuration in force.
 #[derive(Debug)]
 pub struct Snapshot {
+    blank: bool,
     config: Config,
     providers: Vec<Provider>,
     proxies: EnvironmentProxies,
@@ -108,6 +109,21 @@ impl Snapshot {
         &self.settings
     }
 
+    /// Each policy as it is defined, in order: a hash of everything but its mode.
+    pub fn definitions(&self) -> Vec<String> {
+        definition::definitions(&self.settings, &self.config.policies)
+    }
+
+    /// A hash of all that is said of policies, and one of what is said of them beside the policies themselves.
+    pub fn policy_hashes(&self) -> (String, String) {
+        (definition::section(&self.settings), definition::manner(&self.settings))
+    }
+
+    /// Whether the file is there and says nothing at all.
+    pub fn is_blank(&self) -> bool {
+        self.blank
+    }
+
     /// What is odd but does not keep the configuration from being used.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
@@ -133,7 +149,7 @@ impl Inputs {
 
     fn read(&self) -> (Snapshot, Vec<Problem>) {
         let mut problems = Vec::new();
-        let tree = self.tree(&mut problems);
+        let (tree, blank) = self.tree(&mut problems);
         let (schema, root) = (Schema::root(), Path::default());
         let value = shape::read(&tree, schema, &root, &mut problems).unwrap_or_default();
         let config: Config = match serde_json::from_value(value) {
@@ -157,17 +173,19 @@ impl Inputs {
         let hash = show::hash(&settings);
         let warnings = problems.iter().filter(|problem| !problem.is_error()).cloned().collect();
         let providers = all.into_iter().filter(|provider| provider.settings.enabled).collect();
-        (Snapshot { config, providers, proxies, settings, warnings, hash }, problems)
+        (Snapshot { blank, config, providers, proxies, settings, warnings, hash }, problems)
     }
 
-    /// The merged layers, lowest first.
-    fn tree(&self, problems: &mut Vec<Problem>) -> Node {
+    /// The merged layers, lowest first, and whether there is a file that says nothing.
+    fn tree(&self, problems: &mut Vec<Problem>) -> (Node, bool) {
         let mut tree = Node::map(&Source::Default);
         if self.detect {
             tree.merge(detect::detect(&self.environment));
         }
         overlay(&mut tree, detect::custom_providers(&self.environment, problems));
+        let mut blank = false;
         if let Some(file) = self.file_layer(problems) {
+            blank = file.content.is_empty();
             overlay(&mut tree, file);
         }
         let mut top = tree.clone();
@@ -175,7 +193,7 @@ impl Inputs {
         environment::overlay_flags(&mut top, &self.flags, problems);
         forget_foreign_keys(&mut top, &tree);
         imply(&mut top);
-        top
+        (top, blank)
     }
 
     fn file_layer(&self, problems: &mut Vec<Problem>) -> Option<Node> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::{Inputs, Path, Problems, Setting, Snapshot};
+use crate::{Code, Inputs, Path, Problem, Problems, Setting, Snapshot, Source};
 
 /// Holds the last good snapshot.
 #[derive(Debug)]
@@ -63,13 +63,26 @@ impl Store {
         &self.inputs
     }
 
-    /// Reads everything again and swaps it in if it is without errors; else the last good snapshot stays.
+    /// Reads everything again and swaps it in if it is without errors; else the last good snapshot stays. A file that said something and is empty now
+    /// is one that somebody is writing, or has lost.
     pub fn reload(&self) -> Result<Changed, Problems> {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let next = self.inputs.load()?;
+        if next.is_blank() && !self.current.load().is_blank() {
+            return Err(Problems(vec![self.emptied()]));
+        }
         let changed = Changed { paths: difference(self.current.load().settings(), next.settings()) };
         self.current.store(Arc::new(next));
         Ok(changed)
+    }
+}
+
+impl Store {
+    fn emptied(&self) -> Problem {
+        let file = self.inputs.file.as_ref().map_or_else(String::new, |file| file.display().to_string());
+        let source = Source::File { file: file.into(), line: 1, column: 1 };
+        let words = "the file is empty, and was not before; write `{}` if it is to say nothing";
+        Problem::new(Code::Unreadable, &source, &Path::default(), words)
     }
 }
 

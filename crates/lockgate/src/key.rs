@@ -13,7 +13,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
-use crate::office::{Office, OfficeArgs};
+use crate::office::{Office, OfficeArgs, is_unused};
 use crate::screen::{STRONG, Screen, styled};
 use wish::WishArgs;
 
@@ -122,16 +122,16 @@ pub struct ListArgs {
     pub office: OfficeArgs,
 }
 
-/// Prints the keys of the configuration and those of the database.
+/// Prints the keys of the configuration and those of the database; fails where the latter are not known.
 pub fn list(args: &ListArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let configured = match args.office.gateway {
         Some(_) => None,
         None => Some(snapshot(&args.office)?),
     };
-    let stored = match Office::open(&args.office) {
-        Ok(office) => office.get("/api/keys")?,
-        // Without a database there are none in it.
-        Err(_) if configured.is_some() => Value::Null,
+    let (stored, unknown) = match Office::open(&args.office).and_then(|office| office.get("/api/keys")) {
+        Ok(stored) => (stored, None),
+        Err(_) if configured.is_some() && is_unused(&args.office)? => (Value::Null, None),
+        Err(failure) if configured.is_some() && !args.json => (Value::Null, Some(failure)),
         Err(failure) => return Err(failure),
     };
     let stored = stored["items"].as_array().cloned().unwrap_or_default();
@@ -141,8 +141,22 @@ pub fn list(args: &ListArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         screen.json(&json!({"keys": keys, "stored": stored}))?;
         return Ok(Exit::Ok);
     }
+    if let Some(failure) = unknown {
+        if listed.is_empty() {
+            screen.line("The configuration has no keys.")?;
+        }
+        configured::print(&listed, screen)?;
+        let message = format!("which keys are in the database is not known: {}", failure.message);
+        return Err(Failure { message, ..failure });
+    }
     if listed.is_empty() && stored.is_empty() {
-        screen.paragraph("", "No keys: programs on this machine call without one, nobody else does (`lockgate key new` makes keys).")?;
+        let closed = configured.as_ref().is_some_and(|snapshot| snapshot.config().server.require_key);
+        let words = if closed {
+            "No keys: with `server.require_key` nobody can call (`lockgate key new` makes keys)."
+        } else {
+            "No keys: programs on this machine call without one, nobody else does (`lockgate key new` makes keys)."
+        };
+        screen.paragraph("", words)?;
         return Ok(Exit::Ok);
     }
     configured::print(&listed, screen)?;

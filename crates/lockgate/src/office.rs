@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use lockgate_admin::{App, Principal, Shelf};
-use lockgate_config::{Environment, Inputs, locate, render_text};
+use lockgate_config::{Environment, Inputs, Snapshot, locate, render_text};
 use lockgate_ledger::Prices;
 use lockgate_store_sql::{Database, Options, Place};
 use serde_json::Value;
@@ -23,8 +23,9 @@ use tower::ServiceExt as _;
 
 use crate::exit::{Exit, Failure};
 use crate::gateway::Secret;
+use crate::serve::CACHES;
 use crate::serve::book::Book;
-use crate::serve::record::place;
+use crate::serve::record::{is_wanted, may_exist, place};
 use crate::serve::upkeep::policy;
 
 /// How long a gateway may take to answer.
@@ -76,10 +77,11 @@ impl Office {
                 Door::Gateway { base: base.trim_end_matches('/').to_owned(), token: args.token.clone() }
             }
             None => {
-                let (config, folder) = record(args)?;
-                let prices = Prices::new(config.prices);
-                let book = Book::of(config.policies);
-                let settings = config.record;
+                let (snapshot, folder) = record(args)?;
+                let config = snapshot.config();
+                let prices = Prices::new(config.prices.clone());
+                let settings = config.record.clone();
+                let book = Book::of(snapshot);
                 let retention = ArcSwap::from_pointee(policy(&settings, Some(&folder)));
                 let shelf = runtime.block_on(shelf((settings, folder), create))?;
                 let app = App::new(shelf)
@@ -150,18 +152,33 @@ impl Office {
 }
 
 /// The configuration, and the folder of the record.
-fn record(args: &OfficeArgs) -> Result<(lockgate_config::Config, PathBuf), Failure> {
+fn record(args: &OfficeArgs) -> Result<(Snapshot, PathBuf), Failure> {
+    let (snapshot, folder) = configuration(args)?;
+    let folder = folder.ok_or_else(|| {
+        Failure::unavailable("there is no HOME, so no database").hint("name a folder as `record.directory`")
+    })?;
+    Ok((snapshot, folder))
+}
+
+/// The same, also where there is no folder.
+fn configuration(args: &OfficeArgs) -> Result<(Snapshot, Option<PathBuf>), Failure> {
     let environment = Environment::process();
     let file = locate(args.config.as_deref(), &environment);
-    let inputs = Inputs { file, environment, flags: Vec::new(), detect: false };
+    let inputs = Inputs { file, environment, flags: Vec::new(), detect: true };
     let snapshot = inputs.load().map_err(|problems| {
         Failure::usage(format!("the configuration cannot be used\n{}", render_text(&problems.0).trim_end()))
     })?;
-    let config = snapshot.config().clone();
-    let folder = config.record.folder(&inputs.environment).ok_or_else(|| {
-        Failure::unavailable("there is no HOME, so no database").hint("name a folder as `record.directory`")
-    })?;
-    Ok((config, folder))
+    let folder = snapshot.config().record.folder(&inputs.environment);
+    Ok((snapshot, folder))
+}
+
+/// Whether it is certain that no gateway has anything in a database: none is kept, or it was never made. A database that cannot be opened, or has gone
+/// from beside what gateways know of it, is no unused one.
+pub(crate) fn is_unused(args: &OfficeArgs) -> Result<bool, Failure> {
+    let (snapshot, folder) = configuration(args)?;
+    let Some(folder) = folder.filter(|_| is_wanted(&snapshot)) else { return Ok(true) };
+    let known = || CACHES.iter().any(|cache| folder.join(cache).exists());
+    Ok(!may_exist(&snapshot.config().record, &folder) && !known())
 }
 
 /// The folder of the record.

@@ -3,6 +3,7 @@
 //!
 //! Reads the configuration as `serve` would; asks no provider and no model.
 
+mod applied;
 mod approvals;
 mod versions;
 
@@ -17,8 +18,7 @@ use std::time::{Duration, Instant};
 
 pub use approvals::{AnswerArgs, ApproveArgs, Holds, PendingArgs, approve, deny, pending, revoke};
 use clap::Args;
-use lockgate_config::with_document;
-use lockgate_policy::fixture::{Expect, Fixtures, Judged, not_met};
+use lockgate_policy::fixture::{Expect, Fixture, Fixtures, Judged, not_met};
 use lockgate_policy::{Chain, Entry, Manner, Policies};
 use serde_json::{Value, json};
 pub use versions::{
@@ -26,7 +26,6 @@ pub use versions::{
 };
 
 use crate::exit::{Exit, Failure};
-use crate::office::{Office, OfficeArgs};
 use crate::screen::{BAD, FAINT, GOOD, Screen, styled};
 use crate::serve::ServeArgs;
 use crate::table::Table;
@@ -55,6 +54,9 @@ pub struct TestArgs {
     /// Files of fixtures (YAML): `tests:` with `tool` and `arguments`, `text`, or a `model` each, and `expect`.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Try them on the policies that were applied while gateways run too, as gateways enforce them behind those of the file.
+    #[arg(long)]
+    pub applied: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -64,13 +66,16 @@ pub struct TestArgs {
 pub fn list(args: &ListArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let of_file = policies(&args.serve)?;
     let number = of_file.chain.len();
-    let all = match applied(&args.serve) {
-        Some(document) => with_document(&of_file, &document).map_err(Failure::usage)?,
-        None => of_file,
+    let (all, unknown) = match applied::with_applied(&args.serve, &of_file) {
+        Ok(all) => (all, None),
+        Err(failure) => (of_file, Some(failure)),
     };
     let shown: Vec<_> = all.entries().unwrap_or_default().iter().map(Entry::shown).collect();
     let from = |at: usize| if at < number { "file" } else { "applied" };
     if args.json {
+        if let Some(failure) = unknown {
+            return Err(failure);
+        }
         let mut value =
             serde_json::to_value(&shown).map_err(|error| Failure::unavailable(error.to_string()))?;
         for (at, policy) in value.as_array_mut().into_iter().flatten().enumerate() {
@@ -79,41 +84,40 @@ pub fn list(args: &ListArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         screen.json(&value)?;
         return Ok(Exit::Ok);
     }
-    if shown.is_empty() {
+    if !shown.is_empty() {
+        let mut table = Table::new(&["policy", "kind", "mode", "if it fails", "rules", "from"]);
+        for (at, policy) in shown.into_iter().enumerate() {
+            let rules = if policy.rules == 0 { String::new() } else { policy.rules.to_string() };
+            let (mode, on_failure) = (policy.mode.as_str().to_owned(), policy.on_failure.as_str().to_owned());
+            table.row([policy.name, policy.kind.to_owned(), mode, on_failure, rules, from(at).to_owned()]);
+        }
+        table.show(screen)?;
+    } else if unknown.is_none() {
         screen.line("No policies: everything may happen. docs/POLICIES.md says how to begin.")?;
-        return Ok(Exit::Ok);
+    } else {
+        screen.line("The configuration file has no policies.")?;
     }
-    let mut table = Table::new(&["policy", "kind", "mode", "if it fails", "rules", "from"]);
-    for (at, policy) in shown.into_iter().enumerate() {
-        let rules = if policy.rules == 0 { String::new() } else { policy.rules.to_string() };
-        let (mode, on_failure) = (policy.mode.as_str().to_owned(), policy.on_failure.as_str().to_owned());
-        table.row([policy.name, policy.kind.to_owned(), mode, on_failure, rules, from(at).to_owned()]);
-    }
-    table.show(screen)?;
-    Ok(Exit::Ok)
-}
-
-/// What was applied while gateways run, where the database of the configuration can be opened and knows of any.
-fn applied(serve: &ServeArgs) -> Option<String> {
-    let office = Office::open(&OfficeArgs { config: serve.config.clone(), ..OfficeArgs::default() }).ok()?;
-    let listed = office.get("/api/policies/versions").ok()?;
-    let latest = listed["items"][0]["version"].as_i64()?;
-    let told = office.get(&format!("/api/policies/versions/{latest}")).ok()?;
-    told["document"].as_str().map(str::to_owned)
+    unknown.map_or(Ok(Exit::Ok), Err)
 }
 
 /// Tries every fixture; 1 if anything else is said than expected.
 pub fn test(args: &TestArgs, screen: &mut Screen) -> Result<Exit, Failure> {
-    let policies = policies(&args.serve)?;
+    let mut policies = policies(&args.serve)?;
+    if args.applied {
+        policies = applied::with_applied(&args.serve, &policies)?;
+    }
     let chain = chain(&policies);
-    let mut all: Vec<Judged> = Vec::new();
+    let (mut fixtures, mut all): (Vec<Fixture>, Vec<Judged>) = (Vec::new(), Vec::new());
     let mut report = Vec::new();
     for file in &args.files {
         let text = fs::read_to_string(file)
             .map_err(|error| Failure::usage(format!("{}: cannot be read: {error}", file.display())))?;
-        let fixtures: Fixtures = serde_saphyr::from_str(&text)
+        let of_file: Fixtures = serde_saphyr::from_str(&text)
             .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
-        for fixture in fixtures.tests {
+        if of_file.tests.is_empty() {
+            return Err(Failure::usage(format!("{}: there are no tests in it", file.display())));
+        }
+        for fixture in of_file.tests {
             let judged = fixture.judge(&chain);
             report.push((
                 file.display().to_string(),
@@ -123,9 +127,10 @@ pub fn test(args: &TestArgs, screen: &mut Screen) -> Result<Exit, Failure> {
                 judged.wrong.clone(),
             ));
             all.push(judged);
+            fixtures.push(fixture);
         }
     }
-    let unmet = not_met(&chain, &all);
+    let unmet = not_met(&policies, &manner(&policies), &fixtures, &all);
     let failed = report.iter().filter(|(.., wrong)| wrong.is_some()).count();
     if args.json {
         let tests: Vec<Value> = report
@@ -166,7 +171,11 @@ fn policies(serve: &ServeArgs) -> Result<Policies, Failure> {
 }
 
 fn chain(policies: &Policies) -> Chain {
-    let manner = Manner {
+    Chain::new(policies.entries().unwrap_or_default(), manner(policies))
+}
+
+fn manner(policies: &Policies) -> Manner {
+    Manner {
         approvals: policies.approvals,
         budget: Duration::from_millis(policies.budget_ms),
         link: None,
@@ -175,6 +184,5 @@ fn chain(policies: &Policies) -> Chain {
         message: policies.message.clone(),
         now: Instant::now,
         resample: policies.resample,
-    };
-    Chain::new(policies.entries().unwrap_or_default(), manner)
+    }
 }

@@ -8,6 +8,7 @@ mod asking;
 pub(crate) mod book;
 mod charge;
 mod desk;
+mod filed;
 mod inquiry;
 mod judges;
 mod keys;
@@ -55,6 +56,9 @@ use signals::Stop;
 pub(crate) use summary::{bare, place};
 use tell::{Listeners, Telling};
 use titles::Means;
+
+/// Files in the folder of the record in which a gateway keeps what it knows of its database.
+pub(crate) const CACHES: [&str; 2] = [book::CACHE, keys::CACHE];
 
 /// Arguments of `lockgate serve`.
 #[derive(Debug, Default, Args)]

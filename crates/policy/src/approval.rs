@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::message::cut;
 use crate::run::{Run, Ticket};
+use crate::target::is_shell;
 use crate::verdict::{BlockVerdict, CallVerdict, Finding, Query, Question, Reply};
 
 /// How people are asked.
@@ -86,7 +87,10 @@ impl Approval {
             && match (&self.arguments, &other.arguments) {
                 // What nobody saw to its end was not agreed to.
                 (Some(one), Some(_)) if one.ends_with(CUT) => false,
-                (Some(one), Some(other)) => what_matters(one) == what_matters(other),
+                (Some(one), Some(other)) => {
+                    let shell = self.tool.as_deref().is_some_and(is_shell);
+                    what_matters(one, shell) == what_matters(other, shell)
+                }
                 (None, None) => self.reason == other.reason,
                 (Some(_), None) | (None, Some(_)) => false,
             }
@@ -112,14 +116,15 @@ fn seen(arguments: String) -> String {
     if arguments.len() <= SHOWN { arguments } else { cut(&arguments, SHOWN).to_owned() + CUT }
 }
 
-/// Members of arguments that say something about the call and change nothing of what it does.
+/// Members of the arguments of a tool that runs shell commands which say something about the command and are not run.
 const ASIDE: [&str; 4] = ["description", "explanation", "justification", "timeout"];
 
-/// Arguments without what changes nothing.
-fn what_matters(arguments: &str) -> Value {
+/// Arguments without what changes nothing. Only of tools that run shell commands is known what that is: elsewhere a description may be
+/// what is done.
+fn what_matters(arguments: &str, shell: bool) -> Value {
     let mut value: Value =
         serde_json::from_str(arguments).unwrap_or_else(|_| Value::String(arguments.to_owned()));
-    if let Some(members) = value.as_object_mut() {
+    if let Some(members) = value.as_object_mut().filter(|_| shell) {
         members.retain(|name, _| !ASIDE.contains(&name.as_str()));
     }
     value
@@ -274,6 +279,20 @@ mod tests {
         assert!(!other(|it| it.policy = "rules".into()));
         let long = approval(&seen(format!("{{\"command\":\"{}\"}}", "x".repeat(SHOWN))));
         assert!(!long.is_like(&long), "what a person saw only in part is asked about each time");
+    }
+
+    #[test]
+    fn a_description_that_is_what_a_tool_does_is_asked_about_again() {
+        let of = |arguments: &str| Approval {
+            tool: Some("mcp__jira__create_issue".into()),
+            ..approval(arguments)
+        };
+        let one = of(r#"{"project":"OPS","description":"harmless"}"#);
+        assert!(one.is_like(&of(r#"{"description":"harmless","project":"OPS"}"#)));
+        for name in ASIDE {
+            let with = |value: &str| of(&format!(r#"{{"project":"OPS","{name}":"{value}"}}"#));
+            assert!(!with("harmless").is_like(&with("the password is")), "{name}");
+        }
     }
 
     #[test]

@@ -33,7 +33,8 @@ pub struct Policies {
     /// longer is cut off for the rest of the call, and `on_failure` says what that means.
     #[schemars(range(min = 1, max = 60_000))]
     pub budget_ms: u64,
-    /// What a client is told in place of a tool call that was refused, with `{tool}`, `{policy}`, `{reason}`, `{arguments}` and `{link}`.
+    /// What a client is told in place of a tool call that was refused, with `{tool}`, `{policy}`, `{reason}`, `{arguments}` and `{link}`. Of a request or a
+    /// text that was refused it is told in fixed words, without a link.
     pub message: String,
     /// Where a person finds the record of a call, with `{id}` for its id, such as `https://gate.example.org/calls/{id}`. It ends the messages of
     /// refused tool calls.
@@ -221,6 +222,21 @@ impl Policies {
     }
 }
 
+impl Policies {
+    /// What could be in force, and cannot have been meant so: for whoever writes policies.
+    pub fn slips(&self) -> Vec<Unworkable> {
+        let mut found = Vec::new();
+        for (at, configured) in self.chain.iter().enumerate() {
+            let rules = configured.rules.as_deref().unwrap_or_default();
+            for (rule, field, words) in rules::slips::slips(rules) {
+                let path = steps(["chain", &at.to_string(), "rules", &rule.to_string(), field]);
+                found.push(Unworkable { path, words });
+            }
+        }
+        found
+    }
+}
+
 /// The steps to a field, and why it cannot work.
 type Wrong = (Vec<String>, String);
 
@@ -253,7 +269,8 @@ impl Configured {
         }
     }
 
-    fn entry(&self) -> Result<Entry, Wrong> {
+    /// The policy, ready for calls.
+    pub(crate) fn entry(&self) -> Result<Entry, Wrong> {
         let mut kinds: Vec<Kind> = Vec::new();
         self.quality(&mut kinds);
         if self.debug.is_some() {

@@ -3,11 +3,10 @@
 //! A fixture is a tool call, a text or a request, and what shall be said of it. Nobody is asked anything: a policy that depends on an
 //! answer says `ask`.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use lockgate_core::content::ToolKind;
-use lockgate_core::{BlockStart, Delta, Event, Started, Stop, StopReason};
+use lockgate_core::{BlockStart, DataClass, Delta, Event, Started, Stop, StopReason};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,11 +14,14 @@ use crate::chain::Chain;
 use crate::decision::Decision;
 use crate::lock::Lock;
 use crate::policy::CallFacts;
+use crate::quality::Team;
 use crate::request::CallOutcome;
 use crate::run::Run;
 
+mod coverage;
 mod history;
 
+pub use coverage::not_met;
 pub use history::Spoken;
 
 /// A file of fixtures.
@@ -38,6 +40,8 @@ pub struct Fixture {
     pub arguments: Value,
     /// The program that calls.
     pub client: Option<String>,
+    /// The data class of the key.
+    pub data_class: Option<DataClass>,
     /// What shall be said: `allow`, or a verdict.
     pub expect: Expect,
     /// What was said before, in order: the conversation of the request.
@@ -56,10 +60,16 @@ pub struct Fixture {
     pub reason: Option<String>,
     /// The rule that shall say it.
     pub rule: Option<String>,
+    /// The session that the client names.
+    pub session: Option<String>,
+    /// How strictly the client takes quality (`x-lockgate-team`).
+    pub team: Option<Team>,
     /// Words of an answer.
     pub text: Option<String>,
     /// The tool that is called.
     pub tool: Option<String>,
+    /// How often the person has spoken: 1, their first turn, if not given.
+    pub turn: Option<u32>,
     /// The user of the key.
     pub user: Option<String>,
 }
@@ -91,10 +101,13 @@ impl Fixture {
     pub fn judge(&self, chain: &Chain) -> Judged {
         let facts = CallFacts {
             client: self.client.clone(),
-            human_turn: 1,
+            data_class: self.data_class,
+            human_turn: self.turn.unwrap_or(1),
             key: self.key.clone(),
             model: self.model.clone().unwrap_or_default(),
             project: self.project.clone(),
+            session: self.session.clone(),
+            team: self.team,
             user: self.user.clone(),
             ..CallFacts::unknown("test")
         };
@@ -197,15 +210,4 @@ impl Fixture {
 /// The conversation that a fixture is about.
 pub fn conversation(fixture: &Fixture) -> lockgate_core::Conversation {
     history::conversation(&fixture.history)
-}
-
-/// Rules that no fixture has met: name of the policy and of the rule.
-pub fn not_met(chain: &Chain, judged: &[Judged]) -> Vec<(String, String)> {
-    let met: BTreeSet<(&str, &str)> = judged
-        .iter()
-        .flat_map(|judged| &judged.decisions)
-        .filter_map(|decision| Some((decision.policy.as_str(), decision.finding.rule.as_deref()?)))
-        .collect();
-    let all = chain.rules();
-    all.into_iter().filter(|(policy, rule)| !met.contains(&(policy.as_str(), rule.as_str()))).collect()
 }

@@ -79,7 +79,8 @@ impl Checker<'_> {
         false
     }
 
-    fn target(&mut self, target: &str, path: &Path) {
+    /// Where a target leads, if that is nowhere.
+    pub(super) fn target(&mut self, target: &str, path: &Path) {
         let (prefix, model, separator) = match self.parse(target) {
             Target::Plain if target.trim().is_empty() => {
                 self.report(Code::BadValue, path, "a target must not be empty");

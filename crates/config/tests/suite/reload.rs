@@ -61,6 +61,25 @@ fn a_broken_file_changes_nothing_and_is_forgotten_once_repaired() {
     assert_eq!(store.current().config().server.drain_ms, 3);
 }
 
+/// A file that somebody is writing, or that is lost, is empty for a moment: no policy and no key goes with it.
+#[test]
+fn an_emptied_file_is_not_taken_over_and_one_that_says_nothing_on_purpose_is() {
+    let case = Case::new("server: {drain_ms: 7}\n", &[]);
+    let file = case.inputs.file.clone().unwrap();
+    let store = store(&case);
+    for empty in ["", "\n", "# nothing yet\n", "---\n"] {
+        fs::write(&file, empty).unwrap();
+        let problems = store.reload().unwrap_err();
+        assert!(problems.to_string().contains("lockgate.yaml:1:1: the file is empty"), "{problems}");
+        assert_eq!(store.current().config().server.drain_ms, 7, "{empty:?}");
+    }
+    fs::write(&file, "{}\n").unwrap();
+    assert!(!store.reload().unwrap().is_empty());
+    assert_ne!(store.current().config().server.drain_ms, 7);
+    let blank = Case::new("# nothing\n", &[]);
+    assert!(Store::open(blank.inputs.clone()).unwrap().reload().unwrap().is_empty(), "it was empty before");
+}
+
 #[test]
 fn readers_never_see_half_of_a_configuration() {
     let text = |n: u32| format!("server: {{drain_ms: {n}, keepalive_ms: {n}}}\n");

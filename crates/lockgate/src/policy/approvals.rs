@@ -57,7 +57,8 @@ pub enum Holds {
 /// Arguments of commands about one question.
 #[derive(Debug, Args)]
 pub struct AnswerArgs {
-    /// Its id, or the end of it, as `lockgate policy pending` and the answer of the model show it.
+    /// Its id, or the end of it, as `lockgate policy pending` and the answer of the model show it; the first four signs of that are enough
+    /// where they mean only one.
     pub id: String,
     /// Why, for whoever reads the answer or the record.
     #[arg(long, value_name = "WORDS")]
@@ -163,27 +164,51 @@ fn answer(args: &AnswerArgs, mut body: Value, screen: &mut Screen) -> Result<Exi
     Ok(Exit::Ok)
 }
 
-/// The id of the only question that ends so.
-fn find(office: &Office, end: &str, state: &str) -> Result<String, Failure> {
+/// Signs of an id that are enough to mean one question, its number apart.
+const SIGNS: usize = 4;
+
+/// The id of the only question that is meant.
+fn find(office: &Office, meant: &str, state: &str) -> Result<String, Failure> {
     let listed = office.get(&format!("/api/approvals?state={state}&limit=500"))?;
     let ids: Vec<String> =
         items(&listed).iter().filter_map(|item| item["id"].as_str().map(str::to_owned)).collect();
-    let mut fitting = ids.iter().filter(|id| id.ends_with(end));
+    let look =
+        if state == "pending" { "lockgate policy pending" } else { "lockgate policy pending --standing" };
+    let mut fitting = ids.iter().filter(|id| means(meant, id));
     match (fitting.next(), fitting.next()) {
         (Some(id), None) => Ok(id.clone()),
         (Some(_), Some(_)) => {
-            Err(Failure::usage(format!("several questions end with `{end}`")).hint("give more of the id"))
+            Err(Failure::usage(format!("`{meant}` may mean several questions")).hint("give more of the id"))
         }
-        // The API knows it, or says why not.
-        (None, _) if end.len() > 36 => Ok(end.to_owned()),
-        (None, _) if state == "pending" => {
-            Err(Failure::usage(format!("no call that waits has an id that ends with `{end}`"))
-                .hint("lockgate policy pending"))
-        }
-        (None, _) => Err(Failure::usage(format!(
-            "nothing that was approved for later calls has an id that ends with `{end}`"
+        (None, _) if meant.split('.').next().unwrap_or_default().len() < SIGNS => Err(Failure::usage(format!(
+            "`{meant}` is too little to mean a question: give its id as it is shown, or at least {SIGNS} signs of it"
         ))
-        .hint("lockgate policy pending --standing")),
+        .hint(look)),
+        // The API knows it, or says why not.
+        (None, _) if meant.len() > 36 => Ok(meant.to_owned()),
+        (None, _) if state == "pending" => {
+            Err(Failure::usage(format!("no call that waits has the id `{meant}`")).hint(look))
+        }
+        (None, _) => {
+            Err(Failure::usage(format!("nothing that was approved for later calls has the id `{meant}`")).hint(look))
+        }
+    }
+}
+
+/// Whether somebody means a question: by its id, by the end of it, or by the beginning of what is shown of it. The end of an id is its number,
+/// which many have: so many signs have to stand before it.
+fn means(meant: &str, id: &str) -> bool {
+    if meant == id {
+        return true;
+    }
+    let (signs, number) =
+        meant.split_once('.').map_or((meant, None), |(signs, number)| (signs, Some(number)));
+    if signs.len() < SIGNS {
+        return false;
+    }
+    match number {
+        Some(number) if !number.is_empty() => id.ends_with(meant),
+        Some(_) | None => short(id).starts_with(signs),
     }
 }
 
@@ -245,4 +270,20 @@ fn left(until: &str) -> String {
     let Ok(until) = until.parse::<Timestamp>() else { return until.to_owned() };
     let seconds = (until.as_second() - Timestamp::now().as_second()).max(0);
     if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds / 60) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_meant_by_its_id_or_by_enough_of_it_and_never_by_its_number() {
+        let id = "019abcde-0000-7000-8000-0123456789ab.0";
+        for meant in [id, "456789ab.0", "6789ab.0", "89ab.0", "4567", "456789ab", "456789ab."] {
+            assert!(means(meant, id), "{meant}");
+        }
+        for meant in ["", "0", ".0", "b.0", "9ab.0", "456", "019a", "456789ab.1", "89ab", "456789ab.00"] {
+            assert!(!means(meant, id), "{meant}");
+        }
+    }
 }

@@ -8,12 +8,14 @@ mod report;
 mod show;
 mod source;
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use lockgate_config::{Environment, Inputs, Snapshot, render_text};
-use lockgate_policy::Chain;
+use lockgate_config::{Document, Environment, Inputs, Snapshot, locate, render_text};
+use lockgate_policy::{Chain, Policies};
 
 use crate::exit::{Exit, Failure};
 use crate::office::{Office, OfficeArgs};
@@ -23,14 +25,21 @@ use judged::Judged;
 use report::Report;
 use source::{Range, Source};
 
+/// How long a look of a policy may take, in milliseconds.
+const PATIENT: u64 = 60_000;
+
 /// Arguments of `lockgate policy backtest`.
 #[derive(Debug, Args)]
 pub struct BacktestArgs {
     #[command(flatten)]
     office: OfficeArgs,
-    /// The configuration whose policies are tried; nothing else of it is used.
+    /// What is tried: a document as `lockgate policy apply` takes it, behind the policies of the configuration file; or a whole configuration, of
+    /// which nothing but its policies is used.
     #[arg(value_name = "NEW.yaml")]
     candidate: PathBuf,
+    /// Try a document without the policies of the configuration file.
+    #[arg(long)]
+    alone: bool,
     /// From when: 2026-11-21, 2026-11-21T08:00:00Z, or how long ago (90m, 24h, 7d).
     #[arg(long, value_name = "TIME", default_value = "7d")]
     since: String,
@@ -53,7 +62,7 @@ pub struct BacktestArgs {
 
 /// Replays and reports.
 pub fn backtest(args: &BacktestArgs, screen: &mut Screen) -> Result<Exit, Failure> {
-    let (snapshot, chain) = candidate(args)?;
+    let Candidate { behind, chain, snapshot } = candidate(args)?;
     let office = Office::open(&args.office)?;
     let range =
         Range { session: args.session.clone(), since: Some(args.since.clone()), until: args.until.clone() };
@@ -73,28 +82,70 @@ pub fn backtest(args: &BacktestArgs, screen: &mut Screen) -> Result<Exit, Failur
     report.questions = judged.told();
     let changed = report.changes.any();
     if args.json {
-        screen.json(&report.json())?;
+        let mut told = report.json();
+        told["behind"] = behind.map(|file| file.display().to_string()).into();
+        screen.json(&told)?;
     } else {
+        if let Some(file) = behind {
+            let words = format!("{} behind the policies of {}", args.candidate.display(), file.display());
+            screen.paragraph("", &words)?;
+        }
         show::show(&report, screen)?;
     }
     Ok(if args.fail_on_change && changed { Exit::Finding } else { Exit::Ok })
 }
 
-/// The configuration that is tried, and its chain. No budget of time: a busy machine is no verdict.
-fn candidate(args: &BacktestArgs) -> Result<(Snapshot, Chain), Failure> {
+/// What is tried.
+struct Candidate {
+    /// The file behind whose policies it stands.
+    behind: Option<PathBuf>,
+    chain: Chain,
+    /// The configuration whose secrets are masked.
+    snapshot: Snapshot,
+}
+
+/// Reads what is tried. No budget of time: a busy machine is no verdict.
+fn candidate(args: &BacktestArgs) -> Result<Candidate, Failure> {
+    let file = args.candidate.display();
     if !args.candidate.exists() {
-        return Err(Failure::usage(format!("there is no file {}", args.candidate.display())));
+        return Err(Failure::usage(format!("there is no file {file}")));
     }
-    let inputs = Inputs {
-        detect: false,
-        environment: Environment::process(),
-        file: Some(args.candidate.clone()),
-        flags: Vec::new(),
+    let text = fs::read_to_string(&args.candidate).unwrap_or_default();
+    let located = locate(args.office.config.as_deref(), &Environment::process());
+    let itself = args.candidate.canonicalize().ok();
+    let is_itself = located.as_ref().is_some_and(|located| located.canonicalize().ok() == itself);
+    let Some(document) = Document::read(&text).ok().filter(|_| !is_itself) else {
+        let snapshot = loaded(Some(args.candidate.clone()))?;
+        if snapshot.is_blank() {
+            return Err(Failure::usage(format!("{file} is empty"))
+                .hint("`policies: {chain: []}` tries what would be without policies"));
+        }
+        let policies = Policies { budget_ms: PATIENT, ..snapshot.config().policies.clone() };
+        return Ok(Candidate { behind: None, chain: super::chain(&policies), snapshot });
     };
-    let snapshot =
-        inputs.load().map_err(|problems| Failure::usage(render_text(&problems.0).trim_end().to_owned()))?;
-    let mut policies = snapshot.config().policies.clone();
-    policies.budget_ms = 60_000;
-    let chain = super::chain(&policies);
-    Ok((snapshot, chain))
+    if args.office.gateway.is_some() && !args.alone {
+        return Err(Failure::usage(format!(
+            "{file} would stand behind the policies of that gateway's configuration file, which cannot be read from here"
+        ))
+        .hint("--alone tries it without them"));
+    }
+    let snapshot = loaded(located.clone())?;
+    let of_file = Policies { budget_ms: PATIENT, ..snapshot.config().policies.clone() };
+    let before =
+        if args.alone { Policies { chain: Vec::new(), groups: BTreeMap::new(), ..of_file } } else { of_file };
+    let policies = document.checked(&before, &snapshot).map_err(|words| {
+        let failure = super::versions::in_file(Failure::usage(words), &file.to_string());
+        if args.alone {
+            failure
+        } else {
+            failure.hint("--alone tries it without the policies of the configuration file")
+        }
+    })?;
+    let behind = located.filter(|_| !before.chain.is_empty());
+    Ok(Candidate { behind, chain: super::chain(&policies), snapshot })
+}
+
+fn loaded(file: Option<PathBuf>) -> Result<Snapshot, Failure> {
+    let inputs = Inputs { detect: true, environment: Environment::process(), file, flags: Vec::new() };
+    inputs.load().map_err(|problems| Failure::usage(render_text(&problems.0).trim_end().to_owned()))
 }

@@ -95,7 +95,7 @@ pub struct StatsArgs {
     #[arg(long, requires = "policy")]
     would_have: bool,
     /// How many verdicts are listed: 1 to 500.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
     limit: u16,
     /// Where the list before ended: its `next`.
     #[arg(long, value_name = "CURSOR", requires = "policy")]
@@ -136,6 +136,9 @@ impl StatsArgs {
 pub fn stats(args: &StatsArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let office = Office::open(&args.office)?;
     let stats = office.get(&format!("/api/policies/stats?{}", args.query(&[])))?;
+    if let Some(policy) = args.policy.as_ref().filter(|_| stats["policies"] == json!([])) {
+        silent(&office, policy)?;
+    }
     let verdicts = args.policy.as_ref().map(|_| args.verdicts(&office)).transpose()?;
     if args.json {
         let mut all = stats;
@@ -150,6 +153,19 @@ pub fn stats(args: &StatsArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         listed(&verdicts, screen)?;
     }
     Ok(Exit::Ok)
+}
+
+/// Fails where a policy that said nothing is none at all. Which there are is not always known.
+fn silent(office: &Office, policy: &str) -> Result<(), Failure> {
+    let Ok(there) = office.get("/api/policies") else { return Ok(()) };
+    let there = there["policies"].as_array().map_or(&[][..], Vec::as_slice);
+    if there.iter().any(|one| one["name"] == policy) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "there is no policy `{policy}`, and none of that name said anything in this time"
+    ))
+    .hint("lockgate policy list; lockgate policy stats"))
 }
 
 fn figures(stats: &Value, screen: &mut Screen) -> Result<(), Failure> {

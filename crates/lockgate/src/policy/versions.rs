@@ -86,6 +86,9 @@ pub struct RollbackArgs {
     /// Why, for whoever reads the versions.
     #[arg(long, value_name = "WORDS")]
     pub reason: String,
+    /// Let policies refuse also without the evidence that `policies.promotion` asks for. The audit says so.
+    #[arg(long)]
+    pub force: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -104,13 +107,26 @@ pub fn apply(args: &ApplyArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         body["follows"] = follows.into();
     }
     let office = Office::open_or_create(&args.office)?;
-    let told = office.ask(Method::POST, "/api/policies", Some(&body))?;
+    let told = office.ask(Method::POST, "/api/policies", Some(&body));
+    let told = told.map_err(|failure| in_file(failure, &file.to_string()))?;
     enacted(&told, args.json, screen)
+}
+
+/// The same failure in a file: the API calls a document `policies`.
+pub(super) fn in_file(failure: Failure, file: &str) -> Failure {
+    if !matches!(failure.exit, Exit::Usage) {
+        return failure;
+    }
+    let lines = failure.message.lines().map(|line| match line.strip_prefix("policies:") {
+        Some(place) => format!("{file}:{place}"),
+        None => format!("{file}: {line}"),
+    });
+    Failure { message: lines.collect::<Vec<_>>().join("\n"), ..failure }
 }
 
 /// Goes back to an earlier version.
 pub fn rollback(args: &RollbackArgs, screen: &mut Screen) -> Result<Exit, Failure> {
-    let body = json!({"version": args.number, "reason": args.reason});
+    let body = json!({"version": args.number, "reason": args.reason, "force": args.force});
     let told = Office::open(&args.office)?.ask(Method::POST, "/api/policies/rollback", Some(&body))?;
     enacted(&told, args.json, screen)
 }

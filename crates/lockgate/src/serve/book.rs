@@ -2,8 +2,9 @@
 //!
 //! Twice a second the database is asked for its latest version. The last one that is known is kept in a file beside the log, so that a start
 //! enforces it before the database is open. What this program cannot read is said in the log and in `/health`, and the policies of
-//! the file hold alone.
+//! the file hold alone. When other policies of the file come into force, the audit is told.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,13 +12,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lockgate_admin::{PolicyBook, PolicyView, Shelf};
-use lockgate_config::{Snapshot, with_document};
+use lockgate_config::{Document, Snapshot, with_document};
 use lockgate_engine::Engine;
 use lockgate_policy::trust::Bounds;
 use lockgate_policy::{Chain, Entry, Mode, OnFailure, Policies, Shown};
 use lockgate_server::Part;
+use lockgate_store::Store;
 use serde::{Deserialize, Serialize};
 
+use super::filed::Filed;
 use super::keys::write;
 use super::mask::Masks;
 use super::plan;
@@ -26,7 +29,10 @@ use super::plan;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The file in the folder of the record.
-const CACHE: &str = "policies.json";
+pub(super) const CACHE: &str = "policies.json";
+
+/// Changes of the file that are kept for the audit while the database is away, at most.
+const UNTOLD: usize = 64;
 
 /// A version that is known.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,40 +42,50 @@ struct Enacted {
 }
 
 /// Knows the policies of the file, and what a document would make of them.
-pub(crate) struct Book(pub(crate) Arc<ArcSwap<Policies>>);
+pub(crate) struct Book(pub(crate) Arc<ArcSwap<Snapshot>>);
 
 impl Book {
     /// Over the policies of a configuration.
-    pub(crate) fn of(snapshot_policies: Policies) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(snapshot_policies)))
+    pub(crate) fn of(snapshot: Snapshot) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(snapshot)))
     }
 }
 
-fn views(policies: &Policies, skip: usize, from: &'static str) -> Vec<PolicyView> {
+/// Policies behind the first few, each with its definition.
+fn views(policies: &Policies, skip: usize, definitions: Vec<String>, from: &'static str) -> Vec<PolicyView> {
     let entries = policies.entries().unwrap_or_default();
-    let view = |Shown { kind, mode, name, on_failure, rules }| PolicyView {
+    let view = |(Shown { kind, mode, name, on_failure, rules }, definition)| PolicyView {
         name,
         kind: String::from(kind),
         mode: Mode::as_str(mode).to_owned(),
         on_failure: OnFailure::as_str(on_failure).to_owned(),
         rules,
+        definition,
         from,
     };
-    entries.iter().skip(skip).map(Entry::shown).map(view).collect()
+    entries.iter().skip(skip).map(Entry::shown).zip(definitions).map(view).collect()
 }
 
 impl PolicyBook for Book {
     fn of_file(&self) -> Vec<PolicyView> {
-        views(&self.0.load(), 0, "file")
+        let file = self.0.load();
+        views(&file.config().policies, 0, file.definitions(), "file")
     }
 
     fn bounds(&self) -> Option<Bounds> {
-        self.0.load().promotion
+        self.0.load().config().policies.promotion
+    }
+
+    fn check(&self, document: &str) -> Result<(), String> {
+        let file = self.0.load();
+        Document::read(document)?.checked(&file.config().policies, &file).map(|_| ())
     }
 
     fn of_document(&self, document: &str) -> Result<Vec<PolicyView>, String> {
         let file = self.0.load();
-        Ok(views(&with_document(&file, document)?, file.chain.len(), "api"))
+        let file = &file.config().policies;
+        let document = Document::read(document)?;
+        Ok(views(&document.behind(file)?, file.chain.len(), document.definitions(), "applied"))
     }
 }
 
@@ -77,7 +93,7 @@ impl PolicyBook for Book {
 pub(super) struct Enforced {
     cache: Option<PathBuf>,
     engine: Arc<Engine>,
-    file: Arc<ArcSwap<Policies>>,
+    file: Arc<ArcSwap<Snapshot>>,
     masks: Masks,
     state: Mutex<State>,
 }
@@ -85,6 +101,8 @@ pub(super) struct Enforced {
 #[derive(Default)]
 struct State {
     enacted: Option<Enacted>,
+    /// Policies of the file that came into force and may have to be told in the audit, in order.
+    filed: VecDeque<Filed>,
     /// Why the latest version is not in force.
     trouble: Option<String>,
 }
@@ -94,13 +112,14 @@ impl Enforced {
     pub(super) fn open(
         engine: Arc<Engine>,
         masks: Masks,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         folder: Option<&Path>,
     ) -> Arc<Self> {
         let cache = folder.map(|folder| folder.join(CACHE));
         let enacted = cache.as_deref().and_then(read);
-        let file = Arc::new(ArcSwap::from_pointee(snapshot.config().policies.clone()));
-        let state = Mutex::new(State { enacted, trouble: None });
+        let file = Arc::new(ArcSwap::new(snapshot.clone()));
+        let filed = VecDeque::from([Filed::of(snapshot)]);
+        let state = Mutex::new(State { enacted, filed, trouble: None });
         let enforced = Self { cache, engine, file, masks, state };
         enforced.apply(&mut enforced.state());
         Arc::new(enforced)
@@ -112,9 +131,13 @@ impl Enforced {
     }
 
     /// Takes over what a new configuration says.
-    pub(super) fn reload(&self, snapshot: &Snapshot) {
+    pub(super) fn reload(&self, snapshot: &Arc<Snapshot>) {
         let mut state = self.state();
-        self.file.store(Arc::new(snapshot.config().policies.clone()));
+        self.file.store(snapshot.clone());
+        if state.filed.len() == UNTOLD {
+            state.filed.pop_front();
+        }
+        state.filed.push_back(Filed::of(snapshot));
         self.apply(&mut state);
     }
 
@@ -125,6 +148,7 @@ impl Enforced {
         loop {
             looks.tick().await;
             let Some(database) = shelf.get() else { continue };
+            self.tell(database.as_ref()).await;
             let known = self.state().enacted.as_ref().map_or(0, |enacted| enacted.version);
             // While the database is away, what is in force stays.
             let Ok(latest) = database.policy_version().await else { continue };
@@ -150,19 +174,35 @@ impl Enforced {
         }
     }
 
+    /// Tells the audit which other policies of the file came into force. What it cannot be told now it is told later.
+    async fn tell(&self, database: &dyn Store) {
+        loop {
+            let Some(filed) = self.state().filed.front().cloned() else { return };
+            if filed.tell(database).await.is_err() {
+                return;
+            }
+            let mut state = self.state();
+            // A reload may have made room meanwhile.
+            if state.filed.front() == Some(&filed) {
+                state.filed.pop_front();
+            }
+        }
+    }
+
     /// Puts what is known in force.
     fn apply(&self, state: &mut State) {
-        let file = self.file.load_full();
+        let snapshot = self.file.load_full();
+        let file = &snapshot.config().policies;
         let all = match &state.enacted {
-            None => Ok(Policies::clone(&file)),
-            Some(enacted) => with_document(&file, &enacted.document)
+            None => Ok(file.clone()),
+            Some(enacted) => with_document(file, &enacted.document)
                 .map_err(|why| format!("version {} of the policies is not in force: {why}", enacted.version)),
         };
         state.trouble = all.as_ref().err().cloned();
         if let Some(trouble) = &state.trouble {
             tracing::error!("{trouble}");
         }
-        let chain: Chain = plan::chain(&all.unwrap_or_else(|_| Policies::clone(&file)), &self.masks);
+        let chain: Chain = plan::chain(&all.unwrap_or_else(|_| file.clone()), &self.masks);
         self.engine.set_policies(chain);
     }
 

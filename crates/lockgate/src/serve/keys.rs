@@ -36,7 +36,7 @@ const QUESTIONS: u32 = 5;
 const NOTES: u32 = 200;
 
 /// The file in the folder of the record.
-const CACHE: &str = "keys.json";
+pub(super) const CACHE: &str = "keys.json";
 
 /// What a file of keys holds.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -127,3 +127,33 @@ fn keys_are_listed_with_what_they_may_do_and_never_with_their_hash() {
     let broken = home.run(&["key", "list"]);
     assert!(broken.code == 2 && broken.err.contains("lockgate.yaml:1:"), "{broken:#?}");
 }
+
+/// What is not known is not called nothing: no policies and no keys are only said where that is certain.
+#[test]
+fn policies_and_keys_of_a_database_that_is_away_are_not_known() {
+    let home = Home::new();
+    let away = "record: {database: 'postgres://nobody@127.0.0.1:1/none'}\n";
+    home.write("lockgate.yaml", away.as_bytes());
+    for (command, said) in [
+        (["policy", "list"], "whether policies were applied is not known"),
+        (["key", "list"], "which keys are in the database is not known"),
+    ] {
+        let ran = home.run(&command);
+        assert!(ran.code == 3 && ran.err.contains(said), "{command:?}: {ran:#?}");
+        for words in ["everything may happen", "call without one"] {
+            assert!(!ran.out.contains(words), "{command:?}: {ran:#?}");
+        }
+        let json = home.run(&[command[0], command[1], "--json"]);
+        assert!(json.code == 3 && json.out.contains("error"), "{command:?}: {json:#?}");
+    }
+    for command in [["policy", "stats"], ["policy", "versions"]] {
+        assert_eq!(home.run(&command).code, 3, "{command:?}");
+    }
+    let rules = "policies: {chain: [{name: git, rules: [{name: a, tools: [Bash], then: refuse}]}]}\n";
+    home.write("lockgate.yaml", format!("{away}{rules}").as_bytes());
+    let ran = home.run(&["policy", "list"]);
+    assert!(ran.code == 3 && ran.out.contains("git"), "those of the file are known: {ran:#?}");
+    home.write("lockgate.yaml", b"server: {require_key: true}\n");
+    let closed = home.run(&["key", "list"]).ok();
+    assert!(closed.out.contains("nobody can call") && !closed.out.contains("without one"), "{closed:#?}");
+}

@@ -85,6 +85,10 @@ fn a_held_call_is_let_go_or_refused_by_the_command_line() {
         for part in ["Bash", "git (push)", "all will see it", "git push", "s1"] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
+        for little in ["0", "", ".0", &id[7..]] {
+            let ran = home.run(&["policy", "approve", little]);
+            assert!(ran.code == 2 && ran.err.contains("too little"), "{little:?}: {ran:?}");
+        }
         let told = decide(&home, &["policy", "approve", &id, "--reason", "go on"]);
         assert!(told.out.contains("approved: the call of Bash"), "{}", told.out);
         let answer = answer.join().unwrap().text;

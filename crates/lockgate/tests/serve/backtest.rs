@@ -44,7 +44,8 @@ fn stored(home: &Home, calls: usize) -> Value {
 
 fn backtest(home: &Home, policies: &str, more: &[&str]) -> (i32, Value) {
     fs::write(home.path("new.yaml"), policies).unwrap();
-    let ran = home.run(&[&["policy", "backtest", "new.yaml", "--json", "--fail-on-change"], more].concat());
+    let args = ["policy", "backtest", "new.yaml", "--alone", "--json", "--fail-on-change"];
+    let ran = home.run(&[&args[..], more].concat());
     assert!(ran.code < 2, "{ran:?}");
     (ran.code, ran.json())
 }
@@ -98,7 +99,7 @@ fn a_candidate_is_tried_on_recorded_traffic_and_every_difference_is_told() {
     assert_eq!((code, &nothing["calls"]["replayed"]), (0, &json!(0)));
     assert_eq!(calls(), asked, "nobody was asked anything");
 
-    let table = home.run(&["policy", "backtest", "new.yaml"]);
+    let table = home.run(&["policy", "backtest", "new.yaml", "--alone"]);
     assert_eq!(table.code, 0, "a report is no finding: {table:?}");
     for words in [
         "3 calls with 6 tool calls replayed",
@@ -110,6 +111,23 @@ fn a_candidate_is_tried_on_recorded_traffic_and_every_difference_is_told() {
     ] {
         assert!(table.out.contains(words), "{words} in {}", table.out);
     }
+    // As it would be applied: behind the policies of the file, which stay.
+    let reading = "policies: {chain: [{name: reads, rules: [{name: no-read, tools: [Read], then: refuse, reason: not that}]}]}\n";
+    fs::write(home.path("apply.yaml"), reading).unwrap();
+    let behind = home.run(&["policy", "backtest", "apply.yaml", "--json"]).json();
+    assert_eq!(
+        (&behind["changes"]["newly_refused"], &behind["changes"]["newly_allowed"]),
+        (&json!(3), &json!(0)),
+        "{behind}"
+    );
+    assert!(behind["behind"].as_str().is_some_and(|file| file.ends_with("lockgate.yaml")), "{behind}");
+    let twice = home.run(&["policy", "backtest", "new.yaml"]);
+    assert!(twice.code == 2 && twice.err.contains("new.yaml:3:7: "), "{twice:?}");
+    assert!(twice.err.contains("another policy `git`") && twice.err.contains("--alone"), "{twice:?}");
+    fs::write(home.path("empty.yaml"), "# later\n").unwrap();
+    let empty = home.run(&["policy", "backtest", "empty.yaml"]);
+    assert!(empty.code == 2 && empty.err.contains("empty.yaml is empty"), "{empty:?}");
+
     fs::write(home.path("broken.yaml"), rules("blok", "")).unwrap();
     for (file, words) in [("broken.yaml", "blok"), ("none.yaml", "there is no file none.yaml")] {
         let ran = home.run(&["policy", "backtest", file]);
@@ -146,7 +164,7 @@ fn recorded_verdicts_of_judges_are_reused_and_missing_ones_are_listed() {
     assert_eq!((&asked["reused"], &asked["missing"]), (&json!(0), &json!(1)), "{other}");
     assert!(asked["missing_cost_nano_at_most"].as_i64().is_some_and(|nano| nano > 0), "{other}");
     assert_eq!(other["changes"]["newly_allowed"], 1, "it is open, where it was refused: {other}");
-    let table = home.run(&["policy", "backtest", "new.yaml"]).out;
+    let table = home.run(&["policy", "backtest", "new.yaml", "--alone"]).out;
     assert!(table.contains("1 to anthropic:claude-haiku-4-5 have no answer in the record"), "{table}");
 }
 
@@ -221,6 +239,8 @@ fn verdicts_are_labelled_by_people_and_add_up_to_trust() {
     assert_eq!(stats()["policies"][0]["labelled"], 1);
     let table = home.run(&["policy", "stats", "git"]).out;
     assert!(table.contains("100 % (21-100)") && table.contains(id) && table.contains("no-force"), "{table}");
+    let none = home.run(&["policy", "stats", "NOPE"]);
+    assert!(none.code == 2 && none.err.contains("there is no policy `NOPE`"), "{none:?}");
     let missing = home.run(&["policy", "label", id, "9", "right"]);
     assert!(missing.code == 1 && missing.err.contains("no verdict of a policy"), "{missing:?}");
 }

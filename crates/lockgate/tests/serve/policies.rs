@@ -133,6 +133,11 @@ tests:
     let none = home.run(&["policy", "test", "none.yaml"]);
     assert_eq!(none.code, 2, "{none:?}");
     assert!(none.err.contains("none.yaml") && none.err.contains("tol"), "{}", none.err);
+    for nothing in ["tests: []", ""] {
+        fs::write(home.path("none.yaml"), nothing).unwrap();
+        let none = home.run(&["policy", "test", "good.yaml", "none.yaml"]);
+        assert!(none.code == 2 && none.err.contains("none.yaml"), "{nothing:?}: {none:?}");
+    }
     let empty = Home::new().run(&["policy", "list"]);
     assert!(empty.code == 0 && empty.out.contains("No policies"), "{empty:?}");
 }
@@ -256,12 +261,144 @@ fn a_policy_without_evidence_is_not_set_to_refuse() {
     let ids = calls["items"].as_array().unwrap().iter().map(|call| call["id"].as_str().unwrap().to_owned());
     let labelled = ids.filter(|id| home.run(&["policy", "label", id, "1", "right"]).code == 0).count();
     assert!(labelled > 0);
+    // What was said of one policy is nothing about another of its name.
+    home.write("wide.yaml", &rules.replace("tools: [Bash]", "tools: ['*']"));
+    let wide = home.run(&["policy", "apply", "wide.yaml", "--reason", "it is right"]);
+    assert!(
+        wide.code != 0 && wide.err.contains("0 of its verdicts") && wide.err.contains("as it is defined now"),
+        "{wide:?}"
+    );
     let proven = home.run(&["policy", "apply", "block.yaml", "--reason", "it is right"]);
     assert_eq!(proven.code, 0, "{proven:?}");
     until("it refuses", || !answer(&gateway, true).contains("\"tool_calls\""));
+    let wide = home.run(&["policy", "apply", "wide.yaml", "--reason", "it refuses already"]);
+    assert_ne!(wide.code, 0, "{wide:?}");
     home.write("other.yaml", &rules.replace("- name: git", "- name: other"));
     let forced = home.run(&["policy", "apply", "other.yaml", "--reason", "an emergency", "--force"]);
     assert_eq!(forced.code, 0, "{forced:?}");
+    // The way back leads past the same gate: to what has shown what it is, and to nothing else.
+    assert_eq!(home.run(&["policy", "rollback", "2", "--reason", "it has shown it"]).code, 0);
+    let back = home.run(&["policy", "rollback", "3", "--reason", "again"]);
+    assert!(back.code != 0 && back.err.contains("`other` may not refuse yet"), "{back:?}");
+    let forced = home.run(&["policy", "rollback", "3", "--reason", "again", "--force"]);
+    assert_eq!(forced.code, 0, "{forced:?}");
+}
+
+/// What `policy apply` refuses it tells by the name of the file, with line and column.
+#[test]
+fn a_file_that_cannot_be_applied_is_told_by_its_name_and_place() {
+    let home = Home::new();
+    home.write(
+        "bad.yaml",
+        "policies:\n  chain:\n  - rules:\n    - {name: a, on: call, if: \"text == 'x'\", then: refuse}\n",
+    );
+    let bad = home.run(&["policy", "apply", "bad.yaml", "--reason", "why"]);
+    assert!(bad.code == 2 && bad.err.contains("bad.yaml:4:31: "), "{bad:?}");
+    assert!(bad.err.contains("there is no `text` on `call`"), "{bad:?}");
+    home.write("bad.yaml", "policies: {chain: [{tool_judge: {model: 'nowhere:m'}}]}\n");
+    let nobody = home.run(&["policy", "apply", "bad.yaml", "--reason", "why"]);
+    assert!(nobody.code == 2 && nobody.err.contains("bad.yaml:1:41: "), "{nobody:?}");
+    assert!(nobody.err.contains("there is no provider `nowhere`"), "{nobody:?}");
+}
+
+/// Rules are tried with all that a call may be, also those that were applied; a rule is met where it fits, whoever decides.
+#[test]
+fn rules_are_tried_with_what_calls_are_and_counted_where_they_fit() {
+    let home = Home::new();
+    let rules = "policies:
+  chain:
+    - name: first
+      rules:
+        - {name: scratch, tools: [Write], paths: ['/tmp/**'], then: allow}
+        - {name: no-write, tools: [Write], then: refuse}
+        - {name: big, tools: [Write], if: 'size(args.content) > 3', then: refuse}
+        - {name: never, tools: [Never], then: refuse}
+    - name: second
+      when: {classes: [secret]}
+      rules: [{name: late, tools: [Write], if: 'call.turn > 2 && call.session == \"s\"', then: refuse}]
+    - {name: imports, duplicate_import: {}}
+";
+    home.write("rules.yaml", rules);
+    let fixtures = json!({"tests": [
+        {"tool": "Write", "arguments": {"file_path": "/tmp/a", "content": ""}, "expect": "allow"},
+        {
+            "tool": "Write", "arguments": {"file_path": "/a", "content": "four"}, "expect": "refuse", "rule": "no-write",
+            "turn": 3, "session": "s", "data_class": "secret", "team": "strict",
+        },
+    ]});
+    home.write("fixtures.yaml", &fixtures.to_string());
+    let applied = home.run(&["policy", "apply", "rules.yaml", "--reason", "first"]);
+    assert_eq!(applied.code, 0, "{applied:?}");
+    let of_file = home.run(&["policy", "test", "fixtures.yaml"]);
+    assert_eq!(of_file.code, 1, "the file has none: {of_file:?}");
+    let tried = home.run(&["policy", "test", "fixtures.yaml", "--applied", "--json"]);
+    assert_eq!(tried.code, 0, "{tried:?}");
+    let unmet: Vec<String> =
+        tried.json()["rules_not_met"].as_array().unwrap().iter().map(|one| one["rule"].to_string()).collect();
+    assert_eq!(unmet[0], "\"never\"", "{unmet:?}");
+    assert!(
+        !unmet.iter().any(|rule| ["\"scratch\"", "\"big\"", "\"late\""].contains(&rule.as_str())),
+        "{unmet:?}"
+    );
+    let turn = fixtures.to_string().replace("\"turn\":3", "\"turn\":1");
+    home.write("fixtures.yaml", &turn);
+    let early = home.run(&["policy", "test", "fixtures.yaml", "--applied", "--json"]);
+    assert!(early.out.contains("\"late\""), "{early:?}");
+}
+
+/// Who changes policies by the configuration file leaves as much in the audit as who applies them: what changed, when, and hashes; also over a restart.
+#[test]
+fn other_policies_of_the_file_are_told_in_the_audit() {
+    let upstream = Scripted::start(SCRIPT);
+    let home = home(&upstream, RULES);
+    let mut gateway = Gateway::start(&home);
+    let told = |gateway: &Gateway, number: usize| {
+        let mut entries = json!(null);
+        until("the audit is told", || {
+            entries = audit(&home, gateway);
+            entries.as_array().is_some_and(|entries| entries.len() == number)
+        });
+        entries[0]["detail"].clone()
+    };
+    let first = told(&gateway, 1);
+    assert_eq!((&first["by"], &first["added"]), (&json!("configuration file"), &json!(["git"])), "{first}");
+    let write = |policies: &str| {
+        home.write("lockgate.yaml", &format!("providers:\n{}{policies}", upstream.entry("up", "")))
+    };
+    write(&RULES.replace("- name: git", "- name: git\n      mode: observe"));
+    let second = told(&gateway, 2);
+    assert_eq!(second["modes"], json!({"git": {"from": "block", "to": "observe"}}), "{second}");
+    assert_eq!((&second["changed"], &second["before"]), (&json!([]), &first["hash"]), "{second}");
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended(), 0);
+    write(
+        &RULES
+            .replace("tools: [Bash]", "tools: [Bash, Shell]")
+            .replace("- name: git", "- name: git\n      mode: observe"),
+    );
+    let mut gateway = Gateway::start(&home);
+    let third = told(&gateway, 3);
+    assert_eq!((&third["changed"], &third["removed"]), (&json!(["git"]), &json!([])), "{third}");
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended(), 0);
+    write("");
+    let gateway = Gateway::start(&home);
+    assert_eq!(told(&gateway, 4)["removed"], json!(["git"]));
+}
+
+/// What the audit tells of the policies of the file, the latest first.
+fn audit(home: &Home, gateway: &Gateway) -> Value {
+    let Ok(secret) = fs::read_to_string(home.path(".local/share/lockgate/admin-secret")) else {
+        return Value::Null;
+    };
+    let login = json!({"name": "admin", "password": secret.trim(), "token": true}).to_string();
+    let login = http::ask(gateway.address, "POST", "/api/login", &[], &login);
+    if login.status != 200 {
+        return Value::Null;
+    }
+    let bearer = format!("Bearer {}", login.json()["token"].as_str().unwrap_or_default());
+    let lines = [("authorization", bearer.as_str())];
+    http::ask(gateway.address, "GET", "/api/audit?object=policies:file", &lines, "").json()["items"].clone()
 }
 
 /// Permissions of Claude Code become policies that can be applied as they are; what cannot be carried over is told.

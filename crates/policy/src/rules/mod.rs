@@ -53,6 +53,7 @@
 
 pub(crate) mod facts;
 pub(crate) mod from;
+pub(crate) mod slips;
 mod subject;
 
 use std::cell::OnceCell;
