@@ -4,6 +4,7 @@
 //! A [`Chain`] holds the policies of a configuration. A call that meets any has a [`Run`]: its policies at work, asked in order. The
 //! answer's events go through a [`Lock`], which holds what is to be judged and puts verdicts into events.
 
+mod also;
 mod approval;
 mod chain;
 mod client_run;
@@ -67,7 +68,7 @@ pub use run::{Run, Ticket};
 pub use spent::{MaxCost, Per, Spent};
 pub use unheard::Unheard;
 pub use verdict::{
-    BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, KeptLocal, Query, Question, Reply, Service,
+    Also, BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, KeptLocal, Query, Question, Reply, Service,
     Settled,
 };
 pub use worked::Worked;
