@@ -59,6 +59,7 @@ pub use chain::{Chain, Entry, Manner, Mode, OnFailure, OnRefusal, Pattern, Patte
 pub use common::{Common, MakeRedactor};
 pub use configured::{Configured, KINDS, Policies, Unworkable};
 pub use decision::{Decision, Hook, Said, Then, Tool, VERSION};
+pub use digest::LongCalls;
 pub use group::{Group, Vote, Voting};
 pub use lock::{HELD_MAX, Lock, Out};
 pub use policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
