@@ -231,6 +231,56 @@ pub(crate) fn files_of(script: &Script, place: &Place) -> Vec<String> {
     paths.collect()
 }
 
+/// Files and folders that the commands of a script reach in any way, as [`files_of`]; of a folder with all below it, what lies in it too.
+pub(crate) fn reached_by(script: &Script, place: &Place) -> Vec<String> {
+    let mut paths = Vec::new();
+    for fact in script.steps.iter().flat_map(|step| &step.facts) {
+        let (path, below) = match fact {
+            Fact::Deletes { path, recursive, .. }
+            | Fact::Permissions { path, recursive, .. }
+            | Fact::Reads { path, recursive } => (path, *recursive),
+            Fact::Device { path, .. } | Fact::Uses { path } | Fact::Writes { path, .. } => (path, false),
+            _ => continue,
+        };
+        let path = place.shown(path);
+        if below {
+            paths.push(format!("{}/*", path.trim_end_matches('/')));
+        }
+        paths.push(path);
+    }
+    paths
+}
+
+/// The simple commands of a script, each as it is and without what does not say what it does: the folder of the program, the options before
+/// its first word.
+pub(crate) fn spoken(script: &Script) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for step in &script.steps {
+        let words: Vec<String> = step.words.iter().map(shell::Word::shown).collect();
+        let Some((program, rest)) = words.split_first() else { continue };
+        let name = program.rsplit('/').next().unwrap_or(program);
+        let bare = rest.iter().position(|word| !word.starts_with('-')).unwrap_or(rest.len());
+        let mut valued = 0;
+        while rest.get(valued).is_some_and(|word| word.starts_with('-')) {
+            valued += if rest[valued].contains('=') { 1 } else { 2 };
+        }
+        let forms = [
+            (program.as_str(), rest),
+            (name, rest),
+            (name, &rest[bare..]),
+            (name, rest.get(valued..).unwrap_or_default()),
+        ];
+        for (program, rest) in forms {
+            let form =
+                rest.iter().fold(program.to_owned(), |text, word| text + " " + word).replace('\n', " ");
+            if !all.contains(&form) {
+                all.push(form);
+            }
+        }
+    }
+    all
+}
+
 /// Words in names of arguments that are files or folders.
 const FILES: [&str; 13] = [
     "cwd",
