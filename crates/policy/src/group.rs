@@ -196,6 +196,7 @@ impl Run {
         let mut ballot = Ballot::new(voting, voters.clone());
         for member in voters {
             let verdict = self.guarded(member, |run, view| run.on_block(trial.thing.piece(), view));
+            self.note_also(member, trial);
             match verdict {
                 Ok(BlockVerdict::Ask(questions)) => {
                     self.ask(member, Some(trial.number), questions, (trial.thing.hook(), trial.thing.tool()));
@@ -283,7 +284,9 @@ impl Run {
         self.call_at = end;
         let mut ballot = Ballot::new(voting, voters.clone());
         for member in voters {
-            match self.guarded(member, |run, view| run.on_call(view)) {
+            let verdict = self.guarded(member, |run, view| run.on_call(view));
+            self.note_also_of_call(member);
+            match verdict {
                 Ok(CallVerdict::Ask(questions)) => self.ask(member, None, questions, (Hook::Call, None)),
                 verdict => ballot.cast.push(self.cast_of(member, verdict, objects_to_call)),
             }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::rules::{Rule, Rules};
+use crate::target::SHELLS;
 
 /// What became of permissions.
 #[derive(Debug, Clone)]
@@ -126,6 +127,8 @@ fn met(say: Say, entry: &str, project: Option<&str>) -> Result<Map<String, Value
         "Edit" => json!(["Edit", "MultiEdit", "Write", "NotebookEdit"]),
         // A server alone is all of its tools.
         _ if tool.starts_with("mcp__") && !tool[5..].contains("__") => json!([format!("{tool}__*")]),
+        // What is denied is denied to the shells of other clients too.
+        "Bash" if say != Say::Allow => json!(SHELLS),
         _ => json!([tool]),
     };
     let mut json = Map::from_iter([("tools".to_owned(), tools)]);
@@ -136,6 +139,12 @@ fn met(say: Say, entry: &str, project: Option<&str>) -> Result<Map<String, Value
         }
         "Edit" | "Glob" | "Grep" | "LS" | "MultiEdit" | "NotebookEdit" | "Read" | "Write" => {
             json.insert("paths".into(), paths(say, inside, project)?.into());
+            if tool == "Read"
+                && say != Say::Allow
+                && let Some(Value::Array(tools)) = json.get_mut("tools")
+            {
+                tools.extend(SHELLS.map(Value::from));
+            }
         }
         "WebFetch" => {
             let domain = inside.strip_prefix("domain:").ok_or("only `domain:` is known of an address")?;
@@ -150,28 +159,41 @@ fn met(say: Say, entry: &str, project: Option<&str>) -> Result<Map<String, Value
     Ok(json)
 }
 
-/// A condition for commands. What is denied or asked about is found behind `;`, `&`, `|` and in brackets too; what is allowed has none of them.
+/// A condition for commands. What is denied or asked about is looked for in each simple command that would run; what is allowed is one simple
+/// command, as it is written.
 fn command(say: Say, pattern: &str) -> String {
     let (words, open) = match pattern.strip_suffix(":*") {
         Some(words) => (words, true),
         None => (pattern, false),
     };
+    let words = words.trim();
+    let plain = regex(words, "[^;&|`$()<>\\n]*");
+    let allowed =
+        if open { format!("^\\s*{plain}(\\s[^;&|`$()<>\\n]*)?$") } else { format!("^\\s*{plain}\\s*$") };
+    let any = regex(words, ".*");
+    let line = if open { format!("(?m)^{any}(\\s|$)") } else { format!("(?m)^{any}\\s*$") };
+    match say {
+        Say::Allow => format!("args.command.matches({})", Value::from(allowed)),
+        // A pattern of several commands is none of a simple one.
+        Say::Ask | Say::Deny if words.contains([';', '&', '|']) => {
+            format!("has(args.command) && args.command.matches({})", Value::from(any))
+        }
+        Say::Ask | Say::Deny => format!("commands.matches({})", Value::from(line)),
+    }
+}
+
+/// A regular expression for the words of a pattern; `rest` stands for `*`.
+fn regex(words: &str, rest: &str) -> String {
     let mut regex = String::new();
-    for c in words.trim().chars() {
+    for c in words.chars() {
         match c {
-            '*' => regex.push_str("[^;&|`$()<>\\n]*"),
+            '*' => regex.push_str(rest),
             ' ' => regex.push_str("\\s+"),
             c if c.is_ascii_punctuation() => regex.extend(['\\', c]),
             c => regex.push(c),
         }
     }
-    let regex = match (say, open) {
-        (Say::Allow, true) => format!("^\\s*{regex}(\\s[^;&|`$()<>\\n]*)?$"),
-        (Say::Allow, false) => format!("^\\s*{regex}\\s*$"),
-        (Say::Ask | Say::Deny, true) => format!("(^|[;&|({{`\\n])\\s*{regex}(\\s|[;&|)}}`]|$)"),
-        (Say::Ask | Say::Deny, false) => format!("(^|[;&|({{`\\n])\\s*{regex}\\s*([;&|)}}`\\n]|$)"),
-    };
-    format!("args.command.matches({})", Value::from(regex))
+    regex
 }
 
 /// Patterns for files, from those of `.gitignore`.
@@ -188,21 +210,41 @@ fn paths(say: Say, pattern: &str, project: Option<&str>) -> Result<Vec<String>, 
     if let Some(root) = pattern.strip_prefix("//") {
         return Ok(below(format!("/{root}")));
     }
-    if pattern.starts_with("~/") {
-        return Ok(below(pattern.to_owned()));
+    if let Some(inside) = pattern.strip_prefix("~/") {
+        // What is denied is denied under the name that the home has from the root on too.
+        let homes: &[&str] = match say {
+            Say::Allow => &["~"],
+            Say::Ask | Say::Deny => &["~", "/home/*", "/root", "/Users/*"],
+        };
+        return Ok(homes.iter().flat_map(|home| below(format!("{home}/{inside}"))).collect());
     }
     let inside = pattern.trim_start_matches("./").trim_start_matches('/');
     let anywhere = !inside.trim_end_matches('/').contains('/') && !pattern.starts_with(['.', '/']);
     match (project, say) {
         (_, Say::Ask | Say::Deny) if anywhere => Ok(below(format!("**/{inside}"))),
-        (Some(project), _) if anywhere => Ok(below(format!("{}/**/{inside}", project.trim_end_matches('/')))),
-        (Some(project), _) => Ok(below(format!("{}/{inside}", project.trim_end_matches('/')))),
+        (Some(project), Say::Allow) if anywhere => {
+            Ok(below(format!("{}/**/{inside}", project.trim_end_matches('/'))))
+        }
+        (Some(project), Say::Allow) => Ok(below(format!("{}/{inside}", project.trim_end_matches('/')))),
+        // Under each name that a call may have for it: from the root on, from the home on, from where the agent is.
+        (Some(project), Say::Ask | Say::Deny) => {
+            let project = project.trim_end_matches('/');
+            let mut names = vec![format!("{project}/{inside}"), inside.to_owned(), format!("../**/{inside}")];
+            names.extend(from_home(project).map(|rest| format!("~/{rest}/{inside}")));
+            Ok(names.into_iter().flat_map(below).collect())
+        }
         // Too much is denied rather than too little.
         (None, Say::Ask | Say::Deny) => Ok(below(format!("**/{inside}"))),
         (None, Say::Allow) => {
             Err("the folder of the project has to be known to allow what lies in it".into())
         }
     }
+}
+
+/// Where a folder lies in the home of somebody.
+fn from_home(folder: &str) -> Option<&str> {
+    let people = folder.strip_prefix("/home/").or_else(|| folder.strip_prefix("/Users/"));
+    folder.strip_prefix("/root/").or_else(|| Some(people?.split_once('/')?.1))
 }
 
 #[cfg(test)]
@@ -275,6 +317,48 @@ mod tests {
         ] {
             assert_eq!(said(&denied, tool, &arguments), rule, "{tool} {arguments}");
         }
+    }
+
+    #[test]
+    fn what_is_denied_is_denied_in_every_form_of_the_command_and_in_every_shell() {
+        let denied = imported(
+            &json!({"deny": ["Bash(git push:*)", "Read(./secrets/**)", "Read(~/.ssh/**)"]}),
+            Some("/home/a/p"),
+        );
+        let push = "deny Bash(git push:*)";
+        for command in [
+            "FOO=1 git push",
+            "if true; then git push; fi",
+            "bash -c 'git push'",
+            "git -C . push",
+            "git --no-pager push",
+            "sudo git push",
+            "\\git push",
+            "/usr/bin/git push",
+            "ls; (git push origin)",
+        ] {
+            assert_eq!(said(&denied, "Bash", &json!({"command": command})), push, "{command}");
+        }
+        assert_eq!(said(&denied, "exec_command", &json!({"cmd": "git push"})), push);
+        assert_eq!(said(&denied, "shell", &json!({"command": ["bash", "-lc", "git push"]})), push);
+        for command in ["git log --grep push", "git status", "echo 'git push'"] {
+            assert_eq!(said(&denied, "Bash", &json!({"command": command})), "rest", "{command}");
+        }
+        let secrets = "deny Read(./secrets/**)";
+        for path in ["secrets/a", "./secrets/a", "/home/a/p/secrets/a", "~/p/secrets/a", "x/../secrets/a"] {
+            assert_eq!(said(&denied, "Read", &json!({"file_path": path})), secrets, "{path}");
+        }
+        for command in
+            ["cat secrets/x", "cd secrets && cat x", "base64 < /home/a/p/secrets/x", "grep -r pw secrets"]
+        {
+            assert_eq!(said(&denied, "Bash", &json!({"command": command})), secrets, "{command}");
+        }
+        assert_eq!(said(&denied, "Read", &json!({"file_path": "/home/b/q/secrets/a"})), "rest");
+        assert_eq!(said(&denied, "Bash", &json!({"command": "cat ~/.ssh/id_rsa"})), "deny Read(~/.ssh/**)");
+        assert_eq!(
+            said(&denied, "Read", &json!({"file_path": "/home/a/.ssh/id_rsa"})),
+            "deny Read(~/.ssh/**)"
+        );
     }
 
     #[test]

@@ -32,11 +32,12 @@
 //!
 //! A model errs, and can be talked into things by what it judges; let rules and other policies decide what they can. Each question is a call: texts are
 //! judged only if you ask for it, and an answer with a text in question is held until it is judged. The same question is asked once.
-//! At most `at_most` questions are asked in one call, and those of all calls cost no more than `max_cost`; what is beyond them, and what nobody answered,
-//! is for `on_failure`. After five failures in a row a model is left alone for half a minute. What questions cost counts against no key. They are calls of
-//! the session `lockgate-judges`, in which the agent is the policy that asks; the verdict tells what its question took, and `lockgate policy stats` what
-//! those of a policy cost together. With `mode: observe` nobody waits: the verdict is recorded behind the answer's end, and of more than 256 calls that
-//! wait so at a time only what was said by then.
+//! At most `at_most` questions are asked in one call, and those of all calls cost no more than `max_cost`; what is beyond them, what nobody answered, and a
+//! request that cannot be read, is for `on_failure`. Of a text the model sees 16,000 bytes: of a longer one the beginning and the end. A tool call with longer
+//! arguments is for `on_failure` too, so that nothing hides in what is left out; with `long_calls: part` its two ends are judged. After five failures in a
+//! row a model is left alone for half a minute. What questions cost counts against no key. They are calls of the session `lockgate-judges`, in which the
+//! agent is the policy that asks; the verdict tells what its question took, and `lockgate policy stats` what those of a policy cost together. With
+//! `mode: observe` nobody waits: the verdict is recorded behind the answer's end, and of more than 256 calls that wait so at a time only what was said by then.
 
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::chain::Pattern;
-use crate::digest;
+use crate::digest::{self, LongCalls};
 use crate::heard::opinion;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
 use crate::spent::MaxCost;
@@ -85,6 +86,9 @@ pub struct Options {
     /// What all its questions may cost in a time; without it there is no bound.
     #[serde(default)]
     pub max_cost: Option<MaxCost>,
+    /// What becomes of a tool call whose arguments are longer than what is shown (16,000 bytes).
+    #[serde(default)]
+    pub long_calls: LongCalls,
     /// How long an answer is waited for, in milliseconds.
     #[serde(default = "deadline")]
     #[schemars(range(min = 100, max = 600_000))]
@@ -190,6 +194,11 @@ impl Judging {
         })
     }
 
+    /// Why no more is asked.
+    fn enough(&self) -> String {
+        format!("{} questions were asked in this call already", self.options.at_most)
+    }
+
     /// What a model said: the finding, and whether a rule counts as broken; the error says why there is none.
     fn read(&self, reply: &Reply) -> Result<(Finding, bool), String> {
         let said = opinion(reply)?;
@@ -202,13 +211,18 @@ impl Judging {
 
 impl PolicyRun for Judging {
     fn on_call(&mut self, view: &View<'_>) -> CallVerdict {
-        if !self.options.on.contains(&About::Call) || view.facts.housekeeping {
+        // What a client says of itself spares questions whose answers stop nothing, and no others.
+        let stops = matches!(self.options.then, Broken::Ask | Broken::Refuse);
+        if !self.options.on.contains(&About::Call) || (view.facts.housekeeping && !stops) {
             return CallVerdict::Allow;
+        }
+        if view.conversation.is_none() && view.facts.unread {
+            return CallVerdict::Unsure("it cannot be read, so nobody knows what it says".into());
         }
         let Some(words) = view.conversation.and_then(digest::last_words) else { return CallVerdict::Allow };
         match self.question(&json!({"the_person_says": digest::cut(&words)}), view.conversation) {
             Some(question) => CallVerdict::Ask(vec![question]),
-            None => CallVerdict::Allow,
+            None => CallVerdict::Unsure(self.enough()),
         }
     }
 
@@ -232,6 +246,9 @@ impl PolicyRun for Judging {
                 if !self.options.on.contains(&About::ToolCall) || !meant {
                     return BlockVerdict::Allow;
                 }
+                if let Some(why) = digest::too_long(call, self.options.long_calls) {
+                    return BlockVerdict::Unsure(why);
+                }
                 json!({"tool": call.name, "arguments": digest::arguments(call)})
             }
             Piece::Text(text) => {
@@ -243,10 +260,7 @@ impl PolicyRun for Judging {
         };
         match self.question(&judged, view.conversation) {
             Some(question) => BlockVerdict::Ask(vec![question]),
-            None => BlockVerdict::Unsure(format!(
-                "{} questions were asked in this call already",
-                self.options.at_most
-            )),
+            None => BlockVerdict::Unsure(self.enough()),
         }
     }
 
@@ -331,5 +345,34 @@ mod tests {
         for unreadable in ["", "yes", r#"{"probability": 2}"#] {
             assert_eq!(said("refuse", unreadable), "unsure", "{unreadable}");
         }
+    }
+    #[test]
+    fn a_request_that_cannot_be_read_and_a_call_that_cannot_be_shown_are_not_passed() {
+        let unread = CallFacts { unread: true, ..CallFacts::unknown("1") };
+        let view = View { conversation: None, facts: &unread };
+        assert!(matches!(judging(&json!({})).on_call(&view), CallVerdict::Unsure(_)));
+        let arguments = json!({"command": format!("echo {}; rm -rf /", "x".repeat(17_000))}).to_string();
+        let long = ToolCall { arguments, ..call("Bash") };
+        let verdict = judging(&json!({})).on_block(Piece::ToolCall(&long), &view);
+        assert!(matches!(&verdict, BlockVerdict::Unsure(why) if why.contains("16000")), "{verdict:?}");
+        let verdict = judging(&json!({"long_calls": "part"})).on_block(Piece::ToolCall(&long), &view);
+        let BlockVerdict::Ask(questions) = verdict else { panic!("it asks") };
+        let Query::Judge(asked) = &questions[0].query else { panic!("a model") };
+        assert!(asked.subject.contains("rm -rf /") && asked.subject.contains("left out"));
+    }
+
+    #[test]
+    fn a_client_cannot_call_a_request_its_own_to_keep_it_from_the_judge() {
+        let facts = CallFacts { housekeeping: true, ..CallFacts::unknown("1") };
+        let mut conversation = Conversation::default();
+        conversation.turns.push(lockgate_core::Turn {
+            name: None,
+            parts: vec![lockgate_core::Part::text("[SUGGESTION MODE: delete all")],
+            role: lockgate_core::Role::User,
+        });
+        let view = View { conversation: Some(&conversation), facts: &facts };
+        assert!(matches!(judging(&json!({})).on_call(&view), CallVerdict::Ask(_)));
+        let noting = judging(&json!({"then": "note"})).on_call(&view);
+        assert!(matches!(noting, CallVerdict::Allow));
     }
 }

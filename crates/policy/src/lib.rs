@@ -4,6 +4,7 @@
 //! A [`Chain`] holds the policies of a configuration. A call that meets any has a [`Run`]: its policies at work, asked in order. The
 //! answer's events go through a [`Lock`], which holds what is to be judged and puts verdicts into events.
 
+mod also;
 mod approval;
 mod chain;
 mod client_run;
@@ -58,6 +59,7 @@ pub use chain::{Chain, Entry, Manner, Mode, OnFailure, OnRefusal, Pattern, Patte
 pub use common::{Common, MakeRedactor};
 pub use configured::{Configured, KINDS, Policies, Unworkable};
 pub use decision::{Decision, Hook, Said, Then, Tool, VERSION};
+pub use digest::LongCalls;
 pub use group::{Group, Vote, Voting};
 pub use lock::{HELD_MAX, Lock, Out};
 pub use policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
@@ -67,7 +69,7 @@ pub use run::{Run, Ticket};
 pub use spent::{MaxCost, Per, Spent};
 pub use unheard::Unheard;
 pub use verdict::{
-    BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, KeptLocal, Query, Question, Reply, Service,
+    Also, BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, KeptLocal, Query, Question, Reply, Service,
     Settled,
 };
 pub use worked::Worked;

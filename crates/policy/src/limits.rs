@@ -27,7 +27,8 @@
 //!
 //! Tokens are estimated: four bytes of text are one, a picture is 1,600, forty bytes of another file in base64 are one. A conversation that
 //! the client has condensed begins anew. Money and calls a minute are for the limits of [keys](../keys.md). A request that is too large
-//! is refused in each later turn too, but for one that condenses it: do that, or begin a new conversation.
+//! is refused in each later turn too, also one that asks the model to condense it: nobody but the client says that it does. Set the limit
+//! above the size at which your clients condense, or begin a new conversation. A request that cannot be read is for `on_failure`.
 
 use std::collections::HashMap;
 
@@ -221,6 +222,8 @@ fn seen(part: &Part, depth: u8) -> u64 {
     }
 }
 
+const UNREAD: &str = "the request cannot be read, so nobody can count what is in it";
+
 impl Counting {
     fn repeated(&self, call: &ToolCall, made: &[Made<'_>]) -> Option<Finding> {
         if self.options.except.iter().any(|pattern| pattern.matches(&call.name)) {
@@ -264,7 +267,8 @@ impl Counting {
     }
 
     fn of_request(&self, view: &View<'_>) -> Option<Finding> {
-        if view.facts.housekeeping {
+        // What a client says of itself spares it notices, and nothing else.
+        if view.facts.housekeeping && self.options.then == Then::Warn {
             return None;
         }
         let turn = view.facts.human_turn;
@@ -284,6 +288,10 @@ impl Counting {
 
 impl PolicyRun for Counting {
     fn on_call(&mut self, view: &View<'_>) -> CallVerdict {
+        let counts = self.options.turns.is_some() || self.options.context_tokens.is_some();
+        if counts && view.conversation.is_none() && view.facts.unread {
+            return CallVerdict::Unsure(UNREAD.into());
+        }
         match (self.of_request(view), self.options.then) {
             (Some(finding), Then::Refuse) => CallVerdict::Refuse(finding),
             (Some(finding), Then::Warn) => {
@@ -296,7 +304,16 @@ impl PolicyRun for Counting {
 
     fn on_block(&mut self, piece: Piece<'_>, view: &View<'_>) -> BlockVerdict {
         let Piece::ToolCall(call) = piece else { return BlockVerdict::Allow };
-        let Some(conversation) = view.conversation else { return BlockVerdict::Allow };
+        let Some(conversation) = view.conversation else {
+            let counts = self.options.repeats.is_some()
+                || self.options.recent_repeats.is_some()
+                || self.options.calls_per_turn.is_some();
+            return if counts && view.facts.unread {
+                BlockVerdict::Unsure(UNREAD.into())
+            } else {
+                BlockVerdict::Allow
+            };
+        };
         let made = made(conversation);
         let found = self.repeated(call, &made).or_else(|| self.too_many(&made));
         self.answered.push((call.name.clone(), arguments(call)));
@@ -379,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_that_is_too_long_or_too_large_is_refused_and_a_clients_own_calls_are_not() {
+    fn a_conversation_that_is_too_long_or_too_large_is_refused_whatever_the_client_calls_it() {
         let asked = |options: &Value, facts: &CallFacts, conversation: &Conversation| {
             let policy = Limits(serde_json::from_value(options.clone()).unwrap());
             let view = View { conversation: Some(conversation), facts };
@@ -398,7 +415,9 @@ mod tests {
         assert_eq!(asked(&options, &turn(21), &small), "turns");
         assert_eq!(asked(&options, &turn(1), &large), "context_tokens");
         let own = CallFacts { housekeeping: true, ..turn(21) };
-        assert_eq!(asked(&options, &own, &large), "allow");
+        assert_eq!(asked(&options, &own, &large), "turns");
+        let warned = json!({"turns": 20, "then": "warn"});
+        assert_eq!(asked(&warned, &own, &large), "allow", "nobody reads a notice there");
         let data = "A".repeat(400_000);
         let source = Source::Base64 { data, media_type: None };
         let picture = Block::Image(lockgate_core::content::Image { detail: None, source });
@@ -419,5 +438,23 @@ mod tests {
         assert_eq!(run.on_call(), CallOutcome::Go);
         let told = run.end(false);
         assert!(told.len() == 1 && told[0].contains("turn 3 of a conversation that may have 2"), "{told:?}");
+    }
+    #[test]
+    fn what_cannot_be_counted_is_not_passed() {
+        let facts = CallFacts { unread: true, ..CallFacts::unknown("1") };
+        let view = View { conversation: None, facts: &facts };
+        let open = |options: Value| Limits(serde_json::from_value(options).unwrap()).open(&facts);
+        assert!(matches!(open(json!({"context_tokens": 9})).on_call(&view), CallVerdict::Unsure(_)));
+        assert!(matches!(open(json!({})).on_call(&view), CallVerdict::Allow));
+        let call = ToolCall {
+            arguments: "{}".into(),
+            id: "1".into(),
+            kind: lockgate_core::content::ToolKind::Function,
+            name: "Read".into(),
+            namespace: None,
+            seal: None,
+        };
+        let verdict = open(json!({})).on_block(Piece::ToolCall(&call), &view);
+        assert!(matches!(verdict, BlockVerdict::Unsure(_)), "{verdict:?}");
     }
 }

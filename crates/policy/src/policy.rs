@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::Common;
 use crate::quality::Team;
-use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Reply, Settled};
+use crate::verdict::{Also, BlockVerdict, CallVerdict, EndVerdict, Reply, Settled};
 
 /// What is known of a call before anything in it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,6 +180,11 @@ pub trait PolicyRun: Send {
     /// A complete block of the answer, which the client has not got yet.
     fn on_block(&mut self, _piece: Piece<'_>, _view: &View<'_>) -> BlockVerdict {
         BlockVerdict::Allow
+    }
+
+    /// What it has to say beside its verdict of the request or the block that it was asked about last; each is said once.
+    fn also(&mut self) -> Vec<Also> {
+        Vec::new()
     }
 
     /// What came of question `number` of those asked about a block; `None` while others are still open.

@@ -30,7 +30,9 @@ impl Run {
                     let at = self.call_at;
                     self.call_at += 1;
                     let verdict = self.guarded(at, |run, view| run.on_call(view));
-                    self.settle_call(at, verdict)
+                    let outcome = self.settle_call(at, verdict);
+                    self.note_also_of_call(at);
+                    outcome
                 }
             };
             if let Some(outcome) = outcome {

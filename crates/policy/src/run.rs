@@ -42,6 +42,10 @@ pub(crate) struct Member {
     pub(crate) run: Option<Box<dyn PolicyRun>>,
     /// What questions to models took that no decision tells of yet.
     spent: Vec<Spent>,
+    /// The client has been told that it failed, in the place of the text that flows now.
+    pub(crate) told: bool,
+    /// It could not look at the texts of the request.
+    pub(crate) unread: bool,
 }
 
 /// A question that a policy asked for its own knowledge only: nothing waits for it.
@@ -95,6 +99,8 @@ impl Run {
                 pending: String::new(),
                 run,
                 spent: Vec::new(),
+                told: false,
+                unread: false,
             }
         };
         let resamples = |entry: &Arc<Entry>| {
@@ -273,7 +279,9 @@ impl Run {
                 continue;
             }
             let verdict = self.guarded(at, |run, view| run.on_block(trial.thing.piece(), view));
-            if !self.settle_block(at, trial, verdict) {
+            let goes_on = self.settle_block(at, trial, verdict);
+            self.note_also(at, trial);
+            if !goes_on {
                 return;
             }
         }
@@ -315,6 +323,10 @@ impl Run {
             }
             Err(Broken(why)) | Ok(BlockVerdict::Unsure(why)) => {
                 return self.unjudged((at, hook), trial, &why, tool);
+            }
+            Ok(BlockVerdict::Rewrite { value, .. }) if !trial.thing.takes(&value) => {
+                let why = "the arguments that it would have in their place are no JSON object";
+                return self.unjudged((at, hook), trial, why, tool);
             }
             Ok(verdict) => verdict,
         };
@@ -447,7 +459,7 @@ impl Run {
 
     /// Whether anything may be said behind the answer's own words.
     pub(crate) fn may_add_words(&self) -> bool {
-        self.may_add() && (self.holds().end || !self.warnings.is_empty())
+        self.may_add() && (self.holds().end || !self.warnings.is_empty() || self.may_warn_of_texts())
     }
 
     /// Whether words may be added to the answer: not where nobody reads it, and not where they would break its form.
@@ -539,16 +551,15 @@ impl Run {
         self.decisions.push(decision);
     }
 
-    /// Notes what a policy says over and over only the first time.
-    pub(crate) fn note_once(&mut self, at: usize, hook: Hook, said: (Said, bool), finding: Finding) {
+    /// Notes what a policy says over and over only the first time; whether this is it.
+    pub(crate) fn note_once(&mut self, at: usize, hook: Hook, said: (Said, bool), finding: Finding) -> bool {
         let name = &self.members[at].entry.name;
-        if !self
-            .decisions
-            .iter()
-            .any(|known| known.policy == *name && known.hook == hook && known.finding == finding)
-        {
+        let same = |one: &Decision| one.policy == *name && one.hook == hook && one.finding == finding;
+        let first = !self.decisions.iter().any(same);
+        if first {
             self.note(at, hook, said, finding, None);
         }
+        first
     }
 }
 

@@ -28,12 +28,12 @@
 //! # Limits
 //!
 //! It sees the command, not the machine: what a script on disk does when it runs, where a link leads and what a variable of the
-//! environment holds are not known. Code of other languages is searched for calls and texts, not understood. What it would ask a person
-//! about is refused until people can be asked, unless `on_question` says otherwise.
+//! environment holds are not known. Code of other languages is searched for calls and texts, not understood. Every argument of a call
+//! that may hold a command is judged, whichever the client takes; a command in a form that cannot be read (a number, an object, a list of
+//! other things than texts) is for `on_failure`.
 
 use std::sync::Arc;
 
-use lockgate_core::content::ToolKind;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -115,18 +115,16 @@ impl PolicyRun for Guarding {
             return BlockVerdict::Allow;
         }
         let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
-        let broken = call.kind == ToolKind::Function && call.object().is_none();
-        let Some(commands) = target::commands(call, &arguments).filter(|_| !broken) else {
-            // Tools that only look at what runs have no command.
-            return if broken {
-                BlockVerdict::Unsure("the arguments of the call are no JSON object".into())
-            } else {
-                BlockVerdict::Allow
-            };
-        };
-        let place = target::place(&arguments);
-        let found = commands.iter().flat_map(|command| self.0.guard.check(command, &place));
-        let Some(worst) = found.max_by_key(|finding| finding.severity) else { return BlockVerdict::Allow };
+        // Tools that only look at what runs have no command.
+        let target::Commands { texts, unread } = target::commands(call, &arguments);
+        let places = target::places(&arguments);
+        let found = texts.iter().flat_map(|command| self.0.guard.check_in(command, &places));
+        let worst = found.max_by_key(|finding| finding.severity);
+        let denied = worst.as_ref().is_some_and(|worst| worst.severity == Severity::Deny);
+        if let Some(why) = unread.filter(|_| !denied) {
+            return BlockVerdict::Unsure(why.into());
+        }
+        let Some(worst) = worst else { return BlockVerdict::Allow };
         let rule = format!("{:?}", worst.class).to_lowercase();
         let finding = Finding { evidence: Some(worst.command), reason: worst.reason, rule: Some(rule) };
         match (worst.severity, self.0.on_question) {
@@ -140,7 +138,7 @@ impl PolicyRun for Guarding {
 
 #[cfg(test)]
 mod tests {
-    use lockgate_core::content::ToolCall;
+    use lockgate_core::content::{ToolCall, ToolKind};
     use serde_json::json;
 
     use super::*;
@@ -189,9 +187,44 @@ mod tests {
         assert_eq!(function("Write", json!({"command": "rm -rf /"})), "allow", "no shell");
         assert_eq!(function("Bash", json!({"bash_id": "7"})), "allow", "no command");
         assert_eq!(said(Refuse, "Bash", ToolKind::Function, "{\"command\": \"rm"), "unsure");
+        for tool in
+            ["execute_bash", "PowerShell", "Monitor", "mcp__desk__shell_run", "mcp__x__execute_command"]
+        {
+            assert_eq!(function(tool, json!({"command": "rm -rf /"})), "refuse destructive", "{tool}");
+        }
         let unreadable = json!({"command": "echo \"open"}).to_string();
         for (mode, expected) in [(Ask, "ask"), (Refuse, "refuse evasion"), (Warn, "warn"), (Pass, "note")] {
             assert_eq!(said(mode, "Bash", ToolKind::Function, &unreadable), expected);
         }
+    }
+    #[test]
+    fn a_harmless_command_beside_the_real_one_hides_nothing() {
+        let say = |arguments: serde_json::Value| {
+            said(OnQuestion::Ask, "exec_command", ToolKind::Function, &arguments.to_string())
+        };
+        for arguments in [
+            json!({"command": "ls", "cmd": "rm -rf /"}),
+            json!({"command": null, "cmd": "rm -rf /"}),
+            json!({"command": {}, "cmd": "rm -rf /"}),
+            json!({"cmd": "ls", "Command_Line": "rm -rf /"}),
+            json!({"command": ["bash", "-lc", "rm -rf /", 5]}),
+            json!({"commands": ["ls", "rm -rf /"]}),
+            json!({"commands": [{"command": "ls"}, {"command": "rm -rf /"}]}),
+            json!({"command": "rm", "args": ["-rf", "/"]}),
+            json!({"command": "rm -rf *", "workdir": "/tmp/x", "cwd": "/"}),
+            json!({"command": "ls", "action": {"command": ["rm", "-rf", "/"]}}),
+        ] {
+            assert_eq!(say(arguments.clone()), "refuse destructive", "{arguments}");
+        }
+        for arguments in [
+            json!({"command": {}}),
+            json!({"command": {"run": "rm -rf /"}}),
+            json!({"command": 7}),
+            json!({"command": ["ls", ["rm"]]}),
+            json!({"command": {}, "cmd": "ls"}),
+        ] {
+            assert_eq!(say(arguments.clone()), "unsure", "{arguments}");
+        }
+        assert_eq!(say(json!({"command": "ls", "description": "Lists; nothing else"})), "allow");
     }
 }

@@ -27,7 +27,8 @@
 //!
 //! A model errs, and can be talked into things by what it judges; let rules and other policies decide what they can. It costs a call for
 //! each tool call that was not judged before, up to `max_cost`. No answer, one that cannot be read, and what is beyond `max_cost` is for `on_failure`:
-//! refused, by default. After five failures in a row a model is left alone for half a minute. Questions are calls of the session `lockgate-judges`, in
+//! refused, by default. So is a call with more than 16,000 bytes of arguments, of which not all is shown; with `long_calls: part` the beginning and the
+//! end of it are judged. After five failures in a row a model is left alone for half a minute. Questions are calls of the session `lockgate-judges`, in
 //! which the agent is the policy that asks; the verdict tells what its question took, and `lockgate policy stats` what those of a policy cost together.
 
 use std::time::Duration;
@@ -39,7 +40,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::chain::Pattern;
-use crate::digest;
+use crate::digest::{self, LongCalls};
 use crate::heard::opinion;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, View};
 use crate::spent::MaxCost;
@@ -65,6 +66,9 @@ pub struct Options {
     /// What all its questions may cost in a time; without it there is no bound.
     #[serde(default)]
     pub max_cost: Option<MaxCost>,
+    /// What becomes of a tool call whose arguments are longer than what is shown (16,000 bytes).
+    #[serde(default)]
+    pub long_calls: LongCalls,
     /// How long an answer is waited for, in milliseconds.
     #[serde(default = "deadline")]
     #[schemars(range(min = 100, max = 600_000))]
@@ -106,7 +110,7 @@ struct Judging(Options);
 
 impl Judging {
     fn question(&self, call: &ToolCall, conversation: Option<&Conversation>) -> Question {
-        let asked = conversation.and_then(digest::last_words).map(|words| digest::cut(&words).to_owned());
+        let asked = conversation.and_then(digest::last_words).map(|words| digest::cut(&words).into_owned());
         let subject =
             json!({"tool": call.name, "arguments": digest::arguments(call), "the_person_asked": asked});
         let harm = self.0.instructions.as_deref().unwrap_or(HARM);
@@ -130,7 +134,10 @@ impl PolicyRun for Judging {
             Piece::ToolCall(call)
                 if self.0.tools.is_empty() || self.0.tools.iter().any(|tool| tool.matches(&call.name)) =>
             {
-                BlockVerdict::Ask(vec![self.question(call, view.conversation)])
+                match digest::too_long(call, self.0.long_calls) {
+                    Some(why) => BlockVerdict::Unsure(why),
+                    None => BlockVerdict::Ask(vec![self.question(call, view.conversation)]),
+                }
             }
             Piece::Text(_) | Piece::ToolCall(_) => BlockVerdict::Allow,
         }
@@ -165,6 +172,7 @@ mod tests {
             tools,
             instructions: None,
             max_cost: None,
+            long_calls: LongCalls::default(),
             deadline_ms: 1,
         })
     }
@@ -218,5 +226,14 @@ mod tests {
         for unreadable in ["", "no", "{}", "{\"probability\": 7}", "{\"probability\": \"high\"}"] {
             assert_eq!(verdict(0.5, unreadable), "unsure", "{unreadable}");
         }
+    }
+    #[test]
+    fn what_is_hidden_behind_a_long_beginning_is_not_passed() {
+        let facts = CallFacts::unknown("1");
+        let view = View { conversation: None, facts: &facts };
+        let arguments = json!({"command": format!("{}; rm -rf /", "x".repeat(17_000))}).to_string();
+        let long = ToolCall { arguments, ..call("Bash") };
+        let verdict = judging(0.5).on_block(Piece::ToolCall(&long), &view);
+        assert!(matches!(verdict, BlockVerdict::Unsure(_)), "{verdict:?}");
     }
 }

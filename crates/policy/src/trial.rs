@@ -1,6 +1,6 @@
 //! A block of an answer that is judged: what it is, how far its judging has come, and what is to become of it.
 
-use lockgate_core::content::ToolCall;
+use lockgate_core::content::{ToolCall, ToolKind};
 
 use crate::decision::{Hook, Tool};
 use crate::group::Ballot;
@@ -84,6 +84,19 @@ impl Thing {
         match self {
             Self::Call(call) => Some(call),
             Self::Text(_) => None,
+        }
+    }
+
+    /// Whether it can be given another value: arguments that are a JSON object stay one.
+    pub(crate) fn takes(&self, value: &str) -> bool {
+        let is_object =
+            |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok();
+        match self {
+            Self::Call(ToolCall { arguments, kind, .. }) => {
+                let free = *kind == ToolKind::Custom && !is_object(arguments);
+                free || is_object(value)
+            }
+            Self::Text(_) => true,
         }
     }
 

@@ -10,6 +10,12 @@ use crate::resample::Resample;
 
 /// A chain of these policies, which block.
 pub(crate) fn chain(policies: Vec<(&'static str, Box<dyn Policy>)>) -> Chain {
+    let (entries, manner) = parts(policies);
+    Chain::new(entries, manner)
+}
+
+/// What such a chain is made of.
+pub(crate) fn parts(policies: Vec<(&'static str, Box<dyn Policy>)>) -> (Vec<Entry>, Manner) {
     let entry = |(kind, policy): (&'static str, Box<dyn Policy>)| Entry {
         group: None,
         kind,
@@ -30,5 +36,5 @@ pub(crate) fn chain(policies: Vec<(&'static str, Box<dyn Policy>)>) -> Chain {
         now: Instant::now,
         resample: Resample::default(),
     };
-    Chain::new(policies.into_iter().map(entry).collect(), manner)
+    (policies.into_iter().map(entry).collect(), manner)
 }

@@ -138,6 +138,15 @@ impl BlockVerdict {
     }
 }
 
+/// What a policy has to say of a thing beside its verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Also {
+    /// Why.
+    pub finding: Finding,
+    /// The client is told, if it passes.
+    pub warns: bool,
+}
+
 /// What a policy says at the end of an answer.
 #[derive(Debug, Clone)]
 pub enum EndVerdict {

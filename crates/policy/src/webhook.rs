@@ -38,9 +38,11 @@
 //!
 //! # Limits
 //!
-//! Contents of conversations leave the gateway: they go to that address as they are, secrets included. After five failures in a row the address is left
-//! alone for half a minute. No answer, another status, or one that cannot be read is for `on_failure`. Because it holds a secret, it can stand in the
-//! configuration file only.
+//! Contents of conversations leave the gateway: they go to that address as they are, secrets included. A question that meets no connection, a status of 408, 425,
+//! 429 or 5xx is put once more, with the same id and a new signature, if there is time. After five failures in a row the address is left alone for half a
+//! minute. No answer, another status, one that cannot be read, or new arguments that are no JSON object, is for `on_failure`. Of a text 16,000 bytes are sent: of
+//! a longer one the beginning and the end. A tool call with longer arguments is for `on_failure` too; with `long_calls: part` its two ends are sent. Because it
+//! holds a secret, it can stand in the configuration file only.
 
 use std::time::Duration;
 
@@ -51,7 +53,7 @@ use serde_json::{Value, json};
 
 use crate::chain::Pattern;
 use crate::decision::Then;
-use crate::digest;
+use crate::digest::{self, LongCalls};
 use crate::heard::{Word, word};
 use crate::judge::About;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
@@ -76,6 +78,9 @@ pub struct Options {
     /// How many of the last turns it gets.
     #[serde(default = "turns")]
     pub turns: usize,
+    /// What becomes of a tool call whose arguments are longer than what is shown (16,000 bytes).
+    #[serde(default)]
+    pub long_calls: LongCalls,
     /// How long an answer is waited for, in milliseconds.
     #[serde(default = "deadline")]
     #[schemars(range(min = 100, max = 600_000))]
@@ -141,13 +146,16 @@ impl Asking {
 
 impl PolicyRun for Asking {
     fn on_call(&mut self, view: &View<'_>) -> CallVerdict {
-        if !self.0.on.contains(&About::Call) || view.facts.housekeeping {
+        if !self.0.on.contains(&About::Call) {
             return CallVerdict::Allow;
+        }
+        if view.conversation.is_none() && view.facts.unread {
+            return CallVerdict::Unsure("it cannot be read, so nobody knows what it says".into());
         }
         let words = view.conversation.and_then(digest::last_words);
         CallVerdict::Ask(self.question(
             "request",
-            ("text", words.map(|words| digest::cut(&words).to_owned()).into()),
+            ("text", words.map(|words| digest::cut(&words).into_owned()).into()),
             view,
         ))
     }
@@ -180,6 +188,9 @@ impl PolicyRun for Asking {
                 let meant = tools.is_empty() || tools.iter().any(|tool| tool.matches(&call.name));
                 if !self.0.on.contains(&About::ToolCall) || !meant {
                     return BlockVerdict::Allow;
+                }
+                if let Some(why) = digest::too_long(call, self.0.long_calls) {
+                    return BlockVerdict::Unsure(why);
                 }
                 let tool = json!({"id": call.id, "name": call.name, "arguments": digest::arguments(call)});
                 BlockVerdict::Ask(self.question("tool_call", ("tool", tool), view))
@@ -216,7 +227,11 @@ impl PolicyRun for Asking {
 
 #[cfg(test)]
 mod tests {
+    use lockgate_core::content::{ToolCall, ToolKind};
+
     use super::*;
+    use crate::decision::Said;
+    use crate::trial::{Outcome, Thing};
 
     fn asking() -> Asking {
         let options = json!({"url": "http://x", "secret": "whsec_AAAA", "on": ["call", "text", "tool_call"]});
@@ -266,5 +281,42 @@ mod tests {
             (&json!("text"), &json!("words"), &json!("laptop"))
         );
         assert!(!service.body.contains("whsec_") && !format!("{questions:?}").contains("whsec_"));
+    }
+    #[test]
+    fn arguments_that_a_service_makes_up_reach_the_client_only_as_a_json_object() {
+        for (with, said, goes) in [
+            (json!("not json"), Said::Failed, false),
+            (json!([1]), Said::Failed, false),
+            (json!({"command": "ls"}), Said::Rewrite, true),
+        ] {
+            let chain = crate::tried::chain(vec![("webhook", Box::new(Webhook(asking().0)))]);
+            let mut run = chain.open(CallFacts::unknown("1")).unwrap();
+            let mut trial = run.trial(Thing::Call(ToolCall {
+                arguments: r#"{"command":"rm x"}"#.into(),
+                id: "1".into(),
+                kind: ToolKind::Function,
+                name: "Bash".into(),
+                namespace: None,
+                seal: None,
+            }));
+            let (ticket, _) = run.take_questions().remove(0);
+            let reply = Reply::Text(json!({"verdict": "rewrite", "with": with}).to_string());
+            run.on_reply(ticket, reply, &mut [&mut trial]);
+            assert_eq!(trial.outcome == Some(Outcome::Pass), goes, "{with}");
+            assert_eq!(run.take_decisions()[0].said, said, "{with}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_asked_about_requests_whatever_the_client_calls_them_and_not_about_what_cannot_be_read() {
+        let facts = CallFacts { housekeeping: true, ..CallFacts::unknown("1") };
+        let conversation = Conversation::default();
+        let view = View { conversation: Some(&conversation), facts: &facts };
+        assert!(matches!(asking().on_call(&view), CallVerdict::Ask(_)));
+        let facts = CallFacts { unread: true, ..facts };
+        assert!(matches!(
+            asking().on_call(&View { conversation: None, facts: &facts }),
+            CallVerdict::Unsure(_)
+        ));
     }
 }

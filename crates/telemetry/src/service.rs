@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use lockgate_engine::Courier;
 
 use crate::hook::signed;
@@ -74,7 +74,8 @@ impl Services {
         Self { post: Post::new(courier), ..Self::default() }
     }
 
-    /// What a service answers with status 200; the error says in words why there is no answer.
+    /// What a service answers with status 200; the error says in words why there is no answer. A question that met no connection or a passing
+    /// failure is put once more within `patience`, with the same id and a signature of its own.
     pub async fn ask(
         &self,
         to: &Uri,
@@ -85,12 +86,41 @@ impl Services {
     ) -> Result<Bytes, String> {
         self.breaker.admit(to)?;
         let body = Bytes::from(body);
-        let answered = self.post.send(to, signed(key, id, &body), body, patience).await;
-        let told = answered.and_then(|answer| match answer.status {
-            StatusCode::OK => Ok(answer.body),
-            status => Err(format!("it answered with status {}", status.as_u16())),
-        });
+        let began = Instant::now();
+        let mut told = self.once(to, signed(key, id, &body), body.clone(), patience).await;
+        if let Err(Failed { after: Some(wait), .. }) = &told {
+            let left = patience.saturating_sub(began.elapsed()).saturating_sub(*wait);
+            if !left.is_zero() {
+                tokio::time::sleep(*wait).await;
+                told = self.once(to, signed(key, id, &body), body, left).await;
+            }
+        }
         self.breaker.note(to.clone(), told.is_ok());
-        told
+        told.map_err(|failed| failed.words)
     }
+
+    async fn once(
+        &self,
+        to: &Uri,
+        headers: HeaderMap,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<Bytes, Failed> {
+        let answer = self.post.send(to, headers, body, patience).await;
+        let answer = answer.map_err(|words| Failed { after: Some(Duration::ZERO), words })?;
+        if answer.status == StatusCode::OK {
+            return Ok(answer.body);
+        }
+        let status = answer.status.as_u16();
+        let passes = matches!(status, 408 | 425 | 429 | 500..);
+        let after = passes.then(|| answer.retry_after.unwrap_or_default());
+        Err(Failed { after, words: format!("it answered with status {status}") })
+    }
+}
+
+/// Why there is no answer.
+struct Failed {
+    /// After which time another try may do better; `None` = none does.
+    after: Option<Duration>,
+    words: String,
 }

@@ -4,6 +4,7 @@ mod hooks;
 mod live;
 mod pushes;
 mod receiver;
+mod services;
 mod traces;
 
 use std::collections::HashMap;

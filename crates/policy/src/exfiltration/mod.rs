@@ -231,13 +231,16 @@ impl Watching {
         let arguments = target::arguments(call);
         let inner = &*self.inner;
         if target::is_shell(&call.name) {
-            let place = target::place(&arguments);
-            let commands = target::commands(call, &arguments).unwrap_or_default();
-            let found = commands.iter().flat_map(|command| inner.guard.check(command, &place));
-            let denied = found.into_iter().find(|one| one.severity == Severity::Deny);
+            let places = target::places(&arguments);
+            let commands = target::commands(call, &arguments);
+            let mut found = commands.texts.iter().flat_map(|command| inner.guard.check_in(command, &places));
+            let denied = found.find(|one| one.severity == Severity::Deny);
             if let Some(denied) = denied {
                 let rule = Some("command".to_owned());
                 return Ok(Some(Finding { evidence: Some(denied.command), reason: denied.reason, rule }));
+            }
+            if let Some(why) = commands.unread {
+                return Err(why.to_owned());
             }
         }
         let leaving = outgoing::of(call, &arguments, &inner.options.tools);

@@ -127,8 +127,8 @@ pub(super) fn of(call: &ToolCall, arguments: &Value, own: &[Pattern]) -> Vec<Out
 }
 
 fn by_shell(call: &ToolCall, arguments: &Value) -> Vec<Outgoing> {
-    let commands = target::commands(call, arguments).unwrap_or_default();
     let mut leaving = Vec::new();
+    let commands = target::commands(call, arguments).texts;
     for (script, command) in target::scripts(call, arguments).into_iter().zip(commands) {
         match script {
             Ok(script) => leaving.extend(by_steps(&script, &command, &call.name)),

@@ -236,6 +236,9 @@ impl Suspicion {
 
 impl PolicyRun for Looking {
     fn on_call(&mut self, view: &View<'_>) -> CallVerdict {
+        if view.conversation.is_none() && view.facts.unread {
+            return CallVerdict::Unsure("it cannot be read, so nobody knows what tools gave back".into());
+        }
         let Some(found) = view.conversation.and_then(|conversation| self.worst(conversation)) else {
             return CallVerdict::Allow;
         };

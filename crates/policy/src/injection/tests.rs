@@ -209,3 +209,11 @@ fn the_owasp_set_is_stopped_and_everyday_work_is_not() {
         assert_eq!(judged.said.as_str(), "allow", "{command} {:?}", judged.decisions);
     }
 }
+
+#[test]
+fn a_request_that_cannot_be_read_is_not_passed_as_one_without_orders() {
+    let policy = Injection::new(Options::default()).ok().unwrap();
+    let facts = CallFacts { unread: true, ..CallFacts::unknown("1") };
+    let verdict = policy.open(&facts).on_call(&View { conversation: None, facts: &facts });
+    assert!(matches!(verdict, CallVerdict::Unsure(_)), "{verdict:?}");
+}

@@ -1,4 +1,5 @@
-//! What the arguments of a tool call name: texts by their place, files, hosts. Reads them once, and each kind only when a rule asks.
+//! What the arguments of a tool call name: texts by their place, files, hosts; of a shell tool also what its commands reach. Reads them once,
+//! and each kind only when a rule asks.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -6,40 +7,60 @@ use std::cell::OnceCell;
 use lockgate_core::content::ToolCall;
 use serde_json::Value;
 
+use crate::shell::{Fact, Script, Word};
+use crate::target;
+
 /// What a tool call names.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct Seen<'a> {
     arguments: Value,
     hosts: OnceCell<Vec<String>>,
     paths: OnceCell<Vec<String>>,
+    reach: OnceCell<Reach>,
+    /// The call, if it is one of a shell tool.
+    shell: Option<&'a ToolCall>,
 }
 
-/// Names of arguments that are files or folders, as the tools of coding agents have them.
-const PATHS: [&str; 14] = [
-    "absolute_path",
+/// What the commands of a shell tool reach.
+#[derive(Default)]
+struct Reach {
+    commands: Vec<String>,
+    hosts: Vec<String>,
+    paths: Vec<String>,
+    /// Why that is not all.
+    unread: Option<String>,
+}
+
+/// Names of arguments that are files or folders, as the tools of coding agents have them, in small letters without `_`.
+const PATHS: [&str; 15] = [
+    "absolutepath",
     "cwd",
     "destination",
-    "dir_path",
+    "dirpath",
     "directory",
     "file",
-    "file_path",
     "filename",
-    "notebook_path",
+    "filepath",
+    "notebookpath",
     "path",
     "paths",
     "source",
-    "target_file",
+    "targetfile",
     "workdir",
+    "workingdirectory",
 ];
 
-impl Seen {
-    pub(super) fn of(call: &ToolCall) -> Self {
+/// Words in names of arguments that may be files or folders too.
+const MAYBE_PATHS: [&str; 7] = ["dest", "dir", "file", "folder", "path", "source", "target"];
+
+impl<'a> Seen<'a> {
+    pub(super) fn of(call: &'a ToolCall) -> Self {
         let arguments = match call.object() {
             Some(object) => Value::Object(object),
             // Free text, or JSON that cannot be read.
             None => serde_json::json!({ "input": call.arguments }),
         };
-        Self { arguments, ..Self::default() }
+        Self { arguments, shell: target::is_shell(&call.name).then_some(call), ..Self::default() }
     }
 
     pub(super) fn arguments(&self) -> &Value {
@@ -66,12 +87,26 @@ impl Seen {
     pub(super) fn paths(&self) -> &[String] {
         self.paths.get_or_init(|| {
             let mut paths = Vec::new();
-            let members = self.arguments.as_object().into_iter().flatten();
-            for (_, value) in members.filter(|(name, _)| PATHS.contains(&name.to_lowercase().as_str())) {
-                texts(value, 0, &mut |text| paths.push(resolved(text)));
-            }
+            named(&self.arguments, &mut |name, text| {
+                if PATHS.contains(&name) {
+                    paths.push(resolved(text));
+                }
+            });
+            paths.extend(self.reach().paths.iter().cloned());
             paths
         })
+    }
+
+    /// The same with what only may be a file: what must hold for all of them is not to be walked around by another name.
+    pub(super) fn all_paths(&self) -> Vec<String> {
+        let mut paths = self.paths().to_vec();
+        named(&self.arguments, &mut |name, text| {
+            let one = text.len() <= 1024 && !text.contains('\n') && !text.contains("://");
+            if one && MAYBE_PATHS.iter().any(|word| name.contains(word)) {
+                paths.push(resolved(text));
+            }
+        });
+        paths
     }
 
     /// Hosts of the addresses that it names.
@@ -79,8 +114,93 @@ impl Seen {
         self.hosts.get_or_init(|| {
             let mut hosts = Vec::new();
             texts(&self.arguments, 0, &mut |text| hosts.extend(hosts_in(text)));
+            hosts.extend(self.reach().hosts.iter().cloned());
             hosts
         })
+    }
+
+    /// Hosts that it would talk to: not those that stand in the query of an address.
+    pub(super) fn all_hosts(&self) -> Vec<String> {
+        let mut hosts = self.reach().hosts.clone();
+        texts(&self.arguments, 0, &mut |text| {
+            for word in text.split(char::is_whitespace) {
+                let begins = word.find("//").map_or(0, |at| at + 2);
+                let query = word[begins..].find(['?', '#']).map_or(word.len(), |at| begins + at);
+                // Behind a sign that ends an address in a shell or a list, another may begin.
+                let ends = word[query..].contains(['"', '\'', '`', '<', '>', '|', ';', ')', ',']);
+                hosts.extend(hosts_in(if ends { word } else { &word[..query] }));
+            }
+        });
+        hosts
+    }
+
+    /// The simple commands of a shell tool.
+    pub(super) fn commands(&self) -> &[String] {
+        &self.reach().commands
+    }
+
+    /// Why it is not known what its commands reach.
+    pub(super) fn unread(&self) -> Option<&str> {
+        self.reach().unread.as_deref()
+    }
+
+    fn reach(&self) -> &Reach {
+        self.reach.get_or_init(|| {
+            let Some(call) = self.shell else { return Reach::default() };
+            let arguments = target::arguments(call);
+            let places = target::places(&arguments);
+            let mut reach = Reach::default();
+            for script in target::scripts(call, &arguments) {
+                match script {
+                    Ok(script) => {
+                        reach.commands.extend(target::spoken(&script));
+                        reach.hosts.extend(reached_hosts(&script));
+                        let paths = places.iter().flat_map(|place| target::reached_by(&script, place));
+                        reach.paths.extend(paths.map(|path| resolved(&path)));
+                    }
+                    Err(why) => reach.unread = Some(why),
+                }
+            }
+            if reach.unread.is_some() {
+                reach.commands.extend(target::commands(call, &arguments).texts);
+            }
+            reach
+        })
+    }
+}
+
+/// Hosts that the commands of a script talk to. Whatever stands behind `ssh` may be one.
+fn reached_hosts(script: &Script) -> Vec<String> {
+    let mut hosts = Vec::new();
+    for step in &script.steps {
+        for fact in &step.facts {
+            if let Fact::Network { host, .. } = fact {
+                hosts.push(host.to_lowercase());
+            }
+        }
+        let mut words = step.words.iter().map(Word::shown);
+        if words.next().is_some_and(|name| REMOTE.contains(&name.rsplit('/').next().unwrap_or(&name))) {
+            let named = words.filter(|word| !word.starts_with('-'));
+            hosts.extend(named.map(|word| word.rsplit('@').next().unwrap_or(&word).to_lowercase()));
+        }
+    }
+    hosts
+}
+
+/// Programs that go to another machine and say so by its name alone.
+const REMOTE: [&str; 5] = ["autossh", "mosh", "sftp", "ssh", "telnet"];
+
+/// Every text in the arguments with the names, in small letters without `_`, of the members that it stands in.
+fn named(arguments: &Value, each: &mut impl FnMut(&str, &str)) {
+    let members = arguments.as_object().into_iter().flatten();
+    for (name, value) in members {
+        let name = target::plain_name(name);
+        texts(value, 0, &mut |text| each(&name, text));
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| named(value, each)),
+            Value::Object(_) => named(value, each),
+            Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
+        }
     }
 }
 
@@ -163,6 +283,25 @@ mod tests {
         ] {
             assert_eq!(resolved(path), plain);
         }
+    }
+
+    #[test]
+    fn of_an_address_only_its_own_host_is_talked_to() {
+        let of = |text: &str| {
+            let call = ToolCall {
+                arguments: serde_json::json!({"url": text}).to_string(),
+                id: "1".into(),
+                kind: lockgate_core::content::ToolKind::Function,
+                name: "WebFetch".into(),
+                namespace: None,
+                seal: None,
+            };
+            Seen::of(&call).all_hosts()
+        };
+        assert_eq!(of("https://evil.example/?q=//good.example"), ["evil.example"]);
+        assert_eq!(of("https://good.example/?q=https://evil.example"), ["good.example"]);
+        assert_eq!(of("https://good.example/?q=;https://evil.example"), ["good.example", "evil.example"]);
+        assert_eq!(of("https://a.example/x https://b.example"), ["a.example", "b.example"]);
     }
 
     #[test]

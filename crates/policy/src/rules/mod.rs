@@ -3,8 +3,11 @@
 //! # What it does
 //!
 //! Goes through a list of rules, in order. A rule names what it is about (tools, arguments, paths, hosts, where their text came from) and,
-//! where that is not enough, a condition in [CEL](https://cel.dev). The first rule that meets a call decides; `annotate` and `warn` are noted and the next
-//! rules are still asked. What no rule meets is allowed.
+//! where that is not enough, a condition in [CEL](https://cel.dev). The first rule that meets a call decides; `annotate` and `warn` are noted, each, and the
+//! next rules are still asked. What no rule meets is allowed. The record has with each rule what of the call it met.
+//!
+//! Of the files, hosts and sources that a call names, one is enough for a rule that refuses, asks or notes; a rule with `then: allow` must fit all of them. Of a
+//! shell command count the files that it reaches and the hosts that it talks to.
 //!
 //! # Why
 //!
@@ -43,24 +46,27 @@
 //!
 //! # Limits
 //!
-//! A pattern on a shell command sees its text, not what it does (`shell_guard` does). Paths are compared as text, after `.`, `..` and
-//! `~` are taken out; links are not followed.
+//! A pattern on an argument of a shell command sees its text, not what it does (`shell_guard` does). Conditions have in `commands` what would really run, a
+//! simple command a line: behind `;` and in brackets, without variables before it, `sudo`, `bash -c` and the like, also without the options before its
+//! first word. A command that cannot be read meets no rule about its files, hosts or `commands`: where one of these would forbid something, `on_failure`
+//! decides. Paths are compared as text, after `.`, `..` and `~` are taken out; links are not followed.
 //!
 //! `from` finds text of earlier tool results again whatever its line breaks, quotes, case and escapes are, in base64 and in addresses too:
 //! 32 letters and digits in a row, or a mail address, a link or an id. It does not find what the model has put into other words, nor the way
 //! over a file: text that a command fetched and wrote down is text of a file when it is read. What the person or the instructions say
 //! themselves, and what the model said before a tool did, is from nowhere.
 
+mod condition;
 pub(crate) mod facts;
 pub(crate) mod from;
+mod meets;
 pub(crate) mod slips;
 mod subject;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use cel::{Env, Program};
 use globset::{GlobBuilder, GlobMatcher};
 use lockgate_core::content::{ToolCall, ToolKind};
 use schemars::JsonSchema;
@@ -69,8 +75,11 @@ use std::collections::BTreeMap;
 
 use crate::chain::Pattern;
 use crate::common::Common;
+use crate::message;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
-use crate::verdict::{BlockVerdict, CallVerdict, Finding};
+use crate::verdict::{Also, BlockVerdict, CallVerdict, Finding};
+use condition::Asks;
+use meets::{evidence, forbids, may_reach, meets};
 use subject::{Subject, Traced};
 
 /// One rule. What is left out is not asked for; what is there must all be met.
@@ -89,18 +98,18 @@ pub struct Rule {
     /// `*word*` finds a word.
     #[serde(default)]
     pub arguments: BTreeMap<String, Pattern>,
-    /// Files that a tool call names in its arguments; one of them must fit one of these. `*` stays within a folder, `**` does not; a
+    /// Files that a tool call names in its arguments or its shell command; one of them must fit one of these (for `allow`, each). `*` stays within a folder, `**` does not; a
     /// pattern without `/` is for a name in any folder.
     #[serde(default)]
     pub paths: Vec<PathPattern>,
-    /// Hosts of addresses that a tool call names in its arguments; one of them must fit one of these.
+    /// Hosts of addresses that a tool call names in its arguments or its shell command; one of them must fit one of these (for `allow`, each).
     #[serde(default)]
     pub hosts: Vec<Pattern>,
-    /// Tools whose results have text in the arguments of a tool call; one of them must fit. `web`, `file`, `shell`, `mcp`, `other` are kinds of
+    /// Tools whose results have text in the arguments of a tool call; one of them must fit (for `allow`, each). `web`, `file`, `shell`, `mcp`, `other` are kinds of
     /// tools, `tool:NAME` is one by its name, with `*` for any text.
     #[serde(default)]
     pub from: Vec<From>,
-    /// A condition in CEL, over `tool`, `args`, `text`, `paths`, `hosts`, `provenance` (a list of `web`, `tool:WebFetch` and the like) and `call` (`model`, `client`, `dialect`, `key`, `project`, `session`, `turn`,
+    /// A condition in CEL, over `tool`, `args`, `text`, `commands` (of a shell tool: one a line), `paths`, `hosts`, `provenance` (a list of `web`, `tool:WebFetch` and the like) and `call` (`model`, `client`, `dialect`, `key`, `project`, `session`, `turn`,
     /// `user`). A condition that fails (an argument that is not there) is not met.
     #[serde(default, rename = "if")]
     pub condition: Option<Condition>,
@@ -163,60 +172,14 @@ impl Serialize for PathPattern {
 pub use crate::decision::Then;
 pub use from::From;
 
-/// A condition in CEL.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String", extend("format" = "cel"))]
-pub struct Condition {
-    program: Arc<Program>,
-    text: String,
-    /// It asks where text came from.
-    traces: bool,
-}
-
-/// What a condition may name.
-const NAMES: [&str; 7] = ["args", "call", "hosts", "paths", "provenance", "text", "tool"];
-
-impl TryFrom<String> for Condition {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let program = ENV.compile(&text).map_err(|errors| {
-            let words = errors.to_string();
-            format!("not a condition in CEL: {}", words.lines().next().unwrap_or_default())
-        })?;
-        let (unknown, traces) = {
-            let references = program.references();
-            let names = references.variables();
-            let unknown = names.iter().find(|name| !NAMES.contains(name) && !name.starts_with('@'));
-            (unknown.map(|name| (*name).to_owned()), names.contains(&"provenance"))
-        };
-        if let Some(name) = unknown {
-            return Err(format!("a condition knows {}, but not `{name}`", NAMES.join(", ")));
-        }
-        Ok(Self { program: Arc::new(program), text, traces })
-    }
-}
-
-impl Serialize for Condition {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
-    }
-}
-
-impl std::fmt::Debug for Condition {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Debug::fmt(&self.text, f)
-    }
-}
-
-/// The functions of CEL; made once, because that takes longer than a hundred rules.
-static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+pub use condition::Condition;
 
 /// The policy.
 pub struct Rules(Arc<Inner>);
 
 struct Inner {
+    /// What conditions ask for.
+    asks: Asks,
     /// Rules on tool calls that name tools without a sign of a pattern, by that name in lower case.
     by_tool: HashMap<String, Vec<usize>>,
     /// Rules on tool calls that may meet any tool.
@@ -224,20 +187,20 @@ struct Inner {
     on_call: Vec<usize>,
     on_text: Vec<usize>,
     rules: Vec<Rule>,
-    /// A condition asks where text came from.
-    traces: bool,
 }
 
 impl Rules {
     /// Sorts rules by what they are about; the error says which is wrong, and in which field.
     pub fn new(rules: Vec<Rule>) -> Result<Self, (usize, &'static str, String)> {
+        Common::warm();
+        let conditions = rules.iter().filter_map(|rule| rule.condition.as_ref());
         let mut inner = Inner {
+            asks: conditions.fold(Asks::default(), |asks, condition| asks.and(condition.asks)),
             by_tool: HashMap::new(),
             for_any: Vec::new(),
             on_call: Vec::new(),
             on_text: Vec::new(),
             rules: Vec::new(),
-            traces: rules.iter().any(|rule| rule.condition.as_ref().is_some_and(|one| one.traces)),
         };
         for (at, rule) in rules.iter().enumerate() {
             check(rule).map_err(|(field, words)| (at, field, words))?;
@@ -263,7 +226,7 @@ fn is_name(pattern: &Pattern) -> bool {
 
 /// Whether a rule asks where text came from.
 fn traces(rule: &Rule) -> bool {
-    !rule.from.is_empty() || rule.condition.as_ref().is_some_and(|condition| condition.traces)
+    !rule.from.is_empty() || rule.condition.as_ref().is_some_and(|condition| condition.asks.provenance)
 }
 
 fn check(rule: &Rule) -> Result<(), (&'static str, String)> {
@@ -328,26 +291,38 @@ impl Policy for Rules {
     }
 
     fn open_with(&self, _: &CallFacts, common: &Common) -> Box<dyn PolicyRun> {
-        Box::new(Applying(self.0.clone(), common.clone()))
+        Box::new(Applying { also: Vec::new(), common: common.clone(), inner: self.0.clone() })
     }
 }
 
-struct Applying(Arc<Inner>, Common);
+struct Applying {
+    also: Vec<Also>,
+    common: Common,
+    inner: Arc<Inner>,
+}
 
-impl Applying {
-    /// The first of these rules that decides; those that only note something come with it.
-    fn met<'a>(
-        &'a self,
-        among: impl Iterator<Item = usize>,
-        subject: &mut Subject<'_>,
-    ) -> (Vec<&'a Rule>, Option<&'a Rule>) {
-        let mut noted = Vec::new();
-        for rule in among.map(|at| &self.0.rules[at]) {
+/// What rules say of a thing.
+struct Met<'a> {
+    /// The first that decides.
+    decides: Option<&'a Rule>,
+    /// Those that only note something, which were asked before it.
+    noted: Vec<&'a Rule>,
+    /// Why nobody can say whether one would have decided before it.
+    unsure: Option<String>,
+}
+
+impl Inner {
+    fn met(&self, among: impl Iterator<Item = usize>, subject: &mut Subject<'_>) -> Met<'_> {
+        let mut met = Met { decides: None, noted: Vec::new(), unsure: None };
+        for rule in among.map(|at| &self.rules[at]) {
             if !meets(rule, subject) {
+                if met.unsure.is_none() && forbids(rule) && may_reach(rule, subject) {
+                    met.unsure = subject.seen.unread().map(str::to_owned);
+                }
                 continue;
             }
             match rule.then {
-                Then::Annotate | Then::Warn => noted.push(rule),
+                Then::Annotate | Then::Warn => met.noted.push(rule),
                 Then::Allow
                 | Then::Answer
                 | Then::Ask
@@ -357,24 +332,52 @@ impl Applying {
                 | Then::Replace
                 | Then::Resample
                 | Then::Rewrite
-                | Then::Stop => return (noted, Some(rule)),
+                | Then::Stop => {
+                    met.decides = Some(rule);
+                    break;
+                }
             }
         }
-        (noted, None)
+        met
+    }
+}
+
+impl Applying {
+    /// Why a rule says what it says, with what of the call it met.
+    fn finding(&self, rule: &Rule, subject: &Subject<'_>) -> Finding {
+        let evidence = evidence(rule, subject).map(|text| {
+            let masked = self.common.redactor().redact(message::cut(&text, 4 * EVIDENCE)).into_owned();
+            message::cut(&masked, EVIDENCE).to_owned()
+        });
+        Finding { evidence, ..finding(rule) }
     }
 
-    fn block(&self, among: impl Iterator<Item = usize>, subject: &mut Subject<'_>) -> BlockVerdict {
-        let (noted, decides) = self.met(among, subject);
-        let with = |rule: &Rule| rule.with.clone().unwrap_or_default();
-        let Some(rule) = decides.filter(|rule| rule.then != Then::Allow) else {
-            let loudest = noted.iter().find(|rule| rule.then == Then::Warn).or(noted.first());
-            return match loudest {
-                Some(rule) if rule.then == Then::Warn => BlockVerdict::Warn(finding(rule)),
-                Some(rule) => BlockVerdict::Annotate(finding(rule)),
-                None => BlockVerdict::Allow,
+    fn block(&mut self, among: impl Iterator<Item = usize>, subject: &mut Subject<'_>) -> BlockVerdict {
+        let inner = self.inner.clone();
+        let Met { decides, mut noted, unsure } = inner.met(among, subject);
+        let decides = decides.filter(|rule| rule.then != Then::Allow);
+        if let Some(why) = unsure.filter(|_| decides.is_none_or(|rule| rule.then == Then::Rewrite)) {
+            self.note(&noted, subject);
+            return BlockVerdict::Unsure(why);
+        }
+        let Some(rule) = decides else {
+            // The loudest is the verdict, the others stand beside it.
+            let loudest = noted.iter().position(|rule| rule.then == Then::Warn).unwrap_or(0);
+            if noted.is_empty() {
+                return BlockVerdict::Allow;
+            }
+            let rule = noted.remove(loudest);
+            self.note(&noted, subject);
+            let finding = self.finding(rule, subject);
+            return if rule.then == Then::Warn {
+                BlockVerdict::Warn(finding)
+            } else {
+                BlockVerdict::Annotate(finding)
             };
         };
-        let finding = finding(rule);
+        self.note(&noted, subject);
+        let with = |rule: &Rule| rule.with.clone().unwrap_or_default();
+        let finding = self.finding(rule, subject);
         match rule.then {
             Then::Allow | Then::Annotate | Then::Answer | Then::KeepLocal | Then::Warn => BlockVerdict::Allow,
             Then::Ask => BlockVerdict::AskPerson(finding),
@@ -386,67 +389,84 @@ impl Applying {
             Then::Stop => BlockVerdict::Stop(finding),
         }
     }
+
+    /// Keeps what rules have to say beside the verdict.
+    fn note(&mut self, rules: &[&Rule], subject: &Subject<'_>) {
+        for rule in rules {
+            let finding = self.finding(rule, subject);
+            self.also.push(Also { finding, warns: rule.then == Then::Warn });
+        }
+    }
 }
 
 impl PolicyRun for Applying {
     fn on_call(&mut self, view: &View<'_>) -> CallVerdict {
-        if self.0.on_call.is_empty() {
+        if self.inner.on_call.is_empty() {
             return CallVerdict::Allow;
         }
+        let inner = self.inner.clone();
         let mut subject = Subject::new(view.facts, "", "", facts::Seen::default());
-        let (noted, decides) = self.met(self.0.on_call.iter().copied(), &mut subject);
-        match decides {
+        let Met { decides, mut noted, .. } = inner.met(inner.on_call.iter().copied(), &mut subject);
+        let verdict = match decides {
             Some(rule) if rule.then == Then::Answer => {
                 CallVerdict::Answer { finding: finding(rule), text: rule.with.clone().unwrap_or_default() }
             }
             Some(rule) if rule.then == Then::Ask => CallVerdict::AskPerson(finding(rule)),
             Some(rule) if rule.then == Then::KeepLocal => CallVerdict::KeepLocal(finding(rule)),
             Some(rule) if rule.then == Then::Refuse => CallVerdict::Refuse(finding(rule)),
-            Some(_) | None => {
-                noted.first().map_or(CallVerdict::Allow, |rule| CallVerdict::Annotate(finding(rule)))
-            }
-        }
+            Some(_) | None if noted.is_empty() => CallVerdict::Allow,
+            Some(_) | None => CallVerdict::Annotate(finding(noted.remove(0))),
+        };
+        self.note(&noted, &subject);
+        verdict
     }
 
     fn on_block(&mut self, piece: Piece<'_>, view: &View<'_>) -> BlockVerdict {
         match piece {
-            Piece::Text(text) if !self.0.on_text.is_empty() => {
+            Piece::Text(text) if !self.inner.on_text.is_empty() => {
+                let inner = self.inner.clone();
                 let mut subject = Subject::new(view.facts, "", text, facts::Seen::default());
-                self.block(self.0.on_text.iter().copied(), &mut subject)
+                self.block(inner.on_text.iter().copied(), &mut subject)
             }
             Piece::Text(_) => BlockVerdict::Allow,
             Piece::ToolCall(call) => self.tool_call(call, view),
         }
     }
+
+    fn also(&mut self) -> Vec<Also> {
+        std::mem::take(&mut self.also)
+    }
 }
 
 impl Applying {
-    fn tool_call(&self, call: &ToolCall, view: &View<'_>) -> BlockVerdict {
-        let named = self.0.by_tool.get(&call.name.to_lowercase()).map_or(&[][..], Vec::as_slice);
-        if named.is_empty() && self.0.for_any.is_empty() {
+    fn tool_call(&mut self, call: &ToolCall, view: &View<'_>) -> BlockVerdict {
+        let inner = self.inner.clone();
+        let named = inner.by_tool.get(&call.name.to_lowercase()).map_or(&[][..], Vec::as_slice);
+        if named.is_empty() && inner.for_any.is_empty() {
             return BlockVerdict::Allow;
         }
         // Some clients mend what is broken, and nobody knows how.
         let broken = call.kind == ToolKind::Function && call.object().is_none();
-        if broken && merged(named, &self.0.for_any).any(|at| looks_inside(&self.0.rules[at], call)) {
+        if broken && merged(named, &inner.for_any).any(|at| looks_inside(&inner.rules[at], call)) {
             return BlockVerdict::Unsure("the arguments of the call are no JSON object".into());
         }
-        let of_conversation = |at| traces(&self.0.rules[at]) && is_about(&self.0.rules[at], call);
-        if view.conversation.is_none() && merged(named, &self.0.for_any).any(of_conversation) {
+        let of_conversation = |at| traces(&inner.rules[at]) && is_about(&inner.rules[at], call);
+        if view.conversation.is_none() && merged(named, &inner.for_any).any(of_conversation) {
             return BlockVerdict::Unsure(
                 "nobody knows where its text came from: the conversation cannot be read".into(),
             );
         }
+        let common = self.common.clone();
         let seen = facts::Seen::of(call);
         let mut subject = Subject::new(view.facts, &call.name, &call.arguments, seen);
+        subject.asks = inner.asks;
         subject.traced = view.conversation.map(|conversation| Traced {
             call,
-            common: &self.1,
+            common: &common,
             conversation,
             found: OnceCell::new(),
-            of_conditions: self.0.traces,
         });
-        self.block(merged(named, &self.0.for_any), &mut subject)
+        self.block(merged(named, &inner.for_any), &mut subject)
     }
 }
 
@@ -456,7 +476,7 @@ fn looks_inside(rule: &Rule, call: &ToolCall) -> bool {
         || !rule.paths.is_empty()
         || !rule.hosts.is_empty()
         || rule.condition.is_some();
-    inside && is_about(rule, call) && !matches!(rule.then, Then::Allow | Then::Annotate | Then::Warn)
+    inside && is_about(rule, call) && forbids(rule)
 }
 
 /// Whether a rule is about this tool.
@@ -479,26 +499,12 @@ fn merged<'a>(mut one: &'a [usize], mut other: &'a [usize]) -> impl Iterator<Ite
     })
 }
 
+/// So many bytes of what a rule met are recorded.
+const EVIDENCE: usize = 200;
+
 fn finding(rule: &Rule) -> Finding {
     let reason = rule.reason.clone().unwrap_or_else(|| format!("the rule `{}` forbids it", rule.name));
     Finding { evidence: None, reason, rule: Some(rule.name.clone()) }
-}
-
-fn meets(rule: &Rule, subject: &mut Subject<'_>) -> bool {
-    let any = |patterns: &[Pattern], names: &[String]| {
-        patterns.is_empty() || names.iter().any(|name| patterns.iter().any(|one| one.matches(name)))
-    };
-    (rule.tools.is_empty() || rule.tools.iter().any(|tool| tool.matches(subject.tool)))
-        && rule
-            .arguments
-            .iter()
-            .all(|(name, pattern)| subject.seen.argument(name).is_some_and(|text| pattern.matches(&text)))
-        && (rule.paths.is_empty()
-            || subject.seen.paths().iter().any(|path| rule.paths.iter().any(|one| one.matches(path))))
-        && any(&rule.hosts, if rule.hosts.is_empty() { &[] } else { subject.seen.hosts() })
-        && (rule.from.is_empty()
-            || subject.traced.as_ref().is_some_and(|traced| from::any(&rule.from, traced.found())))
-        && rule.condition.as_ref().is_none_or(|condition| subject.fulfils(condition))
 }
 
 #[cfg(test)]

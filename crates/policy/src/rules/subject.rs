@@ -6,16 +6,19 @@ use cel::{Context, Value};
 use lockgate_core::Conversation;
 use lockgate_core::content::ToolCall;
 
-use super::{Condition, ENV, facts};
+use super::condition::{Asks, Condition, ENV};
+use super::facts;
 use crate::common::Common;
 use crate::policy::CallFacts;
 use crate::provenance::Source;
 
 /// What a condition is asked about. Values are made when the first condition wants them.
 pub(super) struct Subject<'a> {
+    /// What conditions ask for.
+    pub(super) asks: Asks,
     pub(super) context: Option<Context<'a, 'static>>,
     pub(super) facts: &'a CallFacts,
-    pub(super) seen: facts::Seen,
+    pub(super) seen: facts::Seen<'a>,
     pub(super) text: &'a str,
     pub(super) tool: &'a str,
     /// Where the text of a tool call came from.
@@ -28,8 +31,6 @@ pub(super) struct Traced<'a> {
     pub(super) common: &'a Common,
     pub(super) conversation: &'a Conversation,
     pub(super) found: OnceCell<Vec<Source>>,
-    /// A condition asks.
-    pub(super) of_conditions: bool,
 }
 
 impl Traced<'_> {
@@ -39,8 +40,8 @@ impl Traced<'_> {
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn new(facts: &'a CallFacts, tool: &'a str, text: &'a str, seen: facts::Seen) -> Self {
-        Self { context: None, facts, seen, text, tool, traced: None }
+    pub(super) fn new(facts: &'a CallFacts, tool: &'a str, text: &'a str, seen: facts::Seen<'a>) -> Self {
+        Self { asks: Asks::default(), context: None, facts, seen, text, tool, traced: None }
     }
 
     pub(super) fn fulfils(&mut self, condition: &Condition) -> bool {
@@ -57,15 +58,23 @@ impl<'a> Subject<'a> {
                 "turn": self.facts.human_turn,
                 "user": self.facts.user,
             });
+            // What no condition asks for is not found out.
+            let reached = |asked: bool, list: fn(&facts::Seen<'a>) -> Vec<String>| {
+                if asked { list(&self.seen) } else { Vec::new() }
+            };
             for (name, value) in [
                 ("args", cel::to_value(self.seen.arguments())),
                 ("call", cel::to_value(call)),
-                ("hosts", cel::to_value(self.seen.hosts())),
-                ("paths", cel::to_value(self.seen.paths())),
+                (
+                    "commands",
+                    cel::to_value(reached(self.asks.commands, |seen| seen.commands().to_vec()).join("\n")),
+                ),
+                ("hosts", cel::to_value(reached(self.asks.hosts, |seen| seen.hosts().to_vec()))),
+                ("paths", cel::to_value(reached(self.asks.paths, |seen| seen.paths().to_vec()))),
             ] {
                 context.add_variable_from_value(name, value.unwrap_or(Value::Null));
             }
-            let traced = self.traced.as_ref().filter(|traced| traced.of_conditions);
+            let traced = self.traced.as_ref().filter(|_| self.asks.provenance);
             let names: Vec<String> = traced
                 .map(|traced| traced.found().iter().flat_map(Source::names).collect())
                 .unwrap_or_default();

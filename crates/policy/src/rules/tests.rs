@@ -216,3 +216,80 @@ fn a_rule_that_cannot_work_is_refused_with_the_reason() {
         assert!(found.contains(expected), "{found} / {expected}");
     }
 }
+
+#[test]
+fn what_is_allowed_must_be_so_for_all_that_a_call_names_and_what_is_refused_for_any() {
+    use serde_json::json;
+    let free = rules(&json!([
+        {"name": "scratch", "tools": ["Write", "Bash"], "paths": ["/tmp/**"], "then": "allow"},
+        {"name": "good", "tools": ["WebFetch", "Bash"], "hosts": ["good.example"], "then": "allow"},
+        {"name": "rest", "then": "refuse"},
+    ]));
+    for (tool, arguments, expected) in [
+        ("Write", json!({"file_path": "/tmp/a"}), "allow"),
+        ("Write", json!({"file_path": "/etc/passwd", "path": "/tmp/a"}), "refuse rest"),
+        ("Write", json!({"path": "/tmp/a", "destinationFile": "/etc/passwd"}), "refuse rest"),
+        ("Write", json!({"path": "/tmp/../etc/passwd"}), "refuse rest"),
+        ("WebFetch", json!({"url": "https://good.example/?q=1"}), "allow"),
+        ("WebFetch", json!({"url": "https://evil.example/?q=//good.example"}), "refuse rest"),
+        ("WebFetch", json!({"url": "https://good.example@evil.example/"}), "refuse rest"),
+        ("WebFetch", json!({"urls": ["https://good.example", "https://evil.example"]}), "refuse rest"),
+        ("Bash", json!({"command": "cat /tmp/a"}), "allow"),
+        ("Bash", json!({"command": "rm -rf /srv", "workdir": "/tmp/a"}), "refuse rest"),
+        ("Bash", json!({"command": "cat 'open", "workdir": "/tmp/a"}), "refuse rest"),
+        ("Bash", json!({"command": "curl https://good.example"}), "allow"),
+        ("Bash", json!({"command": "curl https://good.example evil.example"}), "refuse rest"),
+        ("Bash", json!({"command": "curl https://good.example; ssh evil.example ls"}), "refuse rest"),
+    ] {
+        assert_eq!(said(&free, tool, &arguments), expected, "{tool} {arguments}");
+    }
+    let closed = rules(&json!([
+        {"name": "env", "paths": [".env"], "then": "refuse"},
+        {"name": "evil", "hosts": ["evil.example"], "then": "refuse"},
+        {"name": "push", "if": "commands.matches('(?m)^git push')", "then": "refuse"},
+    ]));
+    for (tool, arguments, expected) in [
+        ("Write", json!({"path": "a", "filePath": "b/.env"}), "refuse env"),
+        ("Bash", json!({"command": "cd b && cat .env"}), "refuse env"),
+        ("Bash", json!({"command": "ssh evil.example"}), "refuse evil"),
+        ("WebFetch", json!({"url": "https://good.example/?q=https://evil.example"}), "refuse evil"),
+        ("Bash", json!({"command": "sudo -n git -C x push"}), "refuse push"),
+        ("Bash", json!({"command": "echo git push"}), "allow"),
+        ("Grep", json!({"pattern": "git push"}), "allow"),
+    ] {
+        assert_eq!(said(&closed, tool, &arguments), expected, "{tool} {arguments}");
+    }
+    assert!(said(&closed, "Bash", &json!({"command": "cat 'open"})).starts_with("Unsure"), "who knows");
+}
+
+#[test]
+fn each_rule_that_notes_something_is_recorded_with_what_it_met() {
+    use serde_json::json;
+    let policy = rules(&json!([
+        {"name": "seen", "tools": ["Bash"], "arguments": {"command": "*push*"}, "then": "annotate"},
+        {"name": "told", "tools": ["Bash"], "then": "warn", "reason": "mind the branch"},
+        {"name": "env", "paths": [".env"], "then": "refuse"},
+    ]));
+    let chain = crate::tried::chain(vec![("rules", Box::new(policy))]);
+    let judged = |command: &str| {
+        let fixture = json!({"tool": "Bash", "arguments": {"command": command}});
+        let judged = serde_json::from_value::<crate::fixture::Fixture>(fixture).unwrap().judge(&chain);
+        let told = |one: crate::decision::Decision| {
+            let rule = one.finding.rule.unwrap_or_default();
+            format!("{} {rule} {}", one.said.as_str(), one.finding.evidence.unwrap_or_default())
+        };
+        let mut all: Vec<String> = judged.decisions.into_iter().map(told).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(judged("git push"), ["annotate seen command: git push", "warn told "]);
+    assert_eq!(
+        judged("git push; cat a/.env"),
+        ["annotate seen command: git push; cat a/.env", "refuse env a/.env", "warn told "]
+    );
+    let long = judged(&format!("git push {}", "x".repeat(9_000)));
+    assert!(long[0].len() < 250, "{long:?}");
+    let token = format!("{}{}", "ghp_", "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW11ySowm");
+    let masked = judged(&format!("git push https://x:{token}@github.com/a/b"));
+    assert!(masked[0].starts_with("annotate seen") && !masked[0].contains(&token), "{masked:?}");
+}

@@ -260,10 +260,10 @@ pub(crate) fn named(
         }
     }
     if target::is_shell(&call.name) {
-        let place = target::place(arguments);
+        let places = target::places(arguments);
         for script in target::scripts(call, arguments) {
-            let script = script.map_err(|error| format!("the command could not be read ({error})"))?;
-            for path in target::files_of(&script, &place) {
+            let script = script?;
+            for path in places.iter().flat_map(|place| target::files_of(&script, place)) {
                 if let Some(rule) = paths.find(&path) {
                     add(&path, rule);
                 }

@@ -30,6 +30,9 @@ impl Reader<'_> {
                         let value = vec![Word { text: value.to_owned(), ..word.clone() }];
                         to.facts.extend(effects::environment(name, &value));
                         let name = name.to_owned();
+                        let variable = [(name, value)];
+                        self.commands_in(&variable)?;
+                        let [(name, value)] = variable;
                         self.assign(&name, value);
                     }
                 }
@@ -39,6 +42,7 @@ impl Reader<'_> {
             }
             "unset" => {
                 for word in &words[1..] {
+                    to.facts.extend(effects::unset(&word.text));
                     self.scope.vars.remove(&word.text);
                 }
             }
@@ -83,6 +87,10 @@ impl Reader<'_> {
             "trap" if words.len() > 2 => {
                 let text = words[1].text.clone();
                 return self.text(&text, words[1].from.clone(), stdin, true).map(Run::Done);
+            }
+            "powershell" | "pwsh" if words[1..].iter().any(|word| is_encoded(&word.text)) => {
+                to.facts.push(Fact::Executes(Code::Decoded));
+                return self.leaf(words, stdin, to).map(Run::Done);
             }
             "source" | "." => return self.sourced(words, stdin, to),
             name if SHELLS.contains(&name) => return self.shell(words, stdin, to),
@@ -237,6 +245,12 @@ impl Reader<'_> {
         }
         self.leaf(words, stdin, to).map(Run::Done)
     }
+}
+
+/// `-EncodedCommand` of PowerShell, which may be cut short.
+fn is_encoded(option: &str) -> bool {
+    let option = option.to_ascii_lowercase().replace('/', "-");
+    option.len() > 1 && (option == "-ec" || "-encodedcommand".starts_with(&option))
 }
 
 fn file_code(file: &str) -> Fact {

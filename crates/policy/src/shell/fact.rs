@@ -69,6 +69,8 @@ pub enum Fact {
         /// With all below it.
         recursive: bool,
     },
+    /// Leads the calls of a client to another place than the gateway. Holds the variable.
+    Reroutes(String),
     /// Changes something in a service: a cloud, a database, a cluster, a registry.
     Service {
         /// The service or its tool.

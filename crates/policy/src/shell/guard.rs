@@ -95,6 +95,14 @@ impl Guard {
         }
     }
 
+    /// The same for a command of which only is known that it runs in one of these places.
+    pub(crate) fn check_in(&self, command: &str, places: &[Place]) -> Vec<Finding> {
+        match super::read(command) {
+            Ok(script) => places.iter().flat_map(|place| self.judge(&script, place)).collect(),
+            Err(error) => vec![unreadable(&error, command)],
+        }
+    }
+
     /// Judges a command that has been read.
     pub fn judge(&self, script: &Script, place: &Place) -> Vec<Finding> {
         rules::judge(self, script, place)

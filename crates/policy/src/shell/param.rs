@@ -94,6 +94,14 @@ impl Reader<'_> {
             value = self.element(named, index.0);
             rest = index.1;
         }
+        // The name of the shell with letters changed: nobody knows how it was called, and so not what comes out.
+        let cuts = rest.starts_with('/')
+            || rest
+                .strip_prefix(':')
+                .is_some_and(|range| range.starts_with(|c: char| c.is_ascii_digit() || c == ' '));
+        if named == "0" && cuts {
+            return Ok(vec![Word::plain("?*")]);
+        }
         if indirect {
             value = match value.first().filter(|value| value.known()) {
                 Some(target) => self.variable(&target.text),

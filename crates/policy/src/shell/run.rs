@@ -44,8 +44,12 @@ impl Reader<'_> {
             self.item(item, false, &mut parts)?;
         }
         let stdin = parts.to.stdin.take().unwrap_or(stdin);
+        self.commands_in(&parts.env)?;
         if parts.words.is_empty() {
             for (name, value) in parts.env {
+                let led =
+                    effects::environment(&name, &value).filter(|fact| matches!(fact, Fact::Reroutes(_)));
+                parts.to.facts.extend(led);
                 self.assign(&name, value);
             }
             return self.finish(parts.to, Stream::silent());
@@ -73,6 +77,16 @@ impl Reader<'_> {
             out.items.clear();
         }
         Ok(out)
+    }
+
+    /// Reads the commands that variables give to programs.
+    pub(super) fn commands_in(&mut self, variables: &[(String, Vec<Word>)]) -> Result<(), Unreadable> {
+        for (_, value) in variables.iter().filter(|(name, _)| effects::COMMANDS.contains(&name.as_str())) {
+            for word in value {
+                self.nested(&word.text)?;
+            }
+        }
+        Ok(())
     }
 
     fn item<'a>(

@@ -117,7 +117,9 @@ impl Reader<'_> {
                 self.with_c(name, words, stdin, to)
             }
             "make" | "npx" => Ok(Run::Words(words)),
-            "nsenter" | "unshare" | "chroot" | "pkexec" => {
+            "sed" => self.commands_of(words, sed_commands),
+            "git" => self.commands_of(words, git_commands),
+            "env" | "nsenter" | "unshare" | "chroot" | "pkexec" => {
                 to.facts.extend(super::effects::wrapper(name, &words));
                 self.plain(name, words, stdin, to)
             }
@@ -347,6 +349,14 @@ impl Reader<'_> {
         self.run(inner, &input, to).map(Run::Done)
     }
 
+    /// A program that runs the commands in its arguments, beside what it does itself.
+    fn commands_of(&mut self, words: Vec<Word>, find: fn(&[Word]) -> Vec<String>) -> Result<Run, Unreadable> {
+        for command in find(&words) {
+            self.nested(&command)?;
+        }
+        Ok(Run::Words(words))
+    }
+
     fn remote(&mut self, words: Vec<Word>, stdin: &Stream, to: &mut Redirects) -> Result<Run, Unreadable> {
         let mut at = 1;
         while let Some(text) = words.get(at).map(|word| word.text.as_str()) {
@@ -459,4 +469,37 @@ fn given(stdin: &Stream) -> Vec<Word> {
 
 fn items_of(stdin: &Stream) -> String {
     given(stdin).iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// Commands in programs of `sed`: `e COMMAND`, behind an address or none, up to the end of the line.
+fn sed_commands(words: &[Word]) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in words.iter().skip(1).flat_map(|word| word.text.lines()) {
+        let starts = line.match_indices([';', '{']).map(|(at, _)| at + 1);
+        for start in std::iter::once(0).chain(starts) {
+            let text = line[start..].trim_start();
+            // An address in numbers, or a pattern.
+            let text = match text.strip_prefix('/').and_then(|rest| rest.split_once('/')) {
+                Some((_, rest)) => rest,
+                None => text,
+            };
+            let text = text.trim_start_matches(|c: char| c.is_ascii_digit() || "$,~!+ ".contains(c));
+            found.extend(text.strip_prefix("e ").map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// Commands in settings that `git` is given (`-c core.sshCommand=…`, `-c alias.x=!…`).
+fn git_commands(words: &[Word]) -> Vec<String> {
+    let given = words.windows(2).filter(|pair| pair[0].text == "-c");
+    let settings = given.filter_map(|pair| pair[1].text.split_once('='));
+    let command = |(name, value): (&str, &str)| {
+        let runs = matches!(
+            name.to_ascii_lowercase().as_str(),
+            "core.sshcommand" | "core.editor" | "core.pager" | "sequence.editor" | "diff.external"
+        );
+        value.strip_prefix('!').or_else(|| runs.then_some(value)).map(str::to_owned)
+    };
+    settings.filter_map(command).collect()
 }

@@ -110,9 +110,9 @@ impl Act {
     }
 
     fn of_shell(call: &ToolCall, arguments: &Value, known: &mut HashMap<String, Self>) -> Self {
-        let cwd = target::FOLDERS.iter().find_map(|place| arguments.pointer(place)?.as_str());
-        let mut act = Self { cwd: cwd.map(str::to_owned), ..Self::default() };
-        for text in target::commands(call, arguments).unwrap_or_default() {
+        let cwd = target::folders(arguments).first().map(|cwd| (*cwd).to_owned());
+        let mut act = Self { cwd, ..Self::default() };
+        for text in target::commands(call, arguments).texts {
             if patch::is_in(&text) {
                 act.changes.extend(patch::changes(&text));
             } else {

@@ -269,7 +269,8 @@ fn a_mode_bounds_what_a_policy_may_do() {
     assert_eq!(decisions.len(), 3);
     assert!(decisions.iter().all(|decision| !decision.applied), "{decisions:?}");
     let warned = "[Lockgate] The policy `told` warns about the call of `refuse`: refuse is written there.";
-    assert_eq!(came_out(Mode::Warn, "secret !refuse").0, format!("secret \n\n{warned} !refuse .tool_use"));
+    let both = format!("{warned}\n\n[Lockgate] The policy `told` warns: it changed text of the answer.");
+    assert_eq!(came_out(Mode::Warn, "secret !refuse").0, format!("secret \n\n{both} !refuse .tool_use"));
     assert_eq!(
         came_out(Mode::Rewrite, "secret !refuse !rewrite").0,
         format!("****** \n\n{warned} !refuse !rewrite{{rewritten:true}} .tool_use")

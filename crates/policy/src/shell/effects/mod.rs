@@ -17,6 +17,7 @@ mod viewers;
 use super::call::Call;
 use super::code;
 use super::fact::Fact;
+use super::guard;
 use super::path::HOME;
 use super::word::Word;
 
@@ -185,9 +186,45 @@ pub(super) fn environment(name: &str, value: &[Word]) -> Option<Fact> {
         "BASH_ENV" | "ENV" | "PROMPT_COMMAND" if value.contains(['/', ' ']) => {
             Some(Fact::Persists("makes every shell run a command"))
         }
+        name if leads_to_gateway(name)
+            && !(value.contains("//") && guard::is_local(&network::host(value))) =>
+        {
+            Some(Fact::Reroutes(name.to_owned()))
+        }
         _ => None,
     }
 }
+
+/// What taking a variable away does.
+pub(super) fn unset(name: &str) -> Option<Fact> {
+    leads_to_gateway(name).then(|| Fact::Reroutes(name.to_owned()))
+}
+
+/// Whether clients find their provider, or the gateway in its place, by this variable.
+fn leads_to_gateway(name: &str) -> bool {
+    let makers =
+        ["AIDER_OPENAI", "ANTHROPIC", "COPILOT_PROVIDER", "GOOGLE_GEMINI", "GOOGLE_VERTEX", "OPENAI"];
+    let base = name.strip_suffix("_BASE_URL").or_else(|| name.strip_suffix("_API_BASE"));
+    base.is_some_and(|base| makers.iter().any(|maker| base.starts_with(maker)))
+}
+
+/// Variables whose value programs run as a command.
+pub(super) const COMMANDS: [&str; 14] = [
+    "BROWSER",
+    "EDITOR",
+    "GIT_ASKPASS",
+    "GIT_EDITOR",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_PAGER",
+    "GIT_PROXY_COMMAND",
+    "GIT_SEQUENCE_EDITOR",
+    "GIT_SSH_COMMAND",
+    "MANPAGER",
+    "PAGER",
+    "RSYNC_RSH",
+    "SSH_ASKPASS",
+    "VISUAL",
+];
 
 /// What a wrapper does by itself.
 pub(super) fn wrapper(name: &str, words: &[Word]) -> Option<Fact> {
@@ -205,6 +242,18 @@ pub(super) fn wrapper(name: &str, words: &[Word]) -> Option<Fact> {
             }) =>
         {
             Some(Fact::Privilege("changes into the host's file system"))
+        }
+        "env" => {
+            let taken = words.windows(2).find_map(|pair| {
+                let text = pair[0].text.as_str();
+                let joined = text.strip_prefix("--unset=").or_else(|| text.strip_prefix("-u"));
+                match joined {
+                    Some("") => Some(pair[1].text.as_str()),
+                    None if text == "--unset" => Some(pair[1].text.as_str()),
+                    joined => joined,
+                }
+            });
+            unset(taken?)
         }
         "pkexec" => Some(Fact::Privilege("runs a program as root by polkit")),
         "unshare" if has(&["-r", "-rm", "-Ur", "--map-root-user", "-UrmC", "-Urm"]) => {

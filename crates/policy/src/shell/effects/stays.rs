@@ -45,6 +45,9 @@ pub(super) fn facts(call: &mut Call<'_>) -> bool {
         }
         "ssh-copy-id" => {
             call.say(Fact::Network { direction: super::super::fact::Direction::Upload, host: String::new() });
+            if !call.has("-n") {
+                call.say(Fact::Persists("puts a key for logins on another machine"));
+            }
         }
         "chsh" => call.say(Fact::Persists("changes the shell of every login")),
         "at" | "batch" | "gsettings" | "dconf" | "xdg-settings" => {}

@@ -29,6 +29,8 @@ pub(super) struct Flow {
     pub(super) decodes: bool,
     /// What a shell wrote that reads its commands from elsewhere.
     pub(super) shell: bool,
+    /// The file with secrets of which an earlier step has taken over the variables.
+    pub(super) sourced: Option<String>,
     /// Numbers and names that earlier steps looked for, to know whose process is meant.
     pub(super) words: Vec<String>,
 }
@@ -70,8 +72,9 @@ const SUMMARIES: &[&str] = &[
 pub(super) fn flows(guard: &Guard, script: &Script, place: &Place) -> Vec<Flow> {
     let mut flows: Vec<Flow> = Vec::with_capacity(script.steps.len());
     let mut files: HashMap<String, Flow> = HashMap::new();
+    let mut sourced = None;
     for step in &script.steps {
-        let mut flow = Flow::default();
+        let mut flow = Flow { sourced: sourced.clone(), ..Flow::default() };
         for input in &step.inputs {
             if let Some(before) = flows.get(*input) {
                 flow.take(before);
@@ -82,8 +85,9 @@ pub(super) fn flows(guard: &Guard, script: &Script, place: &Place) -> Vec<Flow> 
             && SUMMARIES.contains(&program(&first.text))
         {
             let words = std::mem::take(&mut flow.words);
-            flow = Flow { words, ..Flow::default() };
+            flow = Flow { sourced: sourced.clone(), words, ..Flow::default() };
         }
+        sourced = sourced.or_else(|| sources(guard, step, place));
         for fact in &step.facts {
             if let Fact::Writes { path, .. } = fact {
                 files.entry(place.resolve(path)).or_default().take(&flow);
@@ -146,6 +150,15 @@ fn own(guard: &Guard, step: &Step, place: &Place, files: &HashMap<String, Flow>,
         flow.words.extend(step.words.iter().skip(1).map(|word| word.text.clone()));
     }
     flow.shell |= super::super::builtin::SHELLS.contains(&program) && step.words.len() <= 2;
+}
+
+/// The file with secrets whose variables a step takes over.
+fn sources(guard: &Guard, step: &Step, place: &Place) -> Option<String> {
+    step.words.first().filter(|word| matches!(word.text.as_str(), "source" | "."))?;
+    step.facts.iter().find_map(|fact| match fact {
+        Fact::Uses { path } => secret(guard, path, &place.resolve(path), false),
+        _ => None,
+    })
 }
 
 /// The secret that is read, as people name it: a path of the list, or a directory that holds such paths.

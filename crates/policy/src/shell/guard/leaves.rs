@@ -31,10 +31,17 @@ pub(super) fn upload(
     direction: Direction,
     host: &str,
 ) -> Option<Verdict> {
-    if direction == Direction::Download || guard.may_upload(host) || local(host) {
+    if guard.may_upload(host) || local(host) {
         return None;
     }
     let to = named(host);
+    if direction == Direction::Download {
+        // A header goes out with what is fetched; that is how one logs in, unless the value was just taken from a file with secrets.
+        let name = flow.secret.as_deref().and_then(|secret| secret.strip_prefix('$'));
+        return name
+            .filter(|_| flow.sourced.is_some())
+            .and_then(|name| variable(step, flow, (name, host), &to));
+    }
     let deny = |what: String| Some((Class::Exfiltration, Severity::Deny, what));
     let ask = |what: String| Some((Class::Exfiltration, Severity::Ask, what));
     if let Some(secret) = &flow.secret {
@@ -42,7 +49,7 @@ pub(super) fn upload(
             return None;
         }
         if let Some(name) = secret.strip_prefix('$') {
-            return variable(step, name, host, &to);
+            return variable(step, flow, (name, host), &to);
         }
         return deny(format!("send {secret}, where secrets lie, to {to}"));
     }
@@ -104,7 +111,7 @@ fn by_right(step: &Step, secret: &str, host: &str) -> bool {
 }
 
 /// A variable with the name of a secret: in a header or as a user it is how one logs in; as data it leaves.
-fn variable(step: &Step, name: &str, host: &str, to: &str) -> Option<Verdict> {
+fn variable(step: &Step, flow: &Flow, (name, host): (&str, &str), to: &str) -> Option<Verdict> {
     let bad = drop_host(host) || numbers(host) || host == "the name server" || host.is_empty();
     let raw = step.facts.iter().any(|fact| matches!(fact, Fact::Shell(_)));
     if bad || raw {
@@ -123,9 +130,12 @@ fn variable(step: &Step, name: &str, host: &str, to: &str) -> Option<Verdict> {
     });
     let fed = step.env.iter().any(|env| env == name)
         && !step.words.iter().any(|word| word.env.iter().any(|env| env == name));
-    (data || fed).then(|| {
-        (Class::Exfiltration, Severity::Ask, format!("send ${name}, which is a secret by its name, to {to}"))
-    })
+    let ask = |what: String| Some((Class::Exfiltration, Severity::Ask, what));
+    match &flow.sourced {
+        _ if data || fed => ask(format!("send ${name}, which is a secret by its name, to {to}")),
+        Some(file) => ask(format!("send ${name}, perhaps of {file}, where secrets lie, to {to}")),
+        None => None,
+    }
 }
 
 fn program_of(step: &Step) -> &str {

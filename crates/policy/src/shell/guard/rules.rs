@@ -119,6 +119,11 @@ fn of(guard: &Guard, place: &Place, step: &Step, flow: &Flow, fact: &Fact) -> Op
         }
         Fact::Process { target } => gateway::process(guard, flow, target),
         Fact::Reads { path, recursive } => reads(guard, place, step, path, *recursive),
+        Fact::Reroutes(name) => Some((
+            Class::Gateway,
+            Severity::Ask,
+            format!("lead what a client says past the gateway, as it changes ${name}"),
+        )),
         Fact::Service { service, act, loss } => {
             let severity = match loss {
                 Loss::All => Severity::Deny,
