@@ -1,7 +1,7 @@
 //! What the calls of an hour add up to, as bytes: one row of `stat_packs`.
 //!
 //! Three parts, of which a reader takes what it needs. **Heads**: the texts that occur, and column by column the groups, which are the different
-//! sets of [`Fact`]s, with their number of calls, of those that a policy intervened in, of those without a session, and the range of their
+//! sets of [`Fact`]s, with their number of calls without a session, of calls, of calls that a policy intervened in, and the range of their
 //! costs. **Sums**: a row for each quarter of an hour, session and group that has calls, column by column. **Times**: a sketch for each of these
 //! rows and clocks. All numbers are [`varint`]s. So a million calls are some ten MB, and are read through in a blink whatever is asked.
 //!
@@ -115,8 +115,8 @@ fn columns(rows: usize, columns: &[Vec<u8>]) -> Vec<u8> {
 struct HeadsDraft<'a> {
     groups: Vec<Group>,
     known: HashMap<&'a [Option<String>], usize>,
-    texts: Vec<&'a str>,
     places: HashMap<&'a str, u64>,
+    texts: Vec<&'a str>,
 }
 
 impl<'a> HeadsDraft<'a> {
@@ -170,7 +170,7 @@ impl<'a> HeadsDraft<'a> {
             for (column, place) in parts.iter_mut().zip(group.facts) {
                 put(column, place);
             }
-            for (column, count) in parts[FACTS..].iter_mut().zip([group.calls, group.intervened, group.alone])
+            for (column, count) in parts[FACTS..].iter_mut().zip([group.alone, group.calls, group.intervened])
             {
                 put_signed(column, count);
             }
@@ -199,12 +199,12 @@ struct Group {
 /// What is counted of each group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Count {
+    /// Calls without a session.
+    Alone,
     /// Calls.
     Calls,
     /// Calls that a policy intervened in.
     Intervened,
-    /// Calls without a session.
-    Alone,
 }
 
 /// The column of the range of costs: behind those of the facts and of [`Count`].

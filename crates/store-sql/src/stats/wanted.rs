@@ -21,9 +21,9 @@ pub(crate) struct Wanted<'a> {
 enum Condition<'a> {
     /// The cost is known and in this range, its ends included.
     Cost(i64, i64),
+    Intervened(bool),
     /// One of these facts is this.
     Is(Vec<Fact>, Option<Cow<'a, str>>),
-    Intervened(bool),
     Sessionless,
     /// The status is known and in this range, its ends included.
     Status(i64, i64),

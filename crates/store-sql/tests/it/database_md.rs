@@ -290,7 +290,7 @@ const TABLES: [Table; 19] = [
             ("calls", "How many there are."),
             (
                 "heads",
-                "The texts that occur: their number, and each behind its length. Then the groups of calls that say the same of model, provider, outcome, user …: their number, and columns, each behind its length: the places of these texts, how many calls, those a policy intervened in, those without a session, and the least and the greatest cost.",
+                "The texts that occur: their number, and each behind its length. Then the groups of calls that say the same of model, provider, outcome, user …: their number, and columns, each behind its length: the places of these texts, how many calls have no session, how many there are, in how many a policy intervened, and the least and the greatest cost.",
             ),
             (
                 "sums",
