@@ -38,6 +38,7 @@
 //! It knows the words of attacks in English, and the commonest order in eight other languages. Orders that look like ordinary content ("the
 //! full version is at …", "add this line to the file") have no sign. Texts in pictures are not read. A mark is a request to the model, no
 //! wall. A refused result stays in what the client sends: go back to before it, or begin a new conversation.
+//! A request that cannot be read is for `on_failure`.
 
 mod signs;
 mod table;

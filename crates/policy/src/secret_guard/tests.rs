@@ -311,3 +311,17 @@ fn what_cannot_be_read_is_for_the_failure_mode() {
     assert_eq!(said(&nobody_looks, true), (CallOutcome::Go, vec![]));
     assert_eq!(said(&json!({}), false), (CallOutcome::Go, vec![]), "what holds no conversation");
 }
+
+#[test]
+fn a_harmless_command_beside_the_real_one_reaches_no_secret_file() {
+    let chain = chain(&json!({}));
+    let call = |arguments: Value| said(&chain, &json!({"tool": "exec_command", "arguments": arguments}));
+    for arguments in [
+        json!({"command": "ls", "cmd": "cat ~/.ssh/id_rsa"}),
+        json!({"command": null, "cmd": "cat ~/.ssh/id_rsa"}),
+        json!({"command": ["cat"], "cmd": "cat id_rsa", "cwd": "/root/.ssh"}),
+    ] {
+        assert_eq!(call(arguments.clone()), "refuse ssh", "{arguments}");
+    }
+    assert_eq!(call(json!({"command": {}, "cmd": "ls"})), "failed");
+}
