@@ -40,6 +40,7 @@ mod relay;
 mod report;
 mod request;
 mod resolve;
+mod seen;
 mod side;
 mod state;
 mod tap;
