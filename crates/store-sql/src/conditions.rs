@@ -15,9 +15,20 @@ pub(crate) fn add(sql: &mut Sql, flavour: Flavour, filter: &Filter) {
     }
     for (column, value) in [("branch", &filter.branch), ("repo", &filter.repo)] {
         if let Some(value) = value {
-            sql.add(" AND c.session IN (SELECT seq FROM sessions WHERE ").add(column).add(" = ");
-            sql.arg(value.as_str()).add(")");
+            sql.add(" AND c.session IN (SELECT s.seq FROM sessions s WHERE s.").add(column).add(" = ");
+            sql.arg(value.as_str());
+            speaks(sql, filter);
+            sql.add(")");
         }
+    }
+}
+
+/// Adds ` AND …` for a session (`s`) whose own words are asked about: to one who sees their own calls only, it must not tell of others.
+pub(crate) fn speaks(sql: &mut Sql, filter: &Filter) {
+    if filter.alone {
+        let user = filter.user.as_deref().unwrap_or_default();
+        sql.add(" AND NOT EXISTS (SELECT 1 FROM calls o WHERE o.session = s.seq AND ");
+        sql.add("(o.user_name IS NULL OR o.user_name <> ").arg(user).add("))");
     }
 }
 
@@ -91,9 +102,12 @@ pub(crate) fn classified(sql: &mut Sql, class: Classified) -> &mut Sql {
     }
 }
 
-/// That one text of the call has every word. A text without any word is no condition.
+/// That one text of the call has every word. A text without any word is in none.
 fn has_words(sql: &mut Sql, flavour: Flavour, text: &str) {
-    let Some(query) = Query::of(text) else { return };
+    let Some(query) = Query::of(text) else {
+        sql.add(" AND 1 = 0");
+        return;
+    };
     let quoted = |word: &Word, mark: &str, prefix: &str| {
         format!("{mark}{}{mark}{}", word.text, if word.prefix { prefix } else { "" })
     };
@@ -129,7 +143,15 @@ pub(crate) fn title_has_words(sql: &mut Sql, text: &str) {
 
 /// Whether an index leads to what the conditions leave, so that a page is found without looking at what lies between.
 pub(crate) fn is_led(filter: &Filter) -> bool {
-    let rest = Filter { from_us: None, key: None, session: None, to_us: None, user: None, ..filter.clone() };
+    let rest = Filter {
+        alone: false,
+        from_us: None,
+        key: None,
+        session: None,
+        to_us: None,
+        user: None,
+        ..filter.clone()
+    };
     rest == Filter::default()
         && filter.session != Some(Membership::Sessionless)
         && [filter.session.is_some(), filter.key.is_some(), filter.user.is_some()]

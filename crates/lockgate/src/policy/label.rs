@@ -95,7 +95,7 @@ pub struct StatsArgs {
     #[arg(long, requires = "policy")]
     would_have: bool,
     /// How many verdicts are listed: 1 to 500.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
     limit: u16,
     /// Where the list before ended: its `next`.
     #[arg(long, value_name = "CURSOR", requires = "policy")]
