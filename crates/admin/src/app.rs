@@ -27,6 +27,8 @@ pub struct App {
     pub(crate) prices: Prices,
     retention: Arc<ArcSwap<RetentionPolicy>>,
     shelf: Shelf,
+    /// Whether the configuration wants no record, so that there never is a store.
+    unrecorded: bool,
 }
 
 impl Default for App {
@@ -47,7 +49,14 @@ impl App {
             prices: Prices::default(),
             retention: Arc::default(),
             shelf,
+            unrecorded: false,
         }
+    }
+
+    /// The same where the configuration wants no record: then there is no database either, and it is said so.
+    #[must_use]
+    pub fn unrecorded(self, unrecorded: bool) -> Self {
+        Self { unrecorded, ..self }
     }
 
     /// The same with a door that is kept so.
@@ -100,6 +109,9 @@ impl App {
     pub(crate) fn store(&self) -> Result<&dyn Store, Problem> {
         match self.shelf.get() {
             Some(store) => Ok(store.as_ref()),
+            None if self.unrecorded => Err(Problem::unavailable(
+                "this gateway has no database, since nothing is recorded (`record.mode: off`): no users, no keys and no calls are in it",
+            )),
             None => Err(Problem::unavailable("the database is not open (yet); `/health` says what is wrong")),
         }
     }

@@ -6,7 +6,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use lockgate_store::{Answer, Approval, ApprovalFilter, Cursor, Holds, Limit, PageRequest, Verdict};
+use lockgate_store::{Answer, Approval, ApprovalFilter, Cursor, Holds, PageRequest, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::{Origin, now_us};
+use crate::filter::limit;
 use crate::guard::{Guard, Principal, Role, guarded};
 use crate::input::{Asked, Sent};
 use crate::problem::Problem;
@@ -148,7 +149,7 @@ async fn list(
     };
     let cursor = query.cursor.map(|text| text.parse::<Cursor>());
     let after = cursor.transpose().map_err(|error| Problem::invalid(format!("`cursor` is {error}")))?;
-    let page = PageRequest { after, limit: query.limit.map_or_else(Limit::default, Limit::of) };
+    let page = PageRequest { after, limit: limit(query.limit)? };
     let user = (who.role == Role::Own).then(|| who.user.unwrap_or_default());
     let filter = ApprovalFilter {
         before_us: None,

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use lockgate_store::access::{AuditEntry, AuditFilter};
-use lockgate_store::{Cursor, Limit, PageRequest};
+use lockgate_store::{Cursor, PageRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::filter::moment;
+use crate::filter::{limit, moment};
 use crate::guard::{Guard, Role, guarded};
 use crate::input::Asked;
 use crate::problem::Problem;
@@ -102,7 +102,6 @@ async fn list(
         to_us: time("to", query.to)?,
         verb: query.verb,
     };
-    let page =
-        PageRequest { after: after.transpose()?, limit: query.limit.map_or_else(Limit::default, Limit::of) };
+    let page = PageRequest { after: after.transpose()?, limit: limit(query.limit)? };
     Ok(Json(Listed::of(app.store()?.audit(&filter, &page).await?)))
 }

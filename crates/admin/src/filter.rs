@@ -74,6 +74,7 @@ impl FilterQuery {
             text.parse::<Cursor>().map_err(|error| Problem::invalid(format!("`cursor` is {error}")))
         });
         let filter = Filter {
+            alone: false,
             branch: self.branch,
             class: self.data_class.map(|word| classified(&word)).transpose()?,
             contents: None,
@@ -97,8 +98,19 @@ impl FilterQuery {
             to_us: time("to", self.to)?,
             user: self.user,
         };
-        let limit = self.limit.map_or_else(Limit::default, Limit::of);
-        Ok((filter, PageRequest { after: after.transpose()?, limit }))
+        Ok((filter, PageRequest { after: after.transpose()?, limit: limit(self.limit)? }))
+    }
+}
+
+/// How many entries a page has.
+pub(crate) fn limit(wanted: Option<u16>) -> Result<Limit, Problem> {
+    match wanted {
+        None => Ok(Limit::default()),
+        Some(number @ 1..=Limit::MAX) => Ok(Limit::of(number)),
+        Some(number) => Err(Problem::invalid(format!(
+            "`limit`: a page has 1 to {} entries, not {number}; `cursor` goes on",
+            Limit::MAX
+        ))),
     }
 }
 

@@ -123,6 +123,7 @@ impl Principal {
         if self.role == Role::Own {
             // Without a user nothing is one's own: no call has an empty one.
             filter.user = Some(self.user.clone().unwrap_or_default());
+            filter.alone = true;
         }
     }
 

@@ -7,11 +7,13 @@ use axum::extract::State;
 use jiff::Timestamp;
 use lockgate_telemetry::{Level, Levels, Standing};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::auth::Origin;
 use crate::guard::{Guard, Role, guarded};
 use crate::input::Sent;
 use crate::problem::Problem;
@@ -68,7 +70,11 @@ async fn show(State(app): State<App>) -> Result<Json<LogLevel>, Problem> {
 /// Changes how much is written into the log.
 #[utoipa::path(put, path = "/api/log", tag = "operations", request_body = LogChange,
     responses((status = 200, body = LogLevel)))]
-async fn change(State(app): State<App>, Sent(wanted): Sent<LogChange>) -> Result<Json<LogLevel>, Problem> {
+async fn change(
+    State(app): State<App>,
+    from: Origin,
+    Sent(wanted): Sent<LogChange>,
+) -> Result<Json<LogLevel>, Problem> {
     if wanted.minutes.is_some_and(|minutes| !(1..=LONGEST).contains(&minutes)) {
         return Err(Problem::invalid(format!("`minutes` is 1 to {LONGEST}")));
     }
@@ -82,7 +88,20 @@ async fn change(State(app): State<App>, Sent(wanted): Sent<LogChange>) -> Result
         minutes = wanted.minutes,
         "the level of the log is changed"
     );
-    Ok(Json(standing.into()))
+    let told = LogLevel::from(standing);
+    // The log is wanted most where the database is in trouble: then the change stands in the log alone.
+    let detail = json!({"level": told.level, "minutes": wanted.minutes});
+    match app.store() {
+        Ok(store) => {
+            if let Err(error) = store.note(&from.entry("change", "log", detail)).await {
+                tracing::warn!(%error, "the audit does not have the change of the log's level");
+            }
+        }
+        Err(_) => {
+            tracing::warn!("the audit does not have the change of the log's level: there is no database");
+        }
+    }
+    Ok(Json(told))
 }
 
 fn levels(app: &App) -> Result<&Levels, Problem> {

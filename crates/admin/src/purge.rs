@@ -18,7 +18,7 @@ use crate::filter::moment;
 use crate::guard::{Guard, Role, guarded};
 use crate::input::Sent;
 use crate::problem::Problem;
-use crate::retention::{Deleted, Deletion, Retained, Times, class_word, word};
+use crate::retention::{Deleted, Deletion, Retained, Times, class_word, scrub, word};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -70,6 +70,7 @@ async fn purge(
     let store = app.store()?;
     let deleted = Deletion { archive, dry_run: wish.dry_run, extent }.run(store, &what).await?;
     if !wish.dry_run {
+        scrub(store).await;
         let detail = json!({"extent": word(extent), "deleted": &deleted});
         store.note(&origin.entry("purge", object, detail)).await?;
     }

@@ -3,9 +3,10 @@
 //! Reading takes processor time with the length of the bodies, so it happens beside the threads that serve calls.
 
 use lockgate_history::{Bodies, Conversation, Exchange};
-use lockgate_store::{Store, StoredCall};
+use lockgate_store::{Call, Store, StoredCall};
 use uuid::Uuid;
 
+use crate::guard::{Principal, Role};
 use crate::problem::Problem;
 
 /// The calls of a session that are read; later ones are left out and said to be.
@@ -18,9 +19,19 @@ pub(crate) struct Read {
     pub(crate) truncated: bool,
 }
 
-/// Reads the calls of a session.
-pub(crate) async fn session(store: &dyn Store, id: &str) -> Result<Read, Problem> {
-    let calls = store.calls(id, CALLS + 1).await?;
+/// The calls of a session that somebody may see.
+pub(crate) async fn seen(store: &dyn Store, who: &Principal, id: &str) -> Result<Vec<Call>, Problem> {
+    let mut calls = store.calls(id, usize::MAX).await?;
+    calls.retain(|call| who.sees(call));
+    Ok(calls)
+}
+
+/// Reads the calls of a session that somebody may see.
+pub(crate) async fn session(store: &dyn Store, who: &Principal, id: &str) -> Result<Read, Problem> {
+    let calls = match who.role {
+        Role::Own => seen(store, who, id).await?,
+        Role::Viewer | Role::Operator | Role::Admin => store.calls(id, CALLS + 1).await?,
+    };
     let truncated = calls.len() > CALLS;
     let mut conversation = Conversation::new();
     for call in calls.iter().take(CALLS) {

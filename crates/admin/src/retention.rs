@@ -146,6 +146,9 @@ impl RetentionPolicy {
             done.audit = tables::audit(store, self.archive.as_deref(), days_ago(days), dry_run).await?;
             noted(store, "audit", days, &done.audit, dry_run).await?;
         }
+        if !dry_run && !done.is_nothing() {
+            scrub(store).await;
+        }
         Ok(done)
     }
 
@@ -191,6 +194,13 @@ fn of_extent<T>(extent: Extent, (calls, contents): (T, T)) -> T {
     match extent {
         Extent::Contents => contents,
         Extent::Everything => calls,
+    }
+}
+
+/// Behind a deletion: what is gone from the tables goes from the files too.
+pub(crate) async fn scrub(store: &dyn Store) {
+    if let Err(error) = store.scrub().await {
+        tracing::warn!(%error, "what was deleted may still be in the files of the database until its room is used again");
     }
 }
 

@@ -4,13 +4,15 @@ mod reading;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use lockgate_store::{self as store, Filter, Limit, Membership, PageRequest, SessionOrder};
+use lockgate_store::{self as store, SessionOrder};
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::auth::Origin;
 use crate::filter::FilterQuery;
 use crate::guard::{Guard, Principal, Role, guarded};
 use crate::input::{Asked, Sent};
@@ -69,6 +71,7 @@ struct SessionChange {
 async fn change(
     State(app): State<App>,
     who: Principal,
+    from: Origin,
     Path(id): Path<String>,
     Sent(change): Sent<SessionChange>,
 ) -> Result<Json<Session>, Problem> {
@@ -76,22 +79,22 @@ async fn change(
     if title.is_empty() || title.chars().count() > TITLE_CHARS || title.contains(char::is_control) {
         return Err(Problem::invalid(format!("`title`: 1 to {TITLE_CHARS} characters, in one line")));
     }
-    find(&app, &who, &id).await?;
+    let before = find(&app, &who, &id).await?;
     app.store()?.rename(&id, title).await?;
-    Ok(Json(find(&app, &who, &id).await?.into()))
+    let after = find(&app, &who, &id).await?;
+    // Titles are contents: the audit, which outlives them, tells only that there is another.
+    let detail = json!({"title_source": before.title.map(|title| title.source.as_str())});
+    app.store()?.note(&from.entry("rename", format!("session:{id}"), detail)).await?;
+    Ok(Json(after.into()))
 }
 
-/// The session, for somebody who may see it: one call of it is theirs.
+/// The session, for somebody who may see it: of one that others use too, what their own calls make of it.
 pub(crate) async fn find(app: &App, who: &Principal, id: &str) -> Result<store::Session, Problem> {
     let missing = || Problem::not_found(format!("there is no session `{id}`"));
-    if who.role == Role::Own {
-        let mut filter = Filter { session: Some(Membership::Of(id.to_owned())), ..Filter::default() };
-        who.restrict(&mut filter);
-        let page = PageRequest { after: None, limit: Limit::of(1) };
-        let own = app.store()?.list(&filter, &page).await?;
-        if own.items.is_empty() {
-            return Err(missing());
-        }
-    }
-    app.store()?.session(id).await?.ok_or_else(missing)
+    let found = match (who.role, &who.user) {
+        (Role::Own, None) => None,
+        (Role::Own, Some(user)) => app.store()?.session_of(id, user).await?,
+        (Role::Viewer | Role::Operator | Role::Admin, _) => app.store()?.session(id).await?,
+    };
+    found.ok_or_else(missing)
 }

@@ -9,7 +9,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use lockgate_policy::trust::{Bounds, Evidence, Share, promotable};
 use lockgate_store::verdicts::{Questions, Tally, Verdict, VerdictFilter};
-use lockgate_store::{Cursor, Limit, PageRequest};
+use lockgate_store::{Cursor, PageRequest};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::filter::moment;
+use crate::filter::{limit, moment};
 use crate::guard::{Guard, Role, guarded};
 use crate::input::Asked;
 use crate::labels::LabelView;
@@ -66,10 +66,7 @@ impl VerdictQuery {
         let after = self.cursor.map(|text| {
             text.parse::<Cursor>().map_err(|error| Problem::invalid(format!("`cursor` is {error}")))
         });
-        let page = PageRequest {
-            after: after.transpose()?,
-            limit: self.limit.map_or_else(Limit::default, Limit::of),
-        };
+        let page = PageRequest { after: after.transpose()?, limit: limit(self.limit)? };
         let filter = VerdictFilter {
             applied: self.applied,
             from_us: at("since", self.since)?,

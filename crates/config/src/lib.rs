@@ -39,7 +39,7 @@ pub use locate::{FILE_NAME, candidates, locate};
 pub use oidc::{Oidc, OidcRole, UserRole};
 pub use path::{Path, Step};
 pub use problem::{Code, Problem, Problems, Severity, render_json, render_sarif, render_text};
-pub use record::{ClassTimes, Classes, Record, RecordMode, Retention, Titles};
+pub use record::{ClassTimes, Classes, Pool, Record, RecordMode, Retention, Titles};
 pub use reference::reference;
 pub use schema::schema;
 pub use sections::{

@@ -20,7 +20,7 @@ pub struct Record {
     pub directory: Option<PathBuf>,
     /// Where calls are stored: `postgres://user:password@host/database`, or the path of an SQLite file. Default: `lockgate.db`
     /// in the folder. Changing it needs a restart.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "database"))]
     pub database: Option<Secret>,
     /// Bytes that the log may hold while the database does not take them. Beyond this calls go on, and what is lost of
     /// their record is counted. 1 GiB by default.
@@ -29,10 +29,36 @@ pub struct Record {
     /// Bytes that wait in memory while the disk does not take them. 64 MiB by default.
     #[schemars(range(min = 65_536))]
     pub ring_bytes: usize,
+    /// How much of the database is used at once, and how long it is waited for.
+    pub pool: Pool,
     /// What is deleted by age. By default nothing is.
     pub retention: Retention,
     /// Whether a model makes titles of sessions. By default none does: a session is called by its first words.
     pub titles: Titles,
+}
+
+/// How much of the database is used at once, and how long it is waited for. Changing it needs a restart.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pool {
+    /// Connections that read. 4 by default.
+    #[schemars(range(min = 1, max = 1000))]
+    pub readers: u32,
+    /// Connections that write. An SQLite file has one, whatever this says. 2 by default.
+    #[schemars(range(min = 1, max = 1000))]
+    pub writers: u32,
+    /// Milliseconds that a connection is waited for, or a lock that somebody else holds. 5,000 by default.
+    #[schemars(range(min = 1, max = 600_000))]
+    pub wait_ms: u64,
+    /// Milliseconds that one statement that reads may take. 10,000 by default.
+    #[schemars(range(min = 1, max = 600_000))]
+    pub statement_ms: u64,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { readers: 4, writers: 2, wait_ms: 5_000, statement_ms: 10_000 }
+    }
 }
 
 /// What is deleted by age, once an hour.
@@ -107,6 +133,7 @@ impl Default for Record {
             database: None,
             log_bytes: 1 << 30,
             ring_bytes: 64 << 20,
+            pool: Pool::default(),
             retention: Retention::default(),
             titles: Titles::default(),
         }

@@ -96,6 +96,7 @@ fn type_name(schema: Schema<'_>) -> String {
             .format()
             .map_or("text", |format| match format {
                 "uri" | "webhook-url" => "URL",
+                "database" => "URL or path",
                 "socket-address" => "address:port",
                 "cel" => "condition in CEL",
                 "model-pattern" | "path-pattern" | "pattern" => "pattern",

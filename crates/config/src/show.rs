@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use lockgate_core::Secret;
 use lockgate_providers::Proxy;
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::{
     Path, Source,
@@ -40,6 +41,14 @@ impl Setting {
         match &self.shown {
             Shown::Open(value) => value.clone(),
             Shown::Secret(_, shown) => shown.as_str().into(),
+        }
+    }
+
+    /// The value where it is a secret, or an address with one in it.
+    pub fn secret(&self) -> Option<&Secret> {
+        match &self.shown {
+            Shown::Secret(secret, shown) if secret.expose() != shown => Some(secret),
+            Shown::Open(_) | Shown::Secret(..) => None,
         }
     }
 
@@ -133,7 +142,15 @@ fn leaf(node: Option<&Node>, schema: Schema<'_>, path: &Path) -> Option<Setting>
             let shown = text.parse::<Proxy>().map_or_else(|_| SET.to_owned(), |proxy| proxy.to_string());
             Shown::Secret(Secret::new(text), shown)
         }
+        Value::String(text) if schema.format() == Some("database") && has_password(&text) => {
+            Shown::Secret(Secret::new(text), SET.to_owned())
+        }
         value => Shown::Open(value),
     };
     Some(Setting { path: path.clone(), source, shown })
+}
+
+/// Whether it is a URL with a password in it.
+fn has_password(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| url.password().is_some())
 }

@@ -41,6 +41,10 @@ impl Changed {
             Path::of(["record", "directory"]),
             Path::of(["record", "log_bytes"]),
             Path::of(["record", "ring_bytes"]),
+            Path::of(["record", "pool", "readers"]),
+            Path::of(["record", "pool", "statement_ms"]),
+            Path::of(["record", "pool", "wait_ms"]),
+            Path::of(["record", "pool", "writers"]),
         ];
         self.paths.iter().filter(move |path| fixed.contains(path))
     }

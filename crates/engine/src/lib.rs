@@ -41,6 +41,7 @@ mod relay;
 mod report;
 mod request;
 mod resolve;
+mod seen;
 mod side;
 mod state;
 mod tap;

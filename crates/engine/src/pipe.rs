@@ -6,7 +6,7 @@
 //! error event. Reads no socket and no clock.
 
 use bytes::{Bytes, BytesMut};
-use lockgate_core::{BlockStart, Dialect, ErrorKind, Event, Failure, Gather, Raw, StopReason, Turn, Usage};
+use lockgate_core::{BlockStart, Dialect, ErrorKind, Event, Failure, Gather, Raw, Turn};
 use lockgate_wire::{
     AnswerContext, DecodeError, Decoded, Depth, Format, Loss, Mode, Restore, Sequencer, StreamDecoder,
     StreamEncoder, ToolNames,
@@ -17,44 +17,7 @@ use lockgate_policy::{Question, Reply, Ticket, Unheard};
 use crate::gate::{Gate, Guarded, Shared};
 use crate::hush::Hush;
 use crate::relay::is_stream;
-
-/// What was learnt from an answer while it passed.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    /// Whether content has come (text, thoughts, a tool call).
-    pub content: bool,
-    /// The failure that ended it.
-    pub failure: Option<Failure>,
-    /// The model that answered.
-    pub model: Option<String>,
-    /// The provider's id of it.
-    pub id: Option<String>,
-    /// Why it ended.
-    pub stop: Option<StopReason>,
-    /// What it used.
-    pub usage: Option<Usage>,
-}
-
-impl Seen {
-    fn note(&mut self, event: &Event) {
-        match event {
-            Event::Ended(stop) => self.stop = Some(stop.reason.clone()),
-            Event::Failed(failure) => self.failure = Some(failure.clone()),
-            Event::Started(started) => {
-                self.id = started.id.clone().or(self.id.take());
-                self.model = started.model.clone().or(self.model.take());
-            }
-            Event::Usage(usage) => match &mut self.usage {
-                Some(known) => known.merge(usage),
-                None => self.usage = Some(usage.clone()),
-            },
-            Event::BlockDelta { .. } | Event::BlockEnded { .. } | Event::BlockStarted { .. } => {
-                self.content = true;
-            }
-            Event::Opaque | Event::Ping => {}
-        }
-    }
-}
+use crate::seen::Seen;
 
 /// The way of one answer.
 pub(crate) struct Pipe {
@@ -425,6 +388,7 @@ impl Pipe {
 
     fn take_decoded(&mut self, fed: Option<&Bytes>) -> Out {
         let mut out = Out::default();
+        self.seen.bill(&self.decoded);
         match &mut self.way {
             Way::Pass(pass) => {
                 for event in self.decoded.events() {

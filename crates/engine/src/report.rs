@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Response};
 use lockgate_core::{Dialect, Failure, StopReason, Usage};
+use lockgate_ledger::Terms;
 use lockgate_providers::Kind;
 use lockgate_recorder::{Closed, Operation, Tape};
 use lockgate_wire::Loss;
@@ -72,6 +73,8 @@ pub struct CallReport {
     pub stream: bool,
     /// From the request's last byte to the first of the answer that the client got.
     pub ttft: Option<Duration>,
+    /// What the provider says of its cost beside the usage.
+    pub terms: Terms,
     /// What it used, as the provider told.
     pub usage: Option<Usage>,
     /// The policies that were at work on it.
@@ -98,6 +101,7 @@ impl CallReport {
             status: 200,
             stop: None,
             stream: false,
+            terms: Terms::default(),
             ttft: None,
             usage: None,
             worked: Vec::new(),
@@ -163,6 +167,7 @@ impl Report {
             report.model.clone_from(&seen.model);
             report.stop.clone_from(&seen.stop);
             report.usage.clone_from(&seen.usage);
+            report.terms = seen.terms;
             if let Some(failure) = &seen.failure {
                 report.outcome = Outcome::Failed(failure.clone());
             }

@@ -13,6 +13,17 @@ use crate::moment::Moment;
 use crate::nano::Nano;
 use crate::price::{Per, Price, Rates, Tier};
 
+impl Terms {
+    /// Takes over what a later part of the same answer says.
+    pub fn merge(&mut self, later: Self) {
+        self.told = later.told.or(self.told);
+        self.tier = later.tier.or(self.tier);
+        if later.media != Media::default() {
+            self.media = later.media;
+        }
+    }
+}
+
 /// What is known about a call beside its usage.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Terms {
@@ -51,6 +62,23 @@ pub struct Cost {
     /// Whether it may still turn out otherwise: usage was estimated, a price had to be taken from a similar one, or a
     /// tool has free uses.
     pub estimated: bool,
+}
+
+impl Cost {
+    /// What is kept of it beside the total: its parts in nano-USD by name, where it comes from, whether it is an estimate, and what the
+    /// catalogue says where the provider told its own.
+    pub fn detail(&self) -> serde_json::Value {
+        let parts = self.parts.iter().map(|share| (share.part.word(), share.amount.to_i64().into()));
+        let mut detail = serde_json::json!({
+            "basis": self.basis,
+            "estimated": self.estimated,
+            "parts": parts.collect::<serde_json::Map<_, _>>(),
+        });
+        if let (Basis::Provider, Some(table)) = (self.basis, self.table) {
+            detail["table"] = table.to_i64().into();
+        }
+        detail
+    }
 }
 
 /// Where a cost comes from.
@@ -106,6 +134,27 @@ pub enum Part {
     Told,
     /// A tool that the provider ran.
     Tool(String),
+}
+
+impl Part {
+    /// Its name: that of the bucket, or of the tool.
+    fn word(&self) -> String {
+        match self {
+            Self::AudioInput => "audio_input",
+            Self::AudioOutput => "audio_output",
+            Self::CacheRead => "cache_read",
+            Self::CacheWrite1h => "cache_write_1h",
+            Self::CacheWrite5m => "cache_write_5m",
+            Self::ImageInput => "image_input",
+            Self::ImageOutput => "image_output",
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::Reasoning => "reasoning",
+            Self::Told => "told",
+            Self::Tool(name) => return format!("tool:{name}"),
+        }
+        .to_owned()
+    }
 }
 
 /// Why a cost is not known.

@@ -26,4 +26,4 @@ pub use overrides::{Override, OverrideError};
 pub use price::{Long, Model, Per, Price, Rates, Tier, ToolPrice, Window};
 pub use prices::{Prices, PricesError};
 pub use rate::{Exceeded, Gauge, Limit, Limits};
-pub use told::told;
+pub use told::{terms, told};

@@ -10,6 +10,7 @@ use crate::office::{Office, OfficeArgs};
 use crate::quantity::{ago, moment, money, span, tokens};
 use crate::screen::{STRONG, Screen, styled};
 use crate::search::SearchArgs;
+use crate::session::take::private;
 use crate::table::{Table, clean};
 
 /// Arguments of `lockgate call list`.
@@ -128,7 +129,7 @@ pub fn show(args: &ShowArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         let bytes = office.bytes(http::Method::GET, &format!("{path}/bodies/{}", segment(part)), None)?;
         match &args.output {
             Some(file) => {
-                std::fs::write(file, &bytes).map_err(|error| Failure::file("write", file, &error))?;
+                private(file, &bytes)?;
             }
             None => screen.raw(&bytes)?,
         }
@@ -229,6 +230,10 @@ fn facts(call: &Value, screen: &mut Screen) -> Result<(), Failure> {
         error => format!("{}: {}", text(&error["kind"]), text(&error["message"])),
     };
     let losses: Vec<_> = call["losses"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut cost = money(call["cost_nano"].as_i64());
+    if call["cost_parts"]["estimated"] == true {
+        cost.push_str(" (an estimate)");
+    }
     for (label, words) in [
         ("started", moment(&call["started"])),
         ("time", [span(call["total_us"].as_i64()), first_byte(call)].join(" ")),
@@ -239,7 +244,7 @@ fn facts(call: &Value, screen: &mut Screen) -> Result<(), Failure> {
         ("asked for", text(&call["requested_model"])),
         ("stopped", text(&call["stop_reason"])),
         ("tokens", used.join(", ")),
-        ("cost", money(call["cost_nano"].as_i64())),
+        ("cost", cost),
         ("key", text(&call["key"])),
         ("user", text(&call["user"])),
         ("client", client),

@@ -191,7 +191,8 @@ pub fn show(args: &OneArgs, screen: &mut Screen) -> Result<Exit, Failure> {
 /// Revokes a key of the database.
 pub fn revoke(args: &OneArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let key = Office::open(&args.office)?.ask(Method::POST, &path(&args.key, "/revoke"), None)?;
-    told(&key, args.json, screen)
+    told(&key, args.json, screen)?;
+    others(&key, "revoked", args.json, screen)
 }
 
 /// Arguments of `lockgate key rotate`.
@@ -244,7 +245,23 @@ pub fn set(args: &SetArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         change["name"] = name.clone().into();
     }
     let key = office.ask(Method::PATCH, &path(&args.one.key, ""), Some(&change))?;
-    told(&key, args.one.json, screen)
+    told(&key, args.one.json, screen)?;
+    others(&key, "changed", args.one.json, screen)
+}
+
+/// Says that a name was that of several keys.
+fn others(key: &Value, done: &str, json: bool, screen: &mut Screen) -> Result<Exit, Failure> {
+    let also: Vec<_> = key["also"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !json && !also.is_empty() {
+        screen.line("")?;
+        let words = format!(
+            "{} keys in use had this name, and all are {done}; the others: {}.",
+            also.len() + 1,
+            also.join(", ")
+        );
+        screen.paragraph("", &words)?;
+    }
+    Ok(Exit::Ok)
 }
 
 fn path(key: &str, then: &str) -> String {

@@ -146,6 +146,7 @@ pub fn main(args: &LiveArgs, screen: &mut Screen) -> Result<Exit, Failure> {
 
 /// The gateway, and what it is shown: the token, or a login with the first password, which whoever may read it here may use.
 async fn gateway(args: &OfficeArgs) -> Result<Watched, Failure> {
+    args.check()?;
     if let Some(base) = &args.gateway {
         return Ok(Watched::new(base, args.token.as_ref().map(Secret::reveal)));
     }

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioExecutor;
 use lockgate_admin::{App, Principal, Shelf};
 use lockgate_config::{Environment, Inputs, Snapshot, locate, render_text};
 use lockgate_ledger::Prices;
-use lockgate_store_sql::{Database, Options, Place};
+use lockgate_store_sql::{Database, Place};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -25,7 +25,7 @@ use crate::exit::{Exit, Failure};
 use crate::gateway::Secret;
 use crate::serve::CACHES;
 use crate::serve::book::Book;
-use crate::serve::record::{is_wanted, may_exist, place};
+use crate::serve::record::{is_wanted, may_exist, options};
 use crate::serve::upkeep::policy;
 
 /// How long a gateway may take to answer.
@@ -41,8 +41,25 @@ pub struct OfficeArgs {
     #[arg(long, value_name = "URL")]
     pub gateway: Option<String>,
     /// What to show that gateway: a login's token, or a key of it.
-    #[arg(long, value_name = "TOKEN", env = "LOCKGATE_TOKEN", hide_env_values = true, requires = "gateway")]
+    #[arg(long, value_name = "TOKEN", env = TOKEN, hide_env_values = true)]
     pub token: Option<Secret>,
+}
+
+/// The variable that holds a token for the gateways that `--gateway` names; without that it is for nobody.
+const TOKEN: &str = "LOCKGATE_TOKEN";
+
+impl OfficeArgs {
+    /// Refuses a token that was written for no gateway. One of the environment is there for other commands too.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let of_environment = |token: &Secret| std::env::var(TOKEN).is_ok_and(|known| known == token.reveal());
+        match &self.token {
+            Some(token) if self.gateway.is_none() && !of_environment(token) => {
+                Err(Failure::usage("--token is for a gateway, and none is named")
+                    .hint("add --gateway URL; the database is opened without a token"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// Whom a command asks.
@@ -68,6 +85,7 @@ impl Office {
     }
 
     fn with(args: &OfficeArgs, create: bool) -> Result<Self, Failure> {
+        args.check()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -191,8 +209,8 @@ async fn shelf(
     (settings, folder): (lockgate_config::Record, PathBuf),
     create: bool,
 ) -> Result<Shelf, Failure> {
-    let place = place(&settings, &folder);
-    if let Place::File(file) = &place
+    let options = options(&settings, &folder);
+    if let Place::File(file) = &options.place
         && !create
         && !file.exists()
     {
@@ -204,7 +222,7 @@ async fn shelf(
     if create && settings.database.is_none() {
         private_folder(&folder)?;
     }
-    let database = Database::open(&Options::at(place)).await.map_err(|error| {
+    let database = Database::open(&options).await.map_err(|error| {
         Failure::unavailable(format!("the database cannot be opened: {error}"))
             .hint("is it the one of this configuration? (`lockgate config show`)")
     })?;

@@ -51,7 +51,12 @@ pub fn main(args: &PurgeArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let done = if args.expired {
         office.ask(Method::POST, "/api/retention", Some(&json!({"dry_run": !args.yes})))?
     } else {
-        office.ask(Method::POST, "/api/purge", Some(&wish(args, &office)?))?
+        let done = office.ask(Method::POST, "/api/purge", Some(&wish(args, &office)?));
+        // What the API calls it is not what was typed.
+        done.map_err(|failure| {
+            let message = failure.message.replace("`older_than`", "--older-than");
+            Failure { message, ..failure }
+        })?
     };
     if args.json {
         screen.json(&done)?;

@@ -46,7 +46,7 @@ pub struct SearchArgs {
     #[arg(long)]
     pub intervened: bool,
     /// How many entries: 1 to 500.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
     pub limit: u16,
     /// Where the list before ended: its `next`.
     #[arg(long, value_name = "CURSOR")]

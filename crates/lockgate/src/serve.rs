@@ -162,7 +162,8 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         Arc::new(Health { keys: keys.clone(), policies: policies.clone(), record })
     });
     let door = (pages::door(&snapshot, keys.clone()), policies.book(), oidc::oidc(&snapshot));
-    let admin = pages::Admin::new(recording.as_deref(), door, prices.clone(), telling.clone());
+    let means = (telling.clone(), !record::is_wanted(&snapshot));
+    let admin = pages::Admin::new(recording.as_deref(), door, prices.clone(), means);
     let server = Server::new(engine.clone(), access, bounds).with_vitals(vitals);
     let server = Arc::new(server.with_pages(Some(Arc::new(admin))));
     let stop = CancellationToken::new();
@@ -308,6 +309,10 @@ impl Vitals for Health {
         parts.push(self.keys.part());
         parts.push(self.policies.part());
         parts
+    }
+
+    fn unready(&self) -> Option<&'static str> {
+        self.keys.unready()
     }
 }
 

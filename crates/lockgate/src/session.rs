@@ -1,7 +1,7 @@
 //! `lockgate session`: what belongs together of what was recorded.
 
 mod explain;
-mod take;
+pub(crate) mod take;
 
 use clap::Args;
 use http::Method;

@@ -10,13 +10,16 @@ use crate::exit::{Exit, Failure};
 use crate::office::{Office, OfficeArgs, folder};
 use crate::screen::{STRONG, Screen, styled};
 
+/// What somebody may do, the least first.
+pub(crate) const ROLES: [&str; 4] = ["self", "viewer", "operator", "admin"];
+
 /// Arguments of `lockgate user add`.
 #[derive(Debug, Args)]
 pub struct AddArgs {
     /// The user's name.
     pub name: String,
     /// What the user may do: self, viewer, operator, admin.
-    #[arg(long, default_value = "self")]
+    #[arg(long, default_value = "self", value_parser = ROLES)]
     pub role: String,
     /// Print JSON.
     #[arg(long)]
@@ -63,7 +66,7 @@ pub struct SetArgs {
     /// The user's name.
     pub name: String,
     /// What the user may do from now on.
-    #[arg(long)]
+    #[arg(long, value_parser = ROLES)]
     pub role: Option<String>,
     /// Close the account: no login, and its keys are refused.
     #[arg(long, conflicts_with = "enable")]

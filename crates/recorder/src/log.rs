@@ -7,6 +7,7 @@
 
 pub(crate) mod content;
 mod news;
+mod orphans;
 mod recent;
 pub(crate) mod segment;
 

@@ -19,6 +19,9 @@ use crate::log::segment::{Head, Reader, Step};
 /// How long frames are waited for that should be there, since the last one of their call is.
 const STRAGGLERS: Duration = Duration::from_secs(10);
 
+/// Between two looks for files of processes that are gone.
+const ORPHANS: Duration = Duration::from_secs(30);
+
 /// What was noted of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawCall {
@@ -41,6 +44,10 @@ impl RawCall {
 
 /// Reads the log.
 pub struct Scanner {
+    /// When files of processes that are gone were looked for.
+    adopted: Option<Instant>,
+    /// Files that were put into quarantine and not asked about yet.
+    aside: u64,
     calls: HashMap<Uuid, Places>,
     damaged: u64,
     /// Ends of calls of this process that were seen.
@@ -57,6 +64,8 @@ struct File {
     /// Whether everything in it was seen and nothing will follow.
     finished: bool,
     reader: Option<Reader>,
+    /// Whether the system does not let it be read just now.
+    unreadable: bool,
 }
 
 #[derive(Default)]
@@ -72,10 +81,22 @@ struct Places {
     taken: bool,
 }
 
+impl File {
+    /// It cannot be read for now. Others can.
+    fn cannot(&mut self, path: &Path, error: &io::Error) {
+        if !self.unreadable {
+            tracing::warn!(path = %path.display(), %error, "a file of the record cannot be read; it is tried again");
+        }
+        self.unreadable = true;
+    }
+}
+
 impl Scanner {
     /// Reads a log from its oldest file.
     pub fn new(log: Log) -> Self {
         Self {
+            adopted: None,
+            aside: 0,
             calls: HashMap::new(),
             damaged: 0,
             ended: 0,
@@ -90,6 +111,16 @@ impl Scanner {
         self.damaged
     }
 
+    /// Files that were put into quarantine since this was asked the last time.
+    pub(crate) fn aside(&mut self) -> u64 {
+        std::mem::take(&mut self.aside)
+    }
+
+    /// Files that the system does not let be read; they are tried again with each look.
+    pub(crate) fn unreadable(&self) -> u64 {
+        self.files.values().filter(|file| file.unreadable).count() as u64
+    }
+
     /// Calls of this process whose end it has seen.
     pub(crate) fn ended(&self) -> u64 {
         self.ended
@@ -97,9 +128,10 @@ impl Scanner {
 
     /// Looks at what is new, and says which calls can be taken.
     pub fn look(&mut self) -> io::Result<Vec<Uuid>> {
+        self.adopt();
         for path in self.log.files()? {
             if !self.files.contains_key(&*path) {
-                let file = File { calls: HashSet::new(), finished: false, reader: None };
+                let file = File { calls: HashSet::new(), finished: false, reader: None, unreadable: false };
                 self.files.insert(path.into(), file);
             }
         }
@@ -121,6 +153,19 @@ impl Scanner {
         // Ids begin with their time, so calls are stored in the order in which they came.
         ready.sort();
         Ok(ready)
+    }
+
+    /// Takes over what processes that are gone have left, now and then.
+    fn adopt(&mut self) {
+        if self.adopted.is_some_and(|at| at.elapsed() < ORPHANS) {
+            return;
+        }
+        self.adopted = Some(Instant::now());
+        match self.log.adopt() {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "the record of a gateway that is gone is taken over"),
+            Err(error) => tracing::warn!(%error, "the record of gateways that are gone cannot be looked for"),
+        }
     }
 
     /// Ends calls whose end was lost.
@@ -147,16 +192,29 @@ impl Scanner {
             file.reader = match Reader::open(path, self.log.key()) {
                 Ok(reader) => reader,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    tracing::warn!(path = %path.display(), "a file of the record is none, and is left alone");
-                    file.finished = true;
+                    self.put_aside(path);
                     return Ok(());
                 }
-                Err(error) => return Err(error),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.files.remove(path);
+                    return Ok(());
+                }
+                Err(error) => {
+                    file.cannot(path, &error);
+                    return Ok(());
+                }
             };
         }
         if let Some(reader) = &mut file.reader {
             loop {
-                match reader.step(finished)? {
+                let step = match reader.step(finished) {
+                    Ok(step) => step,
+                    Err(error) => {
+                        file.cannot(path, &error);
+                        return Ok(());
+                    }
+                };
+                match step {
                     Step::Damage(bytes) => {
                         self.damaged += bytes;
                         tracing::warn!(path = %path.display(), bytes, "a part of the record is damaged");
@@ -175,6 +233,7 @@ impl Scanner {
                 }
             }
         }
+        file.unreadable = false;
         file.finished = finished;
         if finished && file.reader.is_none() {
             // Its process was killed before it wrote anything.
@@ -182,6 +241,23 @@ impl Scanner {
             return self.log.remove(path);
         }
         self.sweep(path)
+    }
+
+    /// A file that does not begin as one: it is kept, and what is in it counts as damaged.
+    fn put_aside(&mut self, path: &Arc<Path>) {
+        match self.log.put_aside(path) {
+            Ok(size) => {
+                tracing::warn!(path = %path.display(), bytes = size, "a file of the record is none, and is put into quarantine");
+                self.damaged += size;
+                self.aside += 1;
+                self.files.remove(path);
+            }
+            Err(error) => {
+                if let Some(file) = self.files.get_mut(path) {
+                    file.cannot(path, &error);
+                }
+            }
+        }
     }
 
     /// Hands out a call. It stays in the log until it is done with.
@@ -196,7 +272,10 @@ impl Scanner {
                 Some(content) => Some(content),
                 None => {
                     let reader = self.files.get(path).and_then(|file| file.reader.as_ref());
-                    reader.map(|reader| reader.read(head, *at)).transpose()?.flatten().map(Content::from)
+                    let read = reader.map(|reader| reader.read(head, *at)).transpose();
+                    // What the disk does not give back is as good as damaged: other calls do not wait for it.
+                    let failed = |error| tracing::warn!(%call, %error, "a part of the record cannot be read");
+                    read.map_err(failed).ok().flatten().flatten().map(Content::from)
                 }
             };
             let whole = content.map(|content| entry::read(content, &mut entries));
@@ -253,15 +332,15 @@ impl Scanner {
     }
 
     /// What is left of a call's frames, each with its number in the call.
-    pub(crate) fn frames(&self, call: Uuid) -> io::Result<Vec<(u32, Vec<u8>)>> {
+    pub(crate) fn frames(&self, call: Uuid) -> Vec<(u32, Vec<u8>)> {
         let mut frames = Vec::new();
         for (path, head, at) in self.calls.get(&call).map_or(&[][..], |places| &places.frames) {
             if let Some(reader) = self.files.get(path).and_then(|file| file.reader.as_ref())
-                && let Some(content) = reader.read(head, *at)?
+                && let Ok(Some(content)) = reader.read(head, *at)
             {
                 frames.push((head.sequence, content));
             }
         }
-        Ok(frames)
+        frames
     }
 }

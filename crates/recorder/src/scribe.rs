@@ -55,12 +55,14 @@ pub trait Transcribe: Send {
 pub struct Progress {
     /// Bytes of the log that could not be read since the start.
     pub damaged: u64,
-    /// Calls that were put into quarantine since the start.
+    /// Files in quarantine: those that were there at the start, and those that were put there since.
     pub quarantined: u64,
     /// Calls that were stored since the start.
     pub stored: u64,
     /// Why nothing is stored just now; `None` when it is.
     pub trouble: Option<String>,
+    /// Files of the log that the system does not let be read.
+    pub unreadable: u64,
     /// Calls that are in the log and not stored, those included that still run.
     pub waiting: usize,
 }
@@ -81,6 +83,7 @@ struct Shared {
     stop: AtomicBool,
     stored: AtomicU64,
     trouble: Mutex<Option<String>>,
+    unreadable: AtomicU64,
     waiting: AtomicUsize,
 }
 
@@ -92,7 +95,7 @@ impl Scribe {
         transcriber: Box<dyn Transcribe>,
         runtime: Handle,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { quarantined: log.quarantined().into(), ..Shared::default() });
         let mut work = Work {
             log: log.clone(),
             runtime,
@@ -113,6 +116,7 @@ impl Scribe {
             quarantined: self.shared.quarantined.load(Ordering::Relaxed),
             stored: self.shared.stored.load(Ordering::Relaxed),
             trouble: self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            unreadable: self.shared.unreadable.load(Ordering::Relaxed),
             waiting: self.shared.waiting.load(Ordering::Relaxed) + self.unseen(),
         }
     }
@@ -287,7 +291,7 @@ impl Work {
         tracing::error!(%call, reason, "a call cannot be stored and is put into quarantine");
         let folder = self.log.quarantine();
         let path = folder.join(format!("{call}.log"));
-        let kept = self.scanner.frames(call).and_then(|frames| put_aside(&folder, &path, &frames, &self.log));
+        let kept = put_aside(&folder, &path, &self.scanner.frames(call), &self.log);
         kept.map_err(|error| format!("the quarantine cannot be written: {error}"))?;
         let _ = fs::write(path.with_extension("txt"), format!("{reason}\n"));
         self.shared.quarantined.fetch_add(1, Ordering::Relaxed);
@@ -304,7 +308,9 @@ impl Work {
         }
     }
 
-    fn note(&self, held: Option<String>) {
+    fn note(&mut self, held: Option<String>) {
+        self.shared.quarantined.fetch_add(self.scanner.aside(), Ordering::Relaxed);
+        self.shared.unreadable.store(self.scanner.unreadable(), Ordering::Relaxed);
         self.shared.waiting.store(self.scanner.waiting(), Ordering::Relaxed);
         self.shared.seen.store(self.scanner.ended(), Ordering::Relaxed);
         self.shared.damaged.store(self.scanner.damaged(), Ordering::Relaxed);

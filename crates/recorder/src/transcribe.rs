@@ -17,7 +17,7 @@ use std::num::NonZeroUsize;
 
 use bytes::Bytes;
 use lockgate_core::{Conversation, StopReason};
-use lockgate_ledger::{Cost, Moment, Nano, Prices, Terms};
+use lockgate_ledger::{Cost, Moment, Prices};
 use lockgate_redact::Redactor;
 use lockgate_session::{Identity, Lineage, Messages, SessionSource, Step, TurnKind, Work, title};
 use lockgate_store::{
@@ -26,8 +26,6 @@ use lockgate_store::{
     SessionFacts, SessionRef, Timing, Title, TitleSource,
 };
 use lru::LruCache;
-use memchr::memmem;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::entry::{Closed, Mode, Opened, Operation, Sent};
@@ -79,7 +77,11 @@ impl Transcriber {
 
     fn record(&mut self, raw: &RawCall, known: &mut Known<'_>) -> Result<Record, Error> {
         let reel = Reel::of(raw);
-        let closed = reel.closed.as_ref().map(|(_, closed)| closed.clone()).unwrap_or_default();
+        let mut closed = reel.closed.as_ref().map(|(_, closed)| closed.clone()).unwrap_or_default();
+        if closed.stop.is_none() && outcome(&reel, &closed) != Outcome::Complete {
+            // What is told before the end, such as one token of output, is not what was used.
+            closed.usage.as_mut().into_iter().for_each(|usage| usage.estimated = true);
+        }
         let mode = reel.opened.as_ref().map_or(Mode::default(), |opened| opened.mode);
         let asked = reel.opened.as_ref().map(|opened| Asked::of(opened, &reel.request)).unwrap_or_default();
         let conversation = asked.conversation.as_ref();
@@ -87,13 +89,13 @@ impl Transcriber {
         if let Some(identity) = identity.as_mut().filter(|_| mode != Mode::Full) {
             self.mask_title(identity);
         }
-        let mut call = self.call(raw, &reel, &closed, identity.as_ref());
+        let (mut call, cost) = self.call(raw, &reel, &closed, identity.as_ref());
         call.route.requested_model = asked.model();
         self.mask_row(mode, &mut call);
         let scope = call.scope();
         let mut record = Record {
             bodies: Vec::new(),
-            details: details(&reel, &closed, raw.missing),
+            details: Details { cost_parts: cost, ..details(&reel, &closed, raw.missing) },
             pieces: Vec::new(),
             session: identity.as_ref().map_or_else(SessionFacts::default, session_facts),
             texts: Vec::new(),
@@ -158,8 +160,14 @@ impl Transcriber {
         Ok(record)
     }
 
-    /// The row.
-    fn call(&self, raw: &RawCall, reel: &Reel, closed: &Closed, identity: Option<&Identity>) -> Call {
+    /// The row, and what its cost is made of.
+    fn call(
+        &self,
+        raw: &RawCall,
+        reel: &Reel,
+        closed: &Closed,
+        identity: Option<&Identity>,
+    ) -> (Call, Option<Value>) {
         let opened = reel.opened.as_ref();
         // An id begins with the time at which it was made.
         let made = || raw.id.get_timestamp().map_or(0, |at| at.to_unix().0.cast_signed() * 1_000_000);
@@ -173,7 +181,8 @@ impl Transcriber {
             let found = opened?.headers.iter().find(|(own, _)| own == name);
             found.map(|(_, value)| value.clone())
         };
-        Call {
+        let detail = cost.as_ref().map(Cost::detail);
+        let call = Call {
             usage,
             client: Client {
                 name: identity.map(|identity| identity.client.kind.as_str().to_owned()),
@@ -220,7 +229,8 @@ impl Transcriber {
                 total_us: reel.closed.as_ref().map(|(at, _)| at.cast_signed()),
                 ttft_us: reel.first_us.map(u64::cast_signed),
             },
-        }
+        };
+        (call, detail)
     }
 
     /// What it cost, and by which prices.
@@ -230,7 +240,7 @@ impl Transcriber {
         let Sent { kind, model, provider, .. } = &attempt.sent;
         let prices = self.prices.current().ok()?;
         let quote = prices.first(&[provider, kind], model, at);
-        let terms = Terms { told: told(&attempt.answer.bytes), ..Terms::default() };
+        let terms = lockgate_ledger::terms(&attempt.answer.bytes);
         let cost = lockgate_ledger::cost(closed.usage.as_ref()?, quote.as_ref(), &terms).ok()?;
         Some((cost, prices.version_of(quote.as_ref())))
     }
@@ -494,19 +504,6 @@ fn operation(opened: &Opened) -> String {
         Operation::Generate => "chat".to_owned(),
         Operation::Other => opened.path.split('?').next().unwrap_or_default().to_owned(),
     }
-}
-
-/// What a provider says itself that the call cost. Those that do say it in the object of the usage, or beside it.
-fn told(answer: &[u8]) -> Option<Nano> {
-    let begin = match memmem::rfind(answer, b"\"total_cost_usd\"") {
-        Some(at) => answer[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |line| line + 1),
-        None => {
-            memmem::find(answer, b"\"cost")?;
-            memmem::rfind(answer, b"\"usage\":")? + b"\"usage\":".len()
-        }
-    };
-    let mut values = serde_json::Deserializer::from_slice(&answer[begin..]).into_iter::<&RawValue>();
-    lockgate_ledger::told(values.next()?.ok()?.get())
 }
 
 fn stop_word(stop: &StopReason) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Keys are known by their BLAKE3 hash only. Without any key, whoever reaches a loopback address from this machine may
 //! call, but no web page may: requests that a browser makes for another origin, or under a foreign host name, are
-//! refused. Chooses no provider.
+//! refused. Nor does anybody whom a proxy on this machine speaks for. Chooses no provider.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -50,6 +50,9 @@ const PLACEHOLDERS: [&str; 22] = [
     "your-api-key",
     "your_api_key",
 ];
+
+/// What proxies add: whoever sent such a request need not be on this machine.
+const PASSED_ON: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
 
 impl Access {
     /// Access by these keys; without any, from this machine only.
@@ -199,6 +202,12 @@ fn from_this_machine(peer: SocketAddr, headers: &HeaderMap) -> Result<(), Failur
         return refuse(
             "this gateway has no keys yet, so it answers callers on its own machine only; make one with `lockgate key new`",
         );
+    }
+    if let Some(by) = PASSED_ON.iter().find(|name| headers.contains_key(**name)) {
+        return refuse(&format!(
+            "this request came through a proxy (`{by}`), and without keys only programs on this machine may call; make a key with \
+             `lockgate key new`"
+        ));
     }
     let named = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
     if named(header::HOST).is_some_and(|host| !is_local_host(host)) {
@@ -379,5 +388,26 @@ mod tests {
         assert!(!call(HERE, &[("host", "localhost.evil.example:80")]));
         assert!(!call(HERE, &[("host", "localhost"), ("origin", "https://evil.example")]));
         assert!(!call(HERE, &[("host", "localhost"), ("origin", "null")]));
+    }
+
+    #[test]
+    fn without_keys_nobody_calls_through_a_proxy_on_this_machine_and_is_told_what_to_do() {
+        let proxied = [
+            ("x-forwarded-for", "203.0.113.9"),
+            ("forwarded", "for=203.0.113.9"),
+            ("x-real-ip", "203.0.113.9"),
+            ("via", "1.1 proxy"),
+        ];
+        for (name, value) in proxied {
+            let sent = headers(&[("host", "localhost:8484"), (name, value)]);
+            let refused = Access::default().caller(HERE.parse().unwrap(), &sent, None).unwrap_err();
+            assert_eq!(refused.status(), 403, "{name}");
+            assert!(
+                refused.message.contains(name) && refused.message.contains("lockgate key new"),
+                "{refused:?}"
+            );
+            let keyed = headers(&[(name, value), ("x-api-key", "lg-one")]);
+            assert!(ring("lg-one").caller(HERE.parse().unwrap(), &keyed, None).is_ok(), "{name}");
+        }
     }
 }

@@ -20,6 +20,19 @@ pub struct Part {
 pub trait Vitals: Send + Sync {
     /// How each part does.
     fn parts(&self) -> Vec<Part>;
+
+    /// Why calls cannot be answered just now, though requests are; `None` = they can.
+    fn unready(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// The body of `/health/ready`.
+pub(crate) fn readiness(unready: Option<&str>) -> Vec<u8> {
+    match unready {
+        None => b"{\"status\":\"ok\"}".to_vec(),
+        Some(reason) => json!({"status": "unready", "reason": reason}).to_string().into_bytes(),
+    }
 }
 
 /// The body of `/health`.

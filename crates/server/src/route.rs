@@ -30,6 +30,8 @@ pub enum Action {
     OllamaVersion,
     /// An endpoint that we do not model.
     PassThrough,
+    /// Whether calls can be answered.
+    Ready,
     /// The root: clients probe it.
     Root,
     /// Nothing that any dialect has.
@@ -94,7 +96,8 @@ pub fn route(method: &Method, path: &str, query: Option<&str>, headers: &HeaderM
         "/chat/completions" => post(Action::Generate, chat::FORMAT),
         "/embeddings" => post(Action::Embed, chat::FORMAT),
         "/health" | "/healthz" => get(Action::Health, chat::FORMAT),
-        "/health/live" | "/health/ready" => get(Action::Live, chat::FORMAT),
+        "/health/live" => get(Action::Live, chat::FORMAT),
+        "/health/ready" => get(Action::Ready, chat::FORMAT),
         "/messages" => post(Action::Generate, anthropic::FORMAT),
         "/messages/count_tokens" => post(Action::CountTokens, anthropic::FORMAT),
         "/responses" => post(Action::Generate, responses::FORMAT),

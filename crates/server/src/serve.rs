@@ -47,8 +47,9 @@ pub async fn serve(
             }
         }
     }
-    drop(listener);
+    // From here on it is not ready, and says so to whoever asks on a connection that is open.
     connections.close();
+    drop(listener);
     let _ = tokio::time::timeout(drain, connections.wait()).await;
     connections.len()
 }

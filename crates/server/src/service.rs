@@ -84,6 +84,13 @@ impl Server {
         self.connections.len()
     }
 
+    /// Why calls cannot be answered just now; `None` = they can.
+    fn unready(&self) -> Option<&'static str> {
+        // What is still read from connections that are open.
+        let stopping = self.connections.is_closed().then_some("the gateway is stopping");
+        stopping.or_else(|| self.vitals.as_ref()?.unready())
+    }
+
     /// Takes over new keys and bounds; connections that are open keep their bounds.
     pub fn replace(&self, access: Access, bounds: Bounds) {
         self.access.store(Arc::new(access));
@@ -129,6 +136,11 @@ impl Server {
             Action::Health => {
                 let parts = self.vitals.as_ref().map(|vitals| vitals.parts()).unwrap_or_default();
                 return plain(StatusCode::OK, "application/json", health::body(&parts));
+            }
+            Action::Ready => {
+                let unready = self.unready();
+                let status = unready.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
+                return plain(status, "application/json", health::readiness(unready));
             }
             Action::Live => return plain(StatusCode::OK, "application/json", "{\"status\":\"ok\"}"),
             Action::Root => {
@@ -182,9 +194,12 @@ impl Server {
             Action::OllamaShow => self.engine.show(call).await,
             Action::OllamaVersion => json(ollama::write_version(OLLAMA_VERSION)),
             Action::PassThrough => self.engine.pass_through(call).await,
-            Action::Health | Action::Live | Action::Root | Action::Unknown | Action::WrongMethod(_) => {
-                plain(StatusCode::OK, "text/plain; charset=utf-8", "")
-            }
+            Action::Health
+            | Action::Live
+            | Action::Ready
+            | Action::Root
+            | Action::Unknown
+            | Action::WrongMethod(_) => plain(StatusCode::OK, "text/plain; charset=utf-8", ""),
         }
     }
 }

@@ -121,7 +121,7 @@ impl Database {
     pub(crate) async fn delete_questions(&self, ids: &[String]) -> Result<u64, Fault> {
         let mut gone = 0;
         for some in ids.chunks(STANDING) {
-            let mut tx = self.writers.write().await?;
+            let mut tx = self.deleting().await?;
             let mut sql = Sql::new("DELETE FROM approvals WHERE id IN (");
             sql.args(some.iter().map(|id| Value::from(id.as_str()))).add(")");
             gone += tx.run(sql).await?;

@@ -15,9 +15,20 @@ pub(crate) fn add(sql: &mut Sql, flavour: Flavour, filter: &Filter) {
     }
     for (column, value) in [("branch", &filter.branch), ("repo", &filter.repo)] {
         if let Some(value) = value {
-            sql.add(" AND c.session IN (SELECT seq FROM sessions WHERE ").add(column).add(" = ");
-            sql.arg(value.as_str()).add(")");
+            sql.add(" AND c.session IN (SELECT s.seq FROM sessions s WHERE s.").add(column).add(" = ");
+            sql.arg(value.as_str());
+            speaks(sql, filter);
+            sql.add(")");
         }
+    }
+}
+
+/// Adds ` AND …` for a session (`s`) whose own words are asked about: to one who sees their own calls only, it must not tell of others.
+pub(crate) fn speaks(sql: &mut Sql, filter: &Filter) {
+    if filter.alone {
+        let user = filter.user.as_deref().unwrap_or_default();
+        sql.add(" AND NOT EXISTS (SELECT 1 FROM calls o WHERE o.session = s.seq AND ");
+        sql.add("(o.user_name IS NULL OR o.user_name <> ").arg(user).add("))");
     }
 }
 
@@ -91,9 +102,12 @@ pub(crate) fn classified(sql: &mut Sql, class: Classified) -> &mut Sql {
     }
 }
 
-/// That one text of the call has every word. A text without any word is no condition.
+/// That one text of the call has every word. A text without any word is in none.
 fn has_words(sql: &mut Sql, flavour: Flavour, text: &str) {
-    let Some(query) = Query::of(text) else { return };
+    let Some(query) = Query::of(text) else {
+        sql.add(" AND 1 = 0");
+        return;
+    };
     let quoted = |word: &Word, mark: &str, prefix: &str| {
         format!("{mark}{}{mark}{}", word.text, if word.prefix { prefix } else { "" })
     };
@@ -133,6 +147,6 @@ pub(crate) fn is_led(filter: &Filter) -> bool {
     if matches!(filter.session, Some(Membership::Of(_))) {
         return true;
     }
-    let rest = Filter { from_us: None, key: None, to_us: None, user: None, ..filter.clone() };
+    let rest = Filter { alone: false, from_us: None, key: None, to_us: None, user: None, ..filter.clone() };
     rest == Filter::default() && (filter.key.is_none() || filter.user.is_none())
 }

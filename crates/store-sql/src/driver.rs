@@ -178,6 +178,15 @@ impl Pool {
         }
     }
 
+    /// Takes what the write-ahead log holds into the file, and empties the log. Whoever reads meanwhile is waited for as for a lock; what is read for
+    /// longer stays until the log is folded by itself.
+    pub(crate) async fn fold(&self) -> Result<(), Fault> {
+        if let Self::Sqlite(pool) = self {
+            sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn close(&self) {
         match self {
             Self::Postgres(pool) => pool.close().await,

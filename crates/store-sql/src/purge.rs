@@ -1,9 +1,11 @@
 //! Deletes calls and what belongs to them, some hundred at a time, so that nobody waits long for the writer.
 //!
 //! Pieces of a session are shared by its calls: when a call goes and others stay, the pieces that none of those needs are looked for and
-//! deleted too. What a purge deletes is gone from the rows, the pieces and the words.
+//! deleted too. What a purge deletes is gone from the rows, the pieces and the words; in SQLite's files it is overwritten, and the
+//! write-ahead log emptied.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use lockgate_store::stats::zone::slot_of;
@@ -21,11 +23,19 @@ use crate::write::hash_of;
 /// Calls that one transaction deletes.
 const CALLS: usize = 200;
 
+/// How long the index of words may take to forget.
+const WORDS: Duration = Duration::from_secs(3);
+
 #[async_trait]
 impl Purge for Database {
     async fn purge(&self, what: &Selection, extent: Extent, dry_run: bool) -> Result<Purged, Error> {
         let purged = if dry_run { self.count(what, extent).await } else { self.delete(what, extent).await };
         purged.map_err(Fault::plain)
+    }
+
+    async fn scrub(&self) -> Result<(), Error> {
+        self.forget_words().await.map_err(Fault::plain)?;
+        self.writers.fold().await.map_err(Fault::plain)
     }
 
     async fn forget_approvals(&self, ids: &[String]) -> Result<u64, Error> {
@@ -38,6 +48,37 @@ impl Purge for Database {
 }
 
 impl Database {
+    /// A transaction that deletes, and overwrites what it deletes.
+    pub(crate) async fn deleting(&self) -> Result<Tx, Fault> {
+        let mut tx = self.writers.write().await?;
+        if tx.flavour() == Flavour::Sqlite {
+            // Not for good: the index of words deletes pages of its own all the time, for which nobody has to pay.
+            tx.script("PRAGMA secure_delete = on").await?;
+        }
+        Ok(tx)
+    }
+
+    /// The index of words learns of a deletion by another entry, and forgets the word when it merges both: lets it do so now, step by step, but
+    /// not for ever, since a large index takes minutes.
+    async fn forget_words(&self) -> Result<(), Fault> {
+        if self.writers.flavour() == Flavour::Postgres {
+            return Ok(());
+        }
+        let end = Instant::now() + WORDS;
+        let mut still = true;
+        while still && Instant::now() < end {
+            let mut tx = self.deleting().await?;
+            let before = changes(&mut tx).await?;
+            tx.run(Sql::new("INSERT INTO texts (texts, rank) VALUES ('merge', -200)")).await?;
+            // One is for the statement itself.
+            still = changes(&mut tx).await? - before > 1;
+            tx.commit().await?;
+        }
+        let mut tx = self.writers.write().await?;
+        tx.script("PRAGMA secure_delete = off").await?;
+        tx.commit().await
+    }
+
     async fn count(&self, what: &Selection, extent: Extent) -> Result<Purged, Fault> {
         let mut purged = Purged::default();
         let mut tx = self.readers.read(self.statement_timeout).await?;
@@ -81,7 +122,7 @@ impl Database {
 
     /// One transaction: the first calls of the selection.
     async fn delete_some(&self, what: &Selection, extent: Extent) -> Result<(u64, u64), Fault> {
-        let mut tx = self.writers.write().await?;
+        let mut tx = self.deleting().await?;
         let mut sql = Sql::new("SELECT c.seq, c.session, c.started_us FROM calls c WHERE ");
         selected(&mut sql, what, extent);
         let rows = tx.rows(sql.add(" ORDER BY c.seq LIMIT ").arg(CALLS).take()).await?;
@@ -137,20 +178,26 @@ impl Database {
             Selection::Session(id) => sql.add("session = ").arg(id.as_str()),
             Selection::User(user) => sql.add("user_name = ").arg(user.as_str()),
         };
-        let mut tx = self.writers.write().await?;
+        let mut tx = self.deleting().await?;
         tx.run(sql).await?;
         tx.commit().await
     }
 
     /// A session that had no calls any more.
     async fn delete_empty_session(&self, id: &str) -> Result<u64, Fault> {
-        let mut tx = self.writers.write().await?;
+        let mut tx = self.deleting().await?;
         let row = tx.row(Sql::new("SELECT seq FROM sessions WHERE id = ").arg(id).take()).await?;
         let Some(row) = row else { return Ok(0) };
         let gone = delete_if_empty(&mut tx, row.reader().int()?, Extent::Everything).await?;
         tx.commit().await?;
         Ok(gone)
     }
+}
+
+/// Rows that this connection has changed so far.
+async fn changes(tx: &mut Tx) -> Result<i64, Fault> {
+    let row = tx.row(Sql::new("SELECT total_changes()")).await?;
+    row.map_or(Ok(0), |row| row.reader().int())
 }
 
 /// A list of calls in portions that a statement can take.

@@ -29,6 +29,10 @@ impl Sessions for Database {
         self.one_session(id).await.map_err(Fault::plain)
     }
 
+    async fn session_of(&self, id: &str, user: &str) -> Result<Option<Session>, Error> {
+        self.session_of_user(id, user).await.map_err(Fault::plain)
+    }
+
     async fn sessions(
         &self,
         filter: &Filter,
@@ -69,9 +73,19 @@ impl Database {
         let mut tx = self.readers.read(self.statement_timeout).await?;
         let row = tx.row(Sql::new(SELECT).add(" WHERE s.id = ").arg(id).take()).await?;
         let Some((seq, mut session)) = row.as_ref().map(session_of).transpose()? else { return Ok(None) };
-        session.totals = totals(&mut tx, &[seq]).await?.remove(&seq).unwrap_or_default();
+        session.totals = totals(&mut tx, &[seq], None).await?.remove(&seq).unwrap_or_default();
         tx.commit().await?;
         Ok(Some(session))
+    }
+
+    async fn session_of_user(&self, id: &str, user: &str) -> Result<Option<Session>, Fault> {
+        let mut tx = self.readers.read(self.statement_timeout).await?;
+        let row = tx.row(Sql::new(SELECT).add(" WHERE s.id = ").arg(id).take()).await?;
+        let Some((seq, session)) = row.as_ref().map(session_of).transpose()? else { return Ok(None) };
+        let Some(session) = part(&mut tx, (seq, session), user).await? else { return Ok(None) };
+        let totals = totals(&mut tx, &[seq], Some(user)).await?.remove(&seq).unwrap_or_default();
+        tx.commit().await?;
+        Ok(Some(Session { totals, ..session }))
     }
 
     async fn page_of_sessions(
@@ -103,9 +117,17 @@ impl Database {
             };
             Ok(Listed { at_us, seq, session })
         };
-        let page = walk.page(&mut tx, page, read).await?;
+        let mut page = walk.page(&mut tx, page, read).await?;
         let seqs: Vec<_> = page.items.iter().map(|listed| listed.seq).collect();
-        let mut totals = totals(&mut tx, &seqs).await?;
+        let whose = filter.user.as_deref().filter(|_| filter.alone);
+        if let Some(user) = whose {
+            for listed in &mut page.items {
+                if let Some(part) = part(&mut tx, (listed.seq, listed.session.clone()), user).await? {
+                    listed.session = part;
+                }
+            }
+        }
+        let mut totals = totals(&mut tx, &seqs, whose).await?;
         tx.commit().await?;
         let with_totals = |listed: Listed| {
             let totals = totals.remove(&listed.seq).unwrap_or_default();
@@ -165,6 +187,7 @@ fn having_calls(sql: &mut Sql, flavour: Flavour, filter: &Filter) {
     for (column, value) in [("s.branch", &filter.branch), ("s.repo", &filter.repo)] {
         if let Some(value) = value {
             sql.add(" AND ").add(column).add(" = ").arg(value.as_str());
+            conditions::speaks(sql, filter);
         }
     }
     if let Some(text) = &filter.text {
@@ -173,6 +196,7 @@ fn having_calls(sql: &mut Sql, flavour: Flavour, filter: &Filter) {
         conditions::add(sql, flavour, &calls);
         sql.add(") OR (");
         conditions::title_has_words(sql, text);
+        conditions::speaks(sql, filter);
         exists(sql, flavour, &rest);
         sql.add("))");
     } else {
@@ -205,8 +229,36 @@ fn session_of(row: &Row) -> Result<(i64, Session), Fault> {
     Ok((seq, session))
 }
 
-/// Sums over the calls of these sessions.
-async fn totals(tx: &mut Tx, sessions: &[i64]) -> Result<HashMap<i64, Totals>, Fault> {
+/// A session as the calls of one user make it, but for the sums. `None` = none of its calls is theirs.
+async fn part(tx: &mut Tx, (seq, session): (i64, Session), user: &str) -> Result<Option<Session>, Fault> {
+    let mut sql = Sql::new(
+        "SELECT l.client_name, l.client_version, l.user_agent, l.key_name, l.user_name, l.project, l.data_class \
+         FROM calls l WHERE l.session = ",
+    );
+    sql.arg(seq).add(" AND l.user_name = ").arg(user);
+    let Some(latest) = tx.row(sql.add(" ORDER BY l.started_us DESC, l.seq DESC LIMIT 1").take()).await?
+    else {
+        return Ok(None);
+    };
+    let mut sql = Sql::new("SELECT o.seq FROM calls o WHERE o.session = ");
+    sql.arg(seq).add(" AND (o.user_name IS NULL OR o.user_name <> ").arg(user).add(") LIMIT 1");
+    if tx.row(sql).await?.is_none() {
+        return Ok(Some(session));
+    }
+    let mut sql = Sql::new("SELECT min(started_us), max(started_us) FROM calls WHERE session = ");
+    let times = tx.row(sql.arg(seq).add(" AND user_name = ").arg(user).take()).await?;
+    let (first_us, last_us) = match times.as_ref().map(Row::reader) {
+        Some(mut from) => (from.int()?, from.int()?),
+        None => (session.first_us, session.last_us),
+    };
+    let mut from = latest.reader();
+    let (client, principal) = (client_of(&mut from)?, principal_of(&mut from)?);
+    let (branch, cwd, repo, title) = (None, None, None, None);
+    Ok(Some(Session { branch, client, cwd, first_us, last_us, principal, repo, title, ..session }))
+}
+
+/// Sums over the calls of these sessions, or over those of one user.
+async fn totals(tx: &mut Tx, sessions: &[i64], whose: Option<&str>) -> Result<HashMap<i64, Totals>, Fault> {
     if sessions.is_empty() {
         return Ok(HashMap::new());
     }
@@ -224,7 +276,11 @@ async fn totals(tx: &mut Tx, sessions: &[i64]) -> Result<HashMap<i64, Totals>, F
     ];
     let mut sql = Sql::new("SELECT session, ");
     sql.add(&sums.join(", ")).add(" FROM calls WHERE session IN (");
-    sql.args(sessions.iter().copied()).add(") GROUP BY session");
+    sql.args(sessions.iter().copied()).add(")");
+    if let Some(user) = whose {
+        sql.add(" AND user_name = ").arg(user);
+    }
+    sql.add(" GROUP BY session");
     let mut totals = HashMap::new();
     for row in tx.rows(sql).await? {
         let mut from = row.reader();

@@ -191,7 +191,7 @@ impl Database {
     pub(crate) async fn delete_verdicts(&self, calls: &[Uuid]) -> Result<u64, Fault> {
         let mut gone = 0;
         for ids in calls.chunks(CALLS) {
-            let mut tx = self.writers.write().await?;
+            let mut tx = self.deleting().await?;
             let mut sql = Sql::new(
                 "SELECT c.seq, d.decisions FROM calls c LEFT JOIN call_details d ON d.call = c.seq WHERE c.id IN (",
             );

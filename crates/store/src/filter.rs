@@ -16,6 +16,9 @@ use crate::call::Outcome;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
+    /// Whether `user` is who asks: what a session says of itself (title, branch, repository) counts only where all its calls are theirs, and
+    /// sessions are shown as these calls alone make them.
+    pub alone: bool,
     /// The branch that the session worked on.
     pub branch: Option<String>,
     /// The class of data of the key.

@@ -112,7 +112,13 @@ impl Calls for Memory {
 impl Sessions for Memory {
     async fn session(&self, id: &str) -> Result<Option<Session>, Error> {
         let state = self.state();
-        Ok(state.sessions.get(id).map(|session| state.shown(session)))
+        Ok(state.sessions.get(id).map(|session| state.shown(session, None)))
+    }
+
+    async fn session_of(&self, id: &str, user: &str) -> Result<Option<Session>, Error> {
+        let state = self.state();
+        let shown = state.sessions.get(id).map(|session| state.shown(session, Some(user)));
+        Ok(shown.filter(|session| session.totals.calls > 0))
     }
 
     async fn sessions(
@@ -128,7 +134,8 @@ impl Sessions for Memory {
                 SessionOrder::Activity => session.last_us,
                 SessionOrder::Start => session.first_us,
             };
-            (Cursor { at_us, id: session.reference.id.clone() }, state.shown(session))
+            let whose = filter.user.as_deref().filter(|_| filter.alone);
+            (Cursor { at_us, id: session.reference.id.clone() }, state.shown(session, whose))
         };
         Ok(cut(found.map(placed).collect(), page))
     }
@@ -205,6 +212,10 @@ impl Purge for Memory {
         Ok(purged)
     }
 
+    async fn scrub(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     async fn forget_approvals(&self, _: &[String]) -> Result<u64, Error> {
         // Nobody is asked anything here.
         Ok(0)
@@ -276,13 +287,17 @@ impl State {
             }
             Some(Membership::Sessionless) => call.lineage.session.is_none(),
         };
-        let query = filter.text.as_deref().and_then(Query::of);
+        let query = filter.text.as_deref().map(Query::of);
         membership
             && row_matches(call, filter)
             && filter.contents.is_none_or(|any| any != kept.record.bodies.is_empty())
             && is(filter.branch.as_ref(), session.and_then(|session| Some(&session.branch.as_ref()?.value)))
             && is(filter.repo.as_ref(), session.and_then(|session| Some(&session.repo.as_ref()?.value)))
-            && query.is_none_or(|query| kept.words.values().any(|words| query.matches(words)))
+            && (filter.branch.is_none() && filter.repo.is_none()
+                || session.is_none_or(|session| self.speaks(&session.reference.id, filter)))
+            && query.is_none_or(|query| {
+                query.is_some_and(|query| kept.words.values().any(|words| query.matches(words)))
+            })
     }
 
     fn session_matches(&self, session: &SessionDraft, filter: &Filter) -> bool {
@@ -290,13 +305,23 @@ impl State {
         let rest = Filter { text: None, ..of_call.clone() };
         let id = &session.reference.id;
         let title = session.title.as_ref().map_or(Words::default(), |title| Words::of(&title.value.text));
-        let named = filter.text.as_deref().and_then(Query::of).is_some_and(|query| query.matches(&title));
+        let named = filter.text.as_deref().and_then(Query::of).is_some_and(|query| query.matches(&title))
+            && self.speaks(id, filter);
         self.calls_of(id).any(|kept| self.matches(kept, &of_call) || (named && self.matches(kept, &rest)))
     }
 
-    fn shown(&self, draft: &SessionDraft) -> Session {
+    /// Whether what a session says of itself is for whoever asks.
+    fn speaks(&self, session: &str, filter: &Filter) -> bool {
+        !filter.alone || self.calls_of(session).all(|kept| kept.record.call.principal.user == filter.user)
+    }
+
+    /// A session, or what one user's calls make of it.
+    fn shown(&self, draft: &SessionDraft, whose: Option<&str>) -> Session {
         let mut totals = Totals::default();
-        for kept in self.calls_of(&draft.reference.id) {
+        let is_theirs =
+            |kept: &&Kept| whose.is_none_or(|user| kept.record.call.principal.user.as_deref() == Some(user));
+        let shared = self.calls_of(&draft.reference.id).any(|kept| !is_theirs(&kept));
+        for kept in self.calls_of(&draft.reference.id).filter(is_theirs) {
             let call = &kept.record.call;
             let usage = &call.usage;
             totals.cache_read += usage.cache_read.unwrap_or(0);
@@ -311,9 +336,26 @@ impl State {
         }
         let latest = self
             .calls_of(&draft.reference.id)
+            .filter(is_theirs)
             .map(|kept| &kept.record.call)
             .max_by_key(|call| (call.timing.started_us, call.id));
         let value = |said: &Option<Said<String>>| said.as_ref().map(|said| said.value.clone());
+        let theirs = self.calls_of(&draft.reference.id).filter(is_theirs);
+        let times: Vec<_> = theirs.map(|kept| kept.record.call.timing.started_us).collect();
+        if shared {
+            return Session {
+                branch: None,
+                client: latest.map(|call| call.client.clone()).unwrap_or_default(),
+                cwd: None,
+                first_us: times.iter().copied().min().unwrap_or(draft.first_us),
+                last_us: times.iter().copied().max().unwrap_or(draft.last_us),
+                principal: latest.map(|call| call.principal.clone()).unwrap_or_default(),
+                reference: draft.reference.clone(),
+                repo: None,
+                title: None,
+                totals,
+            };
+        }
         Session {
             branch: value(&draft.branch),
             client: latest.map(|call| call.client.clone()).unwrap_or_default(),

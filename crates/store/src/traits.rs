@@ -107,6 +107,10 @@ pub trait Sessions: Send + Sync {
     /// One session.
     async fn session(&self, id: &str) -> Result<Option<Session>, Error>;
 
+    /// One session as the calls of a user make it; where others have calls in it too, without what it says of itself (title, branch, folder,
+    /// repository), which may be of them. `None` = no call of it is theirs.
+    async fn session_of(&self, id: &str, user: &str) -> Result<Option<Session>, Error>;
+
     /// Sessions, the latest first. `filter.session` is not used.
     async fn sessions(
         &self,
@@ -130,6 +134,10 @@ pub trait Sessions: Send + Sync {
 pub trait Purge: Send + Sync {
     /// Deletes what is selected, in several transactions; a repetition goes on where one was cut off. With `dry_run` only counts.
     async fn purge(&self, what: &Selection, extent: Extent, dry_run: bool) -> Result<Purged, Error>;
+
+    /// Behind deletions: sees to it that nothing of what was deleted is left in the files of the database, as far as that can be done while
+    /// it is used. May take some seconds.
+    async fn scrub(&self) -> Result<(), Error>;
 
     /// Deletes what people were asked, by id; how many questions were there.
     async fn forget_approvals(&self, ids: &[String]) -> Result<u64, Error>;

@@ -34,6 +34,7 @@ fn report() -> CallReport {
         status: 200,
         stop: None,
         stream: true,
+        terms: lockgate_ledger::Terms::default(),
         ttft: Some(Duration::from_millis(300)),
         usage: Some(Usage { input_uncached: Some(1000), output: Some(100), ..Usage::default() }),
         worked: Vec::new(),

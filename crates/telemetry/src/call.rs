@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lockgate_core::{StopReason, Usage};
 use lockgate_engine::Operation;
+use lockgate_ledger::Terms;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -200,6 +201,7 @@ pub(crate) struct Ended {
     /// `None` for a client that was gone before there was one.
     pub(crate) status: Option<u16>,
     pub(crate) stop: Option<StopReason>,
+    pub(crate) terms: Terms,
     pub(crate) ttft: Option<Duration>,
     pub(crate) usage: Option<Usage>,
 }

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Uri;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::{StatusCode, Uri};
 use lockgate_engine::Courier;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -302,15 +302,15 @@ async fn deliver(hook: Arc<Hook>, shared: Arc<Shared>, counts: Arc<Counts>, post
     for tries in 1..=hook.retry.tries {
         let headers = signed(&hook.key, &message.id, &message.body);
         let answer = post.send(&hook.url, headers, message.body.clone(), hook.retry.patience).await;
-        let (gone, asked) = match answer {
+        let (refused, asked) = match answer {
             Ok(answer) if answer.status.is_success() => {
                 counts.delivered.fetch_add(1, Ordering::Relaxed);
                 return;
             }
-            Ok(answer) => (answer.status == http::StatusCode::GONE, answer.retry_after),
+            Ok(answer) => (is_final(answer.status), answer.retry_after),
             Err(_) => (false, None),
         };
-        if gone || tries == hook.retry.tries || shared.stop.is_cancelled() {
+        if refused || tries == hook.retry.tries || shared.stop.is_cancelled() {
             break;
         }
         let pause = asked.unwrap_or_else(|| varied(wait)).min(hook.retry.longest);
@@ -320,6 +320,12 @@ async fn deliver(hook: Arc<Hook>, shared: Arc<Shared>, counts: Arc<Counts>, post
     counts.given_up.fetch_add(1, Ordering::Relaxed);
     let host = hook.url.host().unwrap_or_default();
     tracing::warn!(id = message.id, host, "a webhook was not taken and is given up");
+}
+
+/// Whether the receiver will say the same again: it does not want the message, rather than not now.
+fn is_final(status: StatusCode) -> bool {
+    let later = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+    status.is_client_error() && !later.contains(&status)
 }
 
 /// The headers of a signed message.

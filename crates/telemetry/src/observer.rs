@@ -13,7 +13,7 @@ use lockgate_core::Failure;
 use lockgate_engine::{
     CallReport, CallStart, Courier, Follower, Observer, Outcome as Came, TraceContext, Worked,
 };
-use lockgate_ledger::Prices;
+use lockgate_ledger::{Prices, Terms};
 
 use crate::approval::Approval;
 use crate::call::Call;
@@ -348,6 +348,7 @@ impl Follower for Watch {
             request_id: report.request_id.clone(),
             status: Some(report.status),
             stop: report.stop.clone(),
+            terms: report.terms,
             ttft: report.ttft,
             usage: report.usage.clone(),
         });
@@ -396,6 +397,7 @@ impl Drop for Watch {
             request_id: None,
             status: None,
             stop: None,
+            terms: Terms::default(),
             ttft: seen.ttft,
             usage: None,
         });

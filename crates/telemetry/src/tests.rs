@@ -69,6 +69,7 @@ fn begin(telemetry: &Telemetry, model: &str, headers: &HeaderMap) -> Told {
         status: 200,
         stop: Some(StopReason::EndTurn),
         stream: true,
+        terms: lockgate_ledger::Terms::default(),
         ttft: Some(Duration::from_millis(300)),
         usage: Some(Usage {
             input_uncached: Some(1000),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_core::StopReason;
-use lockgate_ledger::{Moment, Prices, Terms};
+use lockgate_ledger::{Moment, Prices};
 
 use crate::call::{Begun, Ended, Shared};
 use crate::feed::{Feed, What};
@@ -113,7 +113,7 @@ impl Sinks {
         let at = Moment::from_unix(begun.at_us.div_euclid(1_000_000))?;
         let names = [ended.provider.as_deref()?, begun.kind.unwrap_or_default()];
         let quote = prices.first(&names, model, at);
-        let cost = lockgate_ledger::cost(usage, quote.as_ref(), &Terms::default()).ok()?;
+        let cost = lockgate_ledger::cost(usage, quote.as_ref(), &ended.terms).ok()?;
         Some(cost.total.to_i64())
     }
 }

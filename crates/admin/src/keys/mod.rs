@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use jiff::Timestamp;
-use lockgate_store::access::{DataClass, KeyRecording, VirtualKey};
+use lockgate_store::access::{DataClass, KeyRecording, KeyState, VirtualKey};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -64,7 +64,7 @@ pub(crate) struct KeyView {
     models: Vec<String>,
     /// The only providers that it may call; empty = all.
     providers: Vec<String>,
-    /// The most confidential data that its calls may carry. Nothing enforces it yet.
+    /// The most confidential data that its calls may carry: they go only to providers that are for such data.
     data_class: Option<&'static str>,
     /// How much of its calls is kept; `null` = as of everybody's.
     recording: Option<&'static str>,
@@ -85,6 +85,9 @@ pub(crate) struct KeyView {
     /// The key itself, where it has just been made. Shown once.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// The other keys in use of the same name that were changed or revoked with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<Uuid>,
 }
 
 impl KeyView {
@@ -111,7 +114,15 @@ impl KeyView {
             used: stored.used_us.map(time),
             rotated_from: stored.rotated_from,
             key,
+            also: Vec::new(),
         }
+    }
+
+    /// The first of several, with the ids of the others.
+    fn of_all(keys: Vec<VirtualKey>) -> Option<Self> {
+        let mut keys = keys.into_iter();
+        let first = Self::of(keys.next()?, None);
+        Some(Self { also: keys.map(|key| key.id).collect(), ..first })
     }
 }
 
@@ -184,7 +195,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(KeyView::of(stored, Some(key)))))
 }
 
-/// Changes what a key may do and what it is called.
+/// Changes what a key may do and what it is called; by name, every key in use of that name (`also`): one that was replaced works for a while.
 #[utoipa::path(patch, path = "/api/keys/{id}", tag = "access",
     params(("id" = String, Path, description = "The key's id, or its name.")), request_body = KeyChange,
     responses((status = 200, body = KeyView), (status = 404, description = "No such key."),
@@ -196,16 +207,21 @@ async fn change(
     Path(id): Path<String>,
     Sent(change): Sent<KeyChange>,
 ) -> Result<Json<KeyView>, Problem> {
-    let before = changeable(&app, &who, &id).await?;
-    let after = change.apply(before.clone(), Timestamp::now())?;
-    within(&who, after.role.into())?;
-    let detail = json!({"before": told(&before), "after": told(&after)});
-    let entry = from.entry("change", format!("key:{}", before.name), detail);
-    if app.store()?.change_key(&after, &entry).await? {
-        Ok(Json(KeyView::of(after, None)))
-    } else {
-        Err(missing(&id))
+    let mut changes = Vec::new();
+    for before in meant(&app, &who, &id).await? {
+        let after = change.clone().apply(before.clone(), Timestamp::now())?;
+        within(&who, after.role.into())?;
+        changes.push((before, after));
     }
+    let mut changed = Vec::new();
+    for (before, after) in changes {
+        let detail = json!({"before": told(&before), "after": told(&after)});
+        let entry = from.entry("change", format!("key:{}", before.name), detail);
+        if app.store()?.change_key(&after, &entry).await? {
+            changed.push(after);
+        }
+    }
+    KeyView::of_all(changed).map(Json).ok_or_else(|| missing(&id))
 }
 
 /// How a key is replaced.
@@ -254,7 +270,8 @@ async fn rotate(
     Ok((StatusCode::CREATED, Json(KeyView::of(new, Some(key)))))
 }
 
-/// Revokes a key for good, within a second everywhere. Answers that stream to it are finished.
+/// Revokes a key for good, within a second everywhere; by name, every key in use of that name (`also`): one that was replaced works for a
+/// while. Answers that stream to it are finished.
 #[utoipa::path(post, path = "/api/keys/{id}/revoke", tag = "access",
     params(("id" = String, Path, description = "The key's id, or its name.")),
     responses((status = 200, body = KeyView), (status = 404, description = "No such key.")))]
@@ -264,12 +281,14 @@ async fn revoke(
     from: Origin,
     Path(id): Path<String>,
 ) -> Result<Json<KeyView>, Problem> {
-    let key = changeable(&app, &who, &id).await?;
-    let entry = from.entry("revoke", format!("key:{}", key.name), json!({"id": key.id}));
-    // Twice is as good as once.
-    app.store()?.revoke_key(key.id, &entry).await?;
-    let key = app.store()?.key(key.id).await?.ok_or_else(|| missing(&id))?;
-    Ok(Json(KeyView::of(key, None)))
+    let mut revoked = Vec::new();
+    for key in meant(&app, &who, &id).await? {
+        let entry = from.entry("revoke", format!("key:{}", key.name), json!({"id": key.id}));
+        // Twice is as good as once.
+        app.store()?.revoke_key(key.id, &entry).await?;
+        revoked.extend(app.store()?.key(key.id).await?);
+    }
+    KeyView::of_all(revoked).map(Json).ok_or_else(|| missing(&id))
 }
 
 /// A new key and its hash.
@@ -338,6 +357,28 @@ async fn changeable(app: &App, who: &Principal, id: &str) -> Result<VirtualKey, 
     let key = find(app, who, id).await?;
     within(who, key.role.into())?;
     Ok(key)
+}
+
+/// The keys that an id or a name means, for somebody who is to change them: of a name every one that works, the current one first.
+async fn meant(app: &App, who: &Principal, id: &str) -> Result<Vec<VirtualKey>, Problem> {
+    let first = changeable(app, who, id).await?;
+    if id.parse::<Uuid>().is_ok() {
+        return Ok(vec![first]);
+    }
+    let now = now_us();
+    let works = |key: &VirtualKey| key.state(now) == KeyState::Active;
+    let (_, all) = app.store()?.ring().await?;
+    let others: Vec<_> = all
+        .into_iter()
+        .map(|(key, _)| key)
+        .filter(|key| key.name == id && key.id != first.id && works(key) && sees(who, key))
+        .collect();
+    for other in &others {
+        within(who, other.role.into())?;
+    }
+    // One that is over is meant only where no other is.
+    let first = (works(&first) || others.is_empty()).then_some(first);
+    Ok(first.into_iter().chain(others).collect())
 }
 
 fn missing(id: &str) -> Problem {

@@ -130,7 +130,7 @@ impl NewKey {
 
 /// What can be changed of a key. What is left out stays; `null` takes it away.
 #[expect(clippy::option_option, reason = "left out, taken away, and given are three things")]
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct KeyChange {
     /// The most confidential data: `public`, `internal`, `confidential`, `secret`. Nothing enforces it yet.

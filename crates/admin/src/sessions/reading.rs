@@ -54,7 +54,7 @@ async fn conversation(
     Path(id): Path<String>,
 ) -> Result<Json<SessionView>, Problem> {
     let session = find(&app, &who, &id).await?.into();
-    let read = reading::session(app.store()?, &id).await?;
+    let read = reading::session(app.store()?, &who, &id).await?;
     let truncated = read.truncated;
     let conversation = beside(move || serde_json::to_value(&read.conversation)).await?;
     let conversation = conversation.map_err(|error| Problem::internal(error.to_string()))?;
@@ -99,7 +99,7 @@ async fn priced(
     tell: impl FnOnce(&Conversation, &Catalogue) -> serde_json::Result<Value> + Send + 'static,
 ) -> Result<Json<Value>, Problem> {
     find(app, who, id).await?;
-    let read = reading::session(app.store()?, id).await?;
+    let read = reading::session(app.store()?, who, id).await?;
     let prices = app.prices.clone();
     let told = beside(move || match prices.current() {
         Ok(prices) => tell(&read.conversation, &prices).map_err(|error| error.to_string()),
@@ -143,7 +143,7 @@ async fn export(
     let unwritable = |error: lockgate_history::ExportError| Problem::internal(error.to_string());
     let lines = match query.format {
         Form::Markdown => {
-            let read = reading::session(store, &id).await?;
+            let read = reading::session(store, &who, &id).await?;
             let text = beside(move || markdown(&read.conversation, Some(&session))).await?;
             return Ok(file(&id, "md", "text/markdown; charset=utf-8", text.into_bytes()));
         }
@@ -153,7 +153,7 @@ async fn export(
     let exporter = if lines { Exporter::lines(Some(&session)) } else { Exporter::json(Some(&session)) };
     let mut exporter = exporter.map_err(unwritable)?;
     let mut out = exporter.start();
-    for call in store.calls(&id, usize::MAX).await? {
+    for call in reading::seen(store, &who, &id).await? {
         if let Some((stored, bodies)) = reading::whole(store, call.id).await? {
             out.extend(exporter.call(&stored, &bodies).map_err(unwritable)?);
         }
@@ -213,7 +213,7 @@ async fn resumable(
     if !cwd.starts_with('/') && !cwd.contains(":\\") {
         return Err(Problem::invalid(format!("`cwd`: `{cwd}` is no absolute path")));
     }
-    let read = reading::session(app.store()?, &id).await?;
+    let read = reading::session(app.store()?, &who, &id).await?;
     let version = session.client.version.filter(|_| session.client.name.as_deref() == Some("claude-code"));
     let options = TranscriptOptions { branch: session.branch, cwd: cwd.clone(), session: id, version };
     let made = beside(move || transcript(&read.conversation, &options)).await?;

@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode};
 use lockgate_admin::{Principal, Role};
+use lockgate_store::{Title, TitleSource};
 use serde_json::{Value, json};
 
 use crate::support::{Api, call, somebody};
@@ -70,6 +71,74 @@ async fn one_sees_the_own_calls_and_nobody_elses_not_even_that_there_are_any() {
     let nobody = Principal { user: None, ..somebody(Role::Own) };
     let listed = api.ask(Some(nobody), Method::GET, "/api/calls", None).await.json;
     assert_eq!(listed["items"], Value::Array(Vec::new()));
+}
+
+/// A session id is the client's to choose, so two users may have the same: each sees of it what is theirs.
+#[tokio::test]
+async fn of_a_session_that_others_use_too_one_sees_the_own_calls_alone() {
+    let mut foreign = call(2, Some("shared"), "foreign plans");
+    foreign.call.principal.user = Some("bob".to_owned());
+    foreign.session.branch = Some("bobs-branch".to_owned());
+    foreign.session.cwd = Some("/home/bob".to_owned());
+    let title = Title { source: TitleSource::Generated, text: "foreign title".to_owned() };
+    foreign.session.title = Some(title);
+    let mut nobodys = call(3, Some("mixed"), "nobodys words");
+    nobodys.call.principal.user = None;
+    let own = call(1, Some("shared"), "own words");
+    let calls = [
+        own.clone(),
+        foreign.clone(),
+        nobodys,
+        call(4, Some("mixed"), "more own words"),
+        call(5, Some("alone"), "mine"),
+    ];
+    let api = Api::new(&calls).await;
+    let ada = async |path: &str| api.ask(Some(somebody(Role::Own)), Method::GET, path, None).await;
+    for rest in [
+        "",
+        "/conversation",
+        "/cost",
+        "/cache",
+        "/export?format=json",
+        "/export?format=jsonl",
+        "/export?format=markdown",
+    ] {
+        let (told, text) = api.read(somebody(Role::Own), &format!("/api/sessions/shared{rest}")).await;
+        assert_eq!(told.status, StatusCode::OK, "{rest}");
+        for secret in ["foreign", "bob", &foreign.call.id.to_string()] {
+            assert!(!text.contains(secret), "{secret} in {rest}: {text}");
+        }
+    }
+    let session = ada("/api/sessions/shared").await.json;
+    assert_eq!(
+        (&session["totals"]["calls"], &session["totals"]["cost_nano"]),
+        (&json!(1), &json!(1_500_000))
+    );
+    assert_eq!((&session["title"], &session["last"]), (&Value::Null, &session["first"]));
+    let export = api.read(somebody(Role::Own), "/api/sessions/shared/export?format=json").await.1;
+    assert!(export.contains(&own.call.id.to_string()), "{export}");
+    let resumed = ada("/api/sessions/shared/transcript").await;
+    assert!(!resumed.json.to_string().contains("bob"), "{}", resumed.json);
+
+    let listed = ada("/api/sessions").await.json;
+    let items = listed["items"].as_array().unwrap();
+    let calls =
+        |id: &str| items.iter().find(|item| item["id"] == id).map(|item| item["totals"]["calls"].clone());
+    assert_eq!(
+        (calls("shared"), calls("mixed"), calls("alone")),
+        (Some(json!(1)), Some(json!(1)), Some(json!(1)))
+    );
+    assert!(!listed.to_string().contains("foreign"), "{listed}");
+    for (search, found) in
+        [("q=foreign", 0), ("q=title", 0), ("branch=bobs-branch", 0), ("q=own", 2), ("q=mine", 1)]
+    {
+        let listed = ada(&format!("/api/sessions?{search}")).await.json;
+        assert_eq!(listed["items"].as_array().map(Vec::len), Some(found), "{search}: {listed}");
+    }
+    let by_branch = ada("/api/calls?branch=bobs-branch").await.json;
+    assert_eq!(by_branch["items"], json!([]));
+    let all = api.get("/api/sessions/shared").await.json;
+    assert_eq!((&all["totals"]["calls"], &all["title"]), (&json!(2), &json!("foreign title")));
 }
 
 /// A missing database is never said to be a missing right.

@@ -63,7 +63,15 @@ async fn conditions_are_read_as_people_write_them_and_wrong_ones_are_named() {
         let page = api.get(&format!("/api/calls?{query}")).await.json;
         assert_eq!(page["items"].as_array().map(Vec::len), Some(found), "{query}: {page}");
     }
+    for query in ["q=!!!", "q=%2B%2B", "q=...%20--"] {
+        for what in ["calls", "sessions"] {
+            let page = api.get(&format!("/api/{what}?{query}")).await.json;
+            assert_eq!(page["items"], json!([]), "no text has the words of {query}");
+        }
+    }
     for (query, named) in [
+        ("limit=0", "1 to 500"),
+        ("limit=501", "1 to 500"),
         ("from=yesterday", "`from`"),
         ("status=9xx", "`status`"),
         ("outcome=lost", "complete"),
@@ -93,6 +101,10 @@ async fn a_session_gets_a_title_by_hand() {
     for wrong in ["", "  ", "two\nlines", long.as_str()] {
         assert_eq!(change(wrong).await.status, StatusCode::BAD_REQUEST, "{wrong}");
     }
+    let audit = api.get("/api/audit?verb=rename").await.json;
+    let entry = &audit["items"][0];
+    assert_eq!((&entry["object"], &entry["detail"]["title_source"]), (&json!("session:s1"), &json!("first")));
+    assert!(!audit.to_string().contains("great fix"), "titles are contents: {audit}");
     let path = "/api/sessions/none";
     let told =
         api.ask(Some(Principal::command_line()), Method::PATCH, path, Some(json!({"title": "x"}))).await;

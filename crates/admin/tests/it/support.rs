@@ -92,6 +92,12 @@ impl Api {
         String::from_utf8(bytes).unwrap()
     }
 
+    /// What somebody gets, as text.
+    pub(crate) async fn read(&self, who: Principal, path: &str) -> (Told, String) {
+        let (told, bytes) = self.told(Request::get(path).extension(who), Body::empty()).await;
+        (told, String::from_utf8(bytes).unwrap())
+    }
+
     async fn told(&self, request: http::request::Builder, body: Body) -> (Told, Vec<u8>) {
         let request = request.header("host", "localhost").body(body).unwrap();
         let answered = self.router.clone().oneshot(request).await.unwrap();

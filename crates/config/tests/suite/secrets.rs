@@ -40,6 +40,38 @@ fn no_secret_shows_in_debug_show_schema_or_findings() {
     assert_eq!(render_settings_text(snapshot.settings()).matches("«set»").count(), 8);
 }
 
+/// Wherever a secret stands, those who mask secrets are told of it; an address without a login is none.
+#[test]
+fn every_secret_of_a_configuration_is_told_to_those_who_mask_it_and_no_other_value() {
+    let yaml = format!(
+        "keys: [{{name: a, hash: '{HASH}', credentials: {{openai: 's-1'}}}}]\n\
+         providers:\n  groq: {{api_key: s-2, headers: {{x-a: 's-3'}}, query: {{b: 's-4'}}, proxy: 'http://me:s-5@proxy.example:3128'}}\n  \
+         xai: {{api_key: s-6, proxy: none}}\n  mistral: {{api_key: s-7, proxy: 'http://proxy.example:3128'}}\n\
+         record: {{database: 'postgres://me:s-8@db.example/x'}}\n\
+         telemetry: {{otlp: {{endpoint: 'https://c.example', headers: {{x-token: 's-9'}}}}}}\n\
+         webhooks: [{{url: 'https://h.example/x', secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'}}]\n\
+         admin:\n  oidc: {{issuer: 'https://i.example', client_id: c, client_secret: s-10, redirect_url: 'https://g.example/api/login/oidc/callback', roles: [{{role: self}}]}}\n\
+         policies:\n  chain:\n    - name: p\n      webhook: {{url: 'https://p.example', secret: 'whsec_Tm90aGluZyB0byBzZWUgaGVyZSwgZ28gb24h'}}\n"
+    );
+    let snapshot = Case::new(&yaml, &[]).load();
+    let told: Vec<&str> = snapshot.settings().iter().filter_map(|one| Some(one.secret()?.expose())).collect();
+    let mut left = told.clone();
+    for secret in
+        ["s-1", "s-2", "s-3", "s-4", "s-5", "s-6", "s-7", "s-8", "s-9", "s-10", "whsec_MfK", "whsec_Tm9"]
+    {
+        let at = left
+            .iter()
+            .position(|one| one.contains(secret))
+            .unwrap_or_else(|| panic!("{secret} in {told:?}"));
+        left.remove(at);
+    }
+    assert!(left.is_empty(), "{left:?}");
+    let shown = render_settings_text(snapshot.settings());
+    assert!(shown.contains("record.database = «set»") && !shown.contains("s-8"), "{shown}");
+    let file = Case::new("record: {database: 'calls.db'}\n", &[]).load();
+    assert!(render_settings_text(file.settings()).contains("record.database = \"calls.db\""));
+}
+
 /// Requirement 004-27: an operator sees which proxy is in force, and never its login.
 #[test]
 fn a_proxy_is_shown_without_its_login() {

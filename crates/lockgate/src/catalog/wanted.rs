@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lockgate_config::{Config, Record};
 use lockgate_ledger::openrouter::Wanted;
 use lockgate_store::{Calls as _, Filter, Limit, PageRequest};
-use lockgate_store_sql::{Database, Options};
+use lockgate_store_sql::Database;
 
-use crate::serve::record::{may_exist, place};
+use crate::serve::record::{may_exist, options};
 
 /// How far back calls are looked at.
 const LATELY: Duration = Duration::from_hours(24 * 30);
@@ -37,7 +37,7 @@ pub(super) async fn used(settings: &Record, folder: &Path) -> Vec<Used> {
 }
 
 async fn look(settings: &Record, folder: &Path) -> Result<BTreeSet<Used>, lockgate_store::Error> {
-    let database = Database::open(&Options::at(place(settings, folder))).await?;
+    let database = Database::open(&options(settings, folder)).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let from_us = Some(now.saturating_sub(LATELY).as_micros() as i64);
     let filter = Filter { from_us, ..Filter::default() };

@@ -41,11 +41,11 @@ pub struct WishArgs {
     /// How much of its calls is kept: full, redacted, metadata, off.
     #[arg(long, value_name = "MODE")]
     pub recording: Option<String>,
-    /// The most confidential data of its calls (public, internal, confidential, secret). Nothing enforces it yet.
+    /// The most confidential data of its calls (public, internal, confidential, secret): they go only to providers that are for such data.
     #[arg(long, value_name = "CLASS")]
     pub data_class: Option<String>,
     /// What it may do beside calling models: self, viewer, operator, admin.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::user::ROLES)]
     pub role: Option<String>,
 }
 

@@ -67,9 +67,14 @@ impl Watched {
     /// Logs in as the first user.
     pub(super) async fn enter(&mut self, password: &str) -> Result<(), Failure> {
         let body = json!({"name": "admin", "password": password, "token": true});
-        let told = self.whole(Method::POST, "/api/login", &body.to_string()).await.map_err(|failure| {
-            failure.hint("was the password changed? `lockgate key new --name live --role viewer` makes a key for --token")
+        let request = self.request(Method::POST, "/api/login", &body.to_string())?;
+        let answer = self.send(request).await.map_err(|trouble| match trouble {
+            Trouble::Away(failure) => failure,
+            Trouble::Refused(failure) => failure.hint(
+                "was the password changed? `lockgate key new --name live --role viewer` makes a key for --token",
+            ),
         })?;
+        let told = read(answer).await;
         self.token = told["token"].as_str().map(ToOwned::to_owned);
         self.entered = self.token.is_some();
         Ok(())

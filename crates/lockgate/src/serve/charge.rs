@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lockgate_engine::{CallReport, CallStart, Follower, Observer};
-use lockgate_ledger::{Catalogue, Moment, Nano, Prices, Terms};
+use lockgate_ledger::{Catalogue, Moment, Nano, Prices};
 use lockgate_providers::Kind;
 
 /// Charges, and hands the report on.
@@ -39,7 +39,5 @@ fn cost(prices: &Catalogue, report: &CallReport) -> Option<Nano> {
     let kind = report.kind.map(Kind::name);
     let providers: Vec<&str> = report.provider.as_deref().into_iter().chain(kind).collect();
     let quote = prices.first(&providers, report.requested.as_deref()?, at);
-    lockgate_ledger::cost(report.usage.as_ref()?, quote.as_ref(), &Terms::default())
-        .ok()
-        .map(|cost| cost.total)
+    lockgate_ledger::cost(report.usage.as_ref()?, quote.as_ref(), &report.terms).ok().map(|cost| cost.total)
 }

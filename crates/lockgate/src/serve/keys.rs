@@ -38,6 +38,9 @@ const NOTES: u32 = 200;
 /// The file in the folder of the record.
 pub(super) const CACHE: &str = "keys.json";
 
+/// What is said while keys of the database were never read.
+const UNKNOWN: &str = "the keys in the database are not known yet; calls with them are asked to come again";
+
 /// What a file of keys holds.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Stored {
@@ -61,6 +64,8 @@ struct State {
     /// What was used, by the name of the key: it outlives a change of the key.
     meters: HashMap<String, Arc<Meter>>,
     stored: Option<Stored>,
+    /// Whether nobody may call without a key.
+    required: bool,
     /// The keys as the server has them.
     ring: KeyRing,
     /// What each may do beside calling models.
@@ -164,6 +169,7 @@ impl Keys {
         }
         let pending = self.expected && stored.is_none();
         *meters = known;
+        state.required = config.server.require_key;
         state.ring.clone_from(&ring);
         Access::new(ring)
             .with_origins(config.server.cors_origins.clone())
@@ -252,12 +258,23 @@ impl Keys {
         self.state().trouble = trouble;
     }
 
+    /// Why no call can be answered for want of keys, for `/health/ready`.
+    pub(crate) fn unready(&self) -> Option<&'static str> {
+        let state = self.state();
+        let unknown = self.expected && state.stored.is_none();
+        // With a key of the configuration, or without any need of one, there are calls that are answered.
+        (unknown && state.required && state.ring.is_empty()).then_some(UNKNOWN)
+    }
+
     /// How it is, for `/health`.
     pub(crate) fn part(&self) -> Part {
         let state = self.state();
         let mut troubles = Vec::new();
         if state.trouble {
             troubles.push("the database cannot be asked for keys; those known last stay in force");
+        }
+        if self.expected && state.stored.is_none() {
+            troubles.push(UNKNOWN);
         }
         let number = state.stored.as_ref().map_or(0, |stored| stored.keys.len());
         Part { name: "keys", numbers: vec![("stored", number as u64)], troubles }

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lockgate_config::Snapshot;
+use lockgate_config::{Snapshot, Step};
 use lockgate_core::Secret;
 use lockgate_redact::{Known, Level, Options, Redactor};
 
@@ -100,37 +100,57 @@ impl Write for Masked {
     }
 }
 
-/// Every secret of the configuration, by what it belongs to.
+/// Every secret of the configuration, by what it belongs to. Those that were found elsewhere (the environment) are at their providers.
 fn known(snapshot: &Snapshot) -> Vec<Known> {
-    let config = snapshot.config();
-    let mut known = Vec::new();
+    let mut known: Vec<Known> = Vec::new();
+    let mut add = |name: &str, secret: Secret| {
+        let is_new = known.iter().all(|one| one.secret.expose() != secret.expose());
+        if is_new && !secret.expose().is_empty() {
+            known.push(Known { name: name.to_owned(), secret });
+        }
+    };
     for provider in snapshot.providers() {
         let settings = &provider.settings;
         let more = settings.headers.values().chain(settings.query.values());
         for secret in settings.api_key.iter().chain(more) {
-            known.push(Known { name: provider.id.clone(), secret: secret.clone() });
+            add(&provider.id, secret.clone());
         }
     }
-    for key in &config.keys {
+    for key in &snapshot.config().keys {
         for (provider, secret) in &key.credentials {
-            known.push(Known { name: provider.clone(), secret: secret.clone() });
+            add(provider, secret.clone());
         }
     }
-    for secret in config.telemetry.otlp.headers.values() {
-        known.push(Known { name: "collector".to_owned(), secret: secret.clone() });
-    }
-    for webhook in &config.webhooks {
-        known.push(Known { name: "webhook".to_owned(), secret: webhook.secret.clone() });
-    }
-    if let Some(database) = &config.record.database {
-        let url = url::Url::parse(database.expose()).ok();
-        let password =
-            url.as_ref().and_then(url::Url::password).map(|password| Secret::new(password.to_owned()));
-        for secret in std::iter::once(database.clone()).chain(password) {
-            known.push(Known { name: "database".to_owned(), secret });
+    for setting in snapshot.settings() {
+        let Some(secret) = setting.secret() else { continue };
+        let name = owner(&setting.path);
+        add(name, secret.clone());
+        let url = url::Url::parse(secret.expose()).ok();
+        if let Some(password) = url.as_ref().and_then(url::Url::password) {
+            add(name, Secret::new(password.to_owned()));
+        }
+        if let Some(key) = secret.expose().strip_prefix("whsec_") {
+            add(name, Secret::new(key.to_owned()));
         }
     }
     known
+}
+
+/// What the secret at a path is called where it is masked.
+fn owner(path: &lockgate_config::Path) -> &str {
+    let mut keys = path.steps().iter().filter_map(|step| match step {
+        Step::Index(_) => None,
+        Step::Key(key) => Some(&**key),
+    });
+    match (keys.next().unwrap_or_default(), keys.next()) {
+        ("admin", Some("oidc")) => "oidc",
+        ("policies", _) => "policy",
+        ("providers", Some(id)) => id,
+        ("record", Some("database")) => "database",
+        ("telemetry", _) => "collector",
+        ("webhooks", _) => "webhook",
+        (section, _) => section,
+    }
 }
 
 #[cfg(test)]

@@ -39,10 +39,11 @@ impl Admin {
         recording: Option<&Recording>,
         (door, book, oidc): (DoorOptions, Arc<dyn PolicyBook>, Option<Arc<Oidc>>),
         prices: Prices,
-        telling: Arc<Telling>,
+        (telling, unrecorded): (Arc<Telling>, bool),
     ) -> Self {
         let app = App::new(recording.map(Recording::shelf).unwrap_or_default())
             .with_retention(recording.map(Recording::retention).unwrap_or_default())
+            .unrecorded(unrecorded)
             .with_door(door)
             .with_oidc(oidc)
             .with_policies(book)

@@ -75,7 +75,7 @@ impl Recording {
                 return None;
             }
         };
-        let place = place(settings, &folder);
+        let options = options(settings, &folder);
         masks.rekey(key.derive("lockgate 2026 masks of secrets"));
         let shelf = Shelf::default();
         let retention = Arc::new(ArcSwap::from_pointee(upkeep::policy(settings, Some(folder.as_path()))));
@@ -91,7 +91,7 @@ impl Recording {
             shelf,
             titles: Titles::new(snapshot),
         });
-        let opening = tokio::spawn(begin(place, parts.clone()));
+        let opening = tokio::spawn(begin(options, parts.clone()));
         Some(Self { opening: Mutex::new(Some(opening)), parts })
     }
 
@@ -159,6 +159,9 @@ impl Vitals for Recording {
                 if progress.quarantined > 0 {
                     troubles.push("calls are in quarantine");
                 }
+                if progress.unreadable > 0 {
+                    troubles.push("a file of the log cannot be read; it is tried again");
+                }
                 if progress.damaged > 0 {
                     troubles.push("a part of the log is damaged");
                 }
@@ -209,6 +212,20 @@ pub(crate) fn place(settings: &lockgate_config::Record, folder: &Path) -> Place 
     }
 }
 
+/// How the database is opened that belongs to a folder.
+pub(crate) fn options(settings: &lockgate_config::Record, folder: &Path) -> Options {
+    let pool = settings.pool;
+    let wait = Duration::from_millis(pool.wait_ms);
+    Options {
+        acquire_timeout: wait,
+        busy_timeout: wait,
+        readers: pool.readers,
+        statement_timeout: Duration::from_millis(pool.statement_ms),
+        writers: pool.writers,
+        ..Options::at(place(settings, folder))
+    }
+}
+
 /// Whether there may be something in the database already: a file that is not there has nothing in it.
 pub(crate) fn may_exist(settings: &lockgate_config::Record, folder: &Path) -> bool {
     match place(settings, folder) {
@@ -227,7 +244,7 @@ fn open(folder: &Path, bounds: Bounds) -> io::Result<(Key, Log)> {
 }
 
 /// Opens the database and begins to store. The log keeps what waits for it.
-async fn begin(place: Place, parts: Arc<Parts>) {
+async fn begin(options: Options, parts: Arc<Parts>) {
     // The first answers go before: whoever waits for them has just started the gateway.
     tokio::time::sleep(BEHIND).await;
     // Reading the price list takes the time of a hundred calls.
@@ -243,7 +260,6 @@ async fn begin(place: Place, parts: Arc<Parts>) {
         }
         Err(_) => return,
     };
-    let options = Options::at(place);
     let mut said = false;
     let database = loop {
         match Database::open(&options).await {
@@ -270,5 +286,27 @@ async fn begin(place: Place, parts: Arc<Parts>) {
             let _ = parts.scribe.set(started);
         }
         Err(error) => tracing::error!(%error, "calls are not stored: no thread can be started"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_config::{Pool, Record};
+
+    use super::*;
+
+    #[test]
+    fn the_database_is_opened_as_the_configuration_says() {
+        let pool = Pool { readers: 9, statement_ms: 1_500, wait_ms: 700, writers: 3 };
+        let settings = Record { pool, ..Record::default() };
+        let made = options(&settings, Path::new("/records"));
+        assert_eq!(made.place, Place::File("/records/lockgate.db".into()));
+        assert_eq!((made.readers, made.writers), (9, 3));
+        let wait = Duration::from_millis(700);
+        assert_eq!((made.acquire_timeout, made.busy_timeout), (wait, wait));
+        assert_eq!(made.statement_timeout, Duration::from_millis(1_500));
+        // What nobody says is what the library does by itself.
+        let plain = options(&Record::default(), Path::new("/records"));
+        assert_eq!(plain, Options::at(plain.place.clone()));
     }
 }

@@ -173,7 +173,9 @@ fn may_ask(config: &Config, peer: SocketAddr, headers: &HeaderMap) -> bool {
         return true;
     }
     // Behind a proxy everybody comes from the proxy's address, and a page in a browser on this machine from this machine's.
-    let direct = !["forwarded", "x-forwarded-for", "origin"].iter().any(|name| headers.contains_key(*name));
+    let direct = !["forwarded", "via", "x-forwarded-for", "x-real-ip", "origin"]
+        .iter()
+        .any(|name| headers.contains_key(*name));
     // A page of a foreign name that was made to lead here is no neighbour either.
     let named_here = !peer.ip().to_canonical().is_loopback() || text("host").is_none_or(is_here);
     direct && named_here && config.metrics.allow.iter().any(|network| network.contains(peer.ip()))

@@ -8,7 +8,7 @@ use crate::call::{segment, text};
 use crate::exit::{Exit, Failure};
 use crate::office::{Office, OfficeArgs};
 use crate::quantity::{money, tokens};
-use crate::screen::{STRONG, Screen, styled};
+use crate::screen::{STRONG, Screen, count, styled};
 use crate::table::{Table, clean};
 
 /// Rows of a list that are shown.
@@ -87,7 +87,7 @@ pub fn cost(args: &CostArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     }
     let misses = misses.as_array().map_or(&[][..], Vec::as_slice);
     if !misses.is_empty() {
-        screen.line(&format!("\nThe provider's prompt cache was lost {} times:", misses.len()))?;
+        screen.line(&format!("\nThe provider's prompt cache was lost {}:", count(misses.len(), "time")))?;
         for miss in misses {
             screen.paragraph("  - ", &clean(&text(&miss["sentence"])))?;
         }

@@ -162,7 +162,7 @@ fn claude_folder() -> Result<PathBuf, Failure> {
 }
 
 /// Writes a file that only its owner reads: what people said to a model is nobody else's business.
-fn private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn private(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();

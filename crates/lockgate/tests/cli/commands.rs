@@ -44,6 +44,38 @@ fn a_closed_pipe_is_an_end_and_no_failure() {
     }
 }
 
+/// A token in the environment is for the gateways that are named; what is asked of the own database needs none.
+#[test]
+fn a_token_in_the_environment_is_in_nobodys_way() {
+    let home = Home::new();
+    for args in [&["key", "new"][..], &["user", "list"], &["call", "list"], &["key", "list"], &["live"]] {
+        let with = Ran::from(home.lockgate(args).env("LOCKGATE_TOKEN", "of-another-place").output().unwrap());
+        let without = home.run(args);
+        assert_eq!((with.code, &with.err), (without.code, &without.err), "{args:?}");
+        assert_ne!(with.code, 2, "{args:?} {with:?}");
+    }
+    let ran = home.run(&["call", "list", "--token", "x"]);
+    assert!(ran.code == 2 && ran.err.contains("--gateway"), "{ran:?}");
+}
+
+#[test]
+fn what_cannot_be_given_is_refused_with_what_can() {
+    let home = Home::new();
+    for (args, words) in [
+        (&["user", "add", "eve", "--role", "king"][..], "[possible values: self, viewer, operator, admin]"),
+        (
+            &["key", "new", "--name", "k", "--role", "king"],
+            "[possible values: self, viewer, operator, admin]",
+        ),
+        (&["call", "list", "--limit", "0"], "1..=500"),
+        (&["call", "list", "--limit", "501"], "1..=500"),
+        (&["session", "list", "--limit", "501"], "1..=500"),
+    ] {
+        let ran = home.run(args);
+        assert!(ran.code == 2 && ran.err.contains(words), "{args:?} {ran:?}");
+    }
+}
+
 #[test]
 fn arguments_in_the_wrong_place_are_2_with_the_right_place() {
     let home = Home::new();

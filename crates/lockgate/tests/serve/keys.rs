@@ -254,3 +254,61 @@ fn keys_are_listed_changed_and_shown_by_name() {
     let wrong = home.run(&["key", "new", "--name", "x", "--recording", "some"]);
     assert!(wrong.code == 2 && wrong.err.contains("full, metadata, off, redacted"), "{wrong:?}");
 }
+
+/// A key that was replaced works for a while; whoever revokes or narrows the name means both.
+#[test]
+fn what_is_done_to_a_name_is_done_to_every_key_of_it_that_works() {
+    let upstream = Scripted::start(SCRIPT);
+    let home = home(&upstream, "");
+    let gateway = started(&home);
+    let old = made(&home, &["--name", "laptop"]);
+    let rotated = home.run(&["key", "rotate", "laptop", "--overlap", "1h", "--json"]);
+    assert_eq!(rotated.code, 0, "{rotated:?}");
+    let new = rotated.json();
+    let both = [old["key"].as_str().unwrap(), new["key"].as_str().unwrap()];
+    let statuses = || both.map(|secret| call(&gateway, secret).status);
+    within_a_second("both work", || statuses() == [200, 200]);
+
+    let set = home.run(&["key", "set", "laptop", "--model", "up:other"]);
+    assert!(set.code == 0 && set.out.contains("2 keys in use had this name, and all are changed"), "{set:?}");
+    within_a_second("neither may call the model", || {
+        statuses().iter().all(|status| (400..500).contains(status))
+    });
+    assert_eq!(home.run(&["key", "set", "laptop", "--model", "up:m"]).code, 0);
+    within_a_second("both may", || statuses() == [200, 200]);
+
+    let by_id = home.run(&["key", "revoke", old["id"].as_str().unwrap(), "--json"]).json();
+    assert_eq!((&by_id["state"], &by_id["also"]), (&json!("revoked"), &Value::Null));
+    within_a_second("only the one of that id ends", || statuses() == [401, 200]);
+
+    let newest = home.run(&["key", "rotate", "laptop", "--overlap", "1h", "--json"]).json();
+    let newest = newest["key"].as_str().unwrap();
+    within_a_second("the newest works", || call(&gateway, newest).status == 200);
+    assert_eq!(call(&gateway, both[1]).status, 200, "so does the one before");
+    let revoked = home.run(&["key", "revoke", "laptop"]);
+    assert!(
+        revoked.code == 0 && revoked.out.contains("2 keys in use had this name, and all are revoked"),
+        "{revoked:?}"
+    );
+    within_a_second("all end", || call(&gateway, newest).status == 401 && statuses() == [401, 401]);
+}
+
+/// A gateway that knows no key and needs one cannot answer; whoever spreads calls over gateways has to know.
+#[test]
+fn a_gateway_that_never_learnt_its_keys_says_that_it_is_not_ready() {
+    let upstream = Scripted::start(SCRIPT);
+    let away = "server: {require_key: true}\nrecord: {database: 'postgres://u:p@127.0.0.1:1/none'}\n";
+    let gateway = Gateway::start(&home(&upstream, away));
+    let ready = http::get(gateway.address, "/health/ready").unwrap();
+    assert_eq!(ready.status, 503, "{ready:?}");
+    assert!(
+        ready.json()["reason"].as_str().unwrap().contains("keys in the database are not known"),
+        "{ready:?}"
+    );
+    assert_eq!(http::get(gateway.address, "/health/live").unwrap().status, 200);
+    let health = gateway.health();
+    assert_eq!((&health["status"], &health["keys"]["status"]), (&json!("degraded"), &json!("degraded")));
+
+    let known = Gateway::start(&self::home(&upstream, "server: {require_key: true}\n"));
+    until("it is ready", || http::get(known.address, "/health/ready").unwrap().status == 200);
+}

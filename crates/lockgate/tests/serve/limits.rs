@@ -103,6 +103,26 @@ fn money_of_a_day_is_counted_by_the_price_list() {
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() <= 86_400);
 }
 
+/// A provider that tells its own cost is believed by limits too, whole or streamed, whatever the dialect of the caller.
+#[test]
+fn money_of_a_day_is_counted_as_the_provider_says_it() {
+    let usage = json!({"prompt_tokens": 12, "completion_tokens": 34, "total_tokens": 46, "cost": 0.6});
+    let whole = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes"}, "finish_reason": "stop"}]});
+    let script = json!({"rules": [{"raw": {"json": whole}}]});
+    for path in ["/v1/chat/completions", "/v1/messages"] {
+        let upstream = Scripted::start(&script.to_string());
+        let (_home, gateway) = gateway(&upstream, "cost_per_day_usd: 1");
+        let ask = || {
+            let body = json!({"model": "up:m", "max_tokens": 9, "messages": words()});
+            http::post_as(KEY, gateway.address, path, &body)
+        };
+        assert_eq!((ask().status, ask().status), (200, 200), "0.60 USD, and 0.60 more");
+        let refused = ask();
+        assert!(refused.status == 429 && refused.text.contains("cost_per_day"), "{path}: {}", refused.text);
+    }
+}
+
 /// A stream is running until its last byte, or until its client goes.
 #[test]
 fn a_call_counts_as_running_until_its_stream_ends_or_is_left() {

@@ -143,6 +143,12 @@ fn a_gateway_that_is_not_there_or_does_not_know_the_token_is_said_at_once() {
     let away = home.run(&["live", "--gateway", "http://127.0.0.1:1", "--token", "x"]);
     assert!(away.code == 3 && away.err.contains("does not answer"), "{away:?}");
     let gateway = started(&home, &upstream);
+    home.write("elsewhere.yaml", "server: {listen: '127.0.0.1:1'}\n");
+    let gone = home.run(&["live", "--config", "elsewhere.yaml"]);
+    assert!(
+        gone.code == 3 && gone.err.contains("does not answer") && !gone.err.contains("password"),
+        "{gone:?}"
+    );
     let address = format!("http://{}", gateway.address);
     let unknown = home.run(&["live", "--gateway", &address, "--token", "wrong", "--json"]);
     assert!(

@@ -111,6 +111,8 @@ fn contents_alone_can_be_purged_and_a_purge_of_everything_cannot_be_asked_for() 
     for wrong in [&["--yes"][..], &["--session", "s-two", "--key", "robot", "--yes"]] {
         assert_eq!(home.run(&[&["purge"], wrong].concat()).code, 2, "{wrong:?}");
     }
+    let when = home.run(&["purge", "--older-than", "yesterday", "--yes"]);
+    assert!(when.code == 2 && when.err.contains("--older-than: `yesterday` is no time"), "{when:?}");
     let nobody = purge(&home, &["--key", "nobody", "--yes", "--json"]).json();
     assert_eq!(nobody["calls"], 0);
     assert_eq!(calls(&home).len(), 5);

@@ -327,3 +327,45 @@ fn two_processes_have_a_part_of_the_folder_each() {
     assert_eq!(taken(&first)[0].id, call(1));
     assert_eq!(taken(&second)[0].id, call(2));
 }
+
+/// A gateway that was killed beside another one: the other stores what it left, without a restart.
+#[test]
+fn what_a_process_left_is_taken_over_by_one_that_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = log(folder.path(), Bounds::default());
+    let lives = log(folder.path(), Bounds::default());
+    Tape::open(&gone, call(1), &opened(), &Bytes::new()).close(&Closed::default());
+    assert_eq!(taken(&lives), [], "whoever holds its part stores its calls itself");
+    gone.close();
+    drop(gone);
+    let calls = taken(&lives);
+    assert!(matches!(&calls[..], [found] if found.id == call(1) && found.missing == 0), "{calls:?}");
+    assert_eq!(super::files_in(&folder.path().join("0")).unwrap().len(), 0);
+    assert_eq!(lives.state().files, 0, "and deletes its file");
+}
+
+/// One bad file costs what is in it, is kept, is counted, and holds up nothing.
+#[test]
+fn a_file_that_cannot_be_read_or_is_none_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = log(folder.path(), Bounds::default());
+    let part = folder.path().join("0");
+    fs::create_dir(part.join("0000000000000001-00000000.log")).unwrap();
+    written(&part.join("0000000000000002-00000000.log"), &[b"lost".to_vec()]);
+    let broken = part.join("0000000000000003-00000000.log");
+    written(&broken, &[vec![0; 100]]);
+    let mut bytes = fs::read(&broken).unwrap();
+    bytes[3] ^= 1;
+    fs::write(&broken, &bytes).unwrap();
+    Tape::open(&first, call(9), &opened(), &Bytes::new()).close(&Closed::default());
+
+    let mut scanner = Scanner::new(first.clone());
+    let found = scanner.look().unwrap();
+    assert!(found.contains(&call(9)), "{found:?}");
+    assert_eq!((scanner.unreadable(), scanner.damaged()), (1, bytes.len() as u64));
+    assert_eq!((scanner.aside(), first.quarantined()), (1, 1));
+    assert_eq!(fs::read(first.quarantine().join(broken.file_name().unwrap())).unwrap(), bytes);
+    fs::remove_dir(part.join("0000000000000001-00000000.log")).unwrap();
+    scanner.look().unwrap();
+    assert_eq!(scanner.unreadable(), 0);
+}

@@ -139,6 +139,9 @@ fn a_call_that_cannot_be_stored_is_put_aside_and_holds_up_no_other() {
         assert!(why.contains("it does not fit") || why.contains("panicked"), "{why}");
     }
     scribe.finish(&desk.log);
+    let next = desk.scribe(Box::new(transcriber()));
+    assert_eq!(next.progress().quarantined, 3, "what lies there is told behind a restart too");
+    next.finish(&desk.log);
 }
 
 /// A store that lost, once, what it had.

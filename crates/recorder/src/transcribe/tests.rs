@@ -174,6 +174,9 @@ fn a_call_is_stored_with_who_what_when_and_how_much() {
     // 1,000 tokens at 3 dollars and 100 at 15 dollars a million.
     assert_eq!(row.cost_nano, Some(4_500_000));
     assert!(row.price_version.is_some());
+    let parts =
+        json!({"basis": "table", "estimated": false, "parts": {"input": 3_000_000, "output": 1_500_000}});
+    assert_eq!(record.details.cost_parts, Some(parts));
     assert_eq!(
         record.session.title.as_ref().map(|title| title.text.as_str()),
         Some("List the files, please.")
@@ -320,7 +323,33 @@ fn what_a_provider_says_of_its_cost_goes_before_the_price_list() {
     let mut raw = whole(&turn(&[json!({"role": "user", "content": "Hi"})]));
     let answer = ANSWER.replace(r#""output_tokens":100"#, r#""output_tokens":100,"cost":0.0123"#);
     raw.entries[4] = (950, Entry::Received(answer.into()));
-    assert_eq!(desk.record(&raw).call.cost_nano, Some(12_300_000));
+    let record = desk.record(&raw);
+    assert_eq!(record.call.cost_nano, Some(12_300_000));
+    let detail = record.details.cost_parts.unwrap();
+    assert_eq!((&detail["basis"], &detail["table"]), (&json!("provider"), &json!(4_500_000)));
+}
+
+/// What was told before the end is not what was used.
+#[test]
+fn the_cost_of_an_answer_that_was_left_is_an_estimate() {
+    let mut desk = Desk::new();
+    let request = turn(&[json!({"role": "user", "content": "Hi"})]);
+    let ended = |stop: Option<StopReason>, aborted: bool| {
+        let mut raw = whole(&request);
+        let Some((_, Entry::Closed(closed))) = raw.entries.last_mut() else { panic!() };
+        (closed.stop, closed.aborted) = (stop, aborted);
+        raw
+    };
+    for (stop, aborted, estimated) in [
+        (Some(StopReason::EndTurn), false, false),
+        (Some(StopReason::EndTurn), true, false),
+        (None, false, false),
+        (None, true, true),
+    ] {
+        let record = desk.record(&ended(stop.clone(), aborted));
+        let told = &record.details.cost_parts.unwrap()["estimated"];
+        assert_eq!((told, record.call.usage.estimated), (&json!(estimated), estimated), "{stop:?} {aborted}");
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ use lockgate_store::{
     Classified, Extent, Filter, PageRequest, Part, Purged, Record, Scope, Selection, SessionOrder, Side,
 };
 
+use lockgate_store::{Purge as _, Records as _};
+
 use crate::Store;
 use crate::sample::{DAY, SECOND, id, of, plain, saying, with_woven};
 use crate::search::found;
@@ -55,6 +57,33 @@ pub(crate) async fn a_dry_run_counts_what_the_purge_then_deletes(store: &dyn Sto
     }
     let sessions = store.sessions(&Filter::default(), SessionOrder::Start, &PageRequest::default()).await;
     assert_eq!(sessions.unwrap().items, []);
+}
+
+/// What was deleted is not in the bytes of the file and its log either.
+#[tokio::test]
+async fn nothing_of_what_was_purged_is_left_in_the_files() {
+    let (database, folder) = crate::sqlite().await;
+    let secret = "xylophonquartz";
+    for nth in 1..40 {
+        let mut record =
+            saying(of(if nth % 2 == 0 { "gone" } else { "stays" }, nth), Side::User, "plain words");
+        if nth % 2 == 0 {
+            record = saying(record, Side::User, &format!("{secret} number {nth}"));
+            record.session.cwd = Some(format!("/home/{secret}/{nth}"));
+        }
+        database.write(&[record]).await.unwrap();
+    }
+    let holds = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let bytes: Vec<u8> = files.flat_map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+        bytes.windows(secret.len()).any(|window| window == secret.as_bytes())
+    };
+    assert!(holds(), "it is there before");
+    let purged = database.purge(&Selection::Session("gone".to_owned()), Extent::Everything, false).await;
+    assert_eq!(purged.unwrap().calls, 19);
+    database.scrub().await.unwrap();
+    assert!(!holds(), "and not behind it");
+    assert_eq!(found(&database, &Filter::default()).await.len(), 20);
 }
 
 pub(crate) async fn what_is_purged_cannot_be_found_or_read_and_the_rest_can(store: &dyn Store) {

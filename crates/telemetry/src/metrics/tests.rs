@@ -40,6 +40,7 @@ fn filled() -> Metrics {
         request_id: None,
         status: Some(200),
         stop: None,
+        terms: lockgate_ledger::Terms::default(),
         ttft: Some(Duration::from_millis(70)),
         usage: Some(Usage { output: Some(7), ..Usage::default() }),
     };

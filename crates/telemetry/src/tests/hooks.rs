@@ -106,6 +106,18 @@ async fn a_receiver_that_is_gone_for_good_is_not_asked_again() {
     assert_eq!(receiver.got().len(), 1);
 }
 
+/// A receiver that does not want a message will not want it the next time; one that has no time just now will.
+#[tokio::test]
+async fn a_receiver_that_says_no_is_not_asked_again_and_one_that_says_not_now_is() {
+    for (said, tries) in [(400, 1), (401, 1), (404, 1), (422, 1), (408, 4), (425, 4), (429, 4), (503, 4)] {
+        let receiver = Receiver::start(move |_| Some(status(said))).await;
+        let hooks = Hooks::start(vec![hook(&receiver.address)], &Courier::default());
+        hooks.offer(&call(Some(Outcome::Complete)));
+        until("it is given up", || hooks.numbers().given_up == 1).await;
+        assert_eq!(receiver.got().len(), tries, "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_receiver_hears_of_the_calls_that_it_wants_and_no_others() {
     let receiver = Receiver::start(|_| Some(status(200))).await;

@@ -9,6 +9,9 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// The word for answers that were made faster, for another price.
+const FAST: &str = "fast";
+
 /// The field `usage` of an answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -21,6 +24,7 @@ struct UsageIn {
     output_tokens_details: Option<Details>,
     server_tool_use: Option<std::collections::BTreeMap<String, Count>>,
     service_tier: Option<String>,
+    speed: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -101,7 +105,11 @@ impl Meter {
                 .output_tokens_details
                 .as_ref()
                 .and_then(|details| details.thinking_tokens.0),
-            service_tier: report.service_tier.clone(),
+            // The fast mode is a class of its own on the bill; the field for classes says `standard` of it.
+            service_tier: match report.speed.as_deref() {
+                Some(FAST) => Some(FAST.to_owned()),
+                Some(_) | None => report.service_tier.clone(),
+            },
             ..Usage::default()
         };
         for (name, uses) in report.server_tool_use.iter().flatten() {
@@ -146,6 +154,8 @@ pub(super) struct UsageOut<'a> {
     server_tool_use: Option<std::collections::BTreeMap<String, u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speed: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -179,7 +189,8 @@ impl<'a> UsageOut<'a> {
                 .output_reasoning
                 .map(|thinking_tokens| DetailsOut { thinking_tokens }),
             server_tool_use: (!server_tools.is_empty()).then_some(server_tools),
-            service_tier: usage.service_tier.as_deref(),
+            service_tier: usage.service_tier.as_deref().filter(|tier| *tier != FAST),
+            speed: usage.service_tier.as_deref().filter(|tier| *tier == FAST).map(|_| FAST),
         }
     }
 

@@ -190,6 +190,19 @@ fn every_bucket_of_usage_is_told_once() {
     assert_eq!((facade.input_uncached, facade.output), (None, Some(0)));
 }
 
+/// What was made faster costs more: the bill has to know, and a client reads it as Claude says it.
+#[test]
+fn an_answer_of_the_fast_mode_says_so_in_its_usage() {
+    let fast = WHOLE.replacen("\"usage\":{", "\"usage\":{\"speed\":\"fast\",", 1);
+    let usage = last_usage(&events(&FORMAT, Mode::Whole, fast.as_bytes()));
+    assert_eq!(usage.service_tier.as_deref(), Some("fast"), "{fast}");
+    let told = serde_json::to_value(super::super::usage::UsageOut::of(&usage)).unwrap();
+    assert_eq!((&told["speed"], told.get("service_tier")), (&"fast".into(), None));
+    let plain = fast.replace("\"speed\":\"fast\"", "\"speed\":\"standard\"");
+    let usage = last_usage(&events(&FORMAT, Mode::Whole, plain.as_bytes()));
+    assert_eq!(usage.service_tier.as_deref(), Some("standard"));
+}
+
 /// Behaviour 19, requirement B2.
 #[test]
 fn seals_on_thoughts_come_through_letter_by_letter() {

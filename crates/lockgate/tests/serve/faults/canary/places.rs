@@ -14,6 +14,8 @@ pub(super) struct Settings {
     key: String,
     /// A secret of the configuration.
     known: String,
+    /// Others, which somebody says to a model.
+    said: Vec<String>,
     pub(super) variables: Vec<(&'static str, String)>,
 }
 
@@ -75,12 +77,21 @@ pub(super) fn configure(
     });
     let own = planted.password("credential of a key");
     let mine = json!({"name": "me", "hash": made["hash"], "credentials": {"up": own}});
+    let hook = planted.plant("secret of a webhook", "whsec_*", 32);
+    let policy = planted.plant("secret of a policy that asks a service", "whsec_*", 32);
+    let login = planted.password("secret of the login elsewhere");
+    let oidc = json!({"issuer": "https://login.example.org", "client_id": "lockgate", "client_secret": login,
+        "redirect_url": "https://gate.example.org/api/login/oidc/callback", "roles": [{"role": "self"}]});
+    // Asked about no call: what it is asked holds secrets as they are.
+    let asks = json!({"name": "asks", "webhook": {"url": "http://127.0.0.1:9", "secret": policy, "tools": ["Nothing"]}});
     let config = json!({
+        "admin": {"oidc": oidc},
+        "policies": {"chain": [asks]},
         "providers": {"up": provider},
         "keys": [mine],
         "record": {"mode": mode},
         "telemetry": {"otlp": {"endpoint": format!("http://{collector}")}},
-        "webhooks": [{"url": format!("http://{receiver}/in"), "secret": planted.plant("secret of a webhook", "whsec_*", 32)}],
+        "webhooks": [{"url": format!("http://{receiver}/in"), "secret": hook}],
     });
     home.write("lockgate.yaml", &config.to_string());
     let variables = vec![
@@ -88,7 +99,8 @@ pub(super) fn configure(
         ("UP_KEY", known.clone()),
         ("UNUSED_PASSWORD", planted.password("environment that nothing refers to")),
     ];
-    Settings { key, known, variables }
+    let bare = hook.trim_start_matches("whsec_").to_owned();
+    Settings { key, known, said: vec![bare, policy, login], variables }
 }
 
 /// A client.
@@ -136,6 +148,9 @@ fn user(words: &str) -> Value {
 pub(super) fn ask(planted: &mut Planted, gateway: &Gateway, settings: &Settings) -> usize {
     let mut client = Client { asked: 0, gateway, key: &settings.key };
     texts(planted, &mut client, &settings.known);
+    for secret in &settings.said {
+        client.say(&format!("try it with {secret} if you can"));
+    }
     agent(planted, &mut client);
     heads(planted, &mut client);
     for model in ["echo", "pieces", "reason", "broken"] {
