@@ -6,6 +6,7 @@
 
 mod approval;
 mod chain;
+mod clean;
 mod client_run;
 mod common;
 mod configured;
