@@ -30,6 +30,9 @@ use crate::serve::upkeep::policy;
 /// How long a gateway may take to answer.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Bytes of bodies that stay in memory: commands read a session call by call, and each call sends most of the one before again.
+const RECENT: usize = 64 * 1024 * 1024;
+
 /// Where a command finds what is recorded.
 #[derive(Debug, Clone, Default, Args)]
 pub struct OfficeArgs {
@@ -187,7 +190,8 @@ async fn shelf(
     if create && settings.database.is_none() {
         private_folder(&folder)?;
     }
-    let database = Database::open(&Options::at(place)).await.map_err(|error| {
+    let options = Options { recent: RECENT, ..Options::at(place) };
+    let database = Database::open(&options).await.map_err(|error| {
         Failure::unavailable(format!("the database cannot be opened: {error}"))
             .hint("is it the one of this configuration? (`lockgate config show`)")
     })?;
