@@ -32,6 +32,7 @@ mod late;
 mod loaded;
 mod local;
 mod meter;
+mod pass;
 mod pipe;
 mod policies;
 mod process;
@@ -46,6 +47,7 @@ mod tap;
 mod targets;
 mod unsent;
 mod upstream;
+mod watch;
 
 pub use answer::refusal;
 pub use ask::{Asker, Asking};

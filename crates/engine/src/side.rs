@@ -74,6 +74,7 @@ impl Engine {
             worked,
             ..side_report((id, format.dialect, operation), &response, failure.as_ref())
         };
+        self.observer.used(&report);
         if let Some(follower) = follower {
             follower.finished(&report);
         }
