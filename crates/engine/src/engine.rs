@@ -411,10 +411,9 @@ impl Engine {
                 report.began();
                 report.learn(&mut opened.pipe);
                 report.asked = std::mem::take(&mut opened.asked);
-                report.end(Outcome::Complete);
                 facts.loss.extend(&opened.pipe.loss());
                 let body = AnswerBody::full(opened.first);
-                report.answered(answer::answered(&facts, status, &upstream, plan.front_mode, body))
+                report.complete(answer::answered(&facts, status, &upstream, plan.front_mode, body))
             }
             Ok(Err(refused)) => {
                 report.told(&refused.headers);
@@ -461,9 +460,11 @@ impl Engine {
             permit: None,
             policies: plan.policies.clone(),
             call: Some(report),
+            settled: false,
             started: plan.came,
             status: 200,
             tape: plan.tape.clone(),
+            watch: None,
             whom: self.whom.clone(),
         }
     }

@@ -99,6 +99,10 @@ pub trait Observer: Send + Sync {
     /// A call is over. Not told of a call that was given up before there was an answer.
     fn finished(&self, _report: CallReport) {}
 
+    /// It is known what a call has used; said before its key may begin another, and before [`Self::finished`]. What policies say is
+    /// not in the report yet.
+    fn used(&self, _report: &CallReport) {}
+
     /// A call begins; whoever wants to hear of the rest of it gives a follower.
     fn started(&self, _call: &CallStart<'_>) -> Option<Arc<dyn Follower>> {
         None

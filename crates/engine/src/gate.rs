@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use lockgate_core::{Event, Failure, Stop, StopReason};
-use lockgate_policy::{Lock, Needs, Out as Settled, Question, Reply, Run, Ticket, Unheard};
+use lockgate_policy::{Lock, Out as Settled, Question, Reply, Run, Ticket, Unheard};
 use lockgate_wire::{Decoded, Sequencer, StreamEncoder};
 
-use crate::pipe::Out;
+use crate::pass::Out;
 
 /// The policies of a call, shared by its attempts.
 pub(crate) type Shared = Arc<Mutex<Run>>;
@@ -104,8 +104,6 @@ pub(crate) struct Guarded {
     speaks: bool,
     /// Everything up to this event is settled.
     through: u64,
-    /// Whether all policies only look: nothing waits and nothing changes.
-    watches: bool,
     unheard: Vec<u8>,
 }
 
@@ -115,7 +113,6 @@ impl Guarded {
         (encoder, is_stream): (Box<dyn StreamEncoder>, bool),
         hidden: Option<fn(&[u8]) -> bool>,
     ) -> Self {
-        let watches = with(&run, |run| run.holds() == Needs::default());
         Self {
             behind: VecDeque::new(),
             encoder,
@@ -128,7 +125,6 @@ impl Guarded {
             sequencer: Sequencer::default(),
             speaks: false,
             through: 0,
-            watches,
             unheard: Vec::new(),
         }
     }
@@ -155,7 +151,7 @@ impl Guarded {
 
     /// Whether answers to questions are waited for.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.gate.is_waiting() && !self.watches
+        self.gate.is_waiting()
     }
 
     /// Whether the answer is no longer what came.
@@ -240,11 +236,6 @@ impl Guarded {
 
     /// Hands on what may go: frames as long as the answer is what came, then what the encoder writes.
     fn hand_on(&mut self, out: &mut Out) {
-        if self.watches {
-            self.gate.settled.clear();
-            self.sent += self.frames.len() as u64;
-            return self.frames.drain(..).for_each(|frame| out.push(frame.raw));
-        }
         let mut written = Vec::new();
         for settled in std::mem::take(&mut self.gate.settled) {
             match settled.of {

@@ -1,4 +1,4 @@
-//! Questions that nobody waits for and that are still open when the answer is over: what observing policies asked.
+//! What is still to come when the answer is over: what observing policies asked and nobody waits for, and their look at a whole answer.
 //!
 //! The client has its answer. The end of the call is noted at once, and once more with what was said when the last of them is answered or out of
 //! time. Only so many calls wait so at a time: of others, and of all when the gateway ends, is noted what was known at the end.
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ask::{Asked, Whom};
 use crate::gate::{Shared, with};
+use crate::report::Behind;
 use crate::tap;
 
 /// So many calls wait at a time.
@@ -73,6 +74,31 @@ impl Late {
         runtime.spawn(async move {
             stop.run_until_cancelled(open.answered()).await;
             ending.policies.extend(tap::told(&open.said()));
+            tape.close(&ending);
+            drop(place);
+        });
+    }
+
+    /// Notes the end of a call whose client gets a whole answer, and lets policies look at that once it is on its way.
+    pub(crate) fn look(&self, tape: &Tape, ending: Closed, behind: Behind) {
+        let is_noted = !tape.is_blank();
+        let told = move |behind: Behind, ending: Closed| {
+            let (said, open) = behind.told(is_noted);
+            (Closed { policies: said.policies, ..ending }, open)
+        };
+        let (Ok(place), Ok(runtime)) = (self.places.clone().try_acquire_owned(), Handle::try_current())
+        else {
+            let (ending, open) = told(behind, ending);
+            return self.close(tape, ending, open);
+        };
+        tape.over(&ending);
+        let (stop, tape) = (self.stop.clone(), tape.clone());
+        runtime.spawn(async move {
+            let (mut ending, open) = told(behind, ending);
+            if let Some(mut open) = open {
+                stop.run_until_cancelled(open.answered()).await;
+                ending.policies.extend(tap::told(&open.said()));
+            }
             tape.close(&ending);
             drop(place);
         });

@@ -33,6 +33,7 @@ mod loaded;
 mod local;
 mod meter;
 mod pass;
+mod passing;
 mod pipe;
 mod policies;
 mod process;
@@ -48,6 +49,7 @@ mod tap;
 mod targets;
 mod unsent;
 mod upstream;
+mod watch;
 
 pub use answer::refusal;
 pub use ask::{Asker, Asking};

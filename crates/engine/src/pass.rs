@@ -1,262 +1,85 @@
-//! Endpoints that are not modelled: passed to the provider that owns the client's dialect, method, path and body as they are.
+//! The way of an answer that nobody changes: its complete frames, as they came.
 //!
-//! What the provider streams is handed on as it comes; anything else is read whole first, so that an error is one of the client's dialect.
-//! Endpoints beside generation that are modelled are in `side`.
+//! Knows nothing of what they say but whether they tell usage that the client did not ask for.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use bytes::{Bytes, BytesMut};
+use lockgate_core::Event;
+use lockgate_wire::Decoded;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Response, header};
-use lockgate_core::{Dialect, ErrorKind, Failure};
-use lockgate_providers::{Ask, Operation, Timeouts};
-use lockgate_recorder::{Closed, Operation as Noted, Tape};
-use lockgate_wire::{Format, Mode};
-use tokio::time::{Instant, Sleep, sleep_until};
-
-use crate::answer;
-use crate::attempt::{broken, travelling};
-use crate::body::UpstreamBody;
-use crate::engine::{Engine, credential_for};
-use crate::follow::{Follower, Observer};
-use crate::meter::Permit;
-use crate::relay::AnswerBody;
-use crate::report::{CallReport, Outcome};
-use crate::request::CallRequest;
-use crate::resolve::owners_of;
-use crate::side::{facts, read_whole, relayed, side_open};
-use crate::upstream::Upstream;
-
-impl Engine {
-    /// Passes an endpoint that we do not model to the provider that owns the client's dialect.
-    pub async fn pass_through(&self, request: CallRequest) -> Response<AnswerBody> {
-        self.noted(request, Noted::Other, |request| self.passed_through(request)).await
-    }
-
-    async fn passed_through(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
-        let front = request.format;
-        let state = self.state.load_full();
-        let kinds = owners_of(front.dialect);
-        let owners: Vec<_> =
-            state.upstreams.values().filter(|upstream| kinds.contains(&upstream.kind)).collect();
-        let path = &request.path_and_query;
-        may_pass(&request)?;
-        let [upstream] = owners.as_slice() else {
-            let kind = kinds.first().map_or("", |kind| kind.name());
-            let words = if owners.is_empty() {
-                format!(
-                    "`{path}` belongs to {kind}, which is not among the providers; add it to lockgate.yaml"
-                )
-            } else {
-                format!("`{path}` belongs to {kind}, and there are several providers of that kind")
-            };
-            return Err(Failure {
-                code: Some("unknown_url".into()),
-                ..Failure::new(ErrorKind::NotFound, words)
-            });
-        };
-        let operation = Operation::Raw { method: &request.method, path_and_query: path };
-        let ask = Ask { dialect: front.dialect, model: "", operation, stream: false };
-        let credential = credential_for(&request, upstream)?;
-        let mut travel = travelling(&request.headers, front.dialect, front.dialect);
-        if let Some(kind) = request.headers.get(header::CONTENT_TYPE) {
-            travel.insert(header::CONTENT_TYPE, kind.clone());
-        }
-        let facts = facts(front.dialect, upstream, "");
-        let (head, body) = side_open(upstream, &ask, credential, travel, request.body.clone()).await?;
-        let Some(lines) = streams(&head.headers).filter(|_| head.status.is_success()) else {
-            return Ok(relayed(&front, &facts, read_whole(upstream, head, body).await?));
-        };
-        let passing = Passing::new(UpstreamBody::Http(body), upstream, (front, lines));
-        let status = head.status.as_u16();
-        let mut response =
-            answer::answered(&facts, status, &head.headers, Mode::Stream, AnswerBody::pass(passing));
-        if let Some(kind) = head.headers.get(header::CONTENT_TYPE) {
-            response.headers_mut().insert(header::CONTENT_TYPE, kind.clone());
-        }
-        Ok(response)
-    }
+/// Bytes of an incomplete frame that wait for the rest.
+#[derive(Default)]
+pub(crate) struct Pass {
+    /// How many have come.
+    pub(crate) frames: u64,
+    /// Frames that the client did not ask for and does not get, among those that tell usage.
+    hidden: Option<fn(&[u8]) -> bool>,
+    waiting: usize,
 }
 
-/// Holds a key to its models also on endpoints that are not modelled: what they call must be known there, unless they only read.
-fn may_pass(request: &CallRequest) -> Result<(), Failure> {
-    let reads = matches!(request.method, Method::GET | Method::HEAD);
-    if reads || !request.caller.is_held_to_models() {
-        return Ok(());
-    }
-    let words = match lockgate_wire::member_text(&request.body, "model") {
-        Some(model) if request.caller.may_use(&model) => return Ok(()),
-        Some(model) => format!("this key may not use the model `{model}`"),
-        None => format!(
-            "this key may use some models only, and which one `{}` calls is not known to the gateway",
-            request.path_and_query
-        ),
-    };
-    Err(Failure { param: Some("model".into()), ..Failure::new(ErrorKind::Forbidden, words) })
-}
-
-/// How the pieces of a stream are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lines {
-    Json,
-    Sse,
-}
-
-/// Whether an answer comes piece by piece, by its type.
-fn streams(headers: &HeaderMap) -> Option<Lines> {
-    let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?.to_ascii_lowercase();
-    match kind.split(';').next()?.trim() {
-        "text/event-stream" => Some(Lines::Sse),
-        "application/x-ndjson" | "application/jsonl" => Some(Lines::Json),
-        _ => None,
-    }
-}
-
-/// What is done when a passed answer is over.
-pub(crate) struct Ending {
-    pub(crate) came: Instant,
-    pub(crate) closed: Closed,
-    pub(crate) follower: Option<Arc<dyn Follower>>,
-    pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) report: CallReport,
-    /// The call counts as running until then.
-    pub(crate) running: Option<Permit>,
-    pub(crate) tape: Tape,
-}
-
-impl Ending {
-    /// The call is over.
-    pub(crate) fn finish(self, outcome: Outcome) {
-        let Self { came, closed, follower, observer, mut report, running, tape } = self;
-        drop(running);
-        let failure = match &outcome {
-            Outcome::Failed(failure) => Some(failure.clone()),
-            Outcome::Aborted | Outcome::Complete => None,
-        };
-        let closed = Closed {
-            aborted: outcome == Outcome::Aborted,
-            error: failure.as_ref().map(|failure| failure.kind).or(closed.error),
-            message: failure.map(|failure| failure.message).or(closed.message),
-            ..closed
-        };
-        report.duration = came.elapsed();
-        report.outcome = outcome;
-        if let Some(follower) = follower {
-            follower.finished(&report);
-        }
-        observer.finished(report);
-        if !tape.is_blank() {
-            tape.close(&closed);
-        }
-    }
-}
-
-/// A stream that is handed on as it comes.
-pub(crate) struct Passing {
-    /// `None` = it is over.
-    body: Option<UpstreamBody>,
-    ending: Option<Ending>,
-    /// When it has taken too long, whatever comes.
-    ends: Instant,
-    front: (Format, Lines),
-    provider: String,
-    timeouts: Timeouts,
-    timer: Pin<Box<Sleep>>,
-}
-
-impl Passing {
-    fn new(body: UpstreamBody, upstream: &Upstream, front: (Format, Lines)) -> Self {
-        let timeouts = upstream.settings.timeouts.clone();
-        let now = Instant::now();
-        let ends = now + Duration::from_millis(timeouts.total_ms);
-        let first = ends.min(now + Duration::from_millis(timeouts.idle_ms));
-        let provider = upstream.id.clone();
-        Self {
-            body: Some(body),
-            ending: None,
-            ends,
-            front,
-            provider,
-            timer: Box::pin(sleep_until(first)),
-            timeouts,
-        }
+impl Pass {
+    /// `hidden`: frames that the client did not ask for.
+    pub(crate) fn new(hidden: Option<fn(&[u8]) -> bool>) -> Self {
+        Self { hidden, ..Self::default() }
     }
 
-    /// Says what is to be done at the end.
-    pub(crate) fn follow(&mut self, mut ending: Ending) {
-        (ending.closed.stream, ending.report.stream) = (true, true);
-        self.ending = Some(ending);
-    }
-
-    /// The next bytes; `None` at the end.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        match body.poll(cx) {
-            Poll::Ready(Some(Ok(bytes))) => {
-                let idle = Instant::now() + Duration::from_millis(self.timeouts.idle_ms);
-                self.timer.as_mut().reset(self.ends.min(idle));
-                self.note(&bytes);
-                Poll::Ready(Some(bytes))
+    /// Hands on the complete frames: the bytes that came, where they hold nothing else.
+    pub(crate) fn forward(&mut self, decoded: &Decoded, fed: Option<&Bytes>, out: &mut Out) {
+        let frames = decoded.frames();
+        self.frames += frames.len() as u64;
+        let complete: usize = frames.iter().map(|frame| frame.raw.len()).sum();
+        match fed {
+            Some(bytes) if self.waiting == 0 && self.hidden.is_none() => {
+                out.push(bytes.slice(..complete.min(bytes.len())));
+                self.waiting = bytes.len().saturating_sub(complete);
             }
-            Poll::Ready(Some(Err(reason))) => Poll::Ready(Some(self.fail(broken(&self.provider, reason)))),
-            Poll::Ready(None) => {
-                self.over(Outcome::Complete);
-                Poll::Ready(None)
+            Some(bytes) => {
+                self.each(decoded, out);
+                self.waiting = (self.waiting + bytes.len()).saturating_sub(complete);
             }
-            Poll::Pending => self.timer.as_mut().poll(cx).map(|()| Some(self.fail(self.too_slow()))),
+            None => self.each(decoded, out),
         }
     }
 
-    fn note(&mut self, bytes: &Bytes) {
-        let Some(ending) = &mut self.ending else { return };
-        if ending.report.ttft.is_none() {
-            ending.report.ttft = Some(ending.came.elapsed());
-            if let Some(follower) = &ending.follower {
-                follower.first_byte();
+    fn each(&self, decoded: &Decoded, out: &mut Out) {
+        let tells = |event: &Event| matches!(event, Event::Usage(_));
+        for frame in decoded.frames() {
+            let hidden = self
+                .hidden
+                .is_some_and(|hidden| decoded.events_of(frame).iter().any(tells) && hidden(&frame.raw));
+            if !hidden {
+                out.push(frame.raw.clone());
             }
         }
-        ending.tape.delivered(bytes);
+    }
+}
+
+/// Bytes for the client: one piece without a copy, several joined.
+#[derive(Default)]
+pub(crate) struct Out {
+    first: Bytes,
+    joined: BytesMut,
+}
+
+impl Out {
+    pub(crate) fn len(&self) -> usize {
+        self.first.len() + self.joined.len()
     }
 
-    /// The stream's last bytes: an error as its dialect says one inside an answer.
-    fn fail(&mut self, failure: Failure) -> Bytes {
-        let (format, lines) = self.front;
-        let body = format.messages.error(&failure);
-        let name: &[u8] = if format.dialect == Dialect::Anthropic { b"event: error\n" } else { b"" };
-        let bytes = Bytes::from(match lines {
-            Lines::Json => [&body, &b"\n"[..]].concat(),
-            Lines::Sse => [name, b"data: ", &body, b"\n\n"].concat(),
-        });
-        self.note(&bytes);
-        self.over(Outcome::Failed(failure));
-        bytes
-    }
-
-    fn over(&mut self, outcome: Outcome) {
-        self.body = None;
-        if let Some(ending) = self.ending.take() {
-            ending.finish(outcome);
+    pub(crate) fn push(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
         }
-    }
-
-    fn too_slow(&self) -> Failure {
-        let (id, timeouts) = (&self.provider, &self.timeouts);
-        let words = if Instant::now() >= self.ends {
-            format!("the call took longer than {} ms (providers.{id}.timeouts.total_ms)", timeouts.total_ms)
+        if self.first.is_empty() && self.joined.is_empty() {
+            self.first = bytes;
         } else {
-            format!(
-                "provider `{id}` was silent for {} ms (providers.{id}.timeouts.idle_ms)",
-                timeouts.idle_ms
-            )
-        };
-        Failure::new(ErrorKind::Timeout, words)
+            if self.joined.is_empty() {
+                self.joined.extend_from_slice(&std::mem::take(&mut self.first));
+            }
+            self.joined.extend_from_slice(&bytes);
+        }
     }
-}
 
-impl Drop for Passing {
-    fn drop(&mut self) {
-        self.over(Outcome::Aborted);
+    pub(crate) fn into_bytes(self) -> Bytes {
+        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! A state machine over bytes, driven by whoever reads the upstream. Passing forwards complete frames only, so that a
 //! keep-alive or an error event can be put between any two of them, and watches for usage, end and failure.
+//! Policies that only look are behind either way ([`Watch`]), those that hold or change in it.
 //! Translating goes decoder → tool names → sequencer → encoder. Both end in exactly one way: complete, or with one
 //! error event. Reads no socket and no clock.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use lockgate_core::{BlockStart, Dialect, ErrorKind, Event, Failure, Gather, Raw, Turn};
 use lockgate_wire::{
     AnswerContext, DecodeError, Decoded, Depth, Format, Loss, Mode, Restore, Sequencer, StreamDecoder,
@@ -13,11 +14,14 @@ use lockgate_wire::{
 };
 
 use lockgate_policy::{Question, Reply, Ticket, Unheard};
+use tokio::time::Instant;
 
-use crate::gate::{Gate, Guarded, Shared};
+use crate::gate::{Gate, Guarded, Shared, with};
 use crate::hush::Hush;
+use crate::pass::{Out, Pass};
 use crate::relay::is_stream;
 use crate::seen::Seen;
+use crate::watch::Watch;
 
 /// The way of one answer.
 pub(crate) struct Pipe {
@@ -32,6 +36,8 @@ pub(crate) struct Pipe {
     over: bool,
     seen: Seen,
     until_stop: bool,
+    /// Policies that only look.
+    watch: Option<Box<Watch>>,
     way: Way,
 }
 
@@ -39,15 +45,6 @@ enum Way {
     Guarded(Box<Guarded>),
     Pass(Pass),
     Translate(Box<Translate>),
-}
-
-/// Bytes of an incomplete frame that wait for the rest.
-#[derive(Default)]
-struct Pass {
-    frames: u64,
-    /// Frames that the client did not ask for and does not get, among those that tell usage.
-    hidden: Option<fn(&[u8]) -> bool>,
-    waiting: usize,
 }
 
 struct Translate {
@@ -77,17 +74,17 @@ impl Writer {
 }
 
 impl Translate {
-    fn push(&mut self, event: Event) {
+    fn push(&mut self, event: Event, watch: &mut Option<Box<Watch>>) {
         let Self { gate, restore, sequencer, writer } = self;
         restore.apply(event, |event| {
-            sequencer.push(event, &mut |event| through(gate, writer, event));
+            sequencer.push(event, &mut |event| through((gate, watch), writer, event));
         });
     }
 
     /// The upstream's bytes are over; whether the answer is.
-    fn finish(&mut self) -> bool {
+    fn finish(&mut self, watch: &mut Option<Box<Watch>>) -> bool {
         let Self { gate, sequencer, writer, .. } = self;
-        sequencer.finish(&mut |event| through(gate, writer, event));
+        sequencer.finish(&mut |event| through((gate, watch), writer, event));
         if let Some(gate) = gate {
             gate.close(&mut |event| writer.write(event));
         }
@@ -104,7 +101,10 @@ impl Translate {
     }
 }
 
-fn through(gate: &mut Option<Gate>, writer: &mut Writer, event: Event) {
+fn through((gate, watch): (&mut Option<Gate>, &mut Option<Box<Watch>>), writer: &mut Writer, event: Event) {
+    if let Some(watch) = watch {
+        watch.event(&event);
+    }
     match gate {
         Some(gate) => gate.push(event, &mut |event| writer.write(event)),
         None => writer.write(event),
@@ -139,10 +139,16 @@ impl Pipe {
         let PipeSpec { context, front, front_mode, hidden, names, policies, until_stop, .. } = spec;
         let PipeSpec { upstream, upstream_mode, .. } = spec;
         let same = std::ptr::eq(front.envelope, upstream.envelope) && front_mode == upstream_mode;
+        let (watching, policies) = match policies {
+            Some(run) if with(&run, |run| run.only_looks()) => (Some(run), None),
+            policies => (None, policies),
+        };
         let depth = if same && policies.is_none() { Depth::Envelope } else { Depth::Full };
+        let read = same.then_some((upstream.messages, upstream_mode));
+        let watch = watching.map(|run| Box::new(Watch::new(run, read, &context.id)));
         let encoder = || front.messages.encoder(front_mode, context.clone());
         let way = match policies {
-            None if same => Way::Pass(Pass { hidden, ..Pass::default() }),
+            None if same => Way::Pass(Pass::new(hidden)),
             Some(run) if same => {
                 Way::Guarded(Box::new(Guarded::new(run, (encoder(), is_stream(front_mode)), hidden)))
             }
@@ -169,6 +175,7 @@ impl Pipe {
             over: false,
             seen: Seen::default(),
             until_stop,
+            watch,
             way,
         }
     }
@@ -217,6 +224,24 @@ impl Pipe {
             Way::Guarded(guarded) => guarded.encoder().map(|encoder| encoder.items()).unwrap_or_default(),
             Way::Pass(_) => Vec::new(),
             Way::Translate(translate) => translate.writer.encoder.items(),
+        }
+    }
+
+    /// The policies that only look, if there is something that they have not seen; to be asked for once the answer is over.
+    pub(crate) fn take_watch(&mut self) -> Option<Box<Watch>> {
+        self.watch.take_if(|watch| watch.has_rest())
+    }
+
+    /// Whether policies that only look should, if it is this late; `None` = they have to before more comes.
+    pub(crate) fn is_due(&self, now: Instant) -> Option<bool> {
+        let Some(watch) = &self.watch else { return Some(false) };
+        (!watch.is_full()).then(|| watch.is_due(now))
+    }
+
+    /// Shows policies that only look what has come.
+    pub(crate) fn look(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.look();
         }
     }
 
@@ -273,9 +298,12 @@ impl Pipe {
                 }
                 Way::Pass(_) => {}
                 Way::Translate(translate) => {
-                    finished = translate.finish();
+                    finished = translate.finish(&mut self.watch);
                     out.push(translate.writer.taken());
                 }
+            }
+            if let Some(watch) = &mut self.watch {
+                watch.over();
             }
         }
         let unsayable = self.unsayable();
@@ -300,6 +328,9 @@ impl Pipe {
 
     /// What policies ask; each question is given out once.
     pub(crate) fn questions(&self) -> Vec<(Ticket, Question)> {
+        if let Some(watch) = &self.watch {
+            return watch.questions();
+        }
         match &self.way {
             Way::Guarded(guarded) => guarded.questions(),
             Way::Pass(_) => Vec::new(),
@@ -310,6 +341,10 @@ impl Pipe {
     /// Takes what came of a question; returns what the client gets now.
     pub(crate) fn reply(&mut self, ticket: Ticket, reply: Reply) -> Bytes {
         let mut out = Out::default();
+        if let Some(watch) = &mut self.watch {
+            watch.reply(ticket, reply);
+            return Bytes::new();
+        }
         match &mut self.way {
             Way::Guarded(guarded) => {
                 guarded.reply(ticket, reply, &mut out);
@@ -395,6 +430,9 @@ impl Pipe {
                     self.seen.note(event);
                 }
                 pass.forward(&self.decoded, fed, &mut out);
+                if let Some(watch) = &mut self.watch {
+                    watch.frames(self.decoded.frames());
+                }
             }
             Way::Guarded(guarded) => {
                 for event in self.decoded.events() {
@@ -412,7 +450,7 @@ impl Pipe {
                         self.finished = true;
                         break;
                     }
-                    translate.push(with_unique_id(event.clone(), &self.context.id));
+                    translate.push(with_unique_id(event.clone(), &self.context.id), &mut self.watch);
                 }
                 if !self.finished && translate.gate.as_ref().is_some_and(Gate::is_finished) {
                     self.finished = translate.end();
@@ -432,41 +470,9 @@ impl Pipe {
     }
 }
 
-impl Pass {
-    /// Hands on the complete frames: the bytes that came, where they hold nothing else.
-    fn forward(&mut self, decoded: &Decoded, fed: Option<&Bytes>, out: &mut Out) {
-        let frames = decoded.frames();
-        self.frames += frames.len() as u64;
-        let complete: usize = frames.iter().map(|frame| frame.raw.len()).sum();
-        match fed {
-            Some(bytes) if self.waiting == 0 && self.hidden.is_none() => {
-                out.push(bytes.slice(..complete.min(bytes.len())));
-                self.waiting = bytes.len().saturating_sub(complete);
-            }
-            Some(bytes) => {
-                self.each(decoded, out);
-                self.waiting = (self.waiting + bytes.len()).saturating_sub(complete);
-            }
-            None => self.each(decoded, out),
-        }
-    }
-
-    fn each(&self, decoded: &Decoded, out: &mut Out) {
-        let tells = |event: &Event| matches!(event, Event::Usage(_));
-        for frame in decoded.frames() {
-            let hidden = self
-                .hidden
-                .is_some_and(|hidden| decoded.events_of(frame).iter().any(tells) && hidden(&frame.raw));
-            if !hidden {
-                out.push(frame.raw.clone());
-            }
-        }
-    }
-}
-
 /// Some servers give tool calls no id; decoders then count them, anew in each answer. The answer's own token makes them
 /// unique in a session: clients and other providers pair results by them.
-fn with_unique_id(mut event: Event, answer: &str) -> Event {
+pub(crate) fn with_unique_id(mut event: Event, answer: &str) -> Event {
     if let Event::BlockStarted { block: BlockStart::ToolCall { id, .. }, .. } = &mut event {
         let count = id.strip_prefix('g').unwrap_or(id).strip_prefix("call_");
         let counted = |rest: &str| {
@@ -477,37 +483,6 @@ fn with_unique_id(mut event: Event, answer: &str) -> Event {
         }
     }
     event
-}
-
-/// Bytes for the client: one piece without a copy, several joined.
-#[derive(Default)]
-pub(crate) struct Out {
-    first: Bytes,
-    joined: BytesMut,
-}
-
-impl Out {
-    pub(crate) fn len(&self) -> usize {
-        self.first.len() + self.joined.len()
-    }
-
-    pub(crate) fn push(&mut self, bytes: Bytes) {
-        if bytes.is_empty() {
-            return;
-        }
-        if self.first.is_empty() && self.joined.is_empty() {
-            self.first = bytes;
-        } else {
-            if self.joined.is_empty() {
-                self.joined.extend_from_slice(&std::mem::take(&mut self.first));
-            }
-            self.joined.extend_from_slice(&bytes);
-        }
-    }
-
-    pub(crate) fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
-    }
 }
 
 /// What an unreadable answer is to the client.

@@ -9,7 +9,7 @@ use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
 use lockgate_policy::quality::Team;
 use lockgate_policy::{CallFacts, CallOutcome, Chain, Run};
 use lockgate_session::{Facts as SessionFacts, Members, TurnKind, identify};
-use lockgate_wire::Envelope;
+use lockgate_wire::{Document, Envelope};
 use uuid::Uuid;
 
 use crate::ask::{Asked, Whom};
@@ -65,8 +65,10 @@ async fn judge(
         Err(failure) => return Judged::Unable(failure),
     };
     let Some(needs) = chain.needs_for(&facts) else { return Judged::Go(None) };
-    let conversation =
-        needs.conversation.then(|| request.format.messages.parse(&request.body).ok()).flatten();
+    let conversation = needs
+        .conversation
+        .then(|| request.format.messages.parse_document(&document(request, envelope)).ok())
+        .flatten();
     facts.unread = needs.conversation && conversation.is_none() && holds == Holds::Conversation;
     learn(&mut facts, request, envelope, conversation.as_ref());
     let Some(mut run) = chain.open(facts) else { return Judged::Go(None) };
@@ -83,7 +85,7 @@ async fn judge(
     match decided(&shared, whom, id).await {
         CallOutcome::Answer(text) => Judged::Answer(text, shared),
         CallOutcome::Refuse(words) => Judged::Refuse(Failure::new(ErrorKind::PolicyRefused, words), shared),
-        CallOutcome::Asking | CallOutcome::Go => match rewrite(&shared, request) {
+        CallOutcome::Asking | CallOutcome::Go => match rewrite(&shared, request, envelope) {
             Some(words) => Judged::Refuse(Failure::new(ErrorKind::PolicyRefused, words), shared),
             None => {
                 request.local = with(&shared, |run| run.stays_local());
@@ -132,13 +134,14 @@ async fn decided(shared: &Shared, whom: &Whom, id: Uuid) -> CallOutcome {
 }
 
 /// Lets policies change texts of the request; `Some` = why it may not go on, as one of them failed.
-fn rewrite(shared: &Shared, request: &mut CallRequest) -> Option<String> {
+fn rewrite(shared: &Shared, request: &mut CallRequest, envelope: Option<&Envelope>) -> Option<String> {
     if !with(shared, |run| run.needs().request_text) {
         return None;
     }
     let mut refused = None;
     let changed = with(shared, |run| {
-        lockgate_wire::rewrite_texts(request.format.dialect, &request.body, &mut |origin, text| {
+        let document = document(request, envelope);
+        lockgate_wire::rewrite_texts(request.format.dialect, &document, &mut |origin, text| {
             run.on_request_text(origin, text, &mut refused)
         })
     });
@@ -146,6 +149,14 @@ fn rewrite(shared: &Shared, request: &mut CallRequest) -> Option<String> {
         request.body = body.into();
     }
     refused
+}
+
+/// The body, with what was found out about it when its outside was read.
+fn document<'a>(request: &'a CallRequest, envelope: Option<&'a Envelope>) -> Document<'a> {
+    match envelope {
+        Some(envelope) => envelope.document(&request.body),
+        None => Document::new(&request.body),
+    }
 }
 
 /// The field by which a request asks for several answers.

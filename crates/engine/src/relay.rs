@@ -18,8 +18,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::ask::Asked;
 use crate::attempt::{Course, Opened, Refused, broken};
 use crate::body::UpstreamBody;
-use crate::pass::Passing;
-use crate::pipe::{Out, Pipe};
+use crate::pass::Out;
+use crate::passing::Passing;
+use crate::pipe::Pipe;
 use crate::report::{Outcome, Report};
 
 /// The body of an answer.
@@ -117,6 +118,8 @@ pub(crate) type Opening = Pin<Box<dyn Future<Output = Result<Opened, Refused>> +
 
 enum Source {
     Done,
+    /// All has come, and policies look at the rest of it once the client has it.
+    Ending,
     Open(UpstreamBody),
     Opening(Opening),
     /// All has come, and policies wait for what they have asked.
@@ -142,6 +145,8 @@ pub(crate) struct Relay {
     timer: Pin<Box<Sleep>>,
     /// How many turns the upstream had since its last piece.
     turns: u8,
+    /// Whether the client's connection had a turn to write what it was given.
+    written: bool,
 }
 
 impl Relay {
@@ -177,6 +182,7 @@ impl Relay {
             source,
             timer,
             turns: 0,
+            written: true,
         }
     }
 
@@ -203,6 +209,10 @@ impl Relay {
 
     /// Takes what has been answered.
     fn answered(&mut self, cx: &mut Context<'_>) {
+        // What is answered once the answer is over is said behind it.
+        if matches!(self.source, Source::Ending) {
+            return;
+        }
         while let Some((ticket, reply)) = self.asked.poll(cx) {
             let Some(pipe) = &mut self.pipe else { return };
             let out = pipe.reply(ticket, reply);
@@ -240,9 +250,24 @@ impl Relay {
             if self.queued.len() >= ENOUGH || (self.at_once && self.queued.len() > 0) {
                 return Poll::Ready(Some(self.emit()));
             }
+            // What policies have to see before more comes is theirs when the client has got it.
+            let due = self.pipe.as_ref().map_or(Some(false), |pipe| pipe.is_due(self.last_in));
+            if due.is_none() && self.queued.len() == 0 {
+                std::task::ready!(self.written(cx));
+                self.look();
+                continue;
+            }
             let polled = match &mut self.source {
-                Source::Done if self.queued.len() > 0 => return Poll::Ready(Some(self.emit())),
+                Source::Done | Source::Ending if self.queued.len() > 0 => {
+                    return Poll::Ready(Some(self.emit()));
+                }
                 Source::Done => return Poll::Ready(None),
+                Source::Ending => {
+                    std::task::ready!(self.written(cx));
+                    self.conclude(Outcome::Complete);
+                    self.source = Source::Done;
+                    return Poll::Ready(None);
+                }
                 Source::Open(body) => body.poll(cx).map(Some),
                 Source::Opening(opening) => match opening.as_mut().poll(cx) {
                     Poll::Ready(Ok(opened)) => {
@@ -272,12 +297,33 @@ impl Relay {
                     return Poll::Pending;
                 }
                 Poll::Pending if self.queued.len() > 0 => return Poll::Ready(Some(self.emit())),
+                Poll::Pending if due == Some(true) => {
+                    std::task::ready!(self.written(cx));
+                    self.look();
+                }
                 Poll::Pending => {
                     std::task::ready!(self.timer.as_mut().poll(cx));
                     self.tick();
                 }
             }
         }
+    }
+
+    /// Whether the client's connection had a turn to write what it was given; it gets one now if not.
+    fn written(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.written, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Shows policies that only look what the client has got.
+    fn look(&mut self) {
+        if let Some(pipe) = &mut self.pipe {
+            pipe.look();
+        }
+        self.ask();
     }
 
     fn deliver(&mut self, bytes: Bytes) {
@@ -292,6 +338,7 @@ impl Relay {
 
     fn emit(&mut self) -> Bytes {
         self.at_once = false;
+        self.written = false;
         self.last_out = Instant::now();
         std::mem::take(&mut self.queued).into_bytes()
     }
@@ -326,6 +373,8 @@ impl Relay {
 
     /// The timer fired: a bound is reached, a keep-alive is due, or it was set for a time that has moved on.
     fn tick(&mut self) {
+        // Nobody waits for anything now.
+        self.look();
         let now = Instant::now();
         let timeouts = self.course.timeouts;
         let id = &self.course.provider;
@@ -394,14 +443,27 @@ impl Relay {
     }
 
     fn end(&mut self, outcome: Outcome) {
-        self.source = Source::Done;
-        self.conclude(outcome);
+        self.learn();
+        if self.report.is_watched() {
+            // The client gets the last of it before policies look at that.
+            self.report.settle(outcome);
+            self.source = Source::Ending;
+        } else {
+            self.source = Source::Done;
+            self.conclude(outcome);
+        }
     }
 
-    fn conclude(&mut self, outcome: Outcome) {
-        let mut losses = self.report.loss.clone();
+    fn learn(&mut self) {
         if let Some(pipe) = &mut self.pipe {
             self.report.learn(pipe);
+        }
+    }
+
+    /// Nothing follows; what was known before counts.
+    fn conclude(&mut self, outcome: Outcome) {
+        let mut losses = self.report.loss.clone();
+        if let Some(pipe) = &self.pipe {
             losses.extend(&pipe.loss());
         }
         self.report.asked = std::mem::take(&mut self.asked);
@@ -412,6 +474,9 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
+        if !matches!(self.source, Source::Done | Source::Ending) {
+            self.learn();
+        }
         self.conclude(Outcome::Aborted);
     }
 }

@@ -24,6 +24,7 @@ use crate::meter::Permit;
 use crate::pipe::Pipe;
 use crate::relay::AnswerBody;
 use crate::tap;
+use crate::watch::Watch;
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,11 +131,49 @@ pub(crate) struct Report {
     pub(crate) call: Option<CallReport>,
     /// What the tape is to say at the end; there once the call is over.
     pub(crate) ending: Option<Closed>,
+    /// Whether it is known how the call ended.
+    pub(crate) settled: bool,
     pub(crate) started: Instant,
     /// The status that the client got.
     pub(crate) status: u16,
     pub(crate) tape: Tape,
+    /// Policies that only look, and have not seen all of the answer.
+    pub(crate) watch: Option<Box<Watch>>,
     pub(crate) whom: Arc<Whom>,
+}
+
+/// A call that is over, but for what policies say that only look.
+pub(crate) struct Behind {
+    asked: Asked,
+    follower: Option<Arc<dyn Follower>>,
+    observer: Arc<dyn Observer>,
+    policies: Option<Shared>,
+    report: CallReport,
+    watch: Option<Box<Watch>>,
+    whom: Arc<Whom>,
+}
+
+impl Behind {
+    /// Lets them look, and tells of the call. What is recorded of it, and what is open then, if that `is_noted`.
+    pub(crate) fn told(mut self, is_noted: bool) -> (Closed, Option<Open>) {
+        let mut open = None;
+        if let Some(mut watch) = self.watch {
+            watch.finish();
+        }
+        if let Some(run) = self.policies {
+            (self.report.decisions, self.report.worked) =
+                with(&run, |run| (run.take_decisions(), run.worked()));
+            if is_noted {
+                open = Open::of(run, self.asked, &self.whom, &self.report.id);
+            }
+        }
+        let ending = if is_noted { tap::ending(&self.report) } else { Closed::default() };
+        if let Some(follower) = self.follower {
+            follower.finished(&self.report);
+        }
+        self.observer.finished(self.report);
+        (ending, open)
+    }
 }
 
 impl Report {
@@ -151,6 +190,7 @@ impl Report {
     /// Takes over what an answer's way has seen, and keeps its seals and items for the next turn.
     pub(crate) fn learn(&mut self, pipe: &mut Pipe) {
         let now = Instant::now().into_std();
+        self.watch = pipe.take_watch().or(self.watch.take());
         if let Some(turn) = pipe.sealed_turn() {
             self.continuity.remember(&self.issuer, &turn, now);
         }
@@ -181,28 +221,64 @@ impl Report {
         }
     }
 
+    /// Whether policies that only look have not seen all of the answer.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// It is known how the call ended, and what it used; only the first word counts. Policies may still look at it.
+    pub(crate) fn settle(&mut self, outcome: Outcome) {
+        let Some(report) = self.call.as_mut().filter(|_| !self.settled) else { return };
+        self.settled = true;
+        report.duration = self.started.elapsed();
+        report.status = self.status;
+        if !matches!(report.outcome, Outcome::Failed(_)) {
+            report.outcome = outcome;
+        }
+        self.observer.used(report);
+        // Only now: what was used counts before the next call may begin.
+        self.permit = None;
+        if self.watch.is_some() {
+            // What the client gets is in the log before policies look at it.
+            self.tape.append();
+        }
+    }
+
     /// The call is over; only the first word counts.
     pub(crate) fn end(&mut self, outcome: Outcome) {
-        if let Some(mut report) = self.call.take() {
-            report.duration = self.started.elapsed();
-            if let Some(run) = self.policies.take() {
-                (report.decisions, report.worked) = with(&run, |run| (run.take_decisions(), run.worked()));
-                if !self.tape.is_blank() {
-                    self.open = Open::of(run, std::mem::take(&mut self.asked), &self.whom, &report.id);
-                }
-            }
-            report.status = self.status;
-            if !matches!(report.outcome, Outcome::Failed(_)) {
-                report.outcome = outcome;
-            }
-            self.ending = (!self.tape.is_blank()).then(|| tap::ending(&report));
-            if let Some(follower) = self.follower.take() {
-                follower.finished(&report);
-            }
-            self.observer.finished(report);
-            // Only now: what was used counts before the next call may begin.
-            self.permit = None;
+        self.settle(outcome);
+        let Some(behind) = self.behind() else { return };
+        let is_noted = !self.tape.is_blank();
+        let (ending, open) = behind.told(is_noted);
+        self.open = open;
+        self.ending = is_noted.then_some(ending);
+    }
+
+    fn behind(&mut self) -> Option<Behind> {
+        let report = self.call.take()?;
+        Some(Behind {
+            asked: std::mem::take(&mut self.asked),
+            follower: self.follower.take(),
+            observer: self.observer.clone(),
+            policies: self.policies.take(),
+            report,
+            watch: self.watch.take(),
+            whom: self.whom.clone(),
+        })
+    }
+
+    /// The answer is complete and known whole: notes it, and its end. Policies that only look do so behind it.
+    pub(crate) fn complete(&mut self, response: Response<AnswerBody>) -> Response<AnswerBody> {
+        if !self.is_watched() {
+            self.end(Outcome::Complete);
+            return self.answered(response);
         }
+        self.settle(Outcome::Complete);
+        if let Some(behind) = self.behind() {
+            let ending = tap::whole(&self.tape, tap::ending(&behind.report), &response);
+            self.late.look(&self.tape, ending, behind);
+        }
+        response
     }
 
     /// Notes an answer that is known whole, and its end.

@@ -24,7 +24,7 @@ use crate::engine::{Engine, credential_for, versioned_path};
 use crate::estimate::estimate;
 use crate::gate::{Shared, with};
 use crate::headers;
-use crate::pass::Ending;
+use crate::passing::Ending;
 use crate::pipe::unreadable;
 use crate::policies::{Holds, Judged};
 use crate::relay::AnswerBody;

@@ -98,6 +98,7 @@ impl Engine {
 
     /// Tells of a call that no provider was asked for.
     fn never_sent(&self, request: &CallRequest, id: Uuid, report: CallReport) {
+        self.observer.used(&report);
         if let Some(follower) = self.follower(request, (id, Operation::Generate), None) {
             follower.finished(&report);
         }

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioExecutor;
 use lockgate_admin::{App, Principal, Shelf};
 use lockgate_config::{Environment, Inputs, Snapshot, locate, render_text};
 use lockgate_ledger::Prices;
-use lockgate_store_sql::{Database, Place};
+use lockgate_store_sql::{Database, Options, Place};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -30,6 +30,9 @@ use crate::serve::upkeep::policy;
 
 /// How long a gateway may take to answer.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Bytes of bodies that stay in memory: commands read a session call by call, and each call sends most of the one before again.
+const RECENT: usize = 64 * 1024 * 1024;
 
 /// Where a command finds what is recorded.
 #[derive(Debug, Clone, Default, Args)]
@@ -209,7 +212,7 @@ async fn shelf(
     (settings, folder): (lockgate_config::Record, PathBuf),
     create: bool,
 ) -> Result<Shelf, Failure> {
-    let options = options(&settings, &folder);
+    let options = Options { recent: RECENT, ..options(&settings, &folder) };
     if let Place::File(file) = &options.place
         && !create
         && !file.exists()

@@ -82,7 +82,8 @@ fn request_masked(bencher: Bencher<'_, '_>) {
     let mut run = policy().open_with(&facts, &common);
     run.on_call(&View { conversation: Some(&conversation), facts: &facts });
     bencher.counter(BytesCount::of_str(&body)).bench_local(|| {
-        lockgate_wire::rewrite_texts(Dialect::Anthropic, body.as_bytes(), &mut |origin, text| {
+        let document = lockgate_wire::Document::new(body.as_bytes());
+        lockgate_wire::rewrite_texts(Dialect::Anthropic, &document, &mut |origin, text| {
             run.on_request_text(origin, text)
         })
     });

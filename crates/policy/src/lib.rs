@@ -7,6 +7,7 @@
 mod also;
 mod approval;
 mod chain;
+mod clean;
 mod client_run;
 mod common;
 mod configured;

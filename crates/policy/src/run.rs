@@ -152,6 +152,11 @@ impl Run {
         acting.fold(Needs::default(), |needs, member| needs.and(member.needs))
     }
 
+    /// Whether none of them may hold the answer, change it or say anything in it.
+    pub fn only_looks(&self) -> bool {
+        !self.holds().answer() && self.warnings.is_empty()
+    }
+
     /// Whether the answer is looked at, or something is to be said behind it.
     pub fn looks_at_answer(&self) -> bool {
         self.needs().answer() || !self.warnings.is_empty()

@@ -24,8 +24,8 @@ impl Run {
             if !self.members[at].needs.request_text {
                 continue;
             }
-            let current = changed.as_deref().unwrap_or(text).to_owned();
-            let new = match self.guarded(at, |run, _| run.on_request_text(origin, &current)) {
+            let current = changed.as_deref().unwrap_or(text);
+            let new = match self.guarded(at, |run, _| run.on_request_text(origin, current)) {
                 Ok(Some(new)) => new,
                 Ok(None) => continue,
                 Err(Broken(why)) => {

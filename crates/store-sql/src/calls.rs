@@ -1,6 +1,7 @@
 //! Reads calls: one, a list, and bodies put together from their pieces.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lockgate_store::rope::{self, Bounds};
@@ -15,6 +16,7 @@ use crate::columns::{call_of, read_json, select_calls, word};
 use crate::conditions;
 use crate::driver::{Sql, Tx};
 use crate::fault::Fault;
+use crate::recent::Recent;
 use crate::squeeze::unsqueeze;
 use crate::stats::Wanted;
 use crate::walk::{Lead, Placed, Walk};
@@ -37,7 +39,7 @@ impl Calls for Database {
         let Some((head, pieces)) = self.pieces_of_body(id, part).await.map_err(Fault::plain)? else {
             return Ok(None);
         };
-        let fetch = |hash: &PieceHash| pieces.get(hash).map(Vec::as_slice);
+        let fetch = |hash: &PieceHash| pieces.get(hash).map(|bytes| &**bytes);
         Ok(Some(rope::join(&head, fetch, Bounds::default())?))
     }
 }
@@ -90,11 +92,7 @@ impl Database {
     }
 
     /// The head of a body and every piece below it, fetched level by level.
-    async fn pieces_of_body(
-        &self,
-        id: Uuid,
-        part: Part,
-    ) -> Result<Option<(PieceHash, HashMap<PieceHash, Vec<u8>>)>, Fault> {
+    async fn pieces_of_body(&self, id: Uuid, part: Part) -> Result<Option<(PieceHash, Pieces)>, Fault> {
         let mut tx = self.readers.read(self.statement_timeout).await?;
         let mut sql = Sql::new(
             "SELECT b.head, b.size, b.bytes, COALESCE(c.session, -c.seq) FROM bodies b JOIN calls c ON c.seq = b.call WHERE c.id = ",
@@ -104,29 +102,38 @@ impl Database {
         let mut from = row.reader();
         let (head, size) = (hash_of(from.blob()?)?, from.count()? as usize);
         let pieces = match from.blob_or_none()? {
-            Some(bytes) => HashMap::from([(head, unsqueeze(bytes, size)?)]),
-            None => below(&mut tx, from.int()?, head).await?,
+            Some(bytes) => HashMap::from([(head, unsqueeze(bytes, size)?.into())]),
+            None => below(&mut tx, &self.recent, from.int()?, head).await?,
         };
         tx.commit().await?;
         Ok(Some((head, pieces)))
     }
 }
 
+/// What a body is made of.
+type Pieces = HashMap<PieceHash, Arc<[u8]>>;
+
 /// A piece and all that it refers to, as far as it is there.
-async fn below(tx: &mut Tx, scope: i64, head: PieceHash) -> Result<HashMap<PieceHash, Vec<u8>>, Fault> {
+async fn below(tx: &mut Tx, recent: &Recent, scope: i64, head: PieceHash) -> Result<Pieces, Fault> {
     let mut pieces = HashMap::new();
     let mut asked = HashSet::from([head]);
     let mut level = vec![head];
     while !level.is_empty() {
-        let mut next = Vec::new();
+        let mut found: Vec<(PieceHash, Arc<[u8]>)> = Vec::with_capacity(level.len());
+        recent.take(scope, &mut level, |hash, bytes| found.push((hash, bytes)));
         for hashes in level.chunks(PIECES) {
             for (hash, bytes) in fetch(tx, scope, hashes).await? {
-                let refers = rope::references(&hash, &bytes).map_err(Error::from)?;
-                next.extend(refers.into_iter().filter(|inner| asked.insert(*inner)));
-                pieces.insert(hash, bytes);
+                let bytes: Arc<[u8]> = bytes.into();
+                recent.keep(scope, hash, &bytes);
+                found.push((hash, bytes));
             }
         }
-        level = next;
+        level.clear();
+        for (hash, bytes) in found {
+            let refers = rope::references(&hash, &bytes).map_err(Error::from)?;
+            level.extend(refers.into_iter().filter(|inner| asked.insert(*inner)));
+            pieces.insert(hash, bytes);
+        }
     }
     Ok(pieces)
 }

@@ -17,6 +17,7 @@ mod open;
 mod options;
 mod policies;
 mod purge;
+mod recent;
 mod sessions;
 mod squeeze;
 mod stats;
@@ -24,17 +25,20 @@ mod verdicts;
 mod walk;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use options::{Options, Place};
 
 use crate::driver::Pool;
+use crate::recent::Recent;
 
 /// A database that is open.
 #[derive(Debug, Clone)]
 pub struct Database {
     page_budget: Duration,
     readers: Pool,
+    recent: Arc<Recent>,
     statement_timeout: Duration,
     writers: Pool,
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lockgate_store::Error;
@@ -14,12 +15,13 @@ use sqlx::{AssertSqlSafe, Executor as _};
 use crate::driver::{Pool, Sql};
 use crate::fault::Fault;
 use crate::migrations::{MIGRATIONS, Migration, migrate};
+use crate::recent::Recent;
 use crate::{Database, Options, Place};
 
 /// Statements that a connection keeps prepared: five lengths of inserts for each table, and the queries.
 const STATEMENTS: usize = 128;
 
-/// Rows that wait to be taken from a writer.
+/// Rows that wait to be taken from a connection.
 const ROWS: usize = 512;
 
 /// Between two tries at a file that others are just opening.
@@ -69,7 +71,8 @@ impl Database {
             tokio::time::sleep(AGAIN).await;
         }
         let (page_budget, statement_timeout) = (options.page_budget, options.statement_timeout);
-        Ok(Self { page_budget, readers, statement_timeout, writers })
+        let recent = Arc::new(Recent::new(options.recent));
+        Ok(Self { page_budget, readers, recent, statement_timeout, writers })
     }
 
     async fn schema_version(&self) -> Result<i64, Fault> {
@@ -113,7 +116,9 @@ fn file_pools(options: &Options, path: &Path) -> Result<(Pool, Pool), Fault> {
         })
         // The rows that a batch returns: a writer that waits for somebody to take them costs two switches of threads.
         .connect_lazy_with(connect.clone().row_buffer_size(ROWS));
-    let readers = pool(options.readers.max(1)).connect_lazy_with(connect.pragma("query_only", "on"));
+    // The same for the pieces of a body.
+    let readers = connect.row_buffer_size(ROWS).pragma("query_only", "on");
+    let readers = pool(options.readers.max(1)).connect_lazy_with(readers);
     Ok((Pool::Sqlite(writers), Pool::Sqlite(readers)))
 }
 

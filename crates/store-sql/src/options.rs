@@ -16,6 +16,9 @@ pub struct Options {
     pub place: Place,
     /// Connections that read.
     pub readers: u32,
+    /// How many bytes of what bodies are made of stay in memory after they were read, for who reads one call of a session after the other;
+    /// 0 = none.
+    pub recent: usize,
     /// How long one statement that reads may take.
     pub statement_timeout: Duration,
     /// Connections that write. SQLite has one, whatever this says.
@@ -31,6 +34,7 @@ impl Options {
             page_budget: Duration::from_millis(150),
             place,
             readers: 4,
+            recent: 0,
             statement_timeout: Duration::from_secs(10),
             writers: 2,
         }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use zstd::bulk::Compressor;
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::fault::Fault;
 
@@ -14,6 +14,8 @@ const LEVEL: i32 = 1;
 
 thread_local! {
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(LEVEL).ok());
+    /// To make one takes longer than to take a short piece out.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = RefCell::new(Decompressor::new().ok());
 }
 
 /// The bytes as they are stored.
@@ -30,7 +32,11 @@ pub(crate) fn unsqueeze(stored: &[u8], size: usize) -> Result<Vec<u8>, Fault> {
     if stored.len() >= size {
         return Ok(stored.to_vec());
     }
-    let bytes = zstd::bulk::decompress(stored, size).map_err(|error| Fault::damaged(error.to_string()))?;
+    let bytes = DECOMPRESSOR.with_borrow_mut(|decompressor| match decompressor {
+        Some(decompressor) => decompressor.decompress(stored, size),
+        None => zstd::bulk::decompress(stored, size),
+    });
+    let bytes = bytes.map_err(|error| Fault::damaged(error.to_string()))?;
     if bytes.len() == size { Ok(bytes) } else { Err(Fault::damaged("a piece has the wrong length")) }
 }
 

@@ -69,6 +69,12 @@ impl Decoded {
         &self.events[frame.events.clone()]
     }
 
+    /// Takes the events out, in order; the frames go.
+    pub fn drain(&mut self) -> impl Iterator<Item = Event> + '_ {
+        self.frames.clear();
+        self.events.drain(..)
+    }
+
     /// Empties the buffers and keeps their room.
     pub fn clear(&mut self) {
         self.events.clear();

@@ -48,6 +48,11 @@ pub trait WireFormat: Send + Sync {
     /// Reads an answer.
     fn decoder(&self, mode: Mode, depth: Depth) -> Box<dyn StreamDecoder>;
 
+    /// Whether a frame of a stream holds words and nothing else, as far as that is told without reading it. For who looks for tool calls alone.
+    fn is_words(&self, _frame: &[u8]) -> bool {
+        false
+    }
+
     /// Writes an answer for a client.
     fn encoder(&self, mode: Mode, context: AnswerContext) -> Box<dyn StreamEncoder>;
 

@@ -223,7 +223,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A key and the colon behind it.
-    fn key(&self, at: usize) -> Result<(Range<usize>, usize), ScanError> {
+    pub(crate) fn key(&self, at: usize) -> Result<(Range<usize>, usize), ScanError> {
         if self.body.get(at) != Some(&b'"') {
             return Err(syntax(at, "expected a key"));
         }

@@ -3,22 +3,28 @@
 //! Knows where each dialect has words of people, models, instructions and tool results. Thoughts (whose seals cover them), arguments of
 //! tool calls, schemas and media are not words here.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::ops::Range;
 
 use lockgate_core::{Dialect, Origin};
-use serde_json::value::RawValue;
 
 use crate::Envelope;
+use crate::scan::{Document, Scanner, key_text};
 
 /// Asks of each text of a request what shall stand there instead; `None` = nothing is changed, or the body cannot be read.
 pub fn rewrite_texts(
     dialect: Dialect,
-    body: &[u8],
+    document: &Document<'_>,
     ask: &mut dyn FnMut(Origin, &str) -> Option<String>,
 ) -> Option<Vec<u8>> {
-    let root: &RawValue = serde_json::from_slice(body).ok()?;
-    let mut editor = Editor { body, edits: Vec::new(), ask };
-    let root = members(root);
+    let body = std::str::from_utf8(document.body).ok()?;
+    let scanner = match document.strings {
+        Some(strings) if strings.length == body.len() => Scanner::with(body, usize::MAX, strings.clone()),
+        Some(_) | None => Scanner::of(body, usize::MAX),
+    };
+    let mut editor = Editor { ask, body, edits: Vec::new(), scanner };
+    let root = editor.whole()?;
+    let root = editor.members(&root);
     match dialect {
         Dialect::Anthropic => editor.anthropic(&root),
         Dialect::Chat | Dialect::Ollama => editor.chat(&root),
@@ -56,49 +62,115 @@ pub fn wants_form(dialect: Dialect, envelope: &Envelope, body: &[u8]) -> bool {
     }
 }
 
-type Members<'b> = BTreeMap<String, &'b RawValue>;
+/// Where a value stands.
+type Place = Range<usize>;
 
-fn members(raw: &RawValue) -> Members<'_> {
-    serde_json::from_str(raw.get()).unwrap_or_default()
-}
+/// The members of an object, in order.
+struct Members<'b>(Vec<(Cow<'b, str>, Place)>);
 
-fn elements(raw: &RawValue) -> Vec<&RawValue> {
-    serde_json::from_str(raw.get()).unwrap_or_default()
-}
-
-fn word(members: &Members<'_>, key: &str) -> Option<String> {
-    serde_json::from_str(members.get(key)?.get()).ok()
+impl Members<'_> {
+    /// The value of a member; of the last one where there are several.
+    fn get(&self, key: &str) -> Option<&Place> {
+        self.0.iter().rev().find_map(|(name, place)| (name == key).then_some(place))
+    }
 }
 
 /// How deep arguments and results are looked through.
 const DEPTH: u8 = 64;
 
+type Ask<'a> = dyn FnMut(Origin, &str) -> Option<String> + 'a;
+
 struct Editor<'b, 'a> {
-    ask: &'a mut dyn FnMut(Origin, &str) -> Option<String>,
-    body: &'b [u8],
-    edits: Vec<(std::ops::Range<usize>, String)>,
+    ask: &'a mut Ask<'a>,
+    body: &'b str,
+    edits: Vec<(Place, String)>,
+    scanner: Scanner<'b>,
 }
 
-impl Editor<'_, '_> {
-    fn text(&mut self, raw: &RawValue, origin: Origin) {
-        let Ok(text) = serde_json::from_str::<String>(raw.get()) else { return };
-        if let Some(new) = (self.ask)(origin, &text) {
-            self.replace(raw, new);
+impl<'b, 'a> Editor<'b, 'a> {
+    fn over(body: &'b str, ask: &'a mut Ask<'a>) -> Self {
+        Self { ask, body, edits: Vec::new(), scanner: Scanner::of(body, usize::MAX) }
+    }
+
+    /// The value that the body is, if it is one; nothing but this is asked about bodies that are none.
+    fn whole(&mut self) -> Option<Place> {
+        let start = self.scanner.space(0);
+        let end = self.scanner.value(start).ok()?.0;
+        self.scanner.end(end).ok()?;
+        Some(start..end)
+    }
+
+    /// The members of an object; none of anything else.
+    fn members(&mut self, of: &Place) -> Members<'b> {
+        let mut members = Members(Vec::new());
+        self.inside(of, b'{', |editor, at| {
+            let (key, next) = editor.scanner.key(at).ok()?;
+            let start = editor.scanner.space(next);
+            let end = editor.scanner.value(start).ok()?.0;
+            let raw = &editor.body[key];
+            let name = if raw.contains('\\') { key_text(raw.as_bytes()) } else { Cow::Borrowed(raw) };
+            members.0.push((name, start..end));
+            Some(end)
+        });
+        members
+    }
+
+    /// The elements of an array; none of anything else.
+    fn elements(&mut self, of: &Place) -> Vec<Place> {
+        let mut elements = Vec::new();
+        self.inside(of, b'[', |editor, at| {
+            let end = editor.scanner.value(at).ok()?.0;
+            elements.push(at..end);
+            Some(end)
+        });
+        elements
+    }
+
+    /// Goes from each item of a group to the next; `item` says where one ends.
+    fn inside(&mut self, of: &Place, open: u8, mut item: impl FnMut(&mut Self, usize) -> Option<usize>) {
+        let bytes = self.body.as_bytes();
+        if bytes.get(of.start) != Some(&open) {
+            return;
+        }
+        let mut at = self.scanner.space(of.start + 1);
+        while at + 1 < of.end {
+            let Some(end) = item(self, at) else { return };
+            // A comma, or what closes the group.
+            at = self.scanner.space(self.scanner.space(end) + 1);
         }
     }
 
-    fn replace(&mut self, raw: &RawValue, new: String) {
-        let start = raw.get().as_ptr().addr() - self.body.as_ptr().addr();
-        let json = serde_json::Value::from(new).to_string();
-        self.edits.push((start..start + raw.get().len(), json));
+    /// The text that a string stands for.
+    fn string(&self, at: &Place) -> Option<Cow<'b, str>> {
+        let raw = &self.body[at.clone()];
+        let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+        match self.scanner.escape_in(at.start + 1, at.end - 1) {
+            None => Some(Cow::Borrowed(inner)),
+            Some(_) => crate::jsonin::from_str(raw).ok().map(Cow::Owned),
+        }
+    }
+
+    fn word(&self, members: &Members<'_>, key: &str) -> Option<Cow<'b, str>> {
+        self.string(members.get(key)?)
+    }
+
+    fn text(&mut self, at: &Place, origin: Origin) {
+        let Some(text) = self.string(at) else { return };
+        if let Some(new) = (self.ask)(origin, &text) {
+            self.replace(at, new);
+        }
+    }
+
+    fn replace(&mut self, at: &Place, new: String) {
+        self.edits.push((at.clone(), serde_json::Value::from(new).to_string()));
     }
 
     /// A text, or a list of parts of which some are texts.
-    fn content(&mut self, raw: &RawValue, origin: Origin) {
-        self.text(raw, origin);
-        for part in elements(raw) {
-            let part = members(part);
-            match word(&part, "type").as_deref() {
+    fn content(&mut self, at: &Place, origin: Origin) {
+        self.text(at, origin);
+        for part in self.elements(at) {
+            let part = self.members(&part);
+            match self.word(&part, "type").as_deref() {
                 Some("text" | "input_text" | "output_text") => {
                     if let Some(text) = part.get("text") {
                         self.text(text, origin);
@@ -113,9 +185,10 @@ impl Editor<'_, '_> {
                     part.get("input").iter().for_each(|input| self.leaves(input, Origin::ToolCall, 0));
                 }
                 Some("document") => {
-                    if let Some(data) = part.get("source").map(|source| members(source)).filter(is_plain_text)
+                    if let Some(source) = part.get("source").map(|source| self.members(source))
+                        && self.word(&source, "type").as_deref() == Some("text")
                     {
-                        data.get("data").iter().for_each(|data| self.text(data, origin));
+                        source.get("data").iter().for_each(|data| self.text(data, origin));
                     }
                 }
                 Some(_) | None => {}
@@ -132,49 +205,54 @@ impl Editor<'_, '_> {
 
     fn chat(&mut self, root: &Members<'_>) {
         for (key, origin) in [("system", Origin::System), ("prompt", Origin::User)] {
-            if let Some(raw) = root.get(key) {
-                self.text(raw, origin);
+            if let Some(text) = root.get(key) {
+                self.text(text, origin);
             }
         }
         self.messages(root);
     }
 
     fn messages(&mut self, root: &Members<'_>) {
-        for message in root.get("messages").map(|raw| elements(raw)).unwrap_or_default() {
-            let message = members(message);
-            for call in message.get("tool_calls").map(|raw| elements(raw)).unwrap_or_default() {
-                let call = members(call);
+        for message in self.list(root, "messages") {
+            let message = self.members(&message);
+            for call in self.list(&message, "tool_calls") {
+                let call = self.members(&call);
                 call.get("function").iter().for_each(|function| self.function(function));
-                if let Some(input) = call.get("custom").and_then(|raw| members(raw).get("input").copied()) {
-                    self.text(input, Origin::ToolCall);
+                if let Some(custom) = call.get("custom").map(|custom| self.members(custom)) {
+                    custom.get("input").iter().for_each(|input| self.text(input, Origin::ToolCall));
                 }
             }
             message.get("function_call").iter().for_each(|function| self.function(function));
             if let Some(content) = message.get("content") {
-                self.content(content, origin_of(&message));
+                let origin = self.origin_of(&message);
+                self.content(content, origin);
             }
         }
     }
 
+    fn list(&mut self, members: &Members<'_>, key: &str) -> Vec<Place> {
+        members.get(key).map(|list| self.elements(list)).unwrap_or_default()
+    }
+
     /// The arguments of a called function.
-    fn function(&mut self, function: &RawValue) {
-        if let Some(arguments) = members(function).get("arguments") {
+    fn function(&mut self, function: &Place) {
+        if let Some(arguments) = self.members(function).get("arguments") {
             self.arguments(arguments);
         }
     }
 
     /// Arguments: JSON in a text, whose texts are looked at one by one; JSON; or any other text.
-    fn arguments(&mut self, raw: &RawValue) {
-        let Ok(text) = serde_json::from_str::<String>(raw.get()) else {
-            return self.leaves(raw, Origin::ToolCall, 0);
+    fn arguments(&mut self, at: &Place) {
+        let Some(text) = self.string(at) else {
+            return self.leaves(at, Origin::ToolCall, 0);
         };
-        let Ok(inner) = serde_json::from_str::<&RawValue>(&text) else {
-            return self.text(raw, Origin::ToolCall);
+        let mut editor = Editor::over(&text, &mut *self.ask);
+        let Some(inner) = editor.whole() else {
+            return self.text(at, Origin::ToolCall);
         };
-        let mut editor = Editor { body: text.as_bytes(), edits: Vec::new(), ask: &mut *self.ask };
-        editor.leaves(inner, Origin::ToolCall, 0);
+        editor.leaves(&inner, Origin::ToolCall, 0);
         if let Some(new) = editor.done().and_then(|new| String::from_utf8(new).ok()) {
-            self.replace(raw, new);
+            self.replace(at, new);
         }
     }
 
@@ -184,26 +262,27 @@ impl Editor<'_, '_> {
         }
         let Some(input) = root.get("input") else { return };
         self.text(input, Origin::User);
-        for item in elements(input) {
-            let item = members(item);
+        for item in self.elements(input) {
+            let item = self.members(&item);
             if let Some(output) = item.get("output") {
                 self.content(output, Origin::ToolResult);
             }
-            match word(&item, "type").as_deref() {
+            match self.word(&item, "type").as_deref() {
                 Some("function_call" | "mcp_call") => {
-                    item.get("arguments").iter().for_each(|raw| self.arguments(raw));
+                    item.get("arguments").iter().for_each(|at| self.arguments(at));
                 }
                 Some("custom_tool_call") => {
-                    item.get("input").iter().for_each(|raw| self.text(raw, Origin::ToolCall));
+                    item.get("input").iter().for_each(|at| self.text(at, Origin::ToolCall));
                 }
                 Some("apply_patch_call" | "local_shell_call" | "shell_call") => {
-                    let parts = ["action", "operation"].iter().filter_map(|name| item.get(*name));
-                    parts.for_each(|raw| self.leaves(raw, Origin::ToolCall, 0));
+                    let parts = ["action", "operation"].iter().filter_map(|name| item.get(name));
+                    parts.for_each(|at| self.leaves(at, Origin::ToolCall, 0));
                 }
                 Some(_) | None => {}
             }
-            if let Some(content) = item.get("content").filter(|_| item.contains_key("role")) {
-                self.content(content, origin_of(&item));
+            if let Some(content) = item.get("content").filter(|_| item.get("role").is_some()) {
+                let origin = self.origin_of(&item);
+                self.content(content, origin);
             }
         }
     }
@@ -211,42 +290,54 @@ impl Editor<'_, '_> {
     fn gemini(&mut self, root: &Members<'_>) {
         for key in ["systemInstruction", "system_instruction"] {
             if let Some(instruction) = root.get(key) {
-                self.parts(&members(instruction), Origin::System);
+                let instruction = self.members(instruction);
+                self.parts(&instruction, Origin::System);
             }
         }
         // One content may stand without its list.
-        let contents = root.get("contents").map(|raw| elements(raw)).unwrap_or_default();
-        for content in contents {
-            let content = members(content);
-            self.parts(&content, origin_of(&content));
+        for content in self.list(root, "contents") {
+            let content = self.members(&content);
+            let origin = self.origin_of(&content);
+            self.parts(&content, origin);
         }
     }
 
     fn parts(&mut self, content: &Members<'_>, origin: Origin) {
-        for part in content.get("parts").map(|raw| elements(raw)).unwrap_or_default() {
-            let part = members(part);
-            let thought = part.get("thought").is_some_and(|raw| raw.get() == "true");
+        for part in self.list(content, "parts") {
+            let part = self.members(&part);
+            let thought = part.get("thought").is_some_and(|at| &self.body[at.clone()] == "true");
             if let Some(text) = part.get("text").filter(|_| !thought) {
                 self.text(text, origin);
             }
-            let response = part.get("functionResponse").or_else(|| part.get("function_response"));
-            if let Some(response) = response.and_then(|raw| members(raw).get("response").copied()) {
-                self.leaves(response, Origin::ToolResult, 0);
-            }
-            let call = part.get("functionCall").or_else(|| part.get("function_call"));
-            if let Some(args) = call.and_then(|raw| members(raw).get("args").copied()) {
-                self.leaves(args, Origin::ToolCall, 0);
+            for (names, inside, origin) in [
+                (["functionResponse", "function_response"], "response", Origin::ToolResult),
+                (["functionCall", "function_call"], "args", Origin::ToolCall),
+            ] {
+                let found = names.iter().find_map(|name| part.get(name));
+                if let Some(members) = found.map(|at| self.members(at)) {
+                    members.get(inside).iter().for_each(|at| self.leaves(at, origin, 0));
+                }
             }
         }
     }
 
     /// Every text in JSON, however deep.
-    fn leaves(&mut self, raw: &RawValue, origin: Origin, depth: u8) {
-        self.text(raw, origin);
+    fn leaves(&mut self, at: &Place, origin: Origin, depth: u8) {
+        self.text(at, origin);
         if depth < DEPTH {
-            for value in elements(raw).into_iter().chain(members(raw).into_values()) {
-                self.leaves(value, origin, depth + 1);
+            let members = self.members(at).0.into_iter().map(|(_, place)| place);
+            for place in self.elements(at).into_iter().chain(members) {
+                self.leaves(&place, origin, depth + 1);
             }
+        }
+    }
+
+    fn origin_of(&self, message: &Members<'_>) -> Origin {
+        match self.word(message, "role").as_deref() {
+            Some("assistant" | "model") => Origin::Assistant,
+            Some("developer" | "system") => Origin::System,
+            Some("function" | "tool") => Origin::ToolResult,
+            Some(_) | None => Origin::User,
         }
     }
 
@@ -255,28 +346,16 @@ impl Editor<'_, '_> {
             return None;
         }
         self.edits.sort_by_key(|(range, _)| range.start);
-        let mut out = Vec::with_capacity(self.body.len());
+        let body = self.body.as_bytes();
+        let mut out = Vec::with_capacity(body.len());
         let mut from = 0;
         for (range, new) in self.edits {
-            out.extend_from_slice(&self.body[from..range.start]);
+            out.extend_from_slice(&body[from..range.start]);
             out.extend_from_slice(new.as_bytes());
             from = range.end;
         }
-        out.extend_from_slice(&self.body[from..]);
+        out.extend_from_slice(&body[from..]);
         Some(out)
-    }
-}
-
-fn is_plain_text(source: &Members<'_>) -> bool {
-    word(source, "type").as_deref() == Some("text")
-}
-
-fn origin_of(message: &Members<'_>) -> Origin {
-    match word(message, "role").as_deref() {
-        Some("assistant" | "model") => Origin::Assistant,
-        Some("developer" | "system") => Origin::System,
-        Some("function" | "tool") => Origin::ToolResult,
-        Some(_) | None => Origin::User,
     }
 }
 
@@ -286,7 +365,7 @@ mod tests {
 
     fn rewritten(dialect: Dialect, body: &str) -> (String, Vec<(Origin, String)>) {
         let mut seen = Vec::new();
-        let new = rewrite_texts(dialect, body.as_bytes(), &mut |origin, text| {
+        let new = rewrite_texts(dialect, &Document::new(body.as_bytes()), &mut |origin, text| {
             seen.push((origin, text.to_owned()));
             text.contains("alpha").then(|| text.replace("alpha", "\"beta\""))
         });
@@ -365,7 +444,7 @@ mod tests {
             rewritten(Dialect::Chat, "{\"messages\": [ {\"content\":\"x\"}]}").0,
             "{\"messages\": [ {\"content\":\"x\"}]}"
         );
-        assert_eq!(rewrite_texts(Dialect::Chat, b"{", &mut |_, _| None), None);
+        assert_eq!(rewrite_texts(Dialect::Chat, &Document::new(b"{"), &mut |_, _| None), None);
     }
 
     /// Arguments that are JSON in a text stay JSON in a text, and but for the changed text they stay as they were.

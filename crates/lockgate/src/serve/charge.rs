@@ -16,15 +16,19 @@ pub(crate) struct Charging<O> {
 
 impl<O: Observer> Observer for Charging<O> {
     fn finished(&self, report: CallReport) {
-        if let Some(meter) = report.grant.as_ref().and_then(|grant| grant.meter.as_ref()) {
-            let cost = self.prices.read().and_then(|prices| cost(&prices, &report));
-            meter.charge(tokens(&report), cost);
-        }
         self.next.finished(report);
     }
 
     fn started(&self, call: &CallStart<'_>) -> Option<Arc<dyn Follower>> {
         self.next.started(call)
+    }
+
+    fn used(&self, report: &CallReport) {
+        if let Some(meter) = report.grant.as_ref().and_then(|grant| grant.meter.as_ref()) {
+            let cost = self.prices.read().and_then(|prices| cost(&prices, report));
+            meter.charge(tokens(report), cost);
+        }
+        self.next.used(report);
     }
 }
 

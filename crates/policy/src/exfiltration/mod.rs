@@ -41,12 +41,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use lockgate_core::content::ToolCall;
-use lockgate_core::{Block, Conversation};
+use lockgate_core::{Block, Conversation, Origin};
 use lockgate_redact::Redactor;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::chain::Pattern;
+use crate::clean::{Clean, Files};
 use crate::common::Common;
 use crate::paths::{SecretPaths, Tier};
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, View};
@@ -108,6 +109,8 @@ pub enum Leaves {
 pub struct Exfiltration(Arc<Inner>);
 
 struct Inner {
+    clean: Clean,
+    files: Files,
     guard: Guard,
     options: Options,
     paths: SecretPaths,
@@ -126,7 +129,7 @@ impl Exfiltration {
         });
         let guard = guard.map_err(|error| ("also", 0, error.to_string()))?;
         Common::warm();
-        Ok(Self(Arc::new(Inner { guard, options, paths })))
+        Ok(Self(Arc::new(Inner { clean: Clean::default(), files: Files::default(), guard, options, paths })))
     }
 }
 
@@ -192,13 +195,14 @@ impl Inner {
             };
             let call = calls.get(result.call_id.as_str());
             let tool = call.map_or("a tool", |call| &*call.name);
-            let files =
-                call.and_then(|call| secret_guard::named(&self.paths, call, &target::arguments(call)).ok());
+            let named = |call| secret_guard::named(&self.paths, call, &target::arguments(call));
+            let files = call.map(|call| self.files.or(call, || named(call)));
             let file = files.into_iter().flatten().find(|(_, rule)| rule.tier() == Tier::Secret);
             for part in &result.content {
                 let Block::Text(text) = &part.block else { continue };
                 let text = text.text.as_str();
-                for found in redactor.find(text) {
+                let find = || Some(redactor.find(text)).filter(|found| !found.is_empty());
+                for found in self.clean.or(Origin::ToolResult, text, find).unwrap_or_default() {
                     let what = format!("a secret ({}) that `{tool}` showed", found.kind());
                     add(&text[found.range.clone()], what, found.kind());
                 }

@@ -54,6 +54,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::chain::Pattern;
+use crate::clean::Clean;
 use crate::heard::opinion;
 use crate::policy::{CallFacts, Needs, Policy, PolicyRun, View};
 use crate::spent::MaxCost;
@@ -114,6 +115,7 @@ user about them if they matter.]\n";
 pub struct Injection(Arc<Inner>);
 
 struct Inner {
+    clean: Clean,
     options: Options,
     signs: Signs,
 }
@@ -128,7 +130,7 @@ impl Injection {
             return Err(("max_cost", "only questions to a `model` cost anything".into()));
         }
         let signs = Signs::new().map_err(|words| ("then", words))?;
-        Ok(Self(Arc::new(Inner { options, signs })))
+        Ok(Self(Arc::new(Inner { clean: Clean::default(), options, signs })))
     }
 }
 
@@ -285,7 +287,8 @@ impl PolicyRun for Looking {
         if marked {
             return None;
         }
-        self.inner.signs.of(text).filter(Suspicion::is_enough).map(|_| format!("{MARK}{text}"))
+        let found = || self.inner.signs.of(text).filter(Suspicion::is_enough);
+        self.inner.clean.or(origin, text, found).map(|_| format!("{MARK}{text}"))
     }
 
     fn on_end(&mut self, _: bool, _: &View<'_>) -> EndVerdict {

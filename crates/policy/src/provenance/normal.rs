@@ -20,23 +20,32 @@ static KEPT: LazyLock<[u8; 256]> = LazyLock::new(|| {
 pub(super) fn append(text: &str, out: &mut Vec<u8>) {
     let kept = &*KEPT;
     let bytes = text.as_bytes();
+    let mut end = out.len();
+    // No text becomes longer. Each byte is put down, and what comes next stands in its place if it goes: there is nothing to guess.
+    out.resize(end + bytes.len(), 0);
     let mut at = 0;
     while at < bytes.len() {
-        let byte = bytes[at];
-        at += 1;
-        match kept[usize::from(byte)] {
-            0 if byte == b'\\' => at += escape(&bytes[at..]),
-            0 if byte == b'%' => {
+        let plain = memchr::memchr2(b'\\', b'%', &bytes[at..]).map_or(bytes.len(), |length| at + length);
+        for byte in &bytes[at..plain] {
+            let letter = kept[usize::from(*byte)];
+            out[end] = letter;
+            end += usize::from(letter != 0);
+        }
+        at = plain + 1;
+        match bytes.get(plain) {
+            Some(b'\\') => at += escape(&bytes[at..]),
+            Some(_) => {
                 if let Some(decoded) = percent(&bytes[at..]) {
                     at += 2;
                     let letter = kept[usize::from(decoded)];
-                    out.extend((letter != 0).then_some(letter));
+                    out[end] = letter;
+                    end += usize::from(letter != 0);
                 }
             }
-            0 => {}
-            letter => out.push(letter),
+            None => {}
         }
     }
+    out.truncate(end);
 }
 
 /// How many bytes behind a `\` belong to it and are no letters of the text.

@@ -45,7 +45,6 @@
 //! complete. `keep_local` sends what holds a secret to a local model, unmasked ([keeping a request local](../POLICIES.md#keeping-a-request-local)), and each later turn of
 //! that conversation too.
 
-mod clean;
 mod mentions;
 mod request;
 #[cfg(test)]
@@ -61,6 +60,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::clean::{Clean, Files, Named};
 use crate::common::Common;
 use crate::paths::{RuleId, SecretPaths, Tier};
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
@@ -138,7 +138,8 @@ impl Action {
 pub struct SecretGuard(Arc<Inner>);
 
 struct Inner {
-    clean: clean::Clean,
+    clean: Clean,
+    files: Files,
     options: Options,
     paths: SecretPaths,
 }
@@ -155,7 +156,7 @@ impl SecretGuard {
             }
         }
         Common::warm();
-        Ok(Self(Arc::new(Inner { clean: clean::Clean::default(), options, paths })))
+        Ok(Self(Arc::new(Inner { clean: Clean::default(), files: Files::default(), options, paths })))
     }
 }
 
@@ -243,12 +244,8 @@ impl Inner {
 }
 
 /// The secret files that a tool call names, with the rules they fall under; the error says why that cannot be known.
-pub(crate) fn named(
-    paths: &SecretPaths,
-    call: &ToolCall,
-    arguments: &Value,
-) -> Result<Vec<(String, RuleId)>, String> {
-    let mut found: Vec<(String, RuleId)> = Vec::new();
+pub(crate) fn named(paths: &SecretPaths, call: &ToolCall, arguments: &Value) -> Result<Named, String> {
+    let mut found = Named::new();
     let mut add = |path: &str, rule: &RuleId| {
         if !found.iter().any(|(known, _)| known == path) {
             found.push((path.to_owned(), rule.clone()));

@@ -171,7 +171,7 @@ impl<'a> Looking<'a> {
         let inner = self.inner;
         // What cannot be read has no known files; its contents are looked through all the same.
         let files = call
-            .and_then(|call| named(&inner.paths, call, &target::arguments(call)).ok())
+            .map(|call| inner.files.or(call, || named(&inner.paths, call, &target::arguments(call))))
             .unwrap_or_default();
         let file = files.into_iter().min_by_key(|(_, rule)| rule.tier());
         for part in &result.content {

@@ -17,7 +17,7 @@ use crate::shapes::{Answer, Got, judge};
 const CANARY: &str = "canary-7d1f";
 
 /// What the model answers: thoughts would be in the way of dialects that have none.
-const SCRIPT: &str = "
+pub(crate) const SCRIPT: &str = "
 
 rules:
   - {when: {model: next}, answer: {blocks: [{text: Done.}]}}
@@ -52,7 +52,7 @@ pub(crate) fn chain(policies: Value) -> Chain {
 }
 
 /// The providers that a dialect is tried before: its own, and others.
-fn providers(front: Front) -> Vec<&'static str> {
+pub(crate) fn providers(front: Front) -> Vec<&'static str> {
     let mut ids = vec!["anthropic", "gemini", "ollama", "other"];
     if !ids.contains(&front.provider()) {
         ids.push(front.provider());
@@ -237,7 +237,7 @@ fn waits(front: Front, stop: &str) -> Option<bool> {
 }
 
 /// The question with both tools on offer.
-fn call(front: Front, model: &str, layout: Layout, next: Option<&Value>) -> Call {
+pub(crate) fn call(front: Front, model: &str, layout: Layout, next: Option<&Value>) -> Call {
     let mut body = front.body(model, layout);
     let second = |tools: &mut Vec<Value>| {
         let other = tools[0].to_string().replace("get_weather", "get_time");
@@ -385,7 +385,7 @@ async fn check(app: &App, case: &Case, (front, provider, layout): (Front, &str, 
 }
 
 /// Recorded answers of all kinds of servers, as scripts that answer with just these bytes.
-fn recorded(front: Front) -> Vec<(String, String)> {
+pub(crate) fn recorded(front: Front) -> Vec<(String, String)> {
     let folder = match front {
         Front::Anthropic => "anthropic",
         Front::Chat => "chat",

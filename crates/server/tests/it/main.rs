@@ -44,3 +44,5 @@ mod thinking;
 mod timing;
 #[cfg(test)]
 mod usage;
+#[cfg(test)]
+mod watching;

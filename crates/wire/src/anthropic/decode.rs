@@ -97,6 +97,16 @@ impl StreamDecoder for StreamAnswer {
     }
 }
 
+/// Whether a frame is one of a text or a thought, as Anthropic writes them. One that is written otherwise is none.
+pub(super) fn is_words(frame: &[u8]) -> bool {
+    const BEGINS: &[u8] = b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":";
+    let Some(rest) = frame.strip_prefix(BEGINS) else { return false };
+    let rest = &rest[rest.iter().take_while(|byte| byte.is_ascii_digit()).count()..];
+    [&b"text_delta\",\"text\":\""[..], b"thinking_delta\",\"thinking\":\""].iter().any(|kind| {
+        rest.strip_prefix(b",\"delta\":{\"type\":\"").is_some_and(|delta| delta.starts_with(kind))
+    })
+}
+
 /// Whether a frame holds content, told from its name or its first bytes.
 fn is_content(name: Option<&[u8]>, data: &[u8]) -> bool {
     match name {

@@ -100,6 +100,10 @@ impl WireFormat for Messages {
         }
     }
 
+    fn is_words(&self, frame: &[u8]) -> bool {
+        decode::is_words(frame)
+    }
+
     fn encoder(&self, mode: Mode, context: AnswerContext) -> Box<dyn StreamEncoder> {
         match mode {
             Mode::Array | Mode::Stream => Box::new(encode::StreamWriter::new(context)),

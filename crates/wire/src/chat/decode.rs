@@ -147,6 +147,12 @@ fn bare(answer: &mut Answer, text: &[u8], out: &mut Decoded) {
     }
 }
 
+/// Whether a frame holds content that is no tool call.
+pub(super) fn is_words(frame: &[u8]) -> bool {
+    let Some(data) = frame.strip_prefix(b"data: ") else { return false };
+    data.starts_with(b"{") && memchr::memmem::find(data, b"\"content\":\"").is_some() && !matters(data, false)
+}
+
 fn check(data: &[u8]) -> Result<(), DecodeError> {
     crate::validate(data, NESTING).map_err(|error| DecodeError::malformed(error.to_string()))
 }

@@ -81,6 +81,10 @@ impl WireFormat for Chat {
         }
     }
 
+    fn is_words(&self, frame: &[u8]) -> bool {
+        decode::is_words(frame)
+    }
+
     fn encoder(&self, mode: Mode, context: AnswerContext) -> Box<dyn StreamEncoder> {
         match mode {
             Mode::Stream => Box::new(encode::Stream::new(context)),

@@ -7,7 +7,9 @@ use lockgate_core::content::ToolCall;
 use lockgate_core::{Conversation, Dialect, Event, Origin};
 use lockgate_policy::replay::{self, Place, Recorded, Standing, standings, tool_calls};
 use lockgate_policy::{CallFacts, Chain, Decision, Needs};
-use lockgate_wire::{Envelope, EnvelopeLimits, Restore, ToolNames, format, rewrite_texts, wants_form};
+use lockgate_wire::{
+    Document, Envelope, EnvelopeLimits, Restore, ToolNames, format, rewrite_texts, wants_form,
+};
 
 use super::judged::Judged;
 use super::report::Report;
@@ -69,7 +71,7 @@ pub(super) fn replayed(
     }
     let texts = &mut |ask: &mut dyn FnMut(Origin, &str) -> Option<String>| {
         if let Some(body) = request.as_deref() {
-            rewrite_texts(front, body, ask);
+            rewrite_texts(front, &Document::new(body), ask);
         }
     };
     let conversation = conversation.filter(|_| needs.is_some_and(|needs| needs.conversation)).map(Arc::new);
