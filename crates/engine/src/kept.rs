@@ -9,23 +9,27 @@ use crate::engine::Engine;
 use crate::request::CallRequest;
 
 impl Engine {
-    /// Whose requests these are, if anything can be kept for them; the name of the key, if there is one.
-    fn keeps_for<'r>(&self, request: &'r CallRequest) -> Option<Option<&'r str>> {
-        let may =
-            !request.internal && request.format.dialect == Dialect::Responses && !self.continuity.is_empty();
-        may.then(|| request.caller.grant.as_ref().map(|grant| grant.name.as_str()))
+    /// Whether anything can be kept for such a request.
+    fn keeps_for(&self, request: &CallRequest) -> bool {
+        !request.internal && request.format.dialect == Dialect::Responses && !self.continuity.is_empty()
     }
 
     /// The body with the items that it refers to, as far as they were made here; `None` if it does not.
     pub(crate) fn with_items(&self, request: &CallRequest) -> Option<Vec<u8>> {
-        let caller = self.keeps_for(request)?;
+        if !self.keeps_for(request) {
+            return None;
+        }
+        let caller = request.caller.grant.as_ref().map(|grant| grant.name.as_str());
         lockgate_wire::responses::with_items(&request.body, |id| self.continuity.item(caller, id))
     }
 
     /// The body of a request that goes on from an answer which its provider keeps and of which the client has not heard all; `None` if it does not.
     pub(crate) fn with_unheard(&self, request: &CallRequest) -> Option<Vec<u8>> {
         const NAME: &str = "previous_response_id";
-        let caller = self.keeps_for(request)?;
+        if !self.keeps_for(request) {
+            return None;
+        }
+        let caller = request.caller.grant.as_ref().map(|grant| grant.name.as_str());
         memchr::memmem::find(&request.body, NAME.as_bytes())?;
         let id = lockgate_wire::member_text(&request.body, NAME)?;
         let unheard = self.continuity.unheard(caller, &id)?;

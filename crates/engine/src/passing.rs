@@ -169,7 +169,7 @@ pub(crate) struct Passing {
 
 impl Passing {
     fn new(body: UpstreamBody, upstream: &Upstream, front: (Format, Lines)) -> Self {
-        let timeouts = upstream.settings.timeouts.clone();
+        let timeouts = upstream.settings.timeouts;
         let now = Instant::now();
         let ends = now + Duration::from_millis(timeouts.total_ms);
         let first = ends.min(now + Duration::from_millis(timeouts.idle_ms));

@@ -73,6 +73,9 @@ enum Weight {
     Noted(String),
 }
 
+/// The votes in the order of the members, each with what it counts for, and how the vote went.
+type Counted<V> = (Vec<(Cast<V>, Weight)>, String);
+
 impl<V> Ballot<V> {
     fn new(voting: Arc<Voting>, voters: Vec<usize>) -> Self {
         Self { cast: Vec::new(), voters, voting }
@@ -105,7 +108,7 @@ impl<V> Ballot<V> {
     }
 
     /// The votes in the order of the members, each with what it counts for, and how the vote went; gives the ballot back while that is open.
-    fn count(mut self, run: &Run) -> Result<(Vec<(Cast<V>, Weight)>, String), Self> {
+    fn count(mut self, run: &Run) -> Result<Counted<V>, Self> {
         let named = self.voting.group.designated.as_deref();
         let named = named.and_then(|name| self.voters.iter().copied().find(|at| run.name(*at) == name));
         let Some(carried) = self.outcome(named) else { return Err(self) };
@@ -128,6 +131,9 @@ impl<V> Ballot<V> {
         Ok((weighed.collect(), told))
     }
 }
+
+/// What becomes of a request that a group has voted on, if that is known.
+pub(crate) struct Voted(pub(crate) Option<CallOutcome>);
 
 /// Whether a verdict is an objection; `None` = the policy cannot say.
 fn objects(verdict: &BlockVerdict) -> Option<bool> {
@@ -270,9 +276,8 @@ impl Run {
         }
     }
 
-    /// Asks a whole group about the request if the next policy is of one in which several judge requests; `None` = it is not, `Some` = what
-    /// becomes of it, if that is known.
-    pub(crate) fn vote_on_call(&mut self) -> Option<Option<CallOutcome>> {
+    /// Asks a whole group about the request if the next policy is of one in which several judge requests; `None` = it is not.
+    pub(crate) fn vote_on_call(&mut self) -> Option<Voted> {
         let from = self.call_at;
         let voting = self.voting_of(from)?.clone();
         let end = self.end_of(from, &voting);
@@ -291,7 +296,7 @@ impl Run {
                 verdict => ballot.cast.push(self.cast_of(member, verdict, objects_to_call)),
             }
         }
-        Some(self.count_on_call(ballot))
+        Some(Voted(self.count_on_call(ballot)))
     }
 
     /// A vote on the request that came as an answer; what becomes of the request, if that is known. Gives back what is none.

@@ -4,6 +4,7 @@
 
 use crate::chain::{Mode, OnFailure};
 use crate::decision::{Hook, Said};
+use crate::group::Voted;
 use crate::run::{Broken, Run, Ticket};
 use crate::verdict::{CallVerdict, Finding, Reply};
 
@@ -25,7 +26,7 @@ impl Run {
     pub fn on_call(&mut self) -> CallOutcome {
         while self.call_at < self.members.len() {
             let outcome = match self.vote_on_call() {
-                Some(outcome) => outcome,
+                Some(Voted(outcome)) => outcome,
                 None => {
                     let at = self.call_at;
                     self.call_at += 1;

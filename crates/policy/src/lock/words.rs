@@ -101,7 +101,7 @@ impl Lock {
             for event in beside {
                 let is_logprobs = matches!(event, Event::BlockDelta { delta: Delta::Logprobs(_), .. });
                 // What belongs to words that are gone goes with them.
-                if !is_logprobs && !(begins && nothing) {
+                if !(is_logprobs || begins && nothing) {
                     self.emit(event, of, out);
                 }
             }

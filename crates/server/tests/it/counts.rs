@@ -311,9 +311,7 @@ fn last_usage(front: Front, reply: &Reply) -> Value {
         usage_of(front, if event["response"].is_object() { &event["response"] } else { event })
     });
     let [.., output, _] = counters(front);
-    told.filter(|usage| usage.pointer(output).is_some())
-        .last()
-        .unwrap_or_else(|| panic!("no usage in {text}"))
+    told.rev().find(|usage| usage.pointer(output).is_some()).unwrap_or_else(|| panic!("no usage in {text}"))
 }
 
 /// Issue's verdict "resample": what both answers wrote is told; the prompt stays that of the conversation, by which clients know how full it is.
