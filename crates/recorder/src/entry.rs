@@ -7,6 +7,7 @@ use bytes::Bytes;
 use lockgate_core::{DataClass, Dialect, ErrorKind, StopReason, Usage};
 use serde::{Deserialize, Serialize};
 
+use crate::log::bases::{Place, Reference};
 use crate::log::content::Content;
 
 /// How much of a call is kept.
@@ -174,6 +175,21 @@ pub(crate) mod kind {
     pub(crate) const REQUEST: u8 = 8;
     pub(crate) const SENT: u8 = 9;
     pub(crate) const SENT_BODY: u8 = 10;
+    /// A `REQUEST` as what it has of another body.
+    pub(crate) const REQUEST_AGAIN: u8 = 11;
+    /// A `SENT_BODY` as what it has of another body.
+    pub(crate) const SENT_BODY_AGAIN: u8 = 12;
+}
+
+/// The kind of an entry whose bytes refer to another body, for a kind that can; and the other way round.
+pub(crate) const fn again(kind: u8) -> Option<u8> {
+    match kind {
+        kind::REQUEST => Some(kind::REQUEST_AGAIN),
+        kind::REQUEST_AGAIN => Some(kind::REQUEST),
+        kind::SENT_BODY => Some(kind::SENT_BODY_AGAIN),
+        kind::SENT_BODY_AGAIN => Some(kind::SENT_BODY),
+        _ => None,
+    }
 }
 
 /// Writes an entry: its kind, microseconds since the call came in, its bytes.
@@ -199,33 +215,97 @@ pub(crate) struct Unreadable {
     pub(crate) kind: u8,
 }
 
-/// Reads entries one behind the other, each with its microseconds. Their bytes are those of the content, not copied.
-pub(crate) fn read(mut content: Content, out: &mut Vec<(u64, Entry)>) -> Result<(), Unreadable> {
-    let parts = content.parts().to_vec();
-    let mut parts = parts.into_iter();
-    while let Some(part) = parts.next() {
-        let mut at = 0;
-        while at < part.len() {
-            let kind = part[at];
-            let unreadable = Unreadable { at, kind };
-            at += 1;
-            let when = number(&part, &mut at).ok_or(unreadable)?;
-            let length = number(&part, &mut at).ok_or(unreadable)?;
-            let length = usize::try_from(length).map_err(|_| unreadable)?;
-            // Large bytes are a part of their own, behind the one in which their entry begins.
-            let apart = at == part.len() && length > 0;
-            let bytes = if apart {
-                parts.next().filter(|bytes| bytes.len() == length)
-            } else {
-                at.checked_add(length).filter(|end| *end <= part.len()).map(|end| part.slice(at..end))
-            };
-            let said = if is_json(kind) { content.said() } else { None };
-            let read = || entry(kind, bytes.ok_or(unreadable)?).ok_or(unreadable);
-            out.push((when, said.map_or_else(read, Ok)?));
-            at += if apart { 0 } else { length };
+/// Fetches a body that another refers to, from the log.
+pub(crate) type Fetch<'a> = dyn FnMut(&Place) -> Option<Bytes> + 'a;
+
+/// Reads entries one behind the other, each with its microseconds. Their bytes are those of the content, not copied, but for a body that refers to
+/// another; false if one of those is gone.
+pub(crate) fn read(
+    mut content: Content,
+    fetch: &mut Fetch<'_>,
+    out: &mut Vec<(u64, Entry)>,
+) -> Result<bool, Unreadable> {
+    let mut whole = true;
+    let notes: Vec<_> = notes(&content).collect();
+    for note in notes {
+        let Note { at, kind, when, bytes } = note?;
+        let said = if is_json(kind) { content.said() } else { None };
+        if let Some(entry) = said {
+            out.push((when, entry));
+            continue;
+        }
+        let Some((kind, bytes)) = resolved(kind, bytes, &content, fetch) else {
+            whole = false;
+            continue;
+        };
+        out.push((when, entry(kind, bytes).ok_or(Unreadable { at, kind })?));
+    }
+    Ok(whole)
+}
+
+/// The same entries as bytes that refer to nothing. What is gone is left out.
+pub(crate) fn alone(content: &Content, fetch: &mut Fetch<'_>) -> Result<Vec<u8>, Unreadable> {
+    let mut out = Vec::with_capacity(content.len());
+    for note in notes(content) {
+        let Note { kind, when, bytes, .. } = note?;
+        if let Some((kind, bytes)) = resolved(kind, bytes, content, fetch) {
+            write(kind, when, &bytes, &mut out);
         }
     }
-    Ok(())
+    Ok(out)
+}
+
+/// An entry as it is written.
+struct Note {
+    /// Where it begins in its part of the frame.
+    at: usize,
+    bytes: Bytes,
+    kind: u8,
+    when: u64,
+}
+
+fn notes(content: &Content) -> impl Iterator<Item = Result<Note, Unreadable>> {
+    let mut parts = content.parts().iter();
+    let mut part = Bytes::new();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at >= part.len() {
+            (part, at) = (parts.next()?.clone(), 0);
+        }
+        let (begin, kind) = (at, part[at]);
+        let mut note = || {
+            at += 1;
+            let when = number(&part, &mut at)?;
+            let length = usize::try_from(number(&part, &mut at)?).ok()?;
+            // Large bytes are a part of their own, behind the one in which their entry begins.
+            if at == part.len() && length > 0 {
+                let bytes = parts.next().filter(|bytes| bytes.len() == length)?.clone();
+                return Some(Note { at: begin, bytes, kind, when });
+            }
+            let end = at.checked_add(length).filter(|end| *end <= part.len())?;
+            let bytes = part.slice(at..end);
+            at = end;
+            Some(Note { at: begin, bytes, kind, when })
+        };
+        let note = note();
+        if note.is_none() {
+            // Nothing behind it can be read.
+            at = part.len();
+            parts = [].iter();
+        }
+        Some(note.ok_or(Unreadable { at: begin, kind }))
+    })
+}
+
+/// The bytes of an entry, also where they refer to another body; `None` if that is gone.
+fn resolved(kind: u8, bytes: Bytes, content: &Content, fetch: &mut Fetch<'_>) -> Option<(u8, Bytes)> {
+    if !matches!(kind, kind::REQUEST_AGAIN | kind::SENT_BODY_AGAIN) {
+        return Some((kind, bytes));
+    }
+    let (reference, from) = Reference::read(&bytes)?;
+    let base = content.base(&reference.place).or_else(|| fetch(&reference.place))?;
+    let whole = base.len() == reference.place.length;
+    whole.then(|| Some((again(kind)?, reference.join(&base, &bytes[from..]))))?
 }
 
 /// Whether entries of this kind are JSON.
@@ -258,7 +338,8 @@ pub(crate) fn varint(mut number: u64, into: &mut Vec<u8>) {
     into.push(number as u8);
 }
 
-fn number(bytes: &[u8], at: &mut usize) -> Option<u64> {
+/// Reads one; `at` is behind it then.
+pub(crate) fn number(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let byte = *bytes.get(*at)?;

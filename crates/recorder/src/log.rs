@@ -5,7 +5,9 @@
 //! writes them; what does not fit is counted as lost. The same thread syncs the files once a second. Reads nothing back: see
 //! [`segment::Reader`].
 
+pub(crate) mod bases;
 pub(crate) mod content;
+pub(crate) mod folder;
 mod news;
 mod orphans;
 mod recent;
@@ -14,7 +16,7 @@ pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,10 +28,12 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::key::Key;
+use bases::{Base, Bases, Place, Reference};
 use content::Content;
+use folder::{files_in, generation_of, name_of, part_of};
 use news::News;
 use recent::Recent;
-use segment::Writer;
+use segment::{FILES, Writer};
 
 /// How often files are synced, and a disk that failed is tried again.
 const SYNC: Duration = Duration::from_secs(1);
@@ -91,6 +95,8 @@ struct Handle {
 }
 
 struct Shared {
+    /// Bodies that others may refer to.
+    bases: Mutex<Bases>,
     born: Instant,
     bounds: Bounds,
     /// Whether frames go to the ring.
@@ -127,6 +133,7 @@ struct Segment {
     dirty: bool,
     /// How often it was found as it had been synced before.
     idle: u32,
+    number: u64,
     writer: Writer,
 }
 
@@ -163,6 +170,7 @@ impl Log {
         // A clock that was set back must not make new files look old.
         let newest = files.last().and_then(|path| generation_of(path)).map_or(0, |last| last + 1);
         let shared = Arc::new(Shared {
+            bases: Mutex::default(),
             born: Instant::now(),
             bounds,
             detour: AtomicBool::new(false),
@@ -209,6 +217,21 @@ impl Log {
     /// A frame that was just written, once. What is not here any more is in its file.
     pub(crate) fn recent(&self, call: Uuid, sequence: u32) -> Option<Content> {
         locked(&self.0.shared.recent).take(&(call, sequence))
+    }
+
+    /// What of a body another one has that was just written; of one in this file, if it says one.
+    pub(crate) fn again(&self, whose: u64, body: &[u8], file: Option<u32>) -> Option<(Reference, Arc<Base>)> {
+        let bases = &self.0.shared.bases;
+        let alike = locked(bases).alike(whose, file);
+        let found = Bases::compare(&alike, body)?;
+        locked(bases).touch(&found.1);
+        Some(found)
+    }
+
+    /// Files that something may still come to refer to.
+    pub(crate) fn offered(&self) -> HashSet<PathBuf> {
+        let files = locked(&self.0.shared.bases).files();
+        files.into_iter().map(|file| self.0.shared.path(u64::from(file))).collect()
     }
 
     /// How it is doing.
@@ -355,6 +378,7 @@ impl Shared {
     fn write(&self, file: &mut Option<Segment>, frame: &Frame) -> io::Result<()> {
         let size = frame.content.len() as u64;
         if self.files.load(Ordering::Relaxed) + size > self.bounds.files {
+            locked(&self.bases).drop_of(None);
             let words = format!("the log holds {} bytes, which is its bound", self.bounds.files);
             return Err(io::Error::new(io::ErrorKind::StorageFull, words));
         }
@@ -363,21 +387,31 @@ impl Shared {
         }
         let segment = match file {
             Some(segment) => segment,
-            None => file.insert(Segment {
-                dirty: false,
-                idle: 0,
-                writer: Writer::create(&self.next_path(), &self.key)?,
-            }),
+            None => {
+                let number = self.next.fetch_add(1, Ordering::Relaxed);
+                let writer = Writer::create(&self.path(number), &self.key)?;
+                file.insert(Segment { dirty: false, idle: 0, number, writer })
+            }
         };
         let before = segment.writer.written();
         let written = segment.writer.append(frame.call, frame.sequence, frame.last, &frame.content);
         segment.dirty = true;
         self.files.fetch_add(segment.writer.written() - before, Ordering::Relaxed);
-        if written.is_err() {
+        match &written {
+            Ok(()) if segment.number < FILES => self.offer(segment.number as u32, before, frame),
+            Ok(()) => {}
             // Whatever is left in this file, the next frame begins another.
-            *file = None;
+            Err(_) => *file = None,
         }
         written
+    }
+
+    /// Others may refer to what was just written. Comes while nobody can end the file: who looks afterwards whether it can go sees this.
+    fn offer(&self, file: u32, at: u64, frame: &Frame) {
+        for (whose, start, bytes) in frame.content.offered() {
+            let place = Place { call: frame.call, file, frame: at, length: bytes.len(), start };
+            locked(&self.bases).put(whose, Base { bytes: bytes.clone(), place });
+        }
     }
 
     /// Ends a file: another is begun with the next frame.
@@ -390,9 +424,8 @@ impl Shared {
         }
     }
 
-    fn next_path(&self) -> PathBuf {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.folder.join(format!("{:016x}-{number:08}.log", self.generation))
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(name_of(self.generation, number))
     }
 
     fn now(&self) -> u64 {
@@ -480,6 +513,7 @@ impl Shared {
     }
 
     fn sync(&self) {
+        locked(&self.bases).expire();
         let mut handles = std::mem::take(&mut locked(&self.ring).unsynced);
         for lane in &self.lanes {
             let mut file = locked(&lane.file);
@@ -493,6 +527,7 @@ impl Shared {
                 segment.idle += 1;
                 // What is stored can be deleted only when nothing more is written behind it.
                 if segment.idle >= IDLE {
+                    locked(&self.bases).drop_of(u32::try_from(segment.number).ok());
                     *file = None;
                 }
             }
@@ -503,40 +538,4 @@ impl Shared {
             }
         }
     }
-}
-
-/// The first numbered part of a folder that no other process holds, and the lock that holds it.
-fn part_of(folder: &Path) -> io::Result<(PathBuf, File)> {
-    for number in 0..64 {
-        let part = folder.join(number.to_string());
-        fs::create_dir_all(&part)?;
-        let lock = File::options().create(true).append(true).open(part.join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => return Ok((part, lock)),
-            Err(fs::TryLockError::WouldBlock) => {}
-            Err(fs::TryLockError::Error(error)) => return Err(error),
-        }
-    }
-    Err(io::Error::new(
-        io::ErrorKind::AddrInUse,
-        format!("64 processes write to {} already", folder.display()),
-    ))
-}
-
-fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if generation_of(&path).is_some() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// Which process began a file.
-fn generation_of(path: &Path) -> Option<u64> {
-    let (generation, _) = path.file_name()?.to_str()?.strip_suffix(".log")?.split_once('-')?;
-    u64::from_str_radix(generation, 16).ok()
 }

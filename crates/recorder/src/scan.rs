@@ -9,11 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::entry::{self, Entry};
 use crate::log::Log;
+use crate::log::bases::Place;
 use crate::log::content::Content;
+use crate::log::folder::beside;
 use crate::log::segment::{Head, Reader, Step};
 
 /// How long frames are waited for that should be there, since the last one of their call is.
@@ -48,6 +51,8 @@ pub struct Scanner {
     adopted: Option<Instant>,
     /// Files that were put into quarantine and not asked about yet.
     aside: u64,
+    /// The body that was fetched last because others refer to it.
+    base: Option<(Place, Bytes)>,
     calls: HashMap<Uuid, Places>,
     damaged: u64,
     /// Ends of calls of this process that were seen.
@@ -58,12 +63,16 @@ pub struct Scanner {
     torn: HashMap<Uuid, (u32, Instant)>,
 }
 
+#[derive(Default)]
 struct File {
-    /// Calls with frames in it that were not taken.
+    /// Calls with frames in it, or that refer to it, that are not done with.
     calls: HashSet<Uuid>,
     /// Whether everything in it was seen and nothing will follow.
     finished: bool,
     reader: Option<Reader>,
+    /// Whether nothing can come to refer to it any more that has not been seen. What is finished and was not offered to be referred to when the
+    /// log was looked at again stays so.
+    settled: bool,
     /// Whether the system does not let it be read just now.
     unreadable: bool,
 }
@@ -97,6 +106,7 @@ impl Scanner {
         Self {
             adopted: None,
             aside: 0,
+            base: None,
             calls: HashMap::new(),
             damaged: 0,
             ended: 0,
@@ -129,15 +139,21 @@ impl Scanner {
     /// Looks at what is new, and says which calls can be taken.
     pub fn look(&mut self) -> io::Result<Vec<Uuid>> {
         self.adopt();
+        let offered = self.log.offered();
+        for (path, file) in self.files.iter_mut().filter(|(_, file)| file.finished) {
+            file.settled |= !offered.contains(&**path);
+        }
         for path in self.log.files()? {
             if !self.files.contains_key(&*path) {
-                let file = File { calls: HashSet::new(), finished: false, reader: None, unreadable: false };
-                self.files.insert(path.into(), file);
+                self.files.insert(path.into(), File::default());
             }
         }
         let paths: Vec<Arc<Path>> = self.files.keys().cloned().collect();
-        for path in paths {
-            self.read(&path)?;
+        for path in &paths {
+            self.read(path)?;
+        }
+        for path in &paths {
+            self.sweep(path)?;
         }
         self.tear();
         let now = Instant::now();
@@ -205,6 +221,7 @@ impl Scanner {
                 }
             };
         }
+        let mut bases = Vec::new();
         if let Some(reader) = &mut file.reader {
             loop {
                 let step = match reader.step(finished) {
@@ -229,18 +246,24 @@ impl Scanner {
                         }
                         places.frames.push((path.clone(), head, at));
                         file.calls.insert(head.call);
+                        bases.extend(head.base.map(|base| (base, head.call)));
                     }
                 }
             }
         }
         file.unreadable = false;
         file.finished = finished;
+        // Nothing more is written of what its process wrote.
+        file.settled |= !ours;
         if finished && file.reader.is_none() {
             // Its process was killed before it wrote anything.
             self.files.remove(path);
             return self.log.remove(path);
         }
-        self.sweep(path)
+        for (base, call) in bases {
+            self.files.entry(beside(path, base).into()).or_default().calls.insert(call);
+        }
+        Ok(())
     }
 
     /// A file that does not begin as one: it is kept, and what is in it counts as damaged.
@@ -265,24 +288,26 @@ impl Scanner {
         let Some(places) = self.calls.get_mut(&call) else { return Ok(None) };
         places.taken = true;
         places.frames.sort_by_key(|(_, head, _)| head.sequence);
+        let (frames, counted) = (places.frames.clone(), std::mem::replace(&mut places.counted, true));
+        let ended = places.ended.map(|(frames, _)| frames);
         let mut entries = Vec::new();
         let (mut read, mut damaged) = (0, 0);
-        for (path, head, at) in &places.frames {
+        for (path, head, at) in &frames {
             let content = match self.log.recent(call, head.sequence) {
                 Some(content) => Some(content),
                 None => {
-                    let reader = self.files.get(path).and_then(|file| file.reader.as_ref());
-                    let read = reader.map(|reader| reader.read(head, *at)).transpose();
                     // What the disk does not give back is as good as damaged: other calls do not wait for it.
                     let failed = |error| tracing::warn!(%call, %error, "a part of the record cannot be read");
-                    read.map_err(failed).ok().flatten().flatten().map(Content::from)
+                    self.content(path, head, *at).map_err(failed).ok().flatten().map(Content::from)
                 }
             };
-            let whole = content.map(|content| entry::read(content, &mut entries));
+            let whole = content
+                .map(|content| entry::read(content, &mut |place| self.fetch(path, place), &mut entries));
             match whole {
-                Some(Ok(())) => read += 1,
+                Some(Ok(true)) => read += 1,
+                Some(Ok(false)) => tracing::warn!(%call, "a body of the record is lost with another one"),
                 Some(Err(error)) => tracing::warn!(%call, %error, "a part of the record cannot be read"),
-                None if places.counted => {}
+                None if counted => {}
                 None => {
                     damaged += head.span();
                     let (path, bytes) = (path.display(), head.span());
@@ -290,11 +315,26 @@ impl Scanner {
                 }
             }
         }
-        places.counted = true;
         self.damaged += damaged;
-        let frames = places.ended.map_or(places.frames.len() as u32, |(frames, _)| frames);
-        let missing = frames.saturating_sub(read);
-        Ok(Some(RawCall { ended: places.ended.is_some(), entries, id: call, missing }))
+        let missing = ended.unwrap_or(frames.len() as u32).saturating_sub(read);
+        Ok(Some(RawCall { ended: ended.is_some(), entries, id: call, missing }))
+    }
+
+    /// What is in a frame; `None` if it is damaged.
+    fn content(&self, path: &Path, head: &Head, at: u64) -> io::Result<Option<Vec<u8>>> {
+        let reader = self.files.get(path).and_then(|file| file.reader.as_ref());
+        Ok(reader.map(|reader| reader.read(head, at)).transpose()?.flatten())
+    }
+
+    /// A body that a frame in this file refers to.
+    fn fetch(&mut self, path: &Path, place: &Place) -> Option<Bytes> {
+        if let Some((_, bytes)) = self.base.as_ref().filter(|(known, _)| known == place) {
+            return Some(bytes.clone());
+        }
+        let reader = self.files.get(&*beside(path, place.file))?.reader.as_ref()?;
+        let bytes = reader.body(place).ok()??;
+        self.base = Some((*place, bytes.clone()));
+        Some(bytes)
     }
 
     /// A call that was handed out is to be handed out again.
@@ -307,7 +347,11 @@ impl Scanner {
     /// A call is stored: files that hold nothing else are deleted.
     pub fn done(&mut self, call: Uuid) -> io::Result<()> {
         let Some(places) = self.calls.remove(&call) else { return Ok(()) };
-        let paths: HashSet<Arc<Path>> = places.frames.into_iter().map(|(path, _, _)| path).collect();
+        let of_frame = |(path, head, _): (Arc<Path>, Head, u64)| {
+            let base = head.base.map(|base| beside(&path, base).into());
+            std::iter::once(path).chain(base)
+        };
+        let paths: HashSet<Arc<Path>> = places.frames.into_iter().flat_map(of_frame).collect();
         for path in paths {
             if let Some(file) = self.files.get_mut(&path) {
                 file.calls.remove(&call);
@@ -318,7 +362,8 @@ impl Scanner {
     }
 
     fn sweep(&mut self, path: &Arc<Path>) -> io::Result<()> {
-        let done = |file: &File| file.finished && file.calls.is_empty() && file.reader.is_some();
+        let done =
+            |file: &File| file.finished && file.settled && file.calls.is_empty() && file.reader.is_some();
         if self.files.get(path).is_some_and(done) {
             self.files.remove(path);
             self.log.remove(path)?;
@@ -331,15 +376,19 @@ impl Scanner {
         self.calls.len()
     }
 
-    /// What is left of a call's frames, each with its number in the call.
-    pub(crate) fn frames(&self, call: Uuid) -> Vec<(u32, Vec<u8>)> {
+    /// What is left of a call's frames, each with its number in the call. They refer to nothing else.
+    pub(crate) fn frames(&mut self, call: Uuid) -> Vec<(u32, Vec<u8>)> {
         let mut frames = Vec::new();
-        for (path, head, at) in self.calls.get(&call).map_or(&[][..], |places| &places.frames) {
-            if let Some(reader) = self.files.get(path).and_then(|file| file.reader.as_ref())
-                && let Ok(Some(content)) = reader.read(head, *at)
-            {
-                frames.push((head.sequence, content));
-            }
+        for (path, head, at) in self.calls.get(&call).map_or_else(Vec::new, |places| places.frames.clone()) {
+            let Ok(Some(content)) = self.content(&path, &head, at) else { continue };
+            let content = if head.base.is_some() {
+                let alone = entry::alone(&content.into(), &mut |place| self.fetch(&path, place));
+                let Ok(alone) = alone else { continue };
+                alone
+            } else {
+                content
+            };
+            frames.push((head.sequence, content));
         }
         frames
     }

@@ -4,6 +4,7 @@
 //! that the client went away. A blank tape notes nothing and costs nothing.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,13 @@ use uuid::Uuid;
 
 use crate::entry::{self, Closed, Entry, Head, Mode, Opened, Sent, kind};
 use crate::log::Log;
+use crate::log::bases::LEAST;
 use crate::log::content::Content;
 
 /// Notes of so many bytes are appended.
 const FULL: usize = 8 * 1024;
 
-/// Bytes from this length on are not copied to the notes, but lie beside them until both are appended. What is shorter may be a small
+/// Bytes from this length on are not copied to the notes, but lie beside them until both are appended; only then is it looked whether they are much like others. What is shorter may be a small
 /// part of a large buffer that would not be freed meanwhile.
 const LARGE: usize = 4 * 1024;
 
@@ -33,18 +35,32 @@ struct Running {
     /// What the provider sent and the client did not get yet; `None` once the client got something else.
     ahead: Option<VecDeque<Bytes>>,
     appended: Instant,
-    /// Notes behind what is in `content`.
+    /// Notes behind the last of `large`.
     buffer: Vec<u8>,
     call: Uuid,
     closed: bool,
     content: Content,
     /// Whether bytes are noted, or only what happened.
     contents: bool,
+    /// Large bytes, with the notes before each.
+    large: Vec<Large>,
     log: Log,
+    /// Bytes of all notes that wait.
+    noted: usize,
     /// When it was over and what was known of it then, if it is.
     over: Option<(u64, Closed)>,
     sequence: u32,
     started: Instant,
+    /// What this call's bodies are likely to share with those of calls that say the same here.
+    whose: u64,
+}
+
+/// Bytes that are not copied, and the notes before them.
+struct Large {
+    at: u64,
+    before: Vec<u8>,
+    bytes: Bytes,
+    kind: u8,
 }
 
 impl Tape {
@@ -67,10 +83,13 @@ impl Tape {
             closed: false,
             content: Content::default(),
             contents: opened.mode != Mode::Metadata,
+            large: Vec::new(),
             log: log.clone(),
+            noted: 0,
             over: None,
             sequence: 0,
             started: now,
+            whose: hash_of((&opened.key, &opened.path)),
         };
         running.json(kind::OPENED, opened, Entry::Opened);
         running.bytes(kind::REQUEST, body);
@@ -204,10 +223,9 @@ impl Running {
         if bytes.len() < LARGE || !self.contents || self.closed {
             return self.contents(kind, bytes);
         }
-        let at = self.at();
-        entry::begin(kind, at, bytes.len(), &mut self.buffer);
-        self.content.push(std::mem::take(&mut self.buffer).into());
-        self.content.push(bytes.clone());
+        let (at, before) = (self.at(), std::mem::take(&mut self.buffer));
+        self.noted += before.len() + bytes.len();
+        self.large.push(Large { at, before, bytes: bytes.clone(), kind });
     }
 
     fn at(&self) -> u64 {
@@ -256,19 +274,65 @@ impl Running {
     }
 
     fn append_if_due(&mut self) {
-        if self.content.len() + self.buffer.len() >= FULL || self.appended.elapsed() >= OLD {
+        if self.noted + self.buffer.len() >= FULL || self.appended.elapsed() >= OLD {
             self.append(false);
         }
     }
 
     fn append(&mut self, last: bool) {
         let mut content = std::mem::take(&mut self.content);
-        content.push(std::mem::take(&mut self.buffer).into());
+        let mut notes = Vec::new();
+        for large in std::mem::take(&mut self.large) {
+            self.put(large, &mut notes, &mut content);
+        }
+        if notes.is_empty() {
+            notes = std::mem::take(&mut self.buffer);
+        } else {
+            notes.append(&mut self.buffer);
+        }
+        content.push(notes.into());
         if content.len() == 0 {
             return;
         }
+        self.noted = 0;
         self.log.append(self.call, self.sequence, last, content);
         self.sequence += 1;
         self.appended = Instant::now();
     }
+
+    /// Puts large bytes and the notes before them to `notes`, or to `content` behind these.
+    fn put(&self, large: Large, notes: &mut Vec<u8>, content: &mut Content) {
+        let Large { at, before, bytes, kind } = large;
+        if notes.is_empty() {
+            *notes = before;
+        } else {
+            notes.extend_from_slice(&before);
+        }
+        let again = entry::again(kind).filter(|_| bytes.len() >= LEAST);
+        let whose = again.map(|kind| (kind, hash_of((self.whose, kind, &bytes[..BEGIN]))));
+        if let Some((again, whose)) = whose
+            && let Some((reference, base)) = self.log.again(whose, &bytes, content.refers_to())
+        {
+            let mut told = Vec::with_capacity(bytes.len() - reference.front - reference.back + 64);
+            reference.write(&bytes, &mut told);
+            entry::write(again, at, &told, notes);
+            content.refer(base);
+            return;
+        }
+        entry::begin(kind, at, bytes.len(), notes);
+        content.push(std::mem::take(notes).into());
+        match whose {
+            Some((_, whose)) => content.offer(whose, bytes),
+            None => content.push(bytes),
+        }
+    }
+}
+
+/// What bodies begin with that are likely to be much the same.
+const BEGIN: usize = 256;
+
+fn hash_of(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }

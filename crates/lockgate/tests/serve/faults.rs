@@ -52,16 +52,28 @@ struct Load {
 impl Load {
     /// `name` tells its words from those of other loads.
     fn start(gateway: &Gateway, name: &str, clients: usize) -> Self {
+        Self::with(gateway, name, clients, "")
+    }
+
+    /// The same with instructions in front of each conversation. Long ones are sent again and again, as agents do.
+    fn with(gateway: &Gateway, name: &str, clients: usize, instructions: &'static str) -> Self {
         let (made, failures) = (Arc::<Mutex<Vec<Made>>>::default(), Arc::<Mutex<Vec<String>>>::default());
         let stop = Arc::new(AtomicBool::new(false));
         let client = |number: usize| {
             let (address, who) = (gateway.address, format!("{name}-{number}"));
             let (made, failures, stop) = (Arc::clone(&made), Arc::clone(&failures), stop.clone());
             std::thread::spawn(move || {
-                let mut history = Vec::new();
+                let mut begin = Vec::new();
+                if !instructions.is_empty() {
+                    begin.push(json!({"role": "system", "content": instructions}));
+                }
+                let mut history = begin.clone();
                 for count in 0.. {
                     if stop.load(Ordering::SeqCst) {
                         return;
+                    }
+                    if history.len() > 12 {
+                        history.clone_from(&begin);
                     }
                     match talk(address, &who, count, &mut history) {
                         Ok(call) => locked(&made).push(call),
@@ -119,9 +131,6 @@ fn talk(address: SocketAddr, who: &str, count: usize, history: &mut Vec<Value>) 
         return Err(format!("{words}: {said:?} in {answer:?}"));
     }
     history.push(json!({"role": "assistant", "content": heard}));
-    if history.len() > 12 {
-        history.clear();
-    }
     Ok(Made { id: answer.header("x-task-id").unwrap(), words })
 }
 

@@ -9,9 +9,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use ring::aead::{Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce};
 use uuid::Uuid;
 
+use super::bases::Place;
 use super::content::Content;
 use crate::key::Key;
 
@@ -27,12 +29,17 @@ const MARK: [u8; 4] = *b"\xf5LGF";
 /// Bytes of a frame before its content.
 pub(crate) const HEAD: usize = 40;
 
+/// Files from this number on cannot be referred to.
+pub(crate) const FILES: u64 = 1 << 30;
+
 /// The largest content of a frame. What is larger is damage, or the caller's fault.
 pub(crate) const MAX_CONTENT: usize = 256 * 1024 * 1024;
 
 /// Whose a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
+    /// The file, of the same process, in which a body lies that it refers to.
+    pub(crate) base: Option<u32>,
     /// The call.
     pub(crate) call: Uuid,
     /// Whether nothing of this call follows.
@@ -57,7 +64,8 @@ impl Head {
         into[8..12].copy_from_slice(&self.number.to_le_bytes());
         into[12..16].copy_from_slice(&self.sequence.to_le_bytes());
         into[16..32].copy_from_slice(self.call.as_bytes());
-        into[32..36].copy_from_slice(&u32::from(self.last).to_le_bytes());
+        let base = self.base.map_or(0, |file| (file + 1) << 1);
+        into[32..36].copy_from_slice(&(base | u32::from(self.last)).to_le_bytes());
         let check = check(&into[..36]);
         into[36..40].copy_from_slice(&check);
     }
@@ -66,7 +74,8 @@ impl Head {
         let word = |at: usize| u32::from_le_bytes([from[at], from[at + 1], from[at + 2], from[at + 3]]);
         let call = Uuid::from_bytes(std::array::from_fn(|at| from[16 + at]));
         let whole = from[..4] == MARK && from[36..] == check(&from[..36]) && word(4) as usize <= MAX_CONTENT;
-        whole.then(|| Self { call, last: word(32) == 1, sequence: word(12), len: word(4), number: word(8) })
+        let (base, last) = ((word(32) >> 1).checked_sub(1), word(32) & 1 == 1);
+        whole.then(|| Self { base, call, last, sequence: word(12), len: word(4), number: word(8) })
     }
 }
 
@@ -143,7 +152,8 @@ impl Writer {
         if content.len() > MAX_CONTENT - MAX_TAG_LEN {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let head = Head { call, last, sequence, len: (content.len() + MAX_TAG_LEN) as u32, number };
+        let base = content.refers_to();
+        let head = Head { base, call, last, sequence, len: (content.len() + MAX_TAG_LEN) as u32, number };
         let mut front = [0; HEAD];
         head.write(&mut front);
         self.buffer.clear();
@@ -245,6 +255,19 @@ impl Reader {
                 Ok(Step::Damage(skipped))
             }
         }
+    }
+
+    /// A body that lies in a frame of this call which begins there; `None` if it is damaged.
+    pub(crate) fn body(&self, place: &Place) -> io::Result<Option<Bytes>> {
+        let mut bytes = [0; HEAD];
+        if place.frame + HEAD as u64 > self.file.metadata()?.len() {
+            return Ok(None);
+        }
+        self.file.read_exact_at(&mut bytes, place.frame)?;
+        let Some(head) = Head::read(&bytes).filter(|head| head.call == place.call) else { return Ok(None) };
+        let Some(content) = self.read(&head, place.frame)? else { return Ok(None) };
+        let end = place.start.checked_add(place.length).filter(|end| *end <= content.len());
+        Ok(end.map(|end| Bytes::from(content).slice(place.start..end)))
     }
 
     /// Where the next frame after a damage begins, or the file's end.

@@ -28,7 +28,7 @@ fn frames(bytes: &[u8]) -> Vec<Frame> {
         at,
         call: uuid_of(&bytes[at + 16..at + 32]),
         is_first: word(at + 12) == 0,
-        is_last: word(at + 32) == 1,
+        is_last: word(at + 32) & 1 == 1,
     };
     let mut found = Vec::new();
     let mut at = 24;

@@ -1,5 +1,7 @@
 //! The process is killed, again and again, while clients call it.
 
+use std::sync::LazyLock;
+
 use lockgate_store_sql::Place;
 
 use super::{ECHO, Load, assert_kept, home, is_well};
@@ -14,14 +16,18 @@ fn calls_whose_last_byte_was_seen_survive_kill_9_under_load() {
     let mut made = Vec::new();
     for round in 0..10 {
         let mut gateway = Gateway::start(&home);
-        let load = Load::start(&gateway, &format!("round {round}"), 6);
+        // Half of them are agents, whose requests the log holds as what is new in them.
+        let agents = Load::with(&gateway, &format!("agents of round {round}"), 3, long());
+        let load = Load::start(&gateway, &format!("round {round}"), 3);
         // Sometimes before the database is open, sometimes in the middle of a batch.
-        until("some calls are answered", || load.count() >= 5 + round * 15);
+        until("some calls are answered", || load.count().min(agents.count()) >= 3 + round * 7);
         gateway.signal("KILL");
         gateway.ended();
-        let (answered, failures) = load.end();
-        assert!(!failures.iter().any(|failure| failure.contains("status: 5")), "{failures:?}");
-        made.extend(answered);
+        for load in [load, agents] {
+            let (answered, failures) = load.end();
+            assert!(!failures.iter().any(|failure| failure.contains("status: 5")), "{failures:?}");
+            made.extend(answered);
+        }
     }
     let mut gateway = Gateway::start(&home);
     let place = Place::File(database(&home));
@@ -30,4 +36,9 @@ fn calls_whose_last_byte_was_seen_survive_kill_9_under_load() {
     assert_eq!(gateway.ended(), 0);
     let stored = assert_kept(&place, &made);
     assert!(stored <= made.len() + 10 * 6, "at most what was under way when it died came on top: {stored}");
+}
+
+fn long() -> &'static str {
+    static LONG: LazyLock<String> = LazyLock::new(|| "Read before you write. ".repeat(1_500));
+    &LONG
 }
