@@ -3,7 +3,7 @@
 //! Three parts, of which a reader takes what it needs. **Heads**: the texts that occur, and column by column the groups, which are the different
 //! sets of [`Fact`]s, with their number of calls without a session, of calls, of calls that a policy intervened in, and the range of their
 //! costs. **Sums**: a row for each quarter of an hour, session and group that has calls, column by column. **Times**: a sketch for each of these
-//! rows and clocks. All numbers are [`varint`]s. So a million calls are some ten MB, and are read through in a blink whatever is asked.
+//! rows and clocks. All numbers are varints (`lockgate_core::varint`). So a million calls are some ten MB, and are read through in a blink whatever is asked.
 //!
 //! Knows no database and no question.
 
