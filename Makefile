@@ -29,6 +29,7 @@ check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --quiet
+	cargo fetch --locked --quiet
 	cargo deny --offline --log-level error check bans licenses sources
 	sh scripts/prose.sh
 
