@@ -392,21 +392,27 @@ pub(crate) fn retry_after(response: &HeaderMap) -> Option<Duration> {
 
 /// Which of the bounds on an answer's time was met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Slow {
+pub(crate) enum Slow {
     FirstByte,
     Idle,
     Total,
 }
 
 fn too_slow(plan: &Plan, slow: Slow) -> Failure {
-    let (id, timeouts) = (&plan.target.upstream.id, &plan.timeouts);
-    let (what, wait, setting) = match slow {
-        Slow::FirstByte => ("sent nothing for", timeouts.first_byte_ms, "first_byte_ms"),
-        Slow::Idle => ("stopped in the middle of its answer for", timeouts.idle_ms, "idle_ms"),
-        Slow::Total => ("was not done with its answer after", timeouts.total_ms, "total_ms"),
-    };
-    let message = format!("provider `{id}` {what} {wait} ms (providers.{id}.timeouts.{setting})");
-    Failure::new(ErrorKind::Timeout, message)
+    slow.failure(&plan.target.upstream.id, &plan.timeouts)
+}
+
+impl Slow {
+    /// What is told of it, with the setting.
+    pub(crate) fn failure(self, id: &str, timeouts: &Timeouts) -> Failure {
+        let (what, wait, setting) = match self {
+            Self::FirstByte => ("sent nothing for", timeouts.first_byte_ms, "first_byte_ms"),
+            Self::Idle => ("was silent for", timeouts.idle_ms, "idle_ms"),
+            Self::Total => ("was not done with its answer after", timeouts.total_ms, "total_ms"),
+        };
+        let message = format!("provider `{id}` {what} {wait} ms (providers.{id}.timeouts.{setting})");
+        Failure::new(ErrorKind::Timeout, message)
+    }
 }
 
 fn unreachable(plan: &Plan, unsent: &Unsent) -> Failure {

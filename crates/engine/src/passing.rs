@@ -17,7 +17,7 @@ use lockgate_wire::{Format, Mode};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::answer;
-use crate::attempt::{broken, travelling};
+use crate::attempt::{Slow, broken, travelling};
 use crate::body::UpstreamBody;
 use crate::engine::{Engine, credential_for};
 use crate::follow::{Follower, Observer};
@@ -243,16 +243,8 @@ impl Passing {
     }
 
     fn too_slow(&self) -> Failure {
-        let (id, timeouts) = (&self.provider, &self.timeouts);
-        let words = if Instant::now() >= self.ends {
-            format!("the call took longer than {} ms (providers.{id}.timeouts.total_ms)", timeouts.total_ms)
-        } else {
-            format!(
-                "provider `{id}` was silent for {} ms (providers.{id}.timeouts.idle_ms)",
-                timeouts.idle_ms
-            )
-        };
-        Failure::new(ErrorKind::Timeout, words)
+        let slow = if Instant::now() >= self.ends { Slow::Total } else { Slow::Idle };
+        slow.failure(&self.provider, &self.timeouts)
     }
 }
 

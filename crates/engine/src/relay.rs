@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use lockgate_core::{ErrorKind, Failure};
+use lockgate_core::Failure;
 use lockgate_wire::Mode;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::ask::Asked;
-use crate::attempt::{Course, Opened, Refused, broken};
+use crate::attempt::{Course, Opened, Refused, Slow, broken};
 use crate::body::UpstreamBody;
 use crate::pass::Out;
 use crate::passing::Passing;
@@ -377,7 +377,6 @@ impl Relay {
         self.look();
         let now = Instant::now();
         let timeouts = self.course.timeouts;
-        let id = &self.course.provider;
         let silent = self.last_in + Duration::from_millis(timeouts.idle_ms);
         let total = self.course.started + Duration::from_millis(timeouts.total_ms);
         // The answer has said that it is over: a provider that keeps its connection open is not waited for, and nothing
@@ -389,19 +388,13 @@ impl Relay {
             }
         } else if now >= total && !matches!(self.source, Source::Waiting) {
             // What policies wait for has bounds of its own.
-            let words = format!(
-                "the call took longer than {} ms (providers.{id}.timeouts.total_ms)",
-                timeouts.total_ms
-            );
-            return self.fail(Failure::new(ErrorKind::Timeout, words));
+            let failure = Slow::Total.failure(&self.course.provider, &timeouts);
+            return self.fail(failure);
         }
         // Before the first byte the attempt has its own bound.
         if now >= silent && matches!(self.source, Source::Open(_)) {
-            let words = format!(
-                "provider `{id}` was silent for {} ms (providers.{id}.timeouts.idle_ms)",
-                timeouts.idle_ms
-            );
-            return self.fail(Failure::new(ErrorKind::Timeout, words));
+            let failure = Slow::Idle.failure(&self.course.provider, &timeouts);
+            return self.fail(failure);
         }
         if now >= self.last_out + self.keepalive {
             match self.pipe.as_mut().map(Pipe::announcement) {

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::answer::{self, Facts};
-use crate::attempt::{Refused, retry_after, travelling, wait_before_retry};
+use crate::attempt::{Refused, Slow, retry_after, travelling, wait_before_retry};
 use crate::caller::unauthenticated;
 use crate::engine::{Engine, credential_for, versioned_path};
 use crate::estimate::estimate;
@@ -473,10 +473,7 @@ fn unavailable(upstream: &Upstream, what: &str) -> Failure {
 }
 
 fn late(upstream: &Upstream) -> Failure {
-    let (id, wait) = (&upstream.id, patience(upstream).as_millis());
-    let words =
-        format!("provider `{id}` did not answer in {wait} ms (providers.{id}.timeouts.first_byte_ms)");
-    Failure::new(ErrorKind::Timeout, words)
+    Slow::FirstByte.failure(&upstream.id, &upstream.settings.timeouts)
 }
 
 /// The body of an accepted answer, or the refusal.

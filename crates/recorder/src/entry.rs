@@ -4,7 +4,7 @@
 //! earlier one wrote. Nothing here is redacted; it is never outside of the seal.
 
 use bytes::Bytes;
-use lockgate_core::{DataClass, Dialect, ErrorKind, StopReason, Usage};
+use lockgate_core::{DataClass, Dialect, ErrorKind, StopReason, Usage, varint};
 use serde::{Deserialize, Serialize};
 
 use crate::log::bases::{Place, Reference};
@@ -201,8 +201,8 @@ pub(crate) fn write(kind: u8, at_us: u64, bytes: &[u8], into: &mut Vec<u8>) {
 /// Writes how an entry begins; so many bytes are to follow.
 pub(crate) fn begin(kind: u8, at_us: u64, length: usize, into: &mut Vec<u8>) {
     into.push(kind);
-    varint(at_us, into);
-    varint(length as u64, into);
+    varint::put(into, at_us);
+    varint::put(into, length as u64);
 }
 
 /// An entry that could not be read: of a later version, or damaged in a way that the seal did not show.
@@ -275,8 +275,10 @@ fn notes(content: &Content) -> impl Iterator<Item = Result<Note, Unreadable>> {
         let (begin, kind) = (at, part[at]);
         let mut note = || {
             at += 1;
-            let when = number(&part, &mut at)?;
-            let length = usize::try_from(number(&part, &mut at)?).ok()?;
+            let mut rest = &part[at..];
+            let when = varint::take(&mut rest)?;
+            let length = usize::try_from(varint::take(&mut rest)?).ok()?;
+            at = part.len() - rest.len();
             // Large bytes are a part of their own, behind the one in which their entry begins.
             if at == part.len() && length > 0 {
                 let bytes = parts.next().filter(|bytes| bytes.len() == length)?.clone();
@@ -320,34 +322,11 @@ fn entry(kind: u8, content: Bytes) -> Option<Entry> {
         kind::HEAD => Entry::Head(serde_json::from_slice(&content).ok()?),
         kind::KEPT_ALIVE => Entry::KeptAlive,
         kind::OPENED => Entry::Opened(serde_json::from_slice(&content).ok()?),
-        kind::PASSED => Entry::Passed(number(&content, &mut 0)?),
+        kind::PASSED => Entry::Passed(varint::take(&mut &content[..])?),
         kind::RECEIVED => Entry::Received(content),
         kind::REQUEST => Entry::Request(content),
         kind::SENT => Entry::Sent(serde_json::from_slice(&content).ok()?),
         kind::SENT_BODY => Entry::SentBody(content),
         _ => return None,
     })
-}
-
-/// LEB128: seven bits a byte, the lowest first.
-pub(crate) fn varint(mut number: u64, into: &mut Vec<u8>) {
-    while number >= 0x80 {
-        into.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    into.push(number as u8);
-}
-
-/// Reads one; `at` is behind it then.
-pub(crate) fn number(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes};
+use lockgate_core::varint;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -132,7 +133,7 @@ impl Tape {
         }
         if running.passes(bytes) {
             let mut length = Vec::with_capacity(10);
-            entry::varint(bytes.len() as u64, &mut length);
+            varint::put(&mut length, bytes.len() as u64);
             running.note(kind::PASSED, &length);
         } else {
             running.ahead = None;

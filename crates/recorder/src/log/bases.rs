@@ -9,9 +9,9 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use lockgate_core::varint;
+use lockgate_store::rope::alike;
 use uuid::Uuid;
-
-use crate::entry::{number, varint};
 
 /// Shorter bodies are written as quickly.
 pub(crate) const LEAST: usize = 16 << 10;
@@ -61,13 +61,7 @@ pub(crate) struct Reference {
 impl Reference {
     /// Compares a body with another; `None` if too little of it is the same.
     fn of(body: &[u8], base: &Base) -> Option<Self> {
-        let front = same(body.chunks(STRIDE).zip(base.bytes.chunks(STRIDE)), |(one, other)| {
-            one.iter().zip(other).take_while(|(one, other)| one == other).count()
-        });
-        let rests = body[front..].rchunks(STRIDE).zip(base.bytes[front..].rchunks(STRIDE));
-        let back = same(rests, |(one, other)| {
-            one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count()
-        });
+        let (front, back) = alike(body, &base.bytes);
         ((front + back) / 3 >= body.len() / 4).then_some(Self { back, front, place: base.place })
     }
 
@@ -76,23 +70,24 @@ impl Reference {
         let Place { call, file, frame, length, start } = self.place;
         into.extend_from_slice(call.as_bytes());
         for number in [u64::from(file), frame, length as u64, start as u64] {
-            varint(number, into);
+            varint::put(into, number);
         }
-        varint(self.front as u64, into);
-        varint(self.back as u64, into);
+        varint::put(into, self.front as u64);
+        varint::put(into, self.back as u64);
         into.extend_from_slice(&body[self.front..body.len() - self.back]);
     }
 
     /// Reads one, and where the bytes behind it begin.
     pub(crate) fn read(bytes: &[u8]) -> Option<(Self, usize)> {
         let call = Uuid::from_slice(bytes.get(..16)?).ok()?;
-        let mut at = 16;
-        let mut next = || number(bytes, &mut at);
+        let mut rest = &bytes[16..];
+        let mut next = || varint::take(&mut rest);
         let (file, frame) = (u32::try_from(next()?).ok()?, next()?);
         let mut size = || next().and_then(|number| usize::try_from(number).ok());
         let (length, start, front, back) = (size()?, size()?, size()?, size()?);
         let fits = front.checked_add(back).is_some_and(|same| same <= length);
-        fits.then_some((Self { back, front, place: Place { call, file, frame, length, start } }, at))
+        let place = Place { call, file, frame, length, start };
+        fits.then_some((Self { back, front, place }, bytes.len() - rest.len()))
     }
 
     /// The body, from the other one and the bytes between.
@@ -103,24 +98,6 @@ impl Reference {
         body.extend_from_slice(&base[base.len() - self.back..]);
         body.into()
     }
-}
-
-/// Bytes that are compared at once.
-const STRIDE: usize = 4096;
-
-/// How many bytes are the same until the first pair of portions that differ.
-fn same<'b>(
-    portions: impl Iterator<Item = (&'b [u8], &'b [u8])>,
-    within: impl Fn((&[u8], &[u8])) -> usize,
-) -> usize {
-    let mut same = 0;
-    for (one, other) in portions {
-        if one != other {
-            return same + within((one, other));
-        }
-        same += one.len();
-    }
-    same
 }
 
 /// The bodies that are kept.

@@ -13,7 +13,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use join::{Bounds, RopeError, join, references};
-pub use scan::{Again, Overlap, Shape, Span, spans, spans_again};
+pub use scan::{Again, Overlap, Shape, Span, alike, spans, spans_again};
 pub use weave::{Weaver, Woven};
 
 use crate::encoded;

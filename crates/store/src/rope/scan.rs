@@ -59,15 +59,21 @@ pub struct Overlap<'a> {
 impl<'a> Overlap<'a> {
     /// Compares a body with one whose spans are known.
     pub fn of(body: &[u8], other: &[u8], spans: &'a [Span]) -> Self {
-        let front = common(body.chunks(STRIDE).zip(other.chunks(STRIDE)), |(one, other)| {
-            one.iter().zip(other).take_while(|(one, other)| one == other).count()
-        });
-        let rests = body[front..].rchunks(STRIDE).zip(other[front..].rchunks(STRIDE));
-        let back = common(rests, |(one, other)| {
-            one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count()
-        });
+        let (front, back) = alike(body, other);
         Self { back, front, size: other.len(), spans }
     }
+}
+
+/// How many bytes two texts have in common at their beginnings and, behind that, at their ends.
+pub fn alike(body: &[u8], other: &[u8]) -> (usize, usize) {
+    let front = common(body.chunks(STRIDE).zip(other.chunks(STRIDE)), |(one, other)| {
+        one.iter().zip(other).take_while(|(one, other)| one == other).count()
+    });
+    let rests = body[front..].rchunks(STRIDE).zip(other[front..].rchunks(STRIDE));
+    let back = common(rests, |(one, other)| {
+        one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count()
+    });
+    (front, back)
 }
 
 /// Bytes that are compared at once.
