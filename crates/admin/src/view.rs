@@ -87,7 +87,7 @@ pub(crate) struct Call {
     agent: Option<String>,
     /// The agent that started this one.
     parent_agent: Option<String>,
-    /// The call that this one continues.
+    /// The call that this one continues or was made for.
     parent_call: Option<Uuid>,
     /// Whether a policy changed, refused or answered something.
     intervened: bool,
@@ -228,7 +228,7 @@ pub(crate) struct Attempt {
 /// A body of a call.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Body {
-    /// `client_request`, `upstream_request`, `upstream_answer` or `client_answer`.
+    /// `client_request`, `upstream_request`, `upstream_answer`, `client_answer`, `client_headers` or `earlier_answers`.
     part: &'static str,
     /// `json`, `sse` or `other`.
     kind: &'static str,

@@ -31,9 +31,9 @@ impl Again {
         Self { engine: Arc::downgrade(engine), request: CallRequest { internal: true, model, ..request } }
     }
 
-    /// Asks, with more turns.
-    pub(crate) fn ask(&self, turns: Vec<Turn>) -> Asking {
-        let request = self.request.clone();
+    /// Asks for this call, with more turns.
+    pub(crate) fn ask(&self, call: &str, turns: Vec<Turn>) -> Asking {
+        let request = CallRequest { parent: call.parse().ok(), ..self.request.clone() };
         let engine = self.engine.clone();
         Box::pin(async move {
             let Some(engine) = engine.upgrade() else { return none("the gateway is stopping") };

@@ -61,7 +61,7 @@ impl Whom {
 fn within(whom: &Whom, call: &str, question: Question) -> Asking {
     let Question { deadline, query } = question;
     let asking = match (query, &whom.again) {
-        (Query::Again(turns), Some(again)) => again.ask(turns),
+        (Query::Again(turns), Some(again)) => again.ask(call, turns),
         (query, _) => whom.asker.ask(call, query, deadline),
     };
     Box::pin(async move {

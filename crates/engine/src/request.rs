@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use lockgate_policy::KeptLocal;
 use lockgate_wire::{Format, Mode};
+use uuid::Uuid;
 
 use crate::caller::Caller;
 
@@ -34,6 +35,8 @@ pub struct CallRequest {
     pub mode: Option<Mode>,
     /// The model, where the path names it.
     pub model: Option<String>,
+    /// The call that it is made for, where the gateway makes it for one.
+    pub parent: Option<Uuid>,
     /// Path and query as the client sent them, without a credential.
     pub path_and_query: String,
 }

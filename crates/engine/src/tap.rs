@@ -39,6 +39,7 @@ pub(crate) fn open(to: (&Log, Mode), id: Uuid, request: &CallRequest, operation:
         key: grant.map(|grant| grant.name.clone()),
         mode,
         operation,
+        parent: request.parent,
         path: request.path_and_query.clone(),
         project: grant.and_then(|grant| grant.project.clone()),
         user: grant.and_then(|grant| grant.user.clone()),

@@ -99,6 +99,8 @@ pub enum Origin {
 /// A message, and the call that brought or produced it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
+    /// Its place among the messages of its call's request, from 0; 0 for what the model said. With a piece's place it is a [`Spot`](crate::Spot).
+    pub at: usize,
     /// The call, among `Conversation::calls`.
     pub call: usize,
     /// The entry that this one takes the place of: the client changed what was said.
@@ -271,7 +273,7 @@ impl Conversation {
     fn answer(&mut self, number: usize, answer: Answer) {
         let thread = self.calls[number].thread;
         if let Some(message) = answer.message {
-            let entry = self.entry(number, thread, EntrySource::Produced, message);
+            let entry = self.entry(number, thread, (EntrySource::Produced, 0), message);
             self.calls[number].answer = Some(entry);
             self.calls[number].entries.push(entry);
             self.extend(thread, entry);
@@ -362,11 +364,17 @@ impl Conversation {
         self.calls.iter().filter_map(|note| note.call.cost_nano).fold(0, i64::saturating_add)
     }
 
-    fn entry(&mut self, call: usize, thread: usize, source: EntrySource, message: Message) -> usize {
+    fn entry(
+        &mut self,
+        call: usize,
+        thread: usize,
+        (source, at): (EntrySource, usize),
+        message: Message,
+    ) -> usize {
         let number = self.entries.len();
         let print = crate::print::loose(&message);
         let state = EntryState::Current;
-        self.entries.push(Entry { call, edit_of: None, message, print, source, state, thread });
+        self.entries.push(Entry { at, call, edit_of: None, message, print, source, state, thread });
         number
     }
 }

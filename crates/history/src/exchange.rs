@@ -20,8 +20,12 @@ use crate::print::{self, Print};
 pub struct Bodies {
     /// What the client got.
     pub client_answer: Option<Vec<u8>>,
+    /// Its headers.
+    pub client_headers: Option<Vec<u8>>,
     /// What the client sent.
     pub client_request: Option<Vec<u8>>,
+    /// What came back from tries before the last.
+    pub earlier_answers: Option<Vec<u8>>,
     /// What the provider sent.
     pub upstream_answer: Option<Vec<u8>>,
     /// What the provider got.
@@ -33,7 +37,9 @@ impl Bodies {
     pub fn part(&self, part: Part) -> Option<&[u8]> {
         match part {
             Part::ClientAnswer => self.client_answer.as_deref(),
+            Part::ClientHeaders => self.client_headers.as_deref(),
             Part::ClientRequest => self.client_request.as_deref(),
+            Part::EarlierAnswers => self.earlier_answers.as_deref(),
             Part::UpstreamAnswer => self.upstream_answer.as_deref(),
             Part::UpstreamRequest => self.upstream_request.as_deref(),
         }
@@ -43,7 +49,9 @@ impl Bodies {
     pub fn set(&mut self, part: Part, bytes: Vec<u8>) {
         match part {
             Part::ClientAnswer => self.client_answer = Some(bytes),
+            Part::ClientHeaders => self.client_headers = Some(bytes),
             Part::ClientRequest => self.client_request = Some(bytes),
+            Part::EarlierAnswers => self.earlier_answers = Some(bytes),
             Part::UpstreamAnswer => self.upstream_answer = Some(bytes),
             Part::UpstreamRequest => self.upstream_request = Some(bytes),
         }
@@ -154,6 +162,7 @@ pub fn media(call: &Call, part: Part, body: &[u8], spot: Spot) -> Option<MediaBy
         Part::UpstreamRequest => ReadRequest::of(upstream, call, body).request.messages,
         Part::ClientAnswer => answer::read(front, call, None, body).message.into_iter().collect(),
         Part::UpstreamAnswer => answer::read(upstream, call, None, body).message.into_iter().collect(),
+        Part::ClientHeaders | Part::EarlierAnswers => return None,
     };
     messages.get(spot.message)?.media(spot.piece, spot.inner)
 }

@@ -110,7 +110,7 @@ pub struct ShowArgs {
     office: OfficeArgs,
     /// The call's id: what the client got as `x-task-id`.
     id: String,
-    /// Print one of its bodies instead: `client_request`, `upstream_request`, `upstream_answer`, `client_answer`.
+    /// Print one of its bodies instead: `client_request`, `upstream_request`, `upstream_answer`, `client_answer`, `client_headers`, `earlier_answers`.
     #[arg(long, value_name = "PART")]
     body: Option<String>,
     /// Write that body to a file instead of printing it.

@@ -127,6 +127,7 @@ fn call(log: &Log, case: &Case, body: &Bytes, answer: &Bytes) {
         key: Some("bench".to_owned()),
         mode: Mode::Redacted,
         operation: Operation::Generate,
+        parent: None,
         path: "/v1/chat/completions".to_owned(),
         project: None,
         user: None,

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use lockgate_core::{DataClass, Dialect, ErrorKind, StopReason, Usage, varint};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::log::bases::{Place, Reference};
 use crate::log::content::Content;
@@ -57,6 +58,9 @@ pub struct Opened {
     pub mode: Mode,
     /// What it asks for.
     pub operation: Operation,
+    /// The call that it was made for, where the gateway itself asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Uuid>,
     /// Path and query.
     pub path: String,
     /// What the key is used for.

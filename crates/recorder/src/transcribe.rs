@@ -5,6 +5,7 @@
 //! clock and talks to nobody.
 
 mod asked;
+mod beside;
 mod clean;
 mod texts;
 mod told;
@@ -23,10 +24,11 @@ use lockgate_session::{Identity, Lineage, Messages, SessionSource, Step, TurnKin
 use lockgate_store::{
     Attempt as StoredAttempt, Body, BodyKind, Call, CallError, Client, Decision, Details, Error,
     Lineage as Place, Offsets, Outcome, Part, Piece, PieceHash, Principal, Record, Recording, Route, Scope,
-    SessionFacts, SessionRef, Timing, Title, TitleSource,
+    SessionFacts, SessionRef, Text, Timing, Title, TitleSource,
 };
 use lru::LruCache;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::entry::{Closed, Mode, Opened, Operation, Sent};
 use crate::reel::{Reel, Track};
@@ -54,12 +56,19 @@ pub struct Transcriber {
 #[derive(Default)]
 struct Memory {
     /// The last request of each agent.
-    agents: HashMap<Option<String>, Lineage>,
+    agents: HashMap<Option<String>, Thread>,
     pieces: HashSet<PieceHash>,
     /// Whether it was there before this process.
     resumed: bool,
     /// Where it works.
     work: Work,
+}
+
+/// An agent's last request.
+#[derive(Default)]
+struct Thread {
+    call: Option<Uuid>,
+    lineage: Lineage,
 }
 
 /// Agents that are remembered of a session.
@@ -127,7 +136,11 @@ impl Transcriber {
                 // Clients repeat with each call where the session began; what was seen since then counts.
                 memory.work.update(&identity.work);
                 record.session.branch.clone_from(&memory.work.branch);
-                memory.step(identity, conversation)
+                let made_for = opened.and_then(|opened| opened.parent);
+                let step;
+                (step, record.call.lineage.parent_call) =
+                    memory.step(identity, conversation, (raw.id, made_for));
+                step
             }
             (_, _) => Step::New,
         };
@@ -146,17 +159,13 @@ impl Transcriber {
         let asked = record.texts.len();
         record.texts.append(&mut answered);
         self.mask_details(mode, &mut record);
-        if mode != Mode::Full {
-            // Texts are what bodies say; a stream's may be whole where its body brought them in pieces.
-            let unseen = match (masked, closed.stream) {
-                (true, _) => 0,
-                (false, true) => asked,
-                (false, false) => record.texts.len(),
-            };
-            for text in &mut record.texts[unseen..] {
-                self.cleaner.text(&mut text.text);
-            }
-        }
+        // Texts are what bodies say; a stream's may be whole where its body brought them in pieces.
+        let unseen = match (masked, closed.stream) {
+            (true, _) => 0,
+            (false, true) => asked,
+            (false, false) => record.texts.len(),
+        };
+        self.mask_texts(mode, &mut record.texts[unseen..]);
         Ok(record)
     }
 
@@ -278,6 +287,12 @@ impl Transcriber {
         }
     }
 
+    fn mask_texts(&self, mode: Mode, texts: &mut [Text]) {
+        for text in texts.iter_mut().filter(|_| mode != Mode::Full) {
+            self.cleaner.text(&mut text.text);
+        }
+    }
+
     /// Words that came from outside and are neither row nor body nor text.
     fn mask_details(&self, mode: Mode, record: &mut Record) {
         if mode == Mode::Full {
@@ -322,13 +337,28 @@ impl Transcribe for Transcriber {
 }
 
 impl Memory {
-    /// How this request follows from the last one of the same agent.
-    fn step(&mut self, identity: &Identity, conversation: &Conversation) -> Step {
+    /// How this request follows from the last one of the same agent, and which call it goes on from: that one, or, for what a new agent is asked
+    /// first, the last one of who has started it. What the gateway asks itself is made for a call, and nobody's last request.
+    fn step(
+        &mut self,
+        identity: &Identity,
+        conversation: &Conversation,
+        (call, made_for): (Uuid, Option<Uuid>),
+    ) -> (Step, Option<Uuid>) {
         if self.agents.len() >= AGENTS {
             self.agents.clear();
         }
+        let messages = Messages::of(conversation);
         let agent = identity.agent.id().map(str::to_owned);
-        self.agents.entry(agent).or_default().observe(&Messages::of(conversation))
+        let starter = agent.is_some().then(|| self.agents.get(&identity.agent.parent().map(str::to_owned)));
+        let starter = starter.flatten().and_then(|thread| thread.call);
+        let thread = self.agents.entry(agent).or_default();
+        if made_for.is_some() {
+            return (thread.lineage.compare(&messages), made_for);
+        }
+        let step = thread.lineage.observe(&messages);
+        let last = thread.call.replace(call);
+        (step, if step == Step::New { starter } else { last })
     }
 }
 
@@ -361,6 +391,12 @@ impl Weave<'_> {
         if let Some(Track { bytes, times }) = &reel.delivered {
             out.push(self.body(Part::ClientAnswer, closed.stream, bytes, times));
         }
+        if let Some(headers) = reel.opened.as_ref().and_then(beside::headers) {
+            out.push(self.body(Part::ClientHeaders, false, &headers, &at_once(&headers, 0)));
+        }
+        if let Some((answers, at)) = beside::earlier(&reel.attempts) {
+            out.push(self.body(Part::EarlierAnswers, false, &answers, &at_once(&answers, at)));
+        }
     }
 
     fn body(&mut self, part: Part, stream: bool, bytes: &Bytes, times: &[(u64, u64)]) -> Body {
@@ -373,9 +409,11 @@ impl Weave<'_> {
                 self.told.request(teller, bytes, cleaner, &mut known)
             }
             (_, Scope::Call(_)) if bytes.len() <= WHOLE => told::whole(bytes, (&*cleaner.0, cleaner.1)),
-            (_, Scope::Call(_)) | (Part::ClientAnswer | Part::UpstreamAnswer, Scope::Session(_)) => {
-                told::once(bytes, cleaner, &mut known)
-            }
+            (_, Scope::Call(_))
+            | (
+                Part::ClientAnswer | Part::ClientHeaders | Part::EarlierAnswers | Part::UpstreamAnswer,
+                Scope::Session(_),
+            ) => told::once(bytes, cleaner, &mut known),
         };
         self.masked |= masked;
         for piece in woven.new_pieces {

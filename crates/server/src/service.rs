@@ -179,6 +179,7 @@ impl Server {
             method: head.method,
             mode,
             model,
+            parent: None,
             path_and_query,
         };
         self.act(&action, call, page).await

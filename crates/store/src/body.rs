@@ -30,8 +30,13 @@ words! {
     Part {
         /// What the client got.
         ClientAnswer = "client_answer",
+        /// The headers of the client's request, as a JSON list of pairs: without credentials, and without those that say nothing
+        /// beyond the row and the connection.
+        ClientHeaders = "client_headers",
         /// What the client sent.
         ClientRequest = "client_request",
+        /// What providers answered to tries before the last, as a JSON list of `{attempt, status, body}`.
+        EarlierAnswers = "earlier_answers",
         /// What the provider sent.
         UpstreamAnswer = "upstream_answer",
         /// What the provider got.

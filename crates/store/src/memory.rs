@@ -60,8 +60,12 @@ impl Records for Memory {
         if let Some(error) = state.failing {
             return Err(error());
         }
+        // What earlier records of the batch bring along is there for later ones.
+        let mut brought = HashSet::new();
         for record in batch.iter().filter(|record| !state.calls.contains_key(&record.call.id)) {
-            state.check(record)?;
+            let scope = record.call.scope();
+            brought.extend(record.pieces.iter().map(|piece| (scope.clone(), piece.hash)));
+            state.check(record, &brought)?;
         }
         let mut written = Written::default();
         for record in batch {
@@ -236,16 +240,18 @@ impl Purge for Memory {
 }
 
 impl State {
-    /// What databases refuse: times below zero, and references to pieces that are neither there nor in the record.
-    fn check(&self, record: &Record) -> Result<(), Error> {
+    /// What databases refuse: times below zero, and references to pieces that are neither there nor brought along.
+    fn check(&self, record: &Record, brought: &HashSet<(Scope, PieceHash)>) -> Result<(), Error> {
         let timing = &record.call.timing;
         let times = [Some(timing.started_us), timing.queue_us, timing.ttft_us, timing.total_us];
         if times.into_iter().flatten().any(|time| time < 0) {
             return Err(Error::Refused { call: record.call.id, reason: "a time is below zero".to_owned() });
         }
-        let there = self.pieces.get(&record.call.scope());
+        let scope = record.call.scope();
+        let there = self.pieces.get(&scope);
         for needed in record.needs()? {
-            if !there.is_some_and(|pieces| pieces.contains_key(&needed)) {
+            let is_there = there.is_some_and(|pieces| pieces.contains_key(&needed));
+            if !is_there && !brought.contains(&(scope.clone(), needed)) {
                 return Err(Error::Unwoven { call: record.call.id, missing: needed });
             }
         }

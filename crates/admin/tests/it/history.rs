@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use lockgate_admin::{Principal, Role};
 use serde_json::{Value, json};
 
-use crate::support::{Api, call, somebody};
+use crate::support::{Api, call, somebody, with_request};
 
 fn ids(page: &Value) -> Vec<String> {
     let items = page["items"].as_array().unwrap();
@@ -129,4 +129,49 @@ async fn what_is_not_there_is_said_to_be_missing_with_where_to_look() {
     }
     let told = api.ask(Some(somebody(Role::Admin)), Method::DELETE, "/api/calls", None).await;
     assert_eq!(told.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+/// Issue 3, session view: pictures are part of a conversation and can be looked at, without a way to run what somebody sent.
+#[tokio::test]
+async fn a_picture_of_a_conversation_can_be_fetched_and_what_a_browser_could_run_is_a_download() {
+    let source = |kind: &str, data: &str| json!({"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}});
+    let result =
+        json!({"type": "tool_result", "tool_use_id": "t1", "content": [source("image/svg+xml", "PHN2Zy8+")]});
+    let messages = json!([
+        {"role": "user", "content": [{"type": "text", "text": "Look"}, source("image/png", "aGVsbG8=")]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "Shot", "input": {}}]},
+        {"role": "user", "content": [result]},
+    ]);
+    let body = json!({"model": "m", "max_tokens": 9, "messages": messages}).to_string();
+    let mut record = with_request(call(0, Some("s1"), "Look"), &body);
+    record.call.route.front = Some(lockgate_core::Dialect::Anthropic);
+    let id = record.call.id;
+    let api = Api::new(&[record]).await;
+
+    let view = api.get("/api/sessions/s1/conversation").await.json;
+    let entries = view["conversation"]["entries"].as_array().unwrap();
+    let shown = entries.iter().position(|entry| entry["message"]["pieces"][1]["type"] == "image");
+    let at = &entries[shown.unwrap_or_else(|| panic!("{view}"))]["at"];
+    let (told, bytes) = api.bytes(&format!("/api/calls/{id}/media?message={at}&piece=1")).await;
+    assert_eq!((told.status, bytes.as_slice()), (StatusCode::OK, b"hello".as_slice()));
+    assert_eq!(
+        (&told.headers["content-type"], &told.headers["content-disposition"]),
+        (&"image/png".parse().unwrap(), &"inline".parse().unwrap())
+    );
+    assert_eq!(told.headers["x-content-type-options"], "nosniff");
+
+    let (told, bytes) = api.bytes(&format!("/api/calls/{id}/media?message=2&piece=0&inner=0")).await;
+    assert_eq!(bytes, b"<svg/>");
+    assert_eq!(
+        (&told.headers["content-type"], &told.headers["content-disposition"]),
+        (&"application/octet-stream".parse().unwrap(), &"attachment".parse().unwrap())
+    );
+    for nothing in ["message=0&piece=0", "message=9&piece=0", "message=0&piece=1&part=upstream_answer"] {
+        let told = api.get(&format!("/api/calls/{id}/media?{nothing}")).await;
+        assert_eq!(told.status, StatusCode::NOT_FOUND, "{nothing}");
+    }
+    let other = lockgate_admin::Principal { user: Some("eve".to_owned()), ..somebody(Role::Own) };
+    let told =
+        api.ask(Some(other), Method::GET, &format!("/api/calls/{id}/media?message=0&piece=1"), None).await;
+    assert_eq!(told.status, StatusCode::NOT_FOUND, "somebody else's");
 }

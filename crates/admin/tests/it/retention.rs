@@ -8,28 +8,16 @@ use lockgate_admin::{Principal, RetentionPolicy, Role, Times};
 use lockgate_core::DataClass;
 use lockgate_store::access::{Actor, AuditEntry};
 use lockgate_store::verdicts::{Label, Opinion};
-use lockgate_store::{
-    Answer, Approval, Body, BodyKind, Decision, Holds, Offsets, Part, Record, Verdict, Weaver,
-};
+use lockgate_store::{Answer, Approval, Decision, Holds, Record, Verdict};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Api, Told, call, somebody};
+use crate::support::{self, Api, Told, call, somebody};
 
 /// A call with a request.
 fn with_request(minutes: i64, session: Option<&str>, words: &str) -> Record {
-    let mut record = call(minutes, session, words);
-    let body = json!({"model": "m", "messages": [{"role": "user", "content": words}]}).to_string();
-    let woven = Weaver::weave(body.as_bytes(), &mut |_| false);
-    record.pieces = woven.new_pieces;
-    record.bodies = vec![Body {
-        head: woven.head,
-        kind: BodyKind::Json,
-        offsets: Offsets::default(),
-        part: Part::ClientRequest,
-        size: body.len() as u64,
-    }];
-    record
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": words}]});
+    support::with_request(call(minutes, session, words), &body.to_string())
 }
 
 async fn post(api: &Api, path: &str, body: Value) -> Told {

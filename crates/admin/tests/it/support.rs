@@ -8,8 +8,9 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use lockgate_admin::{App, Principal, RetentionPolicy, Role, Shelf};
 use lockgate_store::{
-    Call, Client, Details, Lineage, Outcome, Record, Recording, Records as _, Route, SessionFacts,
-    SessionRef, Side, Store, Text, Timing, Title, TitleSource,
+    Body as RecordedBody, BodyKind, Call, Client, Details, Lineage, Offsets, Outcome, Part, Record,
+    Recording, Records as _, Route, SessionFacts, SessionRef, Side, Store, Text, Timing, Title, TitleSource,
+    Weaver,
 };
 use lockgate_store_sql::{Database, Options, Place};
 use serde_json::Value;
@@ -92,6 +93,11 @@ impl Api {
         String::from_utf8(bytes).unwrap()
     }
 
+    /// The bytes at a path, for the command line.
+    pub(crate) async fn bytes(&self, path: &str) -> (Told, Vec<u8>) {
+        self.told(Request::get(path).extension(Principal::command_line()), Body::empty()).await
+    }
+
     /// What somebody gets, as text.
     pub(crate) async fn read(&self, who: Principal, path: &str) -> (Told, String) {
         let (told, bytes) = self.told(Request::get(path).extension(who), Body::empty()).await;
@@ -111,6 +117,19 @@ impl Api {
     pub(crate) async fn get(&self, path: &str) -> Told {
         self.ask(Some(Principal::command_line()), Method::GET, path, None).await
     }
+}
+
+/// The same with what the client sent.
+pub(crate) fn with_request(record: Record, body: &str) -> Record {
+    let woven = Weaver::weave(body.as_bytes(), &mut |_| false);
+    let request = RecordedBody {
+        head: woven.head,
+        kind: BodyKind::Json,
+        offsets: Offsets::default(),
+        part: Part::ClientRequest,
+        size: body.len() as u64,
+    };
+    Record { bodies: vec![request], pieces: woven.new_pieces, ..record }
 }
 
 /// Somebody with a role.

@@ -196,7 +196,7 @@ impl Conversation {
     fn replace(&mut self, thread: usize, at: usize, place: usize, arrival: &mut Arrival) {
         let Some(message) = arrival.messages[place].take() else { return };
         let old = self.nodes[self.threads[thread].path[at] as usize].entry as usize;
-        let entry = self.entry(arrival.call, thread, EntrySource::Brought, message);
+        let entry = self.entry(arrival.call, thread, (EntrySource::Brought, place), message);
         self.entries[entry].edit_of = Some(old);
         self.entries[old].state = EntryState::Edited;
         self.note_tools(entry);
@@ -220,9 +220,10 @@ impl Conversation {
             let old = self.nodes[node as usize].entry as usize;
             let mut entry = old;
             if change.next_if_eq(&at).is_some()
-                && let Some(message) = arrival.messages[arrival.lasting[at].0].take()
+                && let place = arrival.lasting[at].0
+                && let Some(message) = arrival.messages[place].take()
             {
-                entry = self.entry(arrival.call, thread, EntrySource::Brought, message);
+                entry = self.entry(arrival.call, thread, (EntrySource::Brought, place), message);
                 self.entries[entry].edit_of = Some(old);
                 self.entries[old].state = EntryState::Edited;
                 self.note_tools(entry);
@@ -239,15 +240,21 @@ impl Conversation {
             from.checked_sub(1).and_then(|last| arrival.lasting.get(last)).map_or(0, |(at, _)| at + 1);
         for place in start..arrival.messages.len() {
             if let Some(message) = arrival.messages[place].take() {
-                self.bring(thread, message, &mut arrival.entries, arrival.call);
+                self.bring(thread, (place, message), &mut arrival.entries, arrival.call);
             }
         }
         let tail = self.threads[thread].path.last().copied();
         Placed { entries: arrival.entries, step, tail, thread }
     }
 
-    fn bring(&mut self, thread: usize, message: Message, entries: &mut Vec<usize>, call: usize) {
-        let entry = self.entry(call, thread, EntrySource::Brought, message);
+    fn bring(
+        &mut self,
+        thread: usize,
+        (place, message): (usize, Message),
+        entries: &mut Vec<usize>,
+        call: usize,
+    ) {
+        let entry = self.entry(call, thread, (EntrySource::Brought, place), message);
         entries.push(entry);
         if self.entries[entry].print.is_some() {
             self.extend(thread, entry);
@@ -293,7 +300,7 @@ impl Conversation {
             let Some(message) = arrival.messages[place].take() else { continue };
             match prints.get(&place).and_then(|print| known.get(print)) {
                 Some(entry) => self.extend(thread, *entry),
-                None => self.bring(thread, message, &mut arrival.entries, arrival.call),
+                None => self.bring(thread, (place, message), &mut arrival.entries, arrival.call),
             }
         }
         let tail = self.threads[thread].path.last().copied();

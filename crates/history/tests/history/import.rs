@@ -136,7 +136,7 @@ proptest! {
         };
         let records: Vec<_> = calls.into_iter().take(count).enumerate().map(|(at, parts)| {
             let [one, two, three, four]: [Option<Vec<u8>>; 4] = parts.try_into().unwrap();
-            let bodies = Bodies { client_answer: one, client_request: two, upstream_answer: three, upstream_request: four };
+            let bodies = Bodies { client_answer: one, client_request: two, upstream_answer: three, upstream_request: four, ..Bodies::default() };
             record(at as u64, with_session, &bodies, details.clone())
         }).collect();
         let ids: Vec<_> = records.iter().map(|record| record.call.id).collect();

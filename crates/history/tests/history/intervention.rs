@@ -114,6 +114,7 @@ fn a_conversion_between_dialects_is_no_intervention() {
             client_request: Some(asked.clone()),
             upstream_answer: Some(received),
             upstream_request: Some(sent),
+            ..Bodies::default()
         };
         let exchange = read(&call, &bodies);
         assert_eq!(changed(&exchange), [], "{dialect}");

@@ -168,7 +168,7 @@ proptest! {
         let mut call = row(1, front, "human");
         call.route.upstream = Some(upstream);
         call.route.streamed = streamed;
-        let bodies = Bodies { client_answer: one, client_request: two, upstream_answer: three, upstream_request: four };
+        let bodies = Bodies { client_answer: one, client_request: two, upstream_answer: three, upstream_request: four, ..Bodies::default() };
         let mut conversation = lockgate_history::Conversation::new();
         conversation.push(read(&call, &bodies));
         let _ = lockgate_history::markdown(&conversation, None);

@@ -28,7 +28,7 @@ impl Asker for Everybody {
                 ErrorKind::Internal,
                 "the model can be asked again for an answer only",
             )))),
-            Query::Judge(judge) => Box::pin(self.judges.clone().judged(judge, deadline)),
+            Query::Judge(judge) => Box::pin(self.judges.clone().judged(call.parse().ok(), judge, deadline)),
             Query::Person(question) => Box::pin(self.desk.clone().ask(call.to_owned(), *question, deadline)),
             Query::Service(service) => Box::pin(decided(self.services.clone(), service, deadline)),
         }

@@ -12,6 +12,7 @@ use lockgate_core::{Dialect, Usage};
 use lockgate_engine::{CallRequest, Caller, Engine};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// How the gateway names itself.
 const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("lockgate/", env!("CARGO_PKG_VERSION")));
@@ -21,6 +22,8 @@ const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("lockgate/", env
 pub(super) struct Under<'a> {
     /// Who asks, as the agent of the session.
     pub(super) agent: &'a str,
+    /// The call that it is about.
+    pub(super) call: Option<Uuid>,
     /// The session.
     pub(super) session: &'static str,
 }
@@ -43,7 +46,7 @@ pub(super) async fn ask(
     under: Option<Under<'_>>,
 ) -> Result<Told, String> {
     let mut headers = HeaderMap::from_iter([(USER_AGENT, OURSELVES)]);
-    if let Some(Under { agent, session }) = under {
+    if let Some(Under { agent, session, .. }) = under {
         headers.insert(HeaderName::from_static("x-session-id"), HeaderValue::from_static(session));
         let agent = utf8_percent_encode(agent, UNSAFE).to_string();
         headers.extend(agent.parse().ok().map(|agent| (HeaderName::from_static("x-lockgate-agent"), agent)));
@@ -59,6 +62,7 @@ pub(super) async fn ask(
         method: Method::POST,
         mode: None,
         model: None,
+        parent: under.and_then(|under| under.call),
         path_and_query: "/v1/messages".to_owned(),
     };
     let (head, answer) = engine.generate(request).await.into_parts();

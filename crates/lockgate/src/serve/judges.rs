@@ -15,6 +15,7 @@ use lockgate_policy::{Judge, Reply, Spent};
 use lockgate_telemetry::Breaker;
 use lru::LruCache;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::inquiry::{self, Told, Under};
 use super::till::Till;
@@ -56,8 +57,8 @@ impl Judges {
         let _ = self.0.engine.set(Arc::downgrade(engine));
     }
 
-    /// What a model says, within a time.
-    pub(super) async fn judged(self, judge: Judge, deadline: Duration) -> Reply {
+    /// What a model says of a call, within a time.
+    pub(super) async fn judged(self, call: Option<Uuid>, judge: Judge, deadline: Duration) -> Reply {
         let began = Instant::now();
         let mut spent = Spent { model: judge.model.clone(), ..Spent::default() };
         let hash = hash_of(&judge);
@@ -66,7 +67,7 @@ impl Judges {
             (spent.cost_nano, spent.reused) = (Some(0), true);
             Ok(known)
         } else {
-            match self.asked(&judge, deadline, &mut spent).await {
+            match self.asked((call, &judge), deadline, &mut spent).await {
                 Ok(said) => said,
                 Err(words) => return Reply::None(failure(&judge, &words)),
             }
@@ -83,7 +84,7 @@ impl Judges {
     /// What a model says; the error says why it was not asked.
     async fn asked(
         &self,
-        judge: &Judge,
+        (call, judge): (Option<Uuid>, &Judge),
         deadline: Duration,
         spent: &mut Spent,
     ) -> Result<Result<String, String>, String> {
@@ -109,7 +110,7 @@ impl Judges {
             "system": judge.instructions,
             "messages": [{"role": "user", "content": judge.subject}],
         });
-        let under = Under { agent: &judge.policy, session: SESSION };
+        let under = Under { agent: &judge.policy, call, session: SESSION };
         let asking = inquiry::ask(&engine, ourselves, &body, Some(under));
         let told = tokio::time::timeout(deadline, asking).await;
         let told = told.unwrap_or_else(|_| Err(format!("none within {} ms", deadline.as_millis())));

@@ -108,6 +108,29 @@ fn every_call_is_in_the_database_when_the_gateway_has_stopped() {
     assert!(left.len() <= 2, "only the lock, and at most the file that was open: {left:?}");
 }
 
+/// 000 C1: the try that was given up is part of the call, with what the provider said.
+#[test]
+fn what_a_provider_answered_to_a_try_that_was_given_up_can_be_read_beside_the_headers() {
+    let upstream = Scripted::start(
+        "rules: [{times: 1, error: {status: 529, message: far too busy}}, {answer: {blocks: [{text: Now it goes}]}}]",
+    );
+    let home = home(&upstream, "");
+    let mut gateway = Gateway::start(&home);
+    let answer = gateway.ask("up:m");
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    gateway.signal("TERM");
+    gateway.ended();
+    let id = answer.header("x-task-id").unwrap();
+    let shown = home.run(&["call", "show", &id, "--json"]).json();
+    assert_eq!(shown["attempts"][0]["status"], 529, "{shown}");
+    let earlier = home.run(&["call", "show", &id, "--body", "earlier_answers"]).json();
+    assert_eq!((&earlier[0]["attempt"], &earlier[0]["status"]), (&1.into(), &529.into()), "{earlier}");
+    assert!(earlier[0]["body"].as_str().unwrap().contains("far too busy"), "{earlier}");
+    assert!(home.run(&["call", "show", &id, "--body", "upstream_answer"]).out.contains("Now it goes"));
+    let none = home.run(&["call", "show", &id, "--body", "client_headers"]);
+    assert!(none.err.contains("nothing is kept"), "these say nothing: {}{}", none.out, none.err);
+}
+
 /// T2, 004-14: the process may die at any time; a call whose answer has arrived is not lost.
 #[test]
 fn a_call_whose_last_byte_was_sent_survives_kill_9() {

@@ -59,6 +59,7 @@ fn opened() -> Opened {
         key: Some("alice".into()),
         mode: Mode::Redacted,
         operation: Operation::Generate,
+        parent: None,
         path: "/v1/chat/completions".into(),
         project: None,
         user: None,

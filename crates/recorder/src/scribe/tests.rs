@@ -51,6 +51,7 @@ impl Desk {
             key: None,
             mode: Mode::Redacted,
             operation: Operation::Generate,
+            parent: None,
             path: "/v1/chat/completions".into(),
             project: None,
             user: None,

@@ -53,6 +53,7 @@ fn opened(headers: &[(&str, &str)]) -> Entry {
         key: Some("alice".into()),
         mode: Mode::Redacted,
         operation: Operation::Generate,
+        parent: None,
         path: "/v1/messages".into(),
         project: Some("gate".to_owned()),
         user: Some("ann".to_owned()),
@@ -350,6 +351,112 @@ fn the_cost_of_an_answer_that_was_left_is_an_estimate() {
         let told = &record.details.cost_parts.unwrap()["estimated"];
         assert_eq!((told, record.call.usage.estimated), (&json!(estimated), estimated), "{stop:?} {aborted}");
     }
+}
+
+/// 000 C1: what came back from tries that were given up can be read afterwards.
+#[test]
+fn answers_of_tries_that_were_given_up_are_kept_without_their_secrets() {
+    let token = format!("ghp_{}", "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3z0A");
+    let mut desk = Desk::new();
+    let mut raw = whole(&turn(&[json!({"role": "user", "content": "Hi"})]));
+    let overloaded = format!(r#"{{"error":{{"message":"overloaded, {token}"}}}}"#);
+    let mut first = vec![
+        (41, sent()),
+        (50, Entry::Head(Head { request_id: None, status: 529 })),
+        (60, Entry::Received(overloaded.into())),
+        (70, sent()),
+        (80, Entry::Head(Head { request_id: None, status: 502 })),
+        (90, Entry::Received(Bytes::from("<html>".repeat(20_000)))),
+    ];
+    for (nth, (_, entry)) in first.iter_mut().chain(&mut raw.entries).enumerate() {
+        if let Entry::Sent(sent) = entry {
+            sent.attempt = [1, 2, 3][nth / 3];
+        }
+    }
+    raw.entries.splice(2..2, first);
+    let record = desk.record(&raw);
+    let told: Value = serde_json::from_str(&desk.body(&record, Part::EarlierAnswers).unwrap()).unwrap();
+    let of = |nth: usize| {
+        (told[nth]["attempt"].as_u64(), told[nth]["status"].as_u64(), told[nth]["cut"].as_bool())
+    };
+    assert_eq!((of(0), of(1)), ((Some(1), Some(529), None), (Some(2), Some(502), Some(true))));
+    let body: Value = serde_json::from_str(told[0]["body"].as_str().unwrap()).unwrap();
+    let message = body["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("overloaded, «redacted:") && !message.contains(&token), "{message}");
+    assert_eq!(told[1]["body"].as_str().unwrap().len(), 64 << 10);
+    assert_eq!(desk.body(&record, Part::UpstreamAnswer).as_deref(), Some(ANSWER));
+    let once = desk.record(&whole(&turn(&[json!({"role": "user", "content": "Hi"})])));
+    assert_eq!(desk.body(&once, Part::EarlierAnswers), None);
+}
+
+#[test]
+fn headers_that_say_something_are_kept_without_their_secrets_and_once_in_a_session() {
+    let token = format!("ghp_{}", "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3z0A");
+    let mut desk = Desk::new();
+    let mut with = |headers: &[(&str, &str)], mode: Mode| {
+        let mut raw = whole(&turn(&[json!({"role": "user", "content": "Hi"})]));
+        raw.entries[0] = (0, opened(headers));
+        let (_, Entry::Opened(opened)) = &mut raw.entries[0] else { panic!("no beginning") };
+        opened.mode = mode;
+        let record = desk.record(&raw);
+        (desk.body(&record, Part::ClientHeaders), record.pieces.len())
+    };
+    let beta = ("anthropic-beta", "context-1m-2025-08-07");
+    let headers = [
+        ("host", "localhost"),
+        ("content-length", "12"),
+        ("content-type", "application/json"),
+        beta,
+        ("x-session-id", "s-2"),
+        ("x-debug", token.as_str()),
+    ];
+    let (told, new) = with(&headers, Mode::Redacted);
+    let told: Vec<(String, String)> = serde_json::from_str(&told.unwrap()).unwrap();
+    assert_eq!(told[0], (beta.0.to_owned(), beta.1.to_owned()));
+    assert_eq!(told[1], ("x-session-id".to_owned(), "s-2".to_owned()));
+    assert!(told[2].1.starts_with("«redacted:") && told.len() == 3, "{told:?}");
+    let (_, again) = with(&headers, Mode::Redacted);
+    assert!(again < new && again == 0, "{again} of {new}");
+    assert_eq!(with(&headers, Mode::Metadata).0, None);
+    assert_eq!(with(&[("host", "localhost"), ("accept", "*/*")], Mode::Redacted).0, None);
+}
+
+#[test]
+fn a_call_names_the_one_that_it_goes_on_from() {
+    let mut desk = Desk::new();
+    let said = |text: &str| json!({"role": "user", "content": text});
+    let answered = |text: &str| json!({"role": "assistant", "content": text});
+    let mut asked = |agent: &[(&str, &str)], messages: &[Value], parent: Option<Uuid>| {
+        let mut raw = whole(&turn(messages));
+        let mut headers = vec![("x-claude-code-session-id", "s-9")];
+        headers.extend(agent);
+        raw.entries[0] = (0, opened(&headers));
+        let (_, Entry::Opened(opened)) = &mut raw.entries[0] else { panic!("no beginning") };
+        opened.parent = parent;
+        (raw.id, desk.record(&raw).call.lineage.parent_call)
+    };
+    let (first, before) = asked(&[], &[said("Begin")], None);
+    assert_eq!(before, None);
+    let (second, before) = asked(&[], &[said("Begin"), answered("Yes"), said("On")], None);
+    assert_eq!(before, Some(first));
+    // What the gateway asks in between is about a call, and nobody goes on from it.
+    let (_, about) = asked(
+        &[],
+        &[said("Begin"), answered("Yes"), said("On"), answered("No"), said("Really?")],
+        Some(second),
+    );
+    assert_eq!(about, Some(second));
+    let agent = [("x-claude-code-agent-id", "a-1")];
+    let (task, starter) = asked(&agent, &[said("Look for it")], None);
+    assert_eq!(starter, Some(second), "who gave the task");
+    assert_eq!(asked(&agent, &[said("Look for it"), answered("Where?"), said("Here")], None).1, Some(task));
+    let of_agent = [("x-claude-code-agent-id", "a-2"), ("x-claude-code-parent-agent-id", "a-1")];
+    assert!(asked(&of_agent, &[said("Help")], None).1.is_some_and(|id| id != second && id != task));
+    assert_eq!(
+        asked(&[], &[said("Begin"), answered("Yes"), said("Back")], None).1,
+        Some(second),
+        "a fork too"
+    );
 }
 
 #[test]

@@ -122,7 +122,7 @@ const TABLES: [Table; 19] = [
             ("call", "`calls.seq`."),
             (
                 "part",
-                "Which body: `client_request`, `upstream_request`, `upstream_answer` or `client_answer`.",
+                "Which body: `client_request`, `upstream_request`, `upstream_answer`, `client_answer`, `client_headers` (a list of pairs) or `earlier_answers` (of tries before the last).",
             ),
             ("kind", "`json`, `sse` or `other`."),
             ("head", "`pieces.hash` of the first piece."),

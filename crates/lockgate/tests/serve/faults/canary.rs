@@ -242,10 +242,8 @@ impl Scene {
         reading_at(&self.place(), async |database| {
             let mut bodies = Vec::new();
             for call in &calls {
-                for part in
-                    [Part::ClientRequest, Part::UpstreamRequest, Part::UpstreamAnswer, Part::ClientAnswer]
-                {
-                    bodies.extend(database.body(call.id, part).await.unwrap().unwrap_or_default());
+                for part in Part::ALL {
+                    bodies.extend(database.body(call.id, *part).await.unwrap().unwrap_or_default());
                 }
             }
             bodies
