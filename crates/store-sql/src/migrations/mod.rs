@@ -12,6 +12,8 @@ mod policies;
 mod stats;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upgrades;
 mod verdicts;
 
 use std::path::{Path, PathBuf};
