@@ -34,7 +34,7 @@ pub async fn first_start(store: &dyn Store, folder: &Path) -> Result<bool, NoFir
     let unmade = |error: &dyn std::fmt::Display| NoFirstUser::Password(error.to_string());
     let secret = token::secret().map_err(|error| unmade(&error))?;
     let own = secret.clone();
-    let hashed = tokio::task::spawn_blocking(move || password::hash(&own)).await;
+    let hashed = tokio::task::spawn_blocking(move || password::hash_generated(&own)).await;
     let hash = hashed.map_err(|error| unmade(&error))?.map_err(|error| unmade(&error))?;
     let user = User {
         created_us: now_us(),

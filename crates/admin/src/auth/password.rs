@@ -1,12 +1,12 @@
-//! Passwords: argon2id, with the parameters that OWASP names (19 MiB, two passes). Never logged, never stored.
+//! Passwords: argon2id, with the parameters that OWASP names (19 MiB, two passes) for those that people choose. Never logged, never stored.
 //!
-//! A hash takes some tens of milliseconds of one core and 19 MiB: call it off the runtime's threads, few at a time.
+//! Such a hash takes some tens of milliseconds of one core and 19 MiB: call it off the runtime's threads, few at a time.
 
 use std::sync::LazyLock;
 
-use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
 
 use super::token;
 
@@ -35,7 +35,15 @@ pub(crate) fn hash(password: &str) -> Result<String, argon2::password_hash::Erro
     Argon2::default().hash_password(password.as_bytes()).map(|hash: PasswordHash| hash.to_string())
 }
 
-/// Whether this is the password of a hash. Takes as long for somebody who is not there (`None`), so that time does not tell who is.
+/// The hash of a password that [`token::secret`] made. Nobody guesses 120 random bits, however quickly a guess is tried: 1 MiB and one pass, so that a first
+/// start needs no memory that it does not need again.
+pub(crate) fn hash_generated(password: &str) -> Result<String, argon2::password_hash::Error> {
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(1024, 1, 1, None)?);
+    argon.hash_password(password.as_bytes()).map(|hash: PasswordHash| hash.to_string())
+}
+
+/// Whether this is the password of a hash. Takes as long for somebody who is not there (`None`), so that time does not tell who is; but for a user
+/// with a generated password, which is the first one, whose name everybody knows.
 pub(crate) fn fits(stored: Option<&str>, password: &str) -> bool {
     static NOBODY: LazyLock<String> =
         LazyLock::new(|| hash(&token::secret().unwrap_or_default()).unwrap_or_default());
@@ -60,6 +68,15 @@ mod tests {
         assert!(!fits(Some(&stored), "correct horse batterz"));
         assert!(!fits(Some("no hash"), ""));
         assert!(!fits(None, ""));
+    }
+
+    #[test]
+    fn a_generated_password_is_hashed_with_less_memory_and_fits_alone() {
+        let secret = token::secret().unwrap();
+        let stored = hash_generated(&secret).unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=1024,t=1,p=1$"), "{stored}");
+        assert!(fits(Some(&stored), &secret));
+        assert!(!fits(Some(&stored), &secret.to_uppercase()));
     }
 
     #[test]
