@@ -233,6 +233,7 @@ impl Engine {
             loss: outgoing.loss,
             model: target.model.clone(),
             provider: target.upstream.id.clone(),
+            requested: request.renamed(envelope.model.as_deref(), &target.model),
             same: outgoing.upstream.dialect == dialect,
             task: id.to_string(),
         };

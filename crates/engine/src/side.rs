@@ -118,7 +118,7 @@ impl Engine {
         let envelope =
             Envelope::read(&request.body, lockgate_wire::count_envelope(&front), &state.options.limits)?;
         let target = self.target(&state, &request, envelope.model.as_deref())?;
-        let mut facts = facts(front.dialect, &target.upstream, &target.model);
+        let mut facts = called(&request, envelope.model.as_deref(), &target);
         let upstream = &target.upstream;
         let estimated = |facts: &Facts| {
             let mut response = answer::json(facts, tokens.write_answer(estimate(&request.body)));
@@ -180,7 +180,7 @@ impl Engine {
         let named = lockgate_wire::member_text(&request.body, "model");
         let target = self.target(&state, &request, named.as_deref())?;
         let upstream = &target.upstream;
-        let mut facts = facts(front.dialect, upstream, &target.model);
+        let mut facts = called(&request, named.as_deref(), &target);
         let credential = credential_for(&request, upstream)?;
         if upstream.speaks(front.dialect) {
             let call = embeddings.parse(path, &request.body)?;
@@ -329,7 +329,7 @@ impl Engine {
         let named = lockgate_wire::member_text(body, field)
             .ok_or_else(|| Failure::invalid("model", "`model` is missing: name the model to show"))?;
         let target = self.target(&state, &request, Some(&named))?;
-        let facts = facts(front.dialect, &target.upstream, &target.model);
+        let facts = called(&request, Some(&named), &target);
         if target.upstream.speaks(Dialect::Ollama) {
             let operation =
                 Operation::Raw { method: &request.method, path_and_query: &request.path_and_query };
@@ -554,9 +554,23 @@ pub(crate) fn facts(dialect: Dialect, upstream: &Upstream, model: &str) -> Facts
     Facts { model: model.to_owned(), provider: upstream.id.clone(), same, ..blank(dialect) }
 }
 
+/// What there is to say of a call to a model, by the name that the client called.
+fn called(request: &CallRequest, in_body: Option<&str>, target: &Target) -> Facts {
+    let requested = request.renamed(in_body, &target.model);
+    Facts { requested, ..facts(request.format.dialect, &target.upstream, &target.model) }
+}
+
 pub(crate) fn blank(dialect: Dialect) -> Facts {
     let task = uuid::Uuid::now_v7().to_string();
-    Facts { dialect, loss: Loss::default(), model: String::new(), provider: String::new(), same: false, task }
+    Facts {
+        dialect,
+        loss: Loss::default(),
+        model: String::new(),
+        provider: String::new(),
+        requested: None,
+        same: false,
+        task,
+    }
 }
 
 /// What there is to say of a call whose answer is whole.
