@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::Response;
 use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
+use lockgate_ledger::Prices;
 use lockgate_policy::Chain;
 use lockgate_providers::{Ask, Kind, OpenError, Operation as Endpoint, StreamUsage};
 use lockgate_recorder::{Log, Operation, Tape};
@@ -48,6 +49,8 @@ pub struct Engine {
     log: Option<Log>,
     pub(crate) observer: Arc<dyn Observer>,
     policies: ArcSwapOption<Chain>,
+    /// What is known of models beside what their providers' lists say.
+    pub(crate) prices: Prices,
     pub(crate) probes: ArcSwap<crate::discover::Probes>,
     pub(crate) state: ArcSwap<State>,
     /// Who answers what policies ask.
@@ -82,6 +85,7 @@ impl Engine {
             log: None,
             observer,
             policies: ArcSwapOption::empty(),
+            prices: Prices::default(),
             probes: ArcSwap::default(),
             state: ArcSwap::from_pointee(state),
             whom: Arc::new(Whom::new(Arc::new(Nobody))),
@@ -93,6 +97,12 @@ impl Engine {
     #[must_use]
     pub fn recording(self, log: Log) -> Self {
         Self { log: Some(log), ..self }
+    }
+
+    /// Tells models with what this catalogue knows of them, in place of the one that comes with Lockgate.
+    #[must_use]
+    pub fn pricing(self, prices: Prices) -> Self {
+        Self { prices, ..self }
     }
 
     /// Has what policies ask answered.
