@@ -439,8 +439,7 @@ impl Engine {
                 answer::answered(&facts, 200, &http::HeaderMap::new(), mode, body)
             }
             Err(_) => {
-                let words = format!("the call took longer than {} ms (timeouts.total_ms)", total.as_millis());
-                let failure = Failure::new(ErrorKind::Timeout, words);
+                let failure = too_long(&plan);
                 report.status = failure.status();
                 report.end(Outcome::Failed(failure.clone()));
                 report.answered(answer::refused(&facts, &plan.front, Refused::from(failure)))
@@ -479,6 +478,19 @@ impl Engine {
             whom: self.whom.clone(),
         }
     }
+}
+
+/// A whole answer that has not come in the time that a call may take.
+fn too_long(plan: &Plan) -> Failure {
+    let upstream = &plan.target.upstream;
+    let (id, ms) = (&upstream.id, plan.timeouts.total_ms);
+    let of_model = upstream.settings.timeouts.total_ms != ms;
+    let setting = if of_model { "model_timeouts[].total_ms" } else { "timeouts.total_ms" };
+    let words = format!(
+        "the call to provider `{id}` was not over after {ms} ms, tries and waits included (providers.{id}.{setting}); \
+         raise that, or ask for a stream"
+    );
+    Failure::new(ErrorKind::Timeout, words)
 }
 
 /// A place for a call, if its key has one. What the gateway asks again for a call of the key is part of that.
