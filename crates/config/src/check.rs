@@ -8,6 +8,7 @@ mod models;
 mod policies;
 mod prices;
 mod providers;
+mod slots;
 
 use crate::{Code, Config, Path, Problem, Source, snapshot::Provider, tree::Node};
 
@@ -29,6 +30,7 @@ impl Checker<'_> {
         self.access();
         self.check_providers();
         self.models();
+        self.slots();
         self.policies();
         self.prices();
         self.problems

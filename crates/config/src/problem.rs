@@ -73,6 +73,7 @@ codes! {
     AmbiguousAlias = "LG304", Error, "alias that hides something else";
     UselessThreshold = "LG305", Warning, "threshold without an effect";
     ThresholdAboveContext = "LG306", Error, "threshold above the model's context";
+    UnfitSlot = "LG307", Warning, "slot whose model cannot do what the slot is for";
     Policy = "LG401", Error, "a policy cannot work";
 }
 

@@ -108,7 +108,7 @@ pub struct Limits {
     /// Bytes of all request headers together, four for each beside its name and value (431).
     #[schemars(range(min = 8192, max = 1_048_576))]
     pub header_bytes: usize,
-    /// Number of request headers (431).
+    /// Number of request headers (431, up to twice as many with a body that says so).
     #[schemars(range(min = 16, max = 1024))]
     pub headers: usize,
 }
@@ -137,6 +137,10 @@ pub struct SlowClient {
     /// Silence between two pieces of a request body.
     #[schemars(range(min = 100, max = 600_000))]
     pub body_idle_ms: u64,
+    /// From the end of the headers to the end of the body, so that a byte now and then does not hold a connection for ever. Five minutes carry the
+    /// 32 MiB that `limits.body_bytes` allows at 0.9 Mbit/s; raise it with that limit or for slower lines.
+    #[schemars(range(min = 100, max = 86_400_000))]
+    pub body_ms: u64,
     /// How long an answer may wait for the client to read on. Laptops sleep and terminals are paused, so this is longer.
     #[schemars(range(min = 100, max = 86_400_000))]
     pub write_idle_ms: u64,
@@ -144,7 +148,7 @@ pub struct SlowClient {
 
 impl Default for SlowClient {
     fn default() -> Self {
-        Self { head_ms: 10_000, body_idle_ms: 30_000, write_idle_ms: 120_000 }
+        Self { head_ms: 10_000, body_idle_ms: 30_000, body_ms: 300_000, write_idle_ms: 120_000 }
     }
 }
 
@@ -341,7 +345,7 @@ impl Default for Models {
 
 /// Targets by purpose. Each is a name to call; one that is left out means `default`, and that, left out, the usual model of
 /// the first provider that is ready. Models of Claude that no provider here has go to `background` (haiku) and `default`
-/// (the others). No call is moved to a slot by what it contains yet.
+/// (the others). No call is moved to a slot by what it contains yet. `config check` warns of a slot whose model is known to be unfit for it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Slots {

@@ -19,12 +19,31 @@ pub struct ModelCard {
     pub max_output: Option<u64>,
     /// Who made or serves it.
     pub owner: Option<String>,
+    /// What it asks for tokens.
+    pub price: Option<CardPrice>,
     /// Whether it runs elsewhere although a local runtime lists it (`remote_host` of Ollama).
     pub remote: bool,
+    /// For a name of the gateway's own (an alias, a slot): the model that it means, as `provider:model`.
+    pub stands_for: Option<String>,
+    /// Whether it can think before it answers.
+    pub thinking: Option<bool>,
     /// Whether it takes tools.
     pub tools: Option<bool>,
     /// Whether it sees pictures.
     pub vision: Option<bool>,
+}
+
+/// What a model asks for tokens in its standard class, in billionths of a dollar for a million. `None` = not known, or nothing separate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardPrice {
+    /// Prompt tokens that are read from the cache.
+    pub cache_read: Option<u64>,
+    /// Prompt tokens that are written to the cache, for its short or only lifetime.
+    pub cache_write: Option<u64>,
+    /// Prompt tokens.
+    pub input: u64,
+    /// Tokens of the answer.
+    pub output: Option<u64>,
 }
 
 /// A call for embeddings.

@@ -16,7 +16,7 @@ pub mod varint;
 mod words;
 
 pub use call::{Conversation, Origin, OutputFormat, ReasoningRequest, Sampling, Unmodelled};
-pub use catalogue::{EmbeddingCall, EmbeddingInput, Embeddings, ModelCard};
+pub use catalogue::{CardPrice, EmbeddingCall, EmbeddingInput, Embeddings, ModelCard};
 pub use class::DataClass;
 pub use content::{Block, Part, Raw, Role, Seal, Tool, ToolChoice, Turn};
 pub use dialect::Dialect;

@@ -23,6 +23,8 @@ pub(crate) struct Facts {
     pub(crate) model: String,
     /// The provider's id.
     pub(crate) provider: String,
+    /// The name that the client called, where it means another one at the provider.
+    pub(crate) requested: Option<String>,
     /// Whether the provider speaks the client's dialect.
     pub(crate) same: bool,
     /// The call's id.
@@ -122,6 +124,9 @@ fn mark(out: &mut HeaderMap, facts: &Facts) {
         if !value.is_empty() {
             headers::set(out, name, value);
         }
+    }
+    if let Some(name) = &facts.requested {
+        headers::set_name(out, "x-lockgate-requested-model", name);
     }
     headers::set(out, "x-cache-hit", "false");
     headers::set(out, "x-tokens-saved", "0");

@@ -203,8 +203,9 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
     if let Some(follower) = &plan.follower {
         follower.trying(number);
     }
-    let patience = Duration::from_millis(plan.timeouts.first_byte_ms.min(plan.timeouts.total_ms));
-    let deadline = Instant::now() + patience;
+    let (first_byte, total) = (plan.timeouts.first_byte_ms, plan.timeouts.total_ms);
+    let deadline = Instant::now() + Duration::from_millis(first_byte.min(total));
+    let none_came = if total < first_byte { Slow::Total } else { Slow::FirstByte };
     let of_program = matches!(endpoint, Endpoint::Process(_));
     let (status, response_headers, mut body) = match endpoint {
         Endpoint::Process(command) => {
@@ -216,7 +217,7 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
             let request = request(plan, &ask, method, uri).await?;
             let response = timeout_at(deadline, sent(plan, request)).await;
             let response = response
-                .map_err(|_| too_slow(plan, Slow::FirstByte))?
+                .map_err(|_| too_slow(plan, none_came))?
                 .map_err(|unsent| unreachable(plan, &unsent))?;
             let request_id = headers::request_id(response.headers());
             let request_id = request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
@@ -233,7 +234,7 @@ async fn once(plan: &Plan, number: u32) -> Result<Opened, Refused> {
     // The first bytes have until the deadline; after them the answer is alive, and silence is bounded instead. A whole
     // answer yields nothing before its end, so this reads all of it; a stream goes on in the client's hands.
     let mut first = Bytes::new();
-    let (mut until, mut slow) = (deadline, Slow::FirstByte);
+    let (mut until, mut slow) = (deadline, none_came);
     let ends = plan.started + Duration::from_millis(plan.timeouts.total_ms);
     let mut asked = Asked::default();
     while first.is_empty() && !pipe.is_finished() {

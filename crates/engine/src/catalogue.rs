@@ -34,8 +34,13 @@ impl Catalogue {
         self.of(provider).iter().find(same)
     }
 
-    /// All models that a caller may use (asked by provider, model and name) as clients may call them: by their own name where it is the only one, else with the provider's.
-    pub fn listed(&self, may_use: impl Fn(&str, &ModelCard, &str) -> bool) -> Vec<ModelCard> {
+    /// All models that a caller may use (asked by provider, model and name), with all that is known of them, as clients may call them: by their
+    /// own name where it is the only one, else with the provider's.
+    pub fn listed(
+        &self,
+        may_use: impl Fn(&str, &ModelCard, &str) -> bool,
+        known: impl Fn(&str, &ModelCard) -> ModelCard,
+    ) -> Vec<ModelCard> {
         let mut holders: BTreeMap<&str, usize> = BTreeMap::new();
         for card in self.by_provider.values().flatten() {
             *holders.entry(&card.id).or_default() += 1;
@@ -50,7 +55,7 @@ impl Catalogue {
                     list.push(ModelCard {
                         id,
                         owner: card.owner.clone().or_else(|| Some(provider.clone())),
-                        ..card.clone()
+                        ..known(provider, card)
                     });
                 }
             }

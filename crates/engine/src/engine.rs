@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::Response;
 use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
+use lockgate_ledger::Prices;
 use lockgate_policy::Chain;
 use lockgate_providers::{Ask, Kind, OpenError, Operation as Endpoint, StreamUsage};
 use lockgate_recorder::{Log, Operation, Tape};
@@ -48,6 +49,8 @@ pub struct Engine {
     log: Option<Log>,
     pub(crate) observer: Arc<dyn Observer>,
     policies: ArcSwapOption<Chain>,
+    /// What is known of models beside what their providers' lists say.
+    pub(crate) prices: Prices,
     pub(crate) probes: ArcSwap<crate::discover::Probes>,
     pub(crate) state: ArcSwap<State>,
     /// Who answers what policies ask.
@@ -82,6 +85,7 @@ impl Engine {
             log: None,
             observer,
             policies: ArcSwapOption::empty(),
+            prices: Prices::default(),
             probes: ArcSwap::default(),
             state: ArcSwap::from_pointee(state),
             whom: Arc::new(Whom::new(Arc::new(Nobody))),
@@ -93,6 +97,12 @@ impl Engine {
     #[must_use]
     pub fn recording(self, log: Log) -> Self {
         Self { log: Some(log), ..self }
+    }
+
+    /// Tells models with what this catalogue knows of them, in place of the one that comes with Lockgate.
+    #[must_use]
+    pub fn pricing(self, prices: Prices) -> Self {
+        Self { prices, ..self }
     }
 
     /// Has what policies ask answered.
@@ -233,6 +243,7 @@ impl Engine {
             loss: outgoing.loss,
             model: target.model.clone(),
             provider: target.upstream.id.clone(),
+            requested: request.renamed(envelope.model.as_deref(), &target.model),
             same: outgoing.upstream.dialect == dialect,
             task: id.to_string(),
         };
@@ -428,8 +439,7 @@ impl Engine {
                 answer::answered(&facts, 200, &http::HeaderMap::new(), mode, body)
             }
             Err(_) => {
-                let words = format!("the call took longer than {} ms (timeouts.total_ms)", total.as_millis());
-                let failure = Failure::new(ErrorKind::Timeout, words);
+                let failure = too_long(&plan);
                 report.status = failure.status();
                 report.end(Outcome::Failed(failure.clone()));
                 report.answered(answer::refused(&facts, &plan.front, Refused::from(failure)))
@@ -468,6 +478,19 @@ impl Engine {
             whom: self.whom.clone(),
         }
     }
+}
+
+/// A whole answer that has not come in the time that a call may take.
+fn too_long(plan: &Plan) -> Failure {
+    let upstream = &plan.target.upstream;
+    let (id, ms) = (&upstream.id, plan.timeouts.total_ms);
+    let of_model = upstream.settings.timeouts.total_ms != ms;
+    let setting = if of_model { "model_timeouts[].total_ms" } else { "timeouts.total_ms" };
+    let words = format!(
+        "the call to provider `{id}` was not over after {ms} ms, tries and waits included (providers.{id}.{setting}); \
+         raise that, or ask for a stream"
+    );
+    Failure::new(ErrorKind::Timeout, words)
 }
 
 /// A place for a call, if its key has one. What the gateway asks again for a call of the key is part of that.

@@ -77,6 +77,26 @@ pub(crate) fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     }
 }
 
+/// Sets a header of ours to a name as a client wrote it: percent-encoded where a header cannot hold it. A name that is too long for a header
+/// is left out.
+pub(crate) fn set_name(headers: &mut HeaderMap, header: &'static str, name: &str) {
+    use std::fmt::Write;
+
+    const LONGEST: usize = 1024;
+    let mut value = String::with_capacity(name.len());
+    for byte in name.bytes().take(LONGEST + 1) {
+        match byte {
+            b' '..=b'$' | b'&'..=b'~' => value.push(char::from(byte)),
+            _ => {
+                let _ = write!(value, "%{byte:02X}");
+            }
+        }
+    }
+    if value.len() <= LONGEST {
+        set(headers, header, &value);
+    }
+}
+
 fn is_hop_by_hop(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
@@ -124,6 +144,19 @@ mod tests {
         }
         let sent = for_upstream(&client);
         assert_eq!(sent.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["anthropic-beta"]);
+    }
+
+    #[test]
+    fn a_name_of_a_client_goes_into_a_header_whole_or_not_at_all() {
+        let told = |name: &str| {
+            let mut headers = HeaderMap::new();
+            set_name(&mut headers, "x-lockgate-requested-model", name);
+            headers.get("x-lockgate-requested-model").map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(told("openai:gpt 4").as_deref(), Some("openai:gpt 4"));
+        assert_eq!(told("größe\r\n100%").as_deref(), Some("gr%C3%B6%C3%9Fe%0D%0A100%25"));
+        assert_eq!(told(&"m".repeat(1024)).map(|name| name.len()), Some(1024));
+        assert_eq!(told(&"m".repeat(1025)), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod hint;
 mod hush;
 mod kept;
 mod late;
+mod list;
 mod loaded;
 mod local;
 mod meter;

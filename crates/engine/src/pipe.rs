@@ -21,7 +21,11 @@ use crate::hush::Hush;
 use crate::pass::{Out, Pass};
 use crate::relay::is_stream;
 use crate::seen::Seen;
-use crate::watch::Watch;
+use crate::watch::{Watch, words};
+
+/// An answer that is written anew, or held for policies, may say as much as this: some dialects repeat all of it at the end, and tool calls are kept
+/// until they are whole. Ten times what the longest answers of models hold.
+const SAYS_MAX: usize = 32 * 1024 * 1024;
 
 /// The way of one answer.
 pub(crate) struct Pipe {
@@ -30,6 +34,8 @@ pub(crate) struct Pipe {
     decoder: Box<dyn StreamDecoder>,
     finished: bool,
     format: Format,
+    /// Bytes of what the answer says, as far as parts of it may be kept until its end.
+    kept: usize,
     /// How the client gets it.
     mode: Mode,
     /// Whether the upstream's bytes are over.
@@ -171,6 +177,7 @@ impl Pipe {
             decoder: upstream.messages.decoder(upstream_mode, depth),
             finished: false,
             format: front,
+            kept: 0,
             mode: front_mode,
             over: false,
             seen: Seen::default(),
@@ -262,6 +269,11 @@ impl Pipe {
             self.finished = true;
         } else if let Err(error) = result {
             self.fail_into(unreadable(&error), &mut out);
+        } else if self.kept > SAYS_MAX {
+            let words = format!(
+                "the answer says more than {SAYS_MAX} bytes, which is all that is translated or judged"
+            );
+            self.fail_into(Failure::new(ErrorKind::UpstreamUnavailable, words), &mut out);
         } else if self.until_stop && self.seen.stop.is_some() {
             out.push(self.finish());
         }
@@ -424,6 +436,9 @@ impl Pipe {
     fn take_decoded(&mut self, fed: Option<&Bytes>) -> Out {
         let mut out = Out::default();
         self.seen.bill(&self.decoded);
+        if !matches!(self.way, Way::Pass(_)) {
+            self.kept += self.decoded.events().iter().map(words).sum::<usize>();
+        }
         match &mut self.way {
             Way::Pass(pass) => {
                 for event in self.decoded.events() {
@@ -509,6 +524,43 @@ mod tests {
     use lockgate_core::content::ToolKind;
 
     use super::*;
+
+    /// Issue 2: memory per open stream is bounded.
+    #[test]
+    fn an_answer_without_end_is_given_up_where_parts_of_it_are_kept() {
+        let spec = |front: Dialect| PipeSpec {
+            context: AnswerContext {
+                created: 0,
+                id: "x".into(),
+                include_usage: false,
+                input_estimate: None,
+                model: "m".into(),
+                request: None,
+                sequence: 0,
+            },
+            front: lockgate_wire::format(front),
+            front_mode: Mode::Stream,
+            hidden: None,
+            names: ToolNames::default(),
+            policies: None,
+            until_stop: false,
+            upstream: lockgate_wire::format(Dialect::Chat),
+            upstream_mode: Mode::Stream,
+        };
+        let text = "x".repeat(1024 * 1024);
+        let chunk =
+            format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+        let chunk = Bytes::from(chunk);
+        for (front, ends) in [(Dialect::Anthropic, true), (Dialect::Chat, false)] {
+            let mut pipe = Pipe::new(spec(front));
+            let fed = (0..40).position(|_| {
+                pipe.feed(&chunk);
+                pipe.is_finished()
+            });
+            assert_eq!(fed, ends.then_some(32), "{front}");
+            assert_eq!(pipe.seen().failure.is_some(), ends, "{front}");
+        }
+    }
 
     fn id_of(id: &str) -> String {
         let block = BlockStart::ToolCall {

@@ -42,6 +42,12 @@ pub struct CallRequest {
 }
 
 impl CallRequest {
+    /// The name that the client called, in the path or in the body, if the model goes by another one.
+    pub(crate) fn renamed(&self, in_body: Option<&str>, model: &str) -> Option<String> {
+        let name = self.model.as_deref().or(in_body).filter(|name| !name.is_empty())?;
+        (name != model).then(|| name.to_owned())
+    }
+
     /// Whether the client asks to have a lossy conversion refused.
     pub(crate) fn asks_strict(&self) -> bool {
         self.headers.get("x-lockgate-strict").is_some_and(|value| matches!(value.as_bytes(), b"1" | b"true"))

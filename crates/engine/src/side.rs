@@ -1,8 +1,8 @@
-//! The endpoints beside generation: token counts, embeddings, lists of models.
+//! The endpoints beside generation: token counts, embeddings, what Ollama shows of a model.
 //!
-//! Answers here are whole and small; they are read to the end before the client gets them. What we do not model is in `pass`.
+//! Answers here are whole and small; they are read to the end before the client gets them. Lists of models are in `list`, what we do not model
+//! is in `passing`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,13 +13,12 @@ use hyper::body::Incoming;
 use lockgate_core::{Dialect, ErrorKind, Failure, ModelCard};
 use lockgate_providers::{Ask, Credential, Endpoint, Operation};
 use lockgate_recorder::{Closed, Operation as Noted};
-use lockgate_wire::{Envelope, Format, Loss, ModelsPage, Target as WriteTarget, ToolNames, format};
+use lockgate_wire::{Envelope, Format, Loss, Target as WriteTarget, ToolNames, format};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::answer::{self, Facts};
 use crate::attempt::{Refused, Slow, retry_after, travelling, wait_before_retry};
-use crate::caller::unauthenticated;
 use crate::engine::{Engine, credential_for, versioned_path};
 use crate::estimate::estimate;
 use crate::gate::{Shared, with};
@@ -30,8 +29,7 @@ use crate::policies::{Holds, Judged};
 use crate::relay::AnswerBody;
 use crate::report::{CallReport, Outcome};
 use crate::request::CallRequest;
-use crate::resolve::{AUTO, Target, owners_of};
-use crate::state::State;
+use crate::resolve::Target;
 use crate::tap;
 use crate::upstream::Upstream;
 
@@ -118,7 +116,7 @@ impl Engine {
         let envelope =
             Envelope::read(&request.body, lockgate_wire::count_envelope(&front), &state.options.limits)?;
         let target = self.target(&state, &request, envelope.model.as_deref())?;
-        let mut facts = facts(front.dialect, &target.upstream, &target.model);
+        let mut facts = called(&request, envelope.model.as_deref(), &target);
         let upstream = &target.upstream;
         let estimated = |facts: &Facts| {
             let mut response = answer::json(facts, tokens.write_answer(estimate(&request.body)));
@@ -180,7 +178,7 @@ impl Engine {
         let named = lockgate_wire::member_text(&request.body, "model");
         let target = self.target(&state, &request, named.as_deref())?;
         let upstream = &target.upstream;
-        let mut facts = facts(front.dialect, upstream, &target.model);
+        let mut facts = called(&request, named.as_deref(), &target);
         let credential = credential_for(&request, upstream)?;
         if upstream.speaks(front.dialect) {
             let call = embeddings.parse(path, &request.body)?;
@@ -224,97 +222,6 @@ impl Engine {
         }
     }
 
-    /// Lists the models that this caller may call, or tells one.
-    pub async fn models(&self, request: CallRequest, page: ModelsPage) -> Response<AnswerBody> {
-        let format = request.format;
-        self.listed(request, page).await.unwrap_or_else(|failure| answer::refusal(&format, &failure))
-    }
-
-    async fn listed(&self, request: CallRequest, page: ModelsPage) -> Result<Response<AnswerBody>, Failure> {
-        let front = request.format;
-        let models = front.models.ok_or_else(|| no_such(&front, "lists of models"))?;
-        let state = self.state.load_full();
-        let caller = &request.caller;
-        let mut cards = if caller.is_trusted() {
-            let may = |provider: &str, card: &ModelCard, name: &str| {
-                let reaches = |upstream: &Arc<Upstream>| {
-                    caller.reach(upstream, upstream.is_local() && !card.remote).is_ok()
-                };
-                caller.may_use(name) && state.upstreams.get(provider).is_some_and(reaches)
-            };
-            let mut cards = self.catalogue.load().listed(may);
-            // A provider that only the caller has a credential for is asked with that.
-            for owner in
-                owners(&state, &request).filter(|owner| self.catalogue.load().of(&owner.id).is_empty())
-            {
-                let mut found = self.listed_for(&request, owner).await.unwrap_or_default();
-                found.retain(|card| {
-                    caller.may_use(&card.id) || caller.may_use(&format!("{}:{}", owner.id, card.id))
-                });
-                cards.extend(found);
-            }
-            cards
-        } else {
-            self.listed_for_stranger(&state, &request).await?
-        };
-        for alias in self.callable_aliases(&state, &request) {
-            cards.push(ModelCard { id: alias, owner: Some("lockgate".into()), ..ModelCard::default() });
-        }
-        let facts = blank(front.dialect);
-        let Some(id) = &request.model else { return Ok(answer::json(&facts, models.write(&cards, &page))) };
-        match cards.iter().find(|card| card.id == *id) {
-            Some(card) => Ok(answer::json(&facts, models.write_one(card))),
-            None => {
-                let words = format!("no model `{id}` is known here; GET the list without an id");
-                let failure = Failure::new(ErrorKind::NotFound, words);
-                Err(Failure { code: Some("model_not_found".into()), ..failure })
-            }
-        }
-    }
-
-    /// What a caller with nothing but its own credential can call: the provider says, asked with that credential.
-    async fn listed_for_stranger(
-        &self,
-        state: &State,
-        request: &CallRequest,
-    ) -> Result<Vec<ModelCard>, Failure> {
-        let mut cards = Vec::new();
-        let mut asked = false;
-        for owner in owners(state, request) {
-            asked = true;
-            cards.extend(self.listed_for(request, owner).await?);
-        }
-        if asked { Ok(cards) } else { Err(unauthenticated()) }
-    }
-
-    /// Aliases and slots that lead this caller somewhere.
-    fn callable_aliases(&self, state: &State, request: &CallRequest) -> Vec<String> {
-        let mut names: Vec<&str> = state.options.aliases.keys().map(String::as_str).collect();
-        if !names.contains(&AUTO) {
-            names.push(AUTO);
-        }
-        let callable = |name: &&str| {
-            if !request.caller.may_use(name) {
-                return false;
-            }
-            let target = self.target(state, request, Some(name));
-            target.is_ok_and(|target| {
-                request.caller.is_trusted() || credential_for(request, &target.upstream).is_ok()
-            })
-        };
-        names.into_iter().filter(callable).map(str::to_owned).collect()
-    }
-
-    async fn listed_for(&self, request: &CallRequest, owner: &Upstream) -> Result<Vec<ModelCard>, Failure> {
-        let Some(dialect) = owner.provider.dialects().first().copied() else { return Ok(Vec::new()) };
-        let ask = Ask { dialect, model: "", operation: Operation::Models, stream: false };
-        let Some(models) = format(dialect).models else { return Ok(Vec::new()) };
-        let credential = credential_for(request, owner)?;
-        let answered = side_call(owner, &ask, credential, HeaderMap::new(), Bytes::new()).await?;
-        let body = accepted(&format(dialect), answered).map_err(|refused| refused.failure)?;
-        models.parse(&body).map_err(|error| unreadable(&error))
-    }
-
     /// Ollama's `/api/show`: asked of Ollama where the model is there, else told from the catalogue.
     pub async fn show(&self, request: CallRequest) -> Response<AnswerBody> {
         let format = request.format;
@@ -329,7 +236,7 @@ impl Engine {
         let named = lockgate_wire::member_text(body, field)
             .ok_or_else(|| Failure::invalid("model", "`model` is missing: name the model to show"))?;
         let target = self.target(&state, &request, Some(&named))?;
-        let facts = facts(front.dialect, &target.upstream, &target.model);
+        let facts = called(&request, Some(&named), &target);
         if target.upstream.speaks(Dialect::Ollama) {
             let operation =
                 Operation::Raw { method: &request.method, path_and_query: &request.path_and_query };
@@ -349,17 +256,9 @@ impl Engine {
         let catalogue = self.catalogue.load();
         let unlisted = ModelCard { id: named, ..ModelCard::default() };
         let card = catalogue.card(&target.upstream.id, &target.model).unwrap_or(&unlisted);
-        Ok(answer::json(&facts, lockgate_wire::ollama::write_show(card)))
+        let card = self.known(&target.upstream, &target.model, card);
+        Ok(answer::json(&facts, lockgate_wire::ollama::write_show(&card)))
     }
-}
-
-/// The providers that the caller brought a credential for.
-fn owners<'a>(state: &'a State, request: &'a CallRequest) -> impl Iterator<Item = &'a Arc<Upstream>> {
-    let native = owners_of(request.format.dialect);
-    let own = move |upstream: &&Arc<Upstream>| {
-        request.caller.own_for(upstream, native.contains(&upstream.kind)).is_some()
-    };
-    state.upstreams.values().filter(own)
 }
 
 /// The caller's own path as the operation, where it has chosen a version.
@@ -554,9 +453,23 @@ pub(crate) fn facts(dialect: Dialect, upstream: &Upstream, model: &str) -> Facts
     Facts { model: model.to_owned(), provider: upstream.id.clone(), same, ..blank(dialect) }
 }
 
+/// What there is to say of a call to a model, by the name that the client called.
+fn called(request: &CallRequest, in_body: Option<&str>, target: &Target) -> Facts {
+    let requested = request.renamed(in_body, &target.model);
+    Facts { requested, ..facts(request.format.dialect, &target.upstream, &target.model) }
+}
+
 pub(crate) fn blank(dialect: Dialect) -> Facts {
     let task = uuid::Uuid::now_v7().to_string();
-    Facts { dialect, loss: Loss::default(), model: String::new(), provider: String::new(), same: false, task }
+    Facts {
+        dialect,
+        loss: Loss::default(),
+        model: String::new(),
+        provider: String::new(),
+        requested: None,
+        same: false,
+        task,
+    }
 }
 
 /// What there is to say of a call whose answer is whole.
@@ -582,7 +495,7 @@ fn side_report(
     }
 }
 
-fn no_such(format: &Format, what: &str) -> Failure {
+pub(crate) fn no_such(format: &Format, what: &str) -> Failure {
     Failure::new(ErrorKind::NotFound, format!("{} has no {what}", format.dialect))
 }
 

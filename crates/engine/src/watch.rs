@@ -214,7 +214,7 @@ impl Watch {
 }
 
 /// The length of an event's words.
-fn words(event: &Event) -> usize {
+pub(crate) fn words(event: &Event) -> usize {
     match event {
         Event::BlockDelta { delta, .. } => match delta {
             Delta::Arguments(text) | Delta::Reasoning(text) | Delta::Refusal(text) | Delta::Text(text) => {

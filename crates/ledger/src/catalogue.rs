@@ -21,6 +21,31 @@ pub struct Catalogue {
     hash: blake3::Hash,
 }
 
+/// What is known about a model beside its price. `None` = not known.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Facts {
+    /// Tokens that fit into it.
+    pub context: Option<u64>,
+    /// The longest answer in tokens.
+    pub max_output: Option<u64>,
+    /// Whether it can think before it answers.
+    pub thinking: Option<bool>,
+    /// Whether it calls tools.
+    pub tools: Option<bool>,
+    /// Whether it sees pictures.
+    pub vision: Option<bool>,
+}
+
+impl Facts {
+    fn learn(&mut self, model: &Model) {
+        self.context = self.context.or(model.context);
+        self.max_output = self.max_output.or(model.max_output);
+        self.thinking = self.thinking.or(model.thinking);
+        self.tools = self.tools.or(model.function_calling);
+        self.vision = self.vision.or(model.vision);
+    }
+}
+
 /// What a call costs by, found for a provider, a model and a time.
 #[derive(Clone, Copy, Debug)]
 pub enum Quote<'a> {
@@ -159,6 +184,21 @@ impl Catalogue {
     pub fn model(&self, provider: &str, model: &str) -> Option<&Model> {
         let of = |books| book(books, provider)?.model(provider, model);
         of(&self.overrides).or_else(|| of(&self.books))
+    }
+
+    /// What is known about a model beside its price, for a provider that goes by several names. Each fact that the configuration tells goes before
+    /// the same one that is known otherwise.
+    pub fn facts(&self, providers: &[&str], model: &str) -> Facts {
+        let mut facts = Facts::default();
+        let books = [&self.overrides, &self.books];
+        for books in books {
+            for provider in providers {
+                if let Some(known) = book(books, provider).and_then(|book| book.model(provider, model)) {
+                    facts.learn(known);
+                }
+            }
+        }
+        facts
     }
 
     /// Every model that comes with Lockgate or was imported, with its provider, in no particular order.

@@ -17,7 +17,7 @@ mod prices;
 mod rate;
 mod told;
 
-pub use catalogue::{Catalogue, DataError, Quote};
+pub use catalogue::{Catalogue, DataError, Facts, Quote};
 pub use cost::{Basis, Cost, Media, Part, Share, Terms, Unknown, cost};
 pub use decimal::{NotAPrice, Rate};
 pub use moment::{Date, Hours, Moment, NotADate, NotHours};

@@ -35,6 +35,10 @@ pub struct Override {
     pub max_output: Option<u64>,
     /// Whether it calls tools.
     pub function_calling: Option<bool>,
+    /// Whether it can think before it answers.
+    pub thinking: Option<bool>,
+    /// Whether it sees pictures.
+    pub vision: Option<bool>,
 }
 
 /// Why overrides cannot be used. `index` counts from 0.
@@ -144,6 +148,8 @@ impl Override {
             model.context = self.context.or(model.context);
             model.max_output = self.max_output.or(model.max_output);
             model.function_calling = self.function_calling.or(model.function_calling);
+            model.thinking = self.thinking.or(model.thinking);
+            model.vision = self.vision.or(model.vision);
             model.prices.push(self.price());
             model.prices.sort_by_key(|price| price.from);
         }

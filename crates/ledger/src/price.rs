@@ -222,6 +222,12 @@ pub struct Model {
     /// Whether it calls tools, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function_calling: Option<bool>,
+    /// Whether it can think before it answers, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<bool>,
+    /// Whether it sees pictures, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vision: Option<bool>,
     /// The announced last day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retires: Option<Date>,

@@ -16,7 +16,8 @@ use crate::serve::ServeArgs;
 /// How findings are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ReportFormat {
-    /// A JSON array.
+    /// A JSON array: what `--json` is short for, under its older name.
+    #[value(hide = true)]
     Json,
     /// SARIF 2.1.0, for code scanners.
     Sarif,
@@ -34,13 +35,22 @@ pub struct CheckArgs {
     /// How findings are printed.
     #[arg(long, value_enum, default_value_t)]
     pub format: ReportFormat,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+impl CheckArgs {
+    fn wanted(&self) -> ReportFormat {
+        if self.json { ReportFormat::Json } else { self.format }
+    }
 }
 
 /// Prints every problem; 1 if one of them is an error.
 pub fn check(args: &CheckArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let inputs = args.serve.inputs()?;
     let problems = inputs.check();
-    match args.format {
+    match args.wanted() {
         ReportFormat::Json => screen.line(render_json(&problems).trim_end())?,
         ReportFormat::Sarif => screen.line(render_sarif(&problems).trim_end())?,
         ReportFormat::Text if problems.is_empty() => {

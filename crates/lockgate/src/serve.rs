@@ -150,6 +150,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let listeners = Listeners(telling.telemetry.clone());
     let observer = Arc::new(Charging { next: listeners, prices: prices.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
+    let engine = engine.pricing(prices.clone());
     let engine = with_people(engine, &snapshot, recording.as_deref(), (&telling, prices.clone()));
     let policies = Enforced::open(engine.clone(), masks.clone(), &snapshot, recorded);
     left_out(&unopened);

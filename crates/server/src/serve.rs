@@ -73,8 +73,8 @@ async fn connection(
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head)
-        .max_headers(bounds.headers)
         // Enough to read a head that is too large and to answer it in its dialect; beyond this hyper answers 431 alone.
+        .max_headers(2 * bounds.headers)
         .max_buf_size(READ.max(2 * bounds.header_bytes));
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     let ended = tokio::select! {

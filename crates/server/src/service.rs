@@ -16,7 +16,7 @@ use lockgate_wire::{Format, ModelsPage, ollama};
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
-use crate::collect::collect;
+use crate::collect::{Patience, collect};
 use crate::cors;
 use crate::health::{self, Vitals};
 use crate::route::{Action, Route, route};
@@ -28,6 +28,8 @@ pub struct Bounds {
     pub body: usize,
     /// Silence inside a request's body.
     pub body_idle: Duration,
+    /// From the first look at a request's body to its end.
+    pub body_whole: Duration,
     /// From the start of a request to the end of its headers.
     pub head: Duration,
     /// Bytes of all headers.
@@ -162,7 +164,8 @@ impl Server {
             Ok(caller) => caller,
             Err(failure) => return refusal(&found.format, &failure),
         };
-        let body = match collect(&head.headers, body, bounds.body, bounds.body_idle).await {
+        let patience = Patience { idle: bounds.body_idle, whole: bounds.body_whole };
+        let body = match collect(&head.headers, body, bounds.body, patience).await {
             Ok(body) => body,
             Err(failure) => return closing(refusal(&found.format, &failure)),
         };
@@ -211,6 +214,11 @@ fn well_formed(head: &Parts, bounds: &Bounds) -> Result<(), Failure> {
     if bytes > bounds.header_bytes {
         let limit = bounds.header_bytes;
         let words = format!("the headers are larger than {limit} bytes (server.limits.header_bytes)");
+        return Err(Failure { status: Some(431), ..Failure::new(ErrorKind::TooLarge, words) });
+    }
+    if head.headers.len() > bounds.headers {
+        let (count, limit) = (head.headers.len(), bounds.headers);
+        let words = format!("there are {count} headers, and {limit} are allowed (server.limits.headers)");
         return Err(Failure { status: Some(431), ..Failure::new(ErrorKind::TooLarge, words) });
     }
     if head.version == http::Version::HTTP_11 && !head.headers.contains_key(header::HOST) {

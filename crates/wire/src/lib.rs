@@ -8,6 +8,7 @@
 
 pub mod anthropic;
 mod append;
+mod card;
 pub mod chat;
 #[cfg(test)]
 mod check;

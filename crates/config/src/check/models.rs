@@ -8,7 +8,7 @@ use super::Checker;
 use crate::{Code, Path, suggest};
 
 /// What a target names.
-enum Target<'t> {
+pub(super) enum Target<'t> {
     Alias,
     /// Provider and model, and the character between them.
     At(&'t str, &'t str, char),
@@ -36,7 +36,7 @@ impl Checker<'_> {
         self.threshold();
     }
 
-    fn parse<'t>(&self, target: &'t str) -> Target<'t> {
+    pub(super) fn parse<'t>(&self, target: &'t str) -> Target<'t> {
         if self.config.models.aliases.contains_key(target) {
             return Target::Alias;
         }
@@ -140,8 +140,8 @@ impl Checker<'_> {
         }
     }
 
-    /// The context of a target, where the configuration itself bounds it.
-    fn context_of(&self, target: &str) -> Option<u64> {
+    /// What a target that is an alias stands for at last.
+    pub(super) fn followed<'t>(&'t self, target: &'t str) -> &'t str {
         let aliases = &self.config.models.aliases;
         let mut target = target;
         for _ in 0..=aliases.len() {
@@ -150,7 +150,12 @@ impl Checker<'_> {
                 None => break,
             }
         }
-        let Target::At(prefix, ..) = self.parse(target) else { return None };
+        target
+    }
+
+    /// The context of a target, where the configuration itself bounds it.
+    pub(super) fn context_of(&self, target: &str) -> Option<u64> {
+        let Target::At(prefix, ..) = self.parse(self.followed(target)) else { return None };
         let provider = self.providers.iter().find(|p| p.id == prefix && p.kind == Kind::Ollama)?;
         provider.settings.ollama.as_ref()?.max_num_ctx
     }

@@ -151,6 +151,28 @@ const ROWS: &[Row] = &[
         None,
         "providers:\n  ollama: {ollama: {max_num_ctx: 8192}}\nmodels:\n  slots: {default: \"ollama:qwen3\", longContext: \"gemini:gemini-3-pro\"}\n  long_context_threshold: 9000\n",
     ),
+    (
+        "LG307",
+        3,
+        18,
+        None,
+        "providers: {openai: {api_key: \"${K}\"}}\nmodels:\n  slots: {image: \"openai:o3-mini\"}\n",
+    ),
+    ("LG307", 3, 24, None, "models:\n  aliases: {old: gpt-4}\n  slots: {longContext: old}\n"),
+    (
+        "LG307",
+        4,
+        18,
+        None,
+        "providers: {openai: {api_key: \"${K}\"}}\nprices: [{provider: openai, models: [mine], thinking: false}]\nmodels:\n  slots: {think: \"openai:mine\"}\n",
+    ),
+    (
+        "LG307",
+        3,
+        20,
+        None,
+        "providers: {fireworks: {api_key: \"${K}\"}}\nmodels:\n  slots: {default: \"fireworks:accounts/fireworks/models/qwen2-72b-instruct\"}\n",
+    ),
     // Policies.
     ("LG004", 4, 23, None, "policies:\n  chain:\n  - rules:\n    - {name: a, then: deny}\n"),
     ("LG004", 4, 35, None, "policies:\n  chain:\n  - rules:\n    - {name: a, then: refuse, if: tool ===}\n"),

@@ -71,6 +71,8 @@ impl Models {
                 context: listed.context,
                 max_output: listed.max_output,
                 function_calling: listed.tools,
+                thinking: None,
+                vision: None,
                 retires: listed.expires,
                 local: false,
                 prices: vec![listed.price.clone()?],

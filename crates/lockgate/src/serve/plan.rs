@@ -110,6 +110,7 @@ pub(crate) fn bounds(snapshot: &Snapshot) -> Bounds {
     Bounds {
         body: limits.body_bytes,
         body_idle: Duration::from_millis(slow.body_idle_ms),
+        body_whole: Duration::from_millis(slow.body_ms),
         head: Duration::from_millis(slow.head_ms),
         header_bytes: limits.header_bytes,
         headers: limits.headers,

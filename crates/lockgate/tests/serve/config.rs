@@ -24,7 +24,9 @@ fn check_names_file_line_and_column_and_what_was_meant() {
 fn check_speaks_json_and_sarif_to_programs() {
     let home = Home::new();
     home.write("lockgate.yaml", BROKEN);
-    let ran = home.run(&["config", "check", "--format", "json"]);
+    let ran = home.run(&["config", "check", "--json"]);
+    assert_eq!(home.run(&["config", "check", "--format", "json"]).out, ran.out);
+    assert_eq!(home.run(&["config", "check", "--json", "--format", "sarif"]).code, 2);
     assert_eq!(ran.code, 1);
     let first = &ran.json()[0];
     assert_eq!((&first["code"], &first["suggestion"]), (&"LG002".into(), &"listen".into()));

@@ -143,6 +143,7 @@ fn setup(url: &str) -> Setup {
         bounds: Bounds {
             body: 32 * 1024 * 1024,
             body_idle: Duration::from_secs(5),
+            body_whole: Duration::from_secs(30),
             head: Duration::from_secs(5),
             header_bytes: 64 * 1024,
             headers: 100,

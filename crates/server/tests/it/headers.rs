@@ -1,8 +1,10 @@
 //! Which headers travel, seen from both ends.
 
 use lockgate_engine::Grant;
+use serde_json::json;
 
 use crate::app::{App, GATEWAY_KEY};
+use crate::client::Call;
 use crate::front::{FRONTS, Front, Layout};
 
 /// Design section 8, requirement 004-36.
@@ -29,6 +31,45 @@ async fn answers_say_who_answered_and_keep_the_providers_request_id() {
     let reports = app.reported();
     let tasks: std::collections::HashSet<_> = reports.into_iter().map(|report| report.id).collect();
     assert_eq!(tasks.len(), app.upstream.requests().len());
+}
+
+/// Requirement 004-4.
+#[tokio::test]
+async fn answers_and_errors_keep_the_name_that_the_client_called() {
+    const HEADER: &str = "x-lockgate-requested-model";
+    for script in ["rules: []", "rules: [{when: {path: '*'}, error: {status: 400}}]"] {
+        let app = App::with(script, |setup| {
+            setup.only(&["anthropic", "openai"]);
+            setup.provider("anthropic").models = vec!["claude-x".into()];
+            let aliases = [("fast", "openai:gpt-x"), ("default", "anthropic:claude-x"), ("größe", "fast")];
+            for (alias, target) in aliases {
+                setup.options.aliases.insert(alias.into(), target.into());
+            }
+        })
+        .await;
+        for front in FRONTS {
+            for layout in front.layouts() {
+                for (name, requested, model) in [
+                    ("fast", Some("fast"), "gpt-x"),
+                    ("default", Some("default"), "claude-x"),
+                    ("auto", Some("auto"), "claude-x"),
+                    ("openai:gpt-x", Some("openai:gpt-x"), "gpt-x"),
+                    ("claude-x", None, "claude-x"),
+                ] {
+                    let reply = app.send(&front.call(name, *layout)).await;
+                    let told = (reply.header(HEADER), reply.header("x-model"));
+                    assert_eq!(told, (requested, Some(model)), "{front:?} {layout:?} {name} {reply:?}");
+                }
+            }
+        }
+        let reply = app.send(&Front::Chat.call("größe", Layout::Whole)).await;
+        assert_eq!(reply.header(HEADER), Some("gr%C3%B6%C3%9Fe"));
+        let reply = app.send(&Call::post("/v1/embeddings", &json!({"model": "fast", "input": "a"}))).await;
+        assert_eq!(reply.header(HEADER), Some("fast"), "{reply:?}");
+        let count = json!({"model": "auto", "messages": [{"role": "user", "content": "a"}]});
+        let reply = app.send(&Call::post("/v1/messages/count_tokens", &count)).await;
+        assert_eq!(reply.header(HEADER), Some("auto"), "{reply:?}");
+    }
 }
 
 /// What clients and proxies before us send about their own connection, and what is ours.

@@ -56,6 +56,23 @@ async fn too_large_or_too_many_headers_are_431() {
     for call in [Call::get("/v1/models").header("x-big", &"a".repeat(20_000)), many] {
         assert_eq!(app.send(&call).await.status, 431);
     }
+    for front in FRONTS {
+        // With `host`, `content-type` and `content-length`.
+        let call = front.call(&format!("{}:m", front.provider()), Layout::Whole);
+        let with = |count: usize| {
+            let left = count - call.headers.len() - 2;
+            (0..left).fold(call.clone(), |call, number| call.header(&format!("x-{number}"), "1"))
+        };
+        assert_eq!(app.send(&with(20)).await.status, 200, "{front:?}");
+        for count in [21, 40] {
+            let reply = app.send(&with(count)).await;
+            let got = judge(front, Layout::Whole, &reply);
+            let Ok(Got::Refused { message, status: 431 }) = got else {
+                panic!("{front:?} {got:?} {reply:?}")
+            };
+            assert!(message.contains("server.limits.headers"), "{message}");
+        }
+    }
     assert_eq!(app.send(&Call::get("/v1/models")).await.status, 200);
 }
 
@@ -152,18 +169,22 @@ async fn a_head_that_trickles_in_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_body_that_stands_still_is_408_in_every_dialect() {
-    let app = App::with("rules: []", |setup| setup.bounds.body_idle = Duration::from_millis(150)).await;
-    for front in FRONTS {
+async fn a_body_that_stands_still_or_takes_too_long_is_408_in_every_dialect() {
+    let still = App::with("rules: []", |setup| setup.bounds.body_idle = Duration::from_millis(150)).await;
+    let long = App::with("rules: []", |setup| setup.bounds.body_whole = Duration::from_millis(150)).await;
+    for (app, setting, front) in
+        FRONTS.iter().flat_map(|front| [(&still, "body_idle_ms", *front), (&long, "body_ms", *front)])
+    {
         let mut connection = Connection::open(app.addr).await;
         let path = front.path("m", Layout::Whole);
         let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{{\"mod");
         connection.write(head.as_bytes()).await;
         let reply = connection.reply().await;
         let got = judge(front, Layout::Whole, &reply);
-        assert!(matches!(got, Ok(Got::Refused { status: 408, .. })), "{front:?} {reply:?}");
+        let Ok(Got::Refused { message, status: 408 }) = got else { panic!("{front:?} {got:?} {reply:?}") };
+        assert!(message.contains(&format!("server.slow_client.{setting})")), "{front:?} {message}");
     }
-    assert!(app.upstream.requests().is_empty());
+    assert!(still.upstream.requests().is_empty() && long.upstream.requests().is_empty());
 }
 
 /// A client that leaves its answer unread must not hold the upstream for ever.

@@ -143,6 +143,35 @@ async fn each_timeout_is_504_or_an_event_that_names_its_setting() {
     }
 }
 
+/// The wait for a second try belongs to the time that a call may take, and the error names the setting that ended it.
+#[tokio::test]
+async fn a_call_that_is_over_its_whole_time_says_which_setting_it_was() {
+    let script = "rules: [{when: {path: '*'}, error: {status: 429, retry_after: '30'}}]";
+    for (model, setting) in [
+        ("m", "200 ms, tries and waits included (providers.anthropic.timeouts.total_ms)"),
+        ("slow-1", "300 ms, tries and waits included (providers.anthropic.model_timeouts[].total_ms)"),
+    ] {
+        let app = App::with(script, |setup| {
+            let settings = setup.provider("anthropic");
+            settings.retry.max_wait_ms = 60_000;
+            settings.timeouts.total_ms = 200;
+            settings.model_timeouts = vec![ModelTimeouts {
+                model: ModelGlob::new("slow-*"),
+                first_byte_ms: None,
+                idle_ms: None,
+                total_ms: Some(300),
+            }];
+        })
+        .await;
+        for front in [Front::Anthropic, Front::Chat] {
+            let reply = app.send(&front.call(&format!("anthropic:{model}"), Layout::Whole)).await;
+            let got = judge(front, Layout::Whole, &reply);
+            let Ok(Got::Refused { message, status: 504 }) = got else { panic!("{front:?} {got:?}") };
+            assert!(message.contains(setting), "{front:?} {message}");
+        }
+    }
+}
+
 /// A port that refuses, and one whose queue is full, so that a connection to it is never made.
 #[tokio::test]
 async fn a_provider_that_cannot_be_connected_is_502_in_time() {

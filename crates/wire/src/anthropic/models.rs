@@ -5,6 +5,7 @@
 use lockgate_core::ModelCard;
 use serde::{Deserialize, Serialize};
 
+use crate::card::Beyond;
 use crate::json::{read_answer, to_client};
 use crate::{DecodeError, ModelsFormat, ModelsPage};
 
@@ -34,6 +35,8 @@ struct ModelOut<'a> {
     max_input_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lockgate: Option<Beyond<'a>>,
 }
 
 impl<'a> ModelOut<'a> {
@@ -45,6 +48,7 @@ impl<'a> ModelOut<'a> {
             created_at: timestamp(card.created.unwrap_or(0)),
             max_input_tokens: card.context,
             max_tokens: card.max_output,
+            lockgate: Beyond::of(card),
         }
     }
 }
@@ -77,11 +81,17 @@ struct ModelIn {
 struct Capabilities {
     #[serde(default)]
     image_input: Option<Support>,
+    #[serde(default)]
+    thinking: Option<Support>,
 }
 
 #[derive(Deserialize)]
 struct Support {
     supported: bool,
+}
+
+fn can(told: &Option<Capabilities>, what: fn(&Capabilities) -> Option<&Support>) -> Option<bool> {
+    Some(what(told.as_ref()?)?.supported)
 }
 
 impl ModelsFormat for Models {
@@ -94,9 +104,12 @@ impl ModelsFormat for Models {
             id: model.id,
             max_output: model.max_tokens,
             owner: model.owned_by,
+            price: None,
             remote: false,
+            stands_for: None,
+            thinking: can(&model.capabilities, |can| can.thinking.as_ref()),
             tools: None,
-            vision: model.capabilities.and_then(|can| can.image_input).map(|images| images.supported),
+            vision: can(&model.capabilities, |can| can.image_input.as_ref()),
         });
         Ok(cards.collect())
     }

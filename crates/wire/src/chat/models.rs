@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::chunk::{Loose, Number};
+use crate::card::{Beyond, Told};
 use crate::json::to_client;
 use crate::{DecodeError, ModelsFormat, ModelsPage};
 
@@ -47,6 +48,9 @@ struct Wire<'a> {
     supported_parameters: Option<&'a RawValue>,
     #[serde(borrow)]
     top_provider: Option<&'a RawValue>,
+    /// Another gateway of this kind.
+    #[serde(borrow)]
+    lockgate: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -86,6 +90,7 @@ fn card(wire: &Wire<'_>) -> Option<ModelCard> {
     let provider: TopProvider = part(wire.top_provider);
     let capabilities: Capabilities = part(wire.capabilities);
     let parameters: Option<Vec<String>> = part(wire.supported_parameters);
+    let told: Told = part(wire.lockgate);
     let context = [
         meta.n_ctx,
         wire.max_model_len,
@@ -94,18 +99,29 @@ fn card(wire: &Wire<'_>) -> Option<ModelCard> {
         wire.max_context_length,
         provider.context_length,
     ];
-    let has = |list: Option<Vec<String>>, what: &str| list.map(|list| list.iter().any(|entry| entry == what));
+    let has =
+        |list: Option<&Vec<String>>, what: &str| list.map(|list| list.iter().any(|entry| entry == what));
     let text = |text: &Loose<'_>| text.text().map(str::to_owned);
     Some(ModelCard {
-        context: context.iter().find_map(|number| number.0.filter(|tokens| *tokens > 0)),
+        context: context
+            .iter()
+            .find_map(|number| number.0.filter(|tokens| *tokens > 0))
+            .or(told.context_tokens),
         created: wire.created.0.filter(|at| *at > 0),
         display_name: text(&wire.display_name).or_else(|| text(&wire.name)),
         id: text(&wire.id)?,
-        max_output: wire.max_completion_tokens.0.or(provider.max_completion_tokens.0),
+        max_output: wire
+            .max_completion_tokens
+            .0
+            .or(provider.max_completion_tokens.0)
+            .or(told.max_output_tokens),
         owner: text(&wire.owned_by).or_else(|| text(&wire.organization)),
+        price: None,
         remote: false,
-        tools: has(parameters, "tools").or(capabilities.function_calling),
-        vision: has(architecture.input_modalities, "image").or(capabilities.vision),
+        stands_for: None,
+        thinking: has(parameters.as_ref(), "reasoning").or(told.thinking),
+        tools: has(parameters.as_ref(), "tools").or(capabilities.function_calling).or(told.tools),
+        vision: has(architecture.input_modalities.as_ref(), "image").or(capabilities.vision).or(told.vision),
     })
 }
 
@@ -128,6 +144,8 @@ struct CardOut<'a> {
     context_length: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lockgate: Option<Beyond<'a>>,
 }
 
 fn told(card: &ModelCard) -> CardOut<'_> {
@@ -139,6 +157,7 @@ fn told(card: &ModelCard) -> CardOut<'_> {
         name: card.display_name.as_deref(),
         context_length: card.context,
         max_completion_tokens: card.max_output,
+        lockgate: Beyond::of(card),
     }
 }
 

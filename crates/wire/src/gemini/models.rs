@@ -7,6 +7,7 @@ use lockgate_core::ModelCard;
 use serde_json::{Value, json};
 
 use super::request::Number;
+use crate::card::Beyond;
 use crate::json::{List, read_answer, to_client, wire_object};
 use crate::{DecodeError, ModelsFormat, ModelsPage};
 
@@ -23,6 +24,7 @@ wire_object! {
         "inputTokenLimit" => input_limit: Number,
         "name" => name: String,
         "outputTokenLimit" => output_limit: Number,
+        "thinking" => thinking: bool,
     }
 }
 
@@ -70,6 +72,7 @@ fn card(model: Model) -> Option<ModelCard> {
         context: model.input_limit.and_then(Number::count),
         display_name: model.display_name,
         max_output: model.output_limit.and_then(Number::count),
+        thinking: model.thinking,
         id,
         ..ModelCard::default()
     })
@@ -83,6 +86,12 @@ fn value(card: &ModelCard) -> Value {
     }
     if let Some(most) = card.max_output {
         model["outputTokenLimit"] = most.into();
+    }
+    if let Some(thinks) = card.thinking {
+        model["thinking"] = thinks.into();
+    }
+    if let Some(beyond) = Beyond::of(card).and_then(|beyond| serde_json::to_value(beyond).ok()) {
+        model["lockgate"] = beyond;
     }
     model["supportedGenerationMethods"] = if card.id.contains("embed") {
         json!(["embedContent", "batchEmbedContents"])
@@ -103,6 +112,7 @@ mod tests {
         let ids: Vec<_> = cards.iter().map(|card| card.id.as_str()).collect();
         assert_eq!(ids, ["gemini-2.5-pro", "gemini-embedding-001", "tunedModels/mine"]);
         assert_eq!((cards[0].context, cards[0].max_output), (Some(1_048_576), Some(65_536)));
+        assert_eq!((cards[0].thinking, cards[1].thinking), (Some(true), None));
 
         let page = ModelsPage { limit: Some(1), ..ModelsPage::default() };
         let first: Value = serde_json::from_slice(&Models.write(&cards, &page)).unwrap();

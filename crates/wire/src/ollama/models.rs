@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::encode::go_json;
 use super::time;
+use crate::card::Beyond;
 use crate::json::{List, read_answer, wire_object};
 use crate::{DecodeError, ModelsFormat, ModelsPage};
 
@@ -125,6 +126,7 @@ impl ModelsFormat for Tags {
                 context: model.details.and_then(|details| details.context_length),
                 created: model.modified_at.as_deref().and_then(time::seconds),
                 remote: remote || is_cloud_name(&id),
+                thinking: has(model.capabilities.as_ref(), "thinking"),
                 tools: has(model.capabilities.as_ref(), "tools"),
                 vision: has(model.capabilities.as_ref(), "vision"),
                 id,
@@ -161,6 +163,8 @@ struct OutModel<'a> {
     capabilities: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     context_length: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lockgate: Option<Beyond<'a>>,
 }
 
 #[derive(Serialize)]
@@ -178,6 +182,7 @@ impl<'a> OutModel<'a> {
             details: OutDetails { context_length: card.context },
             capabilities: capabilities(card),
             context_length: None,
+            lockgate: Beyond::of(card),
         }
     }
 }
@@ -190,16 +195,21 @@ fn capabilities(card: &ModelCard) -> Vec<&'static str> {
     if card.vision == Some(true) {
         known.push("vision");
     }
+    if card.thinking == Some(true) {
+        known.push("thinking");
+    }
     known
 }
 
 #[derive(Serialize)]
-struct OutShow {
+struct OutShow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     modified_at: Option<String>,
     details: OutDetails,
     model_info: BTreeMap<&'static str, serde_json::Value>,
     capabilities: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lockgate: Option<Beyond<'a>>,
 }
 
 /// A model for `/api/show`. Clients look up the context under the name of the architecture, so it is there, as
@@ -215,6 +225,7 @@ pub fn write_show(card: &ModelCard) -> Vec<u8> {
         details: OutDetails { context_length: card.context },
         model_info,
         capabilities: capabilities(card),
+        lockgate: Beyond::of(card),
     };
     let mut out = Vec::new();
     go_json(&shown, &mut out);
@@ -253,6 +264,7 @@ pub fn parse_show(id: &str, body: &[u8]) -> Result<Shown, DecodeError> {
         created: show.modified_at.as_deref().and_then(time::seconds),
         id: id.to_owned(),
         remote: remote_host.is_some() || is_cloud_name(id),
+        thinking: has(show.capabilities.as_ref(), "thinking"),
         tools: has(show.capabilities.as_ref(), "tools"),
         vision: has(show.capabilities.as_ref(), "vision"),
         ..ModelCard::default()

@@ -77,13 +77,17 @@ fn a_list_is_written_as_openai_does_and_paged_for_those_who_ask() {
         display_name: Some("A".into()),
         max_output: Some(10),
         owner: Some("o".into()),
+        thinking: Some(true),
         ..cards[0].clone()
     };
     let one = String::from_utf8(models.write_one(&rich)).unwrap();
     assert_eq!(
         one,
-        r#"{"id":"a","object":"model","created":5,"owned_by":"o","name":"A","context_length":1000,"max_completion_tokens":10}"#
+        r#"{"id":"a","object":"model","created":5,"owned_by":"o","name":"A","context_length":1000,"max_completion_tokens":10,"lockgate":{"context_tokens":1000,"max_output_tokens":10,"thinking":true}}"#
     );
+    // Another gateway reads what this one says.
+    let read = models.parse(format!(r#"{{"data":[{one}]}}"#).as_bytes()).unwrap();
+    assert_eq!(read, [rich]);
 }
 
 fn parse(body: &str) -> Result<EmbeddingCall, lockgate_core::Failure> {

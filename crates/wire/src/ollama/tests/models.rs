@@ -52,6 +52,7 @@ fn clients_get_models_without_invented_sizes() {
         context: Some(200_000),
         created: Some(1_700_000_000),
         id: "claude-sonnet-4-5".into(),
+        thinking: Some(false),
         tools: Some(true),
         vision: Some(true),
         ..ModelCard::default()
@@ -61,8 +62,8 @@ fn clients_get_models_without_invented_sizes() {
         .models
         .unwrap()
         .write(&[card.clone(), ModelCard { id: "x".into(), ..ModelCard::default() }], &ModelsPage::default());
-    assert_snapshot!(text(list), @r#"{"models":[{"name":"claude-sonnet-4-5","model":"claude-sonnet-4-5","modified_at":"2023-11-14T22:13:20Z","details":{"context_length":200000},"capabilities":["completion","tools","vision"]},{"name":"x","model":"x","details":{},"capabilities":["completion"]}]}"#);
-    assert_snapshot!(text(write_show(&card)), @r#"{"modified_at":"2023-11-14T22:13:20Z","details":{"context_length":200000},"model_info":{"general.architecture":"unknown","unknown.context_length":200000},"capabilities":["completion","tools","vision"]}"#);
+    assert_snapshot!(text(list), @r#"{"models":[{"name":"claude-sonnet-4-5","model":"claude-sonnet-4-5","modified_at":"2023-11-14T22:13:20Z","details":{"context_length":200000},"capabilities":["completion","tools","vision"],"lockgate":{"context_tokens":200000,"thinking":false,"tools":true,"vision":true}},{"name":"x","model":"x","details":{},"capabilities":["completion"]}]}"#);
+    assert_snapshot!(text(write_show(&card)), @r#"{"modified_at":"2023-11-14T22:13:20Z","details":{"context_length":200000},"model_info":{"general.architecture":"unknown","unknown.context_length":200000},"capabilities":["completion","tools","vision"],"lockgate":{"context_tokens":200000,"thinking":false,"tools":true,"vision":true}}"#);
     assert_eq!(text(write_version("0.1.0")), r#"{"version":"0.1.0"}"#);
     assert_eq!(parse_show("claude-sonnet-4-5", &write_show(&card)).unwrap().card, card);
 }
