@@ -25,6 +25,7 @@ mod page;
 mod policies;
 mod problem;
 mod purge;
+mod quarantine;
 mod reading;
 mod retention;
 mod sessions;
@@ -44,11 +45,12 @@ pub use login::{FIRST_USER, SECRET_FILE};
 pub use oidc::{Fetch, Fetching, Oidc, OidcOptions, RoleRule};
 pub use policies::{PolicyBook, PolicyView};
 pub use problem::Problem;
+pub use quarantine::{Inmate, Ward};
 pub use retention::{Deleted, Forgotten, OfClass, Retained, RetentionPolicy, Times};
 pub use spans::FILED;
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
-const OWNED: [&str; 18] = [
+const OWNED: [&str; 19] = [
     "approvals",
     "audit",
     "calls",
@@ -63,6 +65,7 @@ const OWNED: [&str; 18] = [
     "openapi.json",
     "policies",
     "purge",
+    "quarantine",
     "retention",
     "sessions",
     "stats",
