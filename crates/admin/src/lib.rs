@@ -10,6 +10,7 @@ mod audit;
 mod auth;
 mod calls;
 mod document;
+mod feedback;
 mod filter;
 mod first;
 mod guard;
@@ -50,11 +51,12 @@ pub use retention::{Deleted, Forgotten, OfClass, Retained, RetentionPolicy, Time
 pub use spans::FILED;
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
-const OWNED: [&str; 19] = [
+const OWNED: [&str; 20] = [
     "approvals",
     "audit",
     "calls",
     "docs",
+    "feedback",
     "import",
     "keys",
     "live",

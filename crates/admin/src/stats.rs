@@ -40,13 +40,13 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct StatsQuery {
+pub(crate) struct StatsQuery {
     /// How the range of time is divided: `hour`, `day`, `week` or `month` of `zone`.
     bucket: Option<String>,
     /// By what calls are split, with commas between: `client`, `data_class`, `error`, `key`, `model`, `outcome`, `priced`, `project`, `provider`,
     /// `session`, `status`, `stop`, `user`. Empty = not at all; not given = as usual for the metric.
     #[param(example = "provider,model")]
-    by: Option<String>,
+    pub(crate) by: Option<String>,
     /// The client program.
     client: Option<String>,
     /// Where the page before ended: its `next` (`/api/stats/calls` only).
@@ -98,7 +98,8 @@ struct StatsQuery {
 }
 
 impl StatsQuery {
-    fn slice(&self, who: &Principal) -> Result<Slice, Problem> {
+    /// Which calls it is about.
+    pub(crate) fn slice(&self, who: &Principal) -> Result<Slice, Problem> {
         let now = Timestamp::now();
         let at = |name: &str, text: &Option<String>| {
             text.as_deref().map(|text| moment(name, text, now)).transpose()
@@ -147,20 +148,18 @@ impl StatsQuery {
             .as_deref()
             .map(|word| word_of("bucket", word, Bucket::of, Bucket::ALL.iter().map(|one| one.as_str())));
         let zone = self.zone.as_deref().map(Zone::of).transpose().map_err(|error| invalid(&error))?;
-        let by = self.by.as_deref().map_or_else(
-            || Ok(metric.split().to_vec()),
-            |words| {
-                let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
-                words
-                    .map(|word| {
-                        word_of("by", word, Dimension::of, Dimension::ALL.iter().map(|one| one.as_str()))
-                    })
-                    .collect()
-            },
-        )?;
+        let by = self.by.as_deref().map_or_else(|| Ok(metric.split().to_vec()), dimensions)?;
         let slice = self.slice(who)?;
         Ok(Query { bucket: bucket.transpose()?, by, metric, slice, zone: zone.unwrap_or_default() })
     }
+}
+
+/// Dimensions with commas between.
+pub(crate) fn dimensions(words: &str) -> Result<Vec<Dimension>, Problem> {
+    let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words
+        .map(|word| word_of("by", word, Dimension::of, Dimension::ALL.iter().map(|one| one.as_str())))
+        .collect()
 }
 
 /// The most days that can be asked for.

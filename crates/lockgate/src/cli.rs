@@ -15,8 +15,8 @@ use crate::env::Env;
 use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, BAD, Screen, styled};
 use crate::{
-    audit, call, catalog, ccr, config, connect, doctor, key, live, log, policy, purge, quarantine, retention,
-    run, serve, session, stats, upstream, user,
+    audit, call, catalog, ccr, config, connect, doctor, feedback, key, live, log, policy, purge, quarantine,
+    retention, run, serve, session, stats, upstream, user,
 };
 
 /// The lock between AI clients and model providers.
@@ -58,6 +58,9 @@ pub enum Command {
     Connect(connect::ConnectArgs),
     /// Check configuration, port, providers and machine; says what to do about each finding. Costs nothing.
     Doctor(doctor::DoctorArgs),
+    /// Say what you think of calls and sessions, see what others think.
+    #[command(subcommand)]
+    Feedback(FeedbackCommand),
     /// Make and list keys for clients.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -148,6 +151,19 @@ pub enum ImportCommand {
 pub enum AdminCommand {
     /// Give the user `admin` a new password, written to a file that only its owner can read.
     ResetSecret(user::ResetArgs),
+}
+
+/// The commands below `lockgate feedback`.
+#[derive(Debug, Subcommand)]
+pub enum FeedbackCommand {
+    /// Take back what was said.
+    Drop(feedback::DropArgs),
+    /// Print what was said, the latest first.
+    List(feedback::ListArgs),
+    /// Say whether a call or a session was good or bad, and why.
+    Say(feedback::SayArgs),
+    /// Print how good calls are said to be, by model or whatever tells calls apart.
+    Stats(feedback::StatsArgs),
 }
 
 /// The commands below `lockgate key`.
@@ -329,6 +345,10 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Config(ConfigCommand::Show(args)) => config::show(args, screen),
         Command::Connect(args) => connect::main(args, env, screen),
         Command::Doctor(args) => doctor::main(args, env, screen),
+        Command::Feedback(FeedbackCommand::Drop(args)) => feedback::unsay(args, screen),
+        Command::Feedback(FeedbackCommand::List(args)) => feedback::list(args, screen),
+        Command::Feedback(FeedbackCommand::Say(args)) => feedback::say(args, screen),
+        Command::Feedback(FeedbackCommand::Stats(args)) => feedback::stats(args, screen),
         Command::Key(KeyCommand::List(args)) => key::list(args, screen),
         Command::Key(KeyCommand::New(args)) => key::new(args, screen),
         Command::Key(KeyCommand::Revoke(args)) => key::revoke(args, screen),
@@ -397,6 +417,10 @@ fn wants_json(command: &Command) -> bool {
         Command::Config(ConfigCommand::Show(args)) => args.json,
         Command::Connect(args) => args.json,
         Command::Doctor(args) => args.json,
+        Command::Feedback(FeedbackCommand::Drop(args)) => args.json,
+        Command::Feedback(FeedbackCommand::List(args)) => args.json,
+        Command::Feedback(FeedbackCommand::Say(args)) => args.json,
+        Command::Feedback(FeedbackCommand::Stats(args)) => args.json,
         Command::Key(KeyCommand::List(args)) => args.json,
         Command::Key(KeyCommand::New(args)) => args.json,
         Command::Key(KeyCommand::Revoke(args) | KeyCommand::Show(args)) => args.json,

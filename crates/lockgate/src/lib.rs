@@ -14,6 +14,7 @@ pub mod connect;
 pub mod doctor;
 pub mod env;
 pub mod exit;
+pub mod feedback;
 pub mod gateway;
 pub mod key;
 pub mod live;

@@ -143,3 +143,40 @@ fn calls_in_quarantine_are_listed_released_and_dropped_by_command() {
     let verbs: Vec<&Value> = audit["items"].as_array().unwrap().iter().map(|entry| &entry["verb"]).collect();
     assert!(verbs.contains(&&json!("release")) && verbs.contains(&&json!("discard")), "{verbs:?}");
 }
+
+/// 004-22: what is thought of calls is said, seen, counted and taken back by command; a program with a key says it of its own calls.
+#[test]
+fn feedback_is_given_and_counted_by_command() {
+    let (home, gateway) = recorded();
+    let calls = ok(&home, &["call", "list", "--json"]).json();
+    let id = |key: &str| {
+        let found = calls["items"].as_array().unwrap().iter().find(|call| call["key"] == key).unwrap();
+        found["id"].as_str().unwrap().to_owned()
+    };
+    ok(
+        &home,
+        &["feedback", "say", "good", "--call", &id("laptop"), "--label", "quick", "--comment", "just so"],
+    );
+    let said = ok(&home, &["feedback", "say", "-0.5", "--call", &id("robot"), "--json"]).json();
+    assert_eq!(said["score"], -0.5);
+    let url = format!("http://{}", gateway.address);
+    let at = ["--gateway", &url, "--token", "robot"];
+    let own = home.run(&[&["feedback", "say", "bad", "--json", "--call", &id("robot")], &at[..]].concat());
+    assert_eq!(
+        (own.json()["source"].as_str(), own.json()["author"].as_str()),
+        (Some("program"), Some("robot"))
+    );
+    let others = home.run(&[&["feedback", "say", "bad", "--call", &id("laptop")], &at[..]].concat());
+    assert!(others.code == 1 && others.err.contains("there is no call"), "{others:?}");
+
+    let listed = ok(&home, &["feedback", "list"]).out;
+    assert!(listed.contains("just so") && listed.contains("program robot"), "{listed}");
+    let counted = ok(&home, &["feedback", "stats", "--by", "user", "--days", "1"]).out;
+    let bob = counted.lines().find(|line| line.starts_with("bob")).unwrap();
+    assert_eq!(bob.split_whitespace().collect::<Vec<_>>(), ["bob", "1", "0", "2", "0.0", "%", "-0.75"]);
+    assert!(ok(&home, &["call", "show", &id("laptop")]).out.contains("just so"));
+    ok(&home, &["feedback", "drop", said["id"].as_str().unwrap()]);
+    assert_eq!(ok(&home, &["feedback", "list", "--json"]).json()["items"].as_array().unwrap().len(), 2);
+    let wrong = home.run(&["feedback", "say", "fine", "--call", &id("laptop")]);
+    assert!(wrong.code == 2 && wrong.err.contains("from -1 to 1"), "{wrong:?}");
+}
