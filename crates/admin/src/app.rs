@@ -11,6 +11,7 @@ use crate::auth::{Door, DoorOptions};
 use crate::oidc::Oidc;
 use crate::policies::{PolicyBook, no_book};
 use crate::problem::Problem;
+use crate::quarantine::Ward;
 use crate::retention::RetentionPolicy;
 
 /// Where the store will be: it opens behind the first calls, or later, when its database is back.
@@ -29,6 +30,7 @@ pub struct App {
     shelf: Shelf,
     /// Whether the configuration wants no record, so that there never is a store.
     unrecorded: bool,
+    pub(crate) ward: Option<Arc<dyn Ward>>,
 }
 
 impl Default for App {
@@ -50,6 +52,7 @@ impl App {
             retention: Arc::default(),
             shelf,
             unrecorded: false,
+            ward: None,
         }
     }
 
@@ -93,6 +96,12 @@ impl App {
     #[must_use]
     pub fn with_retention(self, retention: Arc<ArcSwap<RetentionPolicy>>) -> Self {
         Self { retention, ..self }
+    }
+
+    /// With a quarantine.
+    #[must_use]
+    pub fn with_ward(self, ward: Option<Arc<dyn Ward>>) -> Self {
+        Self { ward, ..self }
     }
 
     /// What is deleted by age.

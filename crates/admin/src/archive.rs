@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use lockgate_history::{Bodies, Exporter};
-use lockgate_store::{Session, StoredCall};
+use lockgate_store::{Feedback, Session, StoredCall};
 use zstd::Encoder;
 
 use crate::problem::Problem;
@@ -45,10 +45,14 @@ impl Archive {
     }
 
     /// The calls that follow belong to this session, or to none.
-    pub(crate) async fn session(mut self, session: Option<Session>) -> Result<Self, Problem> {
+    pub(crate) async fn session(
+        mut self,
+        session: Option<Session>,
+        feedback: Vec<Feedback>,
+    ) -> Result<Self, Problem> {
         beside(move || {
-            let exporter =
-                Exporter::lines(session.as_ref()).map_err(|error| Problem::internal(error.to_string()))?;
+            let exporter = Exporter::lines(session.as_ref(), feedback)
+                .map_err(|error| Problem::internal(error.to_string()))?;
             self.write(&exporter.start())?;
             self.exporter = Some(exporter);
             Ok(self)

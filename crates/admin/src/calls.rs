@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::feedback;
 use crate::filter::FilterQuery;
 use crate::guard::{Guard, Principal, Role, guarded};
 use crate::input::Asked;
@@ -57,7 +58,8 @@ async fn show(
     let stored = find(&app, &who, &id).await?;
     let decided = stored.details.decisions.iter().any(|decision| decision.kind == "policy");
     let labels = if decided { app.store()?.labels(stored.call.id).await? } else { BTreeMap::new() };
-    Ok(Json(CallDetails::from(stored).labelled(labels)))
+    let said = feedback::of_call(app.store()?, stored.call.id).await?;
+    Ok(Json(CallDetails::from(stored).labelled(labels).heard(said)))
 }
 
 /// One body of a call, as it was sent (secrets masked).

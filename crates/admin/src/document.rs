@@ -16,8 +16,8 @@ use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
 use crate::{
-    approvals, audit, calls, import, keys, labels, live, log, login, oidc, page, policies, purge, sessions,
-    stats, trust, users,
+    approvals, audit, calls, feedback, import, keys, labels, live, log, login, oidc, page, policies, purge,
+    quarantine, sessions, stats, trust, users,
 };
 
 /// Every route with its guard and description.
@@ -28,11 +28,13 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(guarded(Guard::Anyone, routes!(page)))
         .merge(approvals::routes())
         .merge(calls::routes())
+        .merge(feedback::routes())
         .merge(import::routes())
         .merge(live::routes())
         .merge(log::routes())
         .merge(policies::routes())
         .merge(purge::routes())
+        .merge(quarantine::routes())
         .merge(sessions::routes())
         .merge(login::routes())
         .merge(oidc::routes())

@@ -48,7 +48,7 @@ async fn import(State(app): State<App>, origin: Origin, bytes: Bytes) -> Result<
     let mut told = Imported::default();
     let mut line = 0;
     for document in documents(&bytes) {
-        let taken = one(store, document).await.map_err(|fault| fault.said(line))?;
+        let taken = one(store, &origin, document).await.map_err(|fault| fault.said(line))?;
         told.calls += taken.calls;
         told.repeated += taken.repeated;
         line += memchr::memchr_iter(b'\n', document).count();
@@ -66,10 +66,10 @@ fn documents(bytes: &[u8]) -> Vec<&[u8]> {
     starts.iter().zip(ends).map(|(start, end)| &bytes[*start..end]).collect()
 }
 
-async fn one(store: &dyn Store, bytes: &[u8]) -> Result<Imported, Fault> {
-    match take(store, bytes, false).await {
+async fn one(store: &dyn Store, origin: &Origin, bytes: &[u8]) -> Result<Imported, Fault> {
+    match take(store, origin, bytes, false).await {
         // Its calls were here, and what they shared was not: once more, each with all of its pieces.
-        Err(Fault::Store(Error::Unwoven { .. })) => take(store, bytes, true).await,
+        Err(Fault::Store(Error::Unwoven { .. })) => take(store, origin, bytes, true).await,
         taken => taken,
     }
 }
@@ -96,7 +96,7 @@ impl Fault {
     }
 }
 
-async fn take(store: &dyn Store, bytes: &[u8], whole: bool) -> Result<Imported, Fault> {
+async fn take(store: &dyn Store, origin: &Origin, bytes: &[u8], whole: bool) -> Result<Imported, Fault> {
     let mut told = Imported::default();
     let mut records = read(bytes, ImportLimits::default());
     let mut batch: Vec<Record> = Vec::with_capacity(BATCH);
@@ -121,7 +121,15 @@ async fn take(store: &dyn Store, bytes: &[u8], whole: bool) -> Result<Imported, 
         }
         match fault {
             Some(error) => return Err(Fault::File(error)),
-            None if end => return Ok(told),
+            None if end => {
+                for said in records.feedback() {
+                    let entry =
+                        origin.entry("import", format!("feedback:{}", said.id), serde_json::json!(null));
+                    // Of a call that is not in the file nothing can be said.
+                    store.say(&said, &entry).await.map_err(Fault::Store)?;
+                }
+                return Ok(told);
+            }
             None => {}
         }
     }

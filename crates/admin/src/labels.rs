@@ -133,7 +133,7 @@ fn missing(id: &str, number: u32) -> Problem {
 }
 
 /// What masks secrets in notes. The key is of this process: notes are not compared with each other.
-static MASKS: LazyLock<Redactor> = LazyLock::new(|| {
+pub(crate) static MASKS: LazyLock<Redactor> = LazyLock::new(|| {
     let mut key = [0; 32];
     let _ = getrandom::fill(&mut key);
     Redactor::new(Options { known: Vec::new(), key, level: Level::Record })

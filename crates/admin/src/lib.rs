@@ -10,6 +10,7 @@ mod audit;
 mod auth;
 mod calls;
 mod document;
+mod feedback;
 mod filter;
 mod first;
 mod guard;
@@ -25,6 +26,7 @@ mod page;
 mod policies;
 mod problem;
 mod purge;
+mod quarantine;
 mod reading;
 mod retention;
 mod sessions;
@@ -44,15 +46,17 @@ pub use login::{FIRST_USER, SECRET_FILE};
 pub use oidc::{Fetch, Fetching, Oidc, OidcOptions, RoleRule};
 pub use policies::{PolicyBook, PolicyView};
 pub use problem::Problem;
+pub use quarantine::{Inmate, Ward};
 pub use retention::{Deleted, Forgotten, OfClass, Retained, RetentionPolicy, Times};
 pub use spans::FILED;
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
-const OWNED: [&str; 18] = [
+const OWNED: [&str; 20] = [
     "approvals",
     "audit",
     "calls",
     "docs",
+    "feedback",
     "import",
     "keys",
     "live",
@@ -63,6 +67,7 @@ const OWNED: [&str; 18] = [
     "openapi.json",
     "policies",
     "purge",
+    "quarantine",
     "retention",
     "sessions",
     "stats",

@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 use crate::archive::Archive;
 use crate::auth::now_us;
+use crate::feedback;
+use crate::guard::Principal;
 use crate::problem::Problem;
 use crate::reading;
 
@@ -276,7 +278,9 @@ impl Deletion<'_> {
                 Some(id) => store.session(id).await?,
                 None => None,
             };
-            archive = archive.session(header).await?;
+            let ids: Vec<Uuid> = calls.iter().map(|(_, id)| *id).collect();
+            let said = feedback::whole(store, &Principal::command_line(), session.as_deref(), &ids).await?;
+            archive = archive.session(header, said).await?;
             for (_, id) in calls {
                 if let Some((stored, bodies)) = reading::whole(store, *id).await? {
                     archive = archive.call(stored, bodies).await?;

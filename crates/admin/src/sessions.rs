@@ -13,11 +13,12 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::auth::Origin;
+use crate::feedback;
 use crate::filter::FilterQuery;
 use crate::guard::{Guard, Principal, Role, guarded};
 use crate::input::{Asked, Sent};
 use crate::problem::Problem;
-use crate::view::{Listed, Session};
+use crate::view::{Listed, Session, SessionDetails};
 
 /// The longest title that can be given, in characters.
 const TITLE_CHARS: usize = 200;
@@ -46,13 +47,15 @@ async fn list(
 /// One session.
 #[utoipa::path(get, path = "/api/sessions/{id}", tag = "history",
     params(("id" = String, Path, description = "The session's id.")),
-    responses((status = 200, body = Session), (status = 404, description = "No such session.")))]
+    responses((status = 200, body = SessionDetails), (status = 404, description = "No such session.")))]
 async fn show(
     State(app): State<App>,
     who: Principal,
     Path(id): Path<String>,
-) -> Result<Json<Session>, Problem> {
-    Ok(Json(find(&app, &who, &id).await?.into()))
+) -> Result<Json<SessionDetails>, Problem> {
+    let session = find(&app, &who, &id).await?;
+    let said = feedback::of_session(app.store()?, &who, &id).await?;
+    Ok(Json(SessionDetails { session: session.into(), feedback: said.into_iter().map(Into::into).collect() }))
 }
 
 /// What can be changed of a session.

@@ -40,23 +40,29 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct StatsQuery {
+pub(crate) struct StatsQuery {
     /// How the range of time is divided: `hour`, `day`, `week` or `month` of `zone`.
     bucket: Option<String>,
-    /// By what calls are split, with commas between: `client`, `error`, `key`, `model`, `outcome`, `priced`, `project`, `provider`, `session`,
-    /// `status`, `stop`, `user`. Empty = not at all; not given = as usual for the metric.
+    /// By what calls are split, with commas between: `client`, `data_class`, `error`, `key`, `model`, `outcome`, `priced`, `project`, `provider`,
+    /// `session`, `status`, `stop`, `user`. Empty = not at all; not given = as usual for the metric.
     #[param(example = "provider,model")]
-    by: Option<String>,
+    pub(crate) by: Option<String>,
     /// The client program.
     client: Option<String>,
     /// Where the page before ended: its `next` (`/api/stats/calls` only).
     cursor: Option<String>,
+    /// How confidential the data of the key is: `public`, `internal`, `confidential`, `secret`.
+    data_class: Option<String>,
+    /// The last days of `zone`, today included (1 to 36,500), in place of `from`.
+    #[param(example = 30)]
+    days: Option<u32>,
     /// The kind of the error.
     error: Option<String>,
     /// `json` (if not given) or `csv`.
     format: Option<String>,
-    /// From when, included: a time (`2026-11-21T08:00:00Z`), a day (`2026-11-21`, UTC), or how long ago (`90m`, `24h`, `7d`).
+    /// From when, included: a time (`2026-11-21T08:00:00Z`), a day (`2026-11-21`, UTC), or how long ago (`90m`, `24h`, `7d`). Also called `since`.
     #[param(example = "7d")]
+    #[serde(alias = "since")]
     from: Option<String>,
     /// The name of the key.
     key: Option<String>,
@@ -81,7 +87,8 @@ struct StatsQuery {
     status: Option<String>,
     /// Why the model stopped.
     stop: Option<String>,
-    /// Until when, not included; like `from`.
+    /// Until when, not included; like `from`. Also called `until`.
+    #[serde(alias = "until")]
     to: Option<String>,
     /// The user.
     user: Option<String>,
@@ -91,16 +98,24 @@ struct StatsQuery {
 }
 
 impl StatsQuery {
-    fn slice(&self, who: &Principal) -> Result<Slice, Problem> {
+    /// Which calls it is about.
+    pub(crate) fn slice(&self, who: &Principal) -> Result<Slice, Problem> {
         let now = Timestamp::now();
         let at = |name: &str, text: &Option<String>| {
             text.as_deref().map(|text| moment(name, text, now)).transpose()
         };
-        let mut slice =
-            Slice { from_us: at("from", &self.from)?, to_us: at("to", &self.to)?, values: BTreeMap::new() };
+        let from_us = match self.days {
+            Some(_) if self.from.is_some() => {
+                return Err(Problem::invalid("`days` and `from` both say where the time begins: name one"));
+            }
+            Some(days) => Some(first_of(days, self.zone.as_deref(), now)?),
+            None => at("from", &self.from)?,
+        };
+        let mut slice = Slice { from_us, to_us: at("to", &self.to)?, values: BTreeMap::new() };
         for dimension in Dimension::ALL {
             let value = match dimension {
                 Dimension::Client => &self.client,
+                Dimension::DataClass => &self.data_class,
                 Dimension::Error => &self.error,
                 Dimension::Key => &self.key,
                 Dimension::Model => &self.model,
@@ -133,20 +148,30 @@ impl StatsQuery {
             .as_deref()
             .map(|word| word_of("bucket", word, Bucket::of, Bucket::ALL.iter().map(|one| one.as_str())));
         let zone = self.zone.as_deref().map(Zone::of).transpose().map_err(|error| invalid(&error))?;
-        let by = self.by.as_deref().map_or_else(
-            || Ok(metric.split().to_vec()),
-            |words| {
-                let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
-                words
-                    .map(|word| {
-                        word_of("by", word, Dimension::of, Dimension::ALL.iter().map(|one| one.as_str()))
-                    })
-                    .collect()
-            },
-        )?;
+        let by = self.by.as_deref().map_or_else(|| Ok(metric.split().to_vec()), dimensions)?;
         let slice = self.slice(who)?;
         Ok(Query { bucket: bucket.transpose()?, by, metric, slice, zone: zone.unwrap_or_default() })
     }
+}
+
+/// Dimensions with commas between.
+pub(crate) fn dimensions(words: &str) -> Result<Vec<Dimension>, Problem> {
+    let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words
+        .map(|word| word_of("by", word, Dimension::of, Dimension::ALL.iter().map(|one| one.as_str())))
+        .collect()
+}
+
+/// The most days that can be asked for.
+const DAYS: u32 = 36_500;
+
+/// When the last days of a zone begin.
+fn first_of(days: u32, zone: Option<&str>, now: Timestamp) -> Result<i64, Problem> {
+    if !(1..=DAYS).contains(&days) {
+        return Err(Problem::invalid(format!("`days` is 1 to {DAYS}, not {days}; 1 is today")));
+    }
+    let zone = zone.map(Zone::of).transpose().map_err(|error| Problem::invalid(error.to_string()))?;
+    Ok(zone.unwrap_or_default().days_begin(now.as_microsecond(), days))
 }
 
 /// One of the words that are there.

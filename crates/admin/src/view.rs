@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lockgate_core::DataClass;
 use lockgate_store::verdicts::Label;
-use lockgate_store::{self as store, Page, StoredCall, Totals};
+use lockgate_store::{self as store, Feedback, Page, StoredCall, Totals};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::feedback::FeedbackView;
 use crate::labels::LabelView;
 
 /// A call as lists show it.
@@ -198,6 +199,8 @@ pub(crate) struct CallDetails {
     cost_parts: Option<Value>,
     /// What was decided and why.
     decisions: Vec<Decision>,
+    /// What people and programs say of it, the latest first.
+    feedback: Vec<FeedbackView>,
     /// The fields that a conversion between dialects lost.
     losses: Vec<String>,
 }
@@ -286,6 +289,7 @@ impl From<StoredCall> for CallDetails {
             bodies: stored.bodies.into_iter().map(body).collect(),
             cost_parts: details.cost_parts,
             decisions: (1..).zip(details.decisions).map(decision).collect(),
+            feedback: Vec::new(),
             losses: details.losses,
         }
     }
@@ -299,6 +303,21 @@ impl CallDetails {
         }
         self
     }
+
+    /// The same with what people and programs say of it.
+    pub(crate) fn heard(self, said: Vec<Feedback>) -> Self {
+        Self { feedback: said.into_iter().map(Into::into).collect(), ..self }
+    }
+}
+
+/// A session with what only its own view shows.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct SessionDetails {
+    /// The session.
+    #[serde(flatten)]
+    pub(crate) session: Session,
+    /// What people and programs say of it and its calls, the latest 500 first.
+    pub(crate) feedback: Vec<FeedbackView>,
 }
 
 /// A session as lists show it.

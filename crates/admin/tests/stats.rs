@@ -7,7 +7,7 @@ use axum::body::Body;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use lockgate_admin::{App, Principal, Role, router};
-use lockgate_core::Usage;
+use lockgate_core::{DataClass, Usage};
 use lockgate_store::{
     Call, Client, Details, Lineage, Outcome, Record, Recording, Records, Route, SessionFacts, Store, Timing,
 };
@@ -35,7 +35,11 @@ fn call(nth: u64, user: &str, provider: Option<&str>, cost_nano: Option<i64>) ->
             lineage: Lineage::default(),
             outcome: Outcome::Complete,
             price_version: None,
-            principal: lockgate_store::Principal { user: text(user), ..lockgate_store::Principal::default() },
+            principal: lockgate_store::Principal {
+                data_class: (nth == 2).then_some(DataClass::Secret),
+                user: text(user),
+                ..lockgate_store::Principal::default()
+            },
             recording: Recording::Redacted,
             route: Route {
                 operation: "chat".to_owned(),
@@ -97,11 +101,13 @@ async fn an_unknown_word_is_answered_with_the_list() {
     for (path, known) in [
         ("/api/stats", "cost, errors"),
         ("/api/stats?metric=costs", "cost, errors"),
-        ("/api/stats?metric=cost&by=colour", "client, error, key"),
+        ("/api/stats?metric=cost&by=colour", "client, data_class, error, key"),
         ("/api/stats?metric=cost&bucket=year", "day, hour, month, week"),
         ("/api/stats?metric=cost&zone=Mars", "Europe/Berlin"),
         ("/api/stats?metric=cost&format=xml", "json, csv"),
         ("/api/stats?metric=cost&from=soon", "90m"),
+        ("/api/stats?metric=cost&days=0", "1 to 36500"),
+        ("/api/stats?metric=cost&days=7&from=7d", "name one"),
         ("/api/stats?metric=cost&colour=red", "unknown field"),
     ] {
         let (status, text) = api.text(&Principal::command_line(), path).await;
@@ -112,6 +118,22 @@ async fn an_unknown_word_is_answered_with_the_list() {
     for metric in metrics.as_array().unwrap() {
         api.json(&format!("/api/stats?metric={}", metric["name"].as_str().unwrap())).await;
     }
+}
+
+/// 004-20: by class of data, and the last days as they are asked for most.
+#[tokio::test]
+async fn calls_are_told_apart_by_class_of_data_and_counted_for_the_last_days() {
+    let api = api().await;
+    let classes = api.json("/api/stats?metric=volume&by=data_class&days=36500").await;
+    let groups: Vec<_> =
+        classes["rows"].as_array().unwrap().iter().map(|row| row["group"]["data_class"].clone()).collect();
+    assert_eq!(groups, [Value::Null, "secret".into()]);
+    let secret = api.json("/api/stats?metric=volume&data_class=secret&since=2026-01-01").await;
+    assert_eq!(secret["total"]["values"]["calls"], 1);
+    let unclassified = api.json("/api/stats?metric=volume&data_class=&until=2027-01-01").await;
+    assert_eq!(unclassified["total"]["values"]["calls"], 2);
+    let path = classes["rows"][1]["calls"].as_str().unwrap();
+    assert_eq!(api.json(path).await["items"][0]["data_class"], "secret");
 }
 
 /// 004-20, 004-37: every row leads to its calls, whatever signs are in its name; calls that say nothing are a row too.

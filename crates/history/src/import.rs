@@ -7,7 +7,9 @@ use std::collections::HashSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use lockgate_store::{Body, Piece as StoredPiece, PieceHash, Record, SessionFacts, Side, Text, Weaver};
+use lockgate_store::{
+    Body, Feedback, Piece as StoredPiece, PieceHash, Record, SessionFacts, Side, Text, Weaver,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -62,6 +64,12 @@ pub enum ImportFault {
         call: Uuid,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// What is said in it cannot have been said of this session.
+    #[error("feedback {id} is about something else, or larger than it may be")]
+    Feedback {
+        /// Its id.
+        id: Uuid,
     },
     /// It was written by a version that this one does not know, or is no export.
     #[error("this is no session of the form {FORMAT}; it says `{0}`")]
@@ -160,12 +168,27 @@ impl Import<'_> {
         self.importer.forget_pieces();
     }
 
+    /// What is said of the session and its calls, once the head was read; the calls have to be stored before. Nothing the second time.
+    pub fn feedback(&mut self) -> Vec<Feedback> {
+        std::mem::take(&mut self.importer.feedback)
+    }
+
     fn ended(&mut self, read: Result<Record, ImportError>) -> Result<Record, ImportError> {
         if read.is_err() {
             self.rest = Rest::Nothing;
         }
         read
     }
+}
+
+/// Whether an opinion can be one of a session: what another installation says of it is not believed.
+fn is_sound(said: &Feedback, session: Option<&String>) -> bool {
+    const LONGEST: usize = 20_000;
+    let words = said.labels.iter().chain(&said.comment).chain([&said.author]);
+    (-1_000..=1_000).contains(&said.score_milli)
+        && said.session.as_ref() == session
+        && (said.call.is_some() || session.is_some())
+        && words.map(String::len).sum::<usize>() <= LONGEST
 }
 
 /// The head of an import.
@@ -181,6 +204,8 @@ enum Head {
 pub struct Importer {
     calls: HashSet<Uuid>,
     conversation: Conversation,
+    /// What the head says that is thought of the session and its calls.
+    feedback: Vec<Feedback>,
     header: Head,
     limits: ImportLimits,
     /// The pieces that earlier records of this import bring along.
@@ -193,6 +218,7 @@ impl Importer {
         Self {
             calls: HashSet::new(),
             conversation: Conversation::new(),
+            feedback: Vec::new(),
             header: Head::Unread,
             limits,
             pieces: HashSet::new(),
@@ -229,6 +255,11 @@ impl Importer {
             return Err(ImportFault::Format(said.format.chars().take(80).collect()));
         }
         let header: Header<'_> = serde_json::from_slice(json)?;
+        let session = header.session.as_ref().map(|session| &session.reference.id);
+        if let Some(wrong) = header.feedback.iter().find(|said| !is_sound(said, session)) {
+            return Err(ImportFault::Feedback { id: wrong.id });
+        }
+        self.feedback = header.feedback;
         self.header = Head::Read(header.session.map(Box::new));
         Ok(())
     }
@@ -245,6 +276,7 @@ impl Importer {
                 ImportFault::Json(error) => error.line().max(1),
                 ImportFault::Body { .. }
                 | ImportFault::Call { .. }
+                | ImportFault::Feedback { .. }
                 | ImportFault::Format(_)
                 | ImportFault::TooLarge { .. } => 1,
             };

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
+use crate::feedback;
 use crate::office::{Office, OfficeArgs};
 use crate::quantity::{ago, moment, money, span, tokens};
 use crate::screen::{STRONG, Screen, styled};
@@ -178,6 +179,11 @@ pub fn show(args: &ShowArgs, screen: &mut Screen) -> Result<Exit, Failure> {
             ]);
         }
         table.show(screen)?;
+    }
+    let said = call["feedback"].as_array().map_or(&[][..], Vec::as_slice);
+    if !said.is_empty() {
+        screen.line("")?;
+        feedback::rows(said, screen)?;
     }
     let bodies = call["bodies"].as_array().map_or(&[][..], Vec::as_slice);
     if bodies.is_empty() {

@@ -15,8 +15,8 @@ use crate::env::Env;
 use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, BAD, Screen, styled};
 use crate::{
-    call, catalog, ccr, config, connect, doctor, key, live, policy, purge, run, serve, session, upstream,
-    user,
+    audit, call, catalog, ccr, config, connect, doctor, feedback, key, live, log, policy, purge, quarantine,
+    retention, run, serve, session, stats, upstream, user,
 };
 
 /// The lock between AI clients and model providers.
@@ -38,6 +38,8 @@ pub enum Command {
     /// Help the administrator in.
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Print who changed what: keys, users, policies, configuration, deletions, logins.
+    Audit(audit::AuditArgs),
     /// Look at recorded calls.
     #[command(subcommand)]
     Call(CallCommand),
@@ -56,28 +58,42 @@ pub enum Command {
     Connect(connect::ConnectArgs),
     /// Check configuration, port, providers and machine; says what to do about each finding. Costs nothing.
     Doctor(doctor::DoctorArgs),
+    /// Say what you think of calls and sessions, see what others think.
+    #[command(subcommand)]
+    Feedback(FeedbackCommand),
     /// Make and list keys for clients.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Watch what calls do at a running gateway, a line for each event.
     Live(live::LiveArgs),
+    /// Change what a running gateway writes into its log.
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Show the policies of the configuration, and try them.
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Delete recorded calls for good, by session, key, user or age; counts first.
     Purge(purge::PurgeArgs),
+    /// Look after calls that could not be stored.
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
+    /// Say what is deleted by age, and do it now.
+    #[command(subcommand)]
+    Retention(RetentionCommand),
     /// Launch a client that talks to Lockgate, without changing its settings.
     Run(run::RunArgs),
     /// Run the gateway (also what `lockgate` alone does).
     Serve(serve::ServeArgs),
-    /// Make, list and change the users of the admin API.
-    #[command(subcommand)]
-    User(UserCommand),
     /// Look at recorded sessions, name them, take them along.
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Print numbers over recorded calls: cost, tokens, latency, success, by whatever tells calls apart.
+    Stats(stats::StatsArgs),
     /// Run the scripted upstream: it plays every provider, for tests and demonstrations.
     Upstream(upstream::UpstreamArgs),
+    /// Make, list and change the users of the admin API.
+    #[command(subcommand)]
+    User(UserCommand),
 }
 
 /// The commands below `lockgate call`.
@@ -137,6 +153,19 @@ pub enum AdminCommand {
     ResetSecret(user::ResetArgs),
 }
 
+/// The commands below `lockgate feedback`.
+#[derive(Debug, Subcommand)]
+pub enum FeedbackCommand {
+    /// Take back what was said.
+    Drop(feedback::DropArgs),
+    /// Print what was said, the latest first.
+    List(feedback::ListArgs),
+    /// Say whether a call or a session was good or bad, and why.
+    Say(feedback::SayArgs),
+    /// Print how good calls are said to be, by model or whatever tells calls apart.
+    Stats(feedback::StatsArgs),
+}
+
 /// The commands below `lockgate key`.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
@@ -152,6 +181,33 @@ pub enum KeyCommand {
     Set(key::SetArgs),
     /// Print one key of the database.
     Show(key::OneArgs),
+}
+
+/// The commands below `lockgate log`.
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// Print or change the level: error, warn, info, debug, trace.
+    Level(log::LevelArgs),
+}
+
+/// The commands below `lockgate quarantine`.
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// Delete one for good.
+    Drop(quarantine::InmateArgs),
+    /// Print what lies there, since when and why.
+    List(quarantine::ListArgs),
+    /// Try again to store one.
+    Release(quarantine::InmateArgs),
+}
+
+/// The commands below `lockgate retention`.
+#[derive(Debug, Subcommand)]
+pub enum RetentionCommand {
+    /// Delete what is too old now; only counts without --yes. A running gateway does this once an hour.
+    Run(retention::RunArgs),
+    /// Print what is deleted after how many days.
+    Show(retention::ShowArgs),
 }
 
 /// The commands below `lockgate policy`.
@@ -196,10 +252,14 @@ pub enum UserCommand {
     Add(user::AddArgs),
     /// Print the users.
     List(user::ListArgs),
+    /// End every login of a user.
+    Logout(user::OneArgs),
     /// Remove a user, and revoke the user's keys.
     Remove(user::RemoveArgs),
     /// Change a user's role or password, close or open the account.
     Set(user::SetArgs),
+    /// Print one user.
+    Show(user::OneArgs),
 }
 
 /// The commands below `lockgate session`.
@@ -266,6 +326,7 @@ pub fn main(cli: &Cli) -> ExitCode {
 fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, Failure> {
     match command {
         Command::Admin(AdminCommand::ResetSecret(args)) => user::reset_secret(args, screen),
+        Command::Audit(args) => audit::main(args, screen),
         Command::Call(CallCommand::List(args)) => call::list(args, screen),
         Command::Call(CallCommand::Show(args)) => call::show(args, screen),
         Command::Catalog(CatalogCommand::Check(args)) => catalog::check(args, screen),
@@ -284,6 +345,10 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Config(ConfigCommand::Show(args)) => config::show(args, screen),
         Command::Connect(args) => connect::main(args, env, screen),
         Command::Doctor(args) => doctor::main(args, env, screen),
+        Command::Feedback(FeedbackCommand::Drop(args)) => feedback::unsay(args, screen),
+        Command::Feedback(FeedbackCommand::List(args)) => feedback::list(args, screen),
+        Command::Feedback(FeedbackCommand::Say(args)) => feedback::say(args, screen),
+        Command::Feedback(FeedbackCommand::Stats(args)) => feedback::stats(args, screen),
         Command::Key(KeyCommand::List(args)) => key::list(args, screen),
         Command::Key(KeyCommand::New(args)) => key::new(args, screen),
         Command::Key(KeyCommand::Revoke(args)) => key::revoke(args, screen),
@@ -291,6 +356,7 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Key(KeyCommand::Set(args)) => key::set(args, screen),
         Command::Key(KeyCommand::Show(args)) => key::show(args, screen),
         Command::Live(args) => live::main(args, screen),
+        Command::Log(LogCommand::Level(args)) => log::level(args, screen),
         Command::Policy(PolicyCommand::Apply(args)) => policy::apply(args, screen),
         Command::Policy(PolicyCommand::Approve(args)) => policy::approve(args, screen),
         Command::Policy(PolicyCommand::Backtest(args)) => policy::backtest(args, screen),
@@ -307,6 +373,11 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Policy(PolicyCommand::Test(args)) => policy::test(args, screen),
         Command::Policy(PolicyCommand::Versions(args)) => policy::versions(args, screen),
         Command::Purge(args) => purge::main(args, screen),
+        Command::Quarantine(QuarantineCommand::Drop(args)) => quarantine::discard(args, screen),
+        Command::Quarantine(QuarantineCommand::List(args)) => quarantine::list(args, screen),
+        Command::Quarantine(QuarantineCommand::Release(args)) => quarantine::release(args, screen),
+        Command::Retention(RetentionCommand::Run(args)) => retention::run(args, screen),
+        Command::Retention(RetentionCommand::Show(args)) => retention::show(args, screen),
         Command::Run(args) => run::main(args, env),
         Command::Serve(args) => serve::main(args, screen),
         Command::Session(SessionCommand::Cost(args)) => session::cost(args, screen),
@@ -316,11 +387,14 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Session(SessionCommand::Rename(args)) => session::rename(args, screen),
         Command::Session(SessionCommand::Resume(args)) => session::resume(args, screen),
         Command::Session(SessionCommand::Show(args)) => session::show(args, screen),
+        Command::Stats(args) => stats::main(args, screen),
         Command::Upstream(args) => upstream::main(args, screen),
         Command::User(UserCommand::Add(args)) => user::add(args, screen),
         Command::User(UserCommand::List(args)) => user::list(args, screen),
+        Command::User(UserCommand::Logout(args)) => user::log_out(args, screen),
         Command::User(UserCommand::Remove(args)) => user::remove(args, screen),
         Command::User(UserCommand::Set(args)) => user::set(args, screen),
+        Command::User(UserCommand::Show(args)) => user::show(args, screen),
     }
 }
 
@@ -333,6 +407,7 @@ fn wants_json(command: &Command) -> bool {
         | Command::Serve(_)
         | Command::Session(SessionCommand::Export(_))
         | Command::Upstream(_) => false,
+        Command::Audit(args) => args.json,
         Command::Call(CallCommand::List(args)) => args.json,
         Command::Call(CallCommand::Show(args)) => args.json,
         Command::Catalog(CatalogCommand::Check(args)) => args.json,
@@ -342,13 +417,24 @@ fn wants_json(command: &Command) -> bool {
         Command::Config(ConfigCommand::Show(args)) => args.json,
         Command::Connect(args) => args.json,
         Command::Doctor(args) => args.json,
+        Command::Feedback(FeedbackCommand::Drop(args)) => args.json,
+        Command::Feedback(FeedbackCommand::List(args)) => args.json,
+        Command::Feedback(FeedbackCommand::Say(args)) => args.json,
+        Command::Feedback(FeedbackCommand::Stats(args)) => args.json,
         Command::Key(KeyCommand::List(args)) => args.json,
         Command::Key(KeyCommand::New(args)) => args.json,
         Command::Key(KeyCommand::Revoke(args) | KeyCommand::Show(args)) => args.json,
         Command::Key(KeyCommand::Rotate(args)) => args.one.json,
         Command::Key(KeyCommand::Set(args)) => args.one.json,
+        Command::Log(LogCommand::Level(args)) => args.json,
+        Command::Quarantine(QuarantineCommand::List(args)) => args.json,
+        Command::Quarantine(QuarantineCommand::Drop(args) | QuarantineCommand::Release(args)) => args.json,
+        Command::Retention(RetentionCommand::Run(args)) => args.json,
+        Command::Retention(RetentionCommand::Show(args)) => args.json,
+        Command::Stats(args) => args.json,
         Command::User(UserCommand::Add(args)) => args.json,
         Command::User(UserCommand::List(args)) => args.json,
+        Command::User(UserCommand::Logout(args) | UserCommand::Show(args)) => args.json,
         Command::User(UserCommand::Remove(args)) => args.json,
         Command::User(UserCommand::Set(args)) => args.json,
         Command::Live(args) => args.json,

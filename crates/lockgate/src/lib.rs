@@ -3,6 +3,7 @@
 //! A command takes parsed arguments plus an [`env::Env`] and returns an [`exit::Exit`] or a [`exit::Failure`]; only
 //! `cli` knows the process (its environment, its streams, its exit code). Nothing here reads a global.
 
+pub mod audit;
 pub mod call;
 pub mod catalog;
 pub mod ccr;
@@ -13,18 +14,23 @@ pub mod connect;
 pub mod doctor;
 pub mod env;
 pub mod exit;
+pub mod feedback;
 pub mod gateway;
 pub mod key;
 pub mod live;
+pub mod log;
 pub mod office;
 pub mod policy;
 pub mod purge;
 mod quantity;
+pub mod quarantine;
+pub mod retention;
 pub mod run;
 pub mod screen;
 pub mod search;
 pub mod serve;
 pub mod session;
+pub mod stats;
 mod table;
 pub mod upstream;
 pub mod user;

@@ -9,13 +9,12 @@ mod stream;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use lockgate_config::{Environment, Inputs, locate, render_text};
 use serde_json::Value;
 
 use crate::call::segment;
 use crate::exit::{Exit, Failure};
 use crate::gateway::Secret;
-use crate::office::OfficeArgs;
+use crate::office::{Here, OfficeArgs, here};
 use crate::screen::{FAINT, Screen, styled};
 use stream::{Next, Trouble, Watched};
 
@@ -150,35 +149,9 @@ async fn gateway(args: &OfficeArgs) -> Result<Watched, Failure> {
     if let Some(base) = &args.gateway {
         return Ok(Watched::new(base, args.token.as_ref().map(Secret::reveal)));
     }
-    let environment = Environment::process();
-    let inputs = Inputs {
-        file: locate(args.config.as_deref(), &environment),
-        environment,
-        flags: Vec::new(),
-        detect: false,
-    };
-    let snapshot = inputs.load().map_err(|problems| {
-        Failure::usage(format!("the configuration cannot be used\n{}", render_text(&problems.0).trim_end()))
-    })?;
-    let config = snapshot.config();
-    let mut listen = config.server.listen;
-    if listen.ip().is_unspecified() {
-        // It listens there too.
-        listen.set_ip(if listen.is_ipv4() {
-            [127, 0, 0, 1].into()
-        } else {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        });
-    }
-    let base = format!("http://{listen}");
-    let file =
-        config.record.folder(&inputs.environment).map(|folder| folder.join(lockgate_admin::SECRET_FILE));
-    let secret = file.and_then(|file| std::fs::read_to_string(file).ok()).ok_or_else(|| {
-        Failure::unavailable("nothing to show the gateway: there is no token, and no first password in the folder of the record")
-            .hint("`lockgate key new --name live --role viewer` makes a key for it: --gateway URL --token KEY")
-    })?;
+    let Here { base, secret } = here(args)?;
     let mut watched = Watched::new(&base, None);
-    watched.enter(secret.trim()).await?;
+    watched.enter(&secret).await?;
     Ok(watched)
 }
 

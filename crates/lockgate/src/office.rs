@@ -14,11 +14,11 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use lockgate_admin::{App, Principal, Shelf};
+use lockgate_admin::{App, FIRST_USER, Principal, SECRET_FILE, Shelf};
 use lockgate_config::{Environment, Inputs, Snapshot, locate, render_text};
 use lockgate_ledger::Prices;
 use lockgate_store_sql::{Database, Options, Place};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::exit::{Exit, Failure};
@@ -27,6 +27,7 @@ use crate::serve::CACHES;
 use crate::serve::book::Book;
 use crate::serve::record::{is_wanted, may_exist, options};
 use crate::serve::upkeep::policy;
+use crate::serve::ward::ward;
 
 /// How long a gateway may take to answer.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -68,6 +69,8 @@ impl OfficeArgs {
 /// Whom a command asks.
 pub(crate) struct Office {
     door: Door,
+    /// Whether the token is of a login that was made for this.
+    entered: bool,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -104,15 +107,41 @@ impl Office {
                 let settings = config.record.clone();
                 let book = Book::of(snapshot);
                 let retention = ArcSwap::from_pointee(policy(&settings, Some(&folder)));
+                let ward = ward(&folder);
                 let shelf = runtime.block_on(shelf((settings, folder), create))?;
                 let app = App::new(shelf)
                     .with_policies(Arc::new(book))
                     .with_prices(prices)
-                    .with_retention(Arc::new(retention));
+                    .with_retention(Arc::new(retention))
+                    .with_ward(Some(ward));
                 Door::Here(lockgate_admin::router(app))
             }
         };
-        Ok(Self { door, runtime })
+        Ok(Self { door, entered: false, runtime })
+    }
+
+    /// The gateway that runs: the one that is named, or the one that the configuration describes, with a login by the first password.
+    pub(crate) fn running(args: &OfficeArgs) -> Result<Self, Failure> {
+        if args.gateway.is_some() {
+            return Self::open(args);
+        }
+        args.check()?;
+        let Here { base, secret } = here(args)?;
+        let named = OfficeArgs { config: None, gateway: Some(base.clone()), token: None };
+        let mut office = Self::open(&named)?;
+        let login = json!({"name": FIRST_USER, "password": secret, "token": true});
+        let token =
+            office.ask(Method::POST, "/api/login", Some(&login))?["token"].as_str().map(str::to_owned);
+        office.door = Door::Gateway { base, token: token.map(Secret::from) };
+        office.entered = true;
+        Ok(office)
+    }
+
+    /// Ends a login that was made for this.
+    pub(crate) fn leave(&self) {
+        if self.entered {
+            let _ = self.ask(Method::POST, "/api/logout", None);
+        }
     }
 
     /// Lets time go by.
@@ -205,6 +234,42 @@ pub(crate) fn is_unused(args: &OfficeArgs) -> Result<bool, Failure> {
 /// The folder of the record.
 pub(crate) fn folder(args: &OfficeArgs) -> Result<PathBuf, Failure> {
     record(args).map(|(_, folder)| folder)
+}
+
+/// A gateway that the configuration describes, and the first password, which whoever may read it here may use.
+pub(crate) struct Here {
+    pub(crate) base: String,
+    pub(crate) secret: String,
+}
+
+/// Where the configuration says that a gateway listens.
+pub(crate) fn here(args: &OfficeArgs) -> Result<Here, Failure> {
+    let environment = Environment::process();
+    let inputs = Inputs {
+        file: locate(args.config.as_deref(), &environment),
+        environment,
+        flags: Vec::new(),
+        detect: false,
+    };
+    let snapshot = inputs.load().map_err(|problems| {
+        Failure::usage(format!("the configuration cannot be used\n{}", render_text(&problems.0).trim_end()))
+    })?;
+    let config = snapshot.config();
+    let mut listen = config.server.listen;
+    if listen.ip().is_unspecified() {
+        // It listens there too.
+        listen.set_ip(if listen.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    let file = config.record.folder(&inputs.environment).map(|folder| folder.join(SECRET_FILE));
+    let secret = file.and_then(|file| std::fs::read_to_string(file).ok()).ok_or_else(|| {
+        Failure::unavailable("nothing to show the gateway: there is no token, and no first password in the folder of the record")
+            .hint("`lockgate key new --name cli --role operator` makes a key for it: --gateway URL --token KEY")
+    })?;
+    Ok(Here { base: format!("http://{listen}"), secret: secret.trim().to_owned() })
 }
 
 /// The database of the configuration.

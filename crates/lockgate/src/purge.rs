@@ -12,7 +12,7 @@ use crate::session::find;
 
 /// Arguments of `lockgate purge`.
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["session", "key", "user", "older_than", "expired"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["session", "key", "user", "older_than"])))]
 pub struct PurgeArgs {
     #[command(flatten)]
     office: OfficeArgs,
@@ -28,9 +28,6 @@ pub struct PurgeArgs {
     /// Calls that began before: 2026-11-21, or how long ago (90d).
     #[arg(long, value_name = "TIME")]
     older_than: Option<String>,
-    /// What `record.retention` says is too old; a running gateway does this once an hour.
-    #[arg(long, conflicts_with_all = ["contents_only", "no_archive"])]
-    expired: bool,
     /// Only bodies and searchable words; who, which model, when and how much stay.
     #[arg(long)]
     contents_only: bool,
@@ -48,30 +45,14 @@ pub struct PurgeArgs {
 /// Deletes, or says what would be deleted.
 pub fn main(args: &PurgeArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let office = Office::open(&args.office)?;
-    let done = if args.expired {
-        office.ask(Method::POST, "/api/retention", Some(&json!({"dry_run": !args.yes})))?
-    } else {
-        let done = office.ask(Method::POST, "/api/purge", Some(&wish(args, &office)?));
-        // What the API calls it is not what was typed.
-        done.map_err(|failure| {
-            let message = failure.message.replace("`older_than`", "--older-than");
-            Failure { message, ..failure }
-        })?
-    };
+    let done = office.ask(Method::POST, "/api/purge", Some(&wish(args, &office)?));
+    // What the API calls it is not what was typed.
+    let done = done.map_err(|failure| {
+        let message = failure.message.replace("`older_than`", "--older-than");
+        Failure { message, ..failure }
+    })?;
     if args.json {
         screen.json(&done)?;
-    } else if args.expired {
-        tell("calls", &done["calls"], args.yes, screen)?;
-        tell("contents of calls", &done["contents"], args.yes, screen)?;
-        for (class, gone) in done["classes"].as_object().into_iter().flatten() {
-            let of_class =
-                if class == "none" { "without a class".to_owned() } else { format!("of class {class}") };
-            tell(&format!("  calls {of_class}"), &gone["calls"], args.yes, screen)?;
-            tell(&format!("  contents of calls {of_class}"), &gone["contents"], args.yes, screen)?;
-        }
-        tell("verdicts of policies", &done["verdicts"], args.yes, screen)?;
-        tell("questions to people", &done["approvals"], args.yes, screen)?;
-        tell("entries of the audit", &done["audit"], args.yes, screen)?;
     } else {
         tell(if args.contents_only { "contents of calls" } else { "calls" }, &done, args.yes, screen)?;
     }
@@ -100,7 +81,8 @@ fn wish(args: &PurgeArgs, office: &Office) -> Result<Value, Failure> {
     Ok(wish)
 }
 
-fn tell(what: &str, done: &Value, deleted: bool, screen: &mut Screen) -> Result<(), Failure> {
+/// Says how much of something was deleted, or would be.
+pub(crate) fn tell(what: &str, done: &Value, deleted: bool, screen: &mut Screen) -> Result<(), Failure> {
     let number = |name: &str| usize::try_from(done[name].as_u64().unwrap_or(0)).unwrap_or(usize::MAX);
     let verb = if deleted { "deleted" } else { "would be deleted" };
     let mut words = format!("{} {verb}: {}", what, number("calls") + number("entries"));

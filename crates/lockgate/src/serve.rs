@@ -23,6 +23,7 @@ mod tell;
 mod till;
 mod titles;
 pub(crate) mod upkeep;
+pub(crate) mod ward;
 
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;

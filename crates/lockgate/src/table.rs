@@ -9,14 +9,14 @@ use crate::screen::{FAINT, Screen, styled};
 
 /// Rows to show.
 pub(crate) struct Table {
-    headings: Vec<&'static str>,
+    headings: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// With these headings.
-    pub(crate) fn new(headings: &[&'static str]) -> Self {
-        Self { headings: headings.to_vec(), rows: Vec::new() }
+    pub(crate) fn new(headings: &[&str]) -> Self {
+        Self { headings: headings.iter().map(|heading| (*heading).to_owned()).collect(), rows: Vec::new() }
     }
 
     /// Adds a row, a cell for each heading.
@@ -28,7 +28,10 @@ impl Table {
     pub(crate) fn show(&self, screen: &mut Screen) -> Result<(), Failure> {
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-            cells.max().filter(|width| *width > 0).map(|width| width.max(self.headings[column].len()))
+            cells
+                .max()
+                .filter(|width| *width > 0)
+                .map(|width| width.max(self.headings[column].chars().count()))
         };
         let widths: Vec<_> = (0..self.headings.len()).map(width).collect();
         let line = |cells: &mut dyn Iterator<Item = &str>| {
@@ -40,7 +43,7 @@ impl Table {
             }
             cut(out.trim_end(), screen.width())
         };
-        let headings = line(&mut self.headings.iter().copied());
+        let headings = line(&mut self.headings.iter().map(String::as_str));
         let rows: Vec<_> = self.rows.iter().map(|row| line(&mut row.iter().map(String::as_str))).collect();
         screen.line(&styled(FAINT, &headings))?;
         rows.iter().try_for_each(|row| screen.line(row))

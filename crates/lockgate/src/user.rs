@@ -104,6 +104,37 @@ pub fn set(args: &SetArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     told(&user, args.json, screen)
 }
 
+/// Arguments of `lockgate user show` and `logout`.
+#[derive(Debug, Args)]
+pub struct OneArgs {
+    /// The user's name.
+    pub name: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Where the database is.
+    #[command(flatten)]
+    pub office: OfficeArgs,
+}
+
+/// Prints one user.
+pub fn show(args: &OneArgs, screen: &mut Screen) -> Result<Exit, Failure> {
+    let user = Office::open(&args.office)?.get(&path(&args.name))?;
+    told(&user, args.json, screen)
+}
+
+/// Ends every login of a user.
+pub fn log_out(args: &OneArgs, screen: &mut Screen) -> Result<Exit, Failure> {
+    let path = format!("{}/logins", path(&args.name));
+    Office::open(&args.office)?.ask(Method::DELETE, &path, None)?;
+    if args.json {
+        screen.json(&json!({"logged_out": args.name}))?;
+    } else {
+        screen.line(&format!("every login of {} is over; the user's keys go on", args.name))?;
+    }
+    Ok(Exit::Ok)
+}
+
 /// Arguments of `lockgate user remove`.
 #[derive(Debug, Args)]
 pub struct RemoveArgs {

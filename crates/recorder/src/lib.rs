@@ -14,6 +14,7 @@ mod transcribe;
 
 pub use entry::{Closed, Entry, Head, Mode, Opened, Operation, Sent};
 pub use key::Key;
+pub use log::aside::{Kept, Quarantine};
 pub use log::{Bounds, Log, State};
 pub use scan::{RawCall, Scanner};
 pub use scribe::{Known, Progress, Scribe, Transcribe};

@@ -5,6 +5,7 @@
 //! writes them; what does not fit is counted as lost. The same thread syncs the files once a second. Reads nothing back: see
 //! [`segment::Reader`].
 
+pub(crate) mod aside;
 pub(crate) mod bases;
 pub(crate) mod content;
 pub(crate) mod folder;
@@ -252,7 +253,7 @@ impl Log {
 
     /// Where calls are put that cannot be stored.
     pub fn quarantine(&self) -> PathBuf {
-        self.0.shared.folder.join("quarantine")
+        self.0.shared.folder.join(aside::FOLDER)
     }
 
     /// The key that its files are sealed with.

@@ -55,7 +55,7 @@ pub trait Transcribe: Send {
 pub struct Progress {
     /// Bytes of the log that could not be read since the start.
     pub damaged: u64,
-    /// Files in quarantine: those that were there at the start, and those that were put there since.
+    /// Files in quarantine.
     pub quarantined: u64,
     /// Calls that were stored since the start.
     pub stored: u64,
@@ -309,7 +309,10 @@ impl Work {
     }
 
     fn note(&mut self, held: Option<String>) {
-        self.shared.quarantined.fetch_add(self.scanner.aside(), Ordering::Relaxed);
+        // What lies there may be put back or deleted at any time; what is not there costs no look.
+        if self.scanner.aside() + self.shared.quarantined.load(Ordering::Relaxed) > 0 {
+            self.shared.quarantined.store(self.log.quarantined(), Ordering::Relaxed);
+        }
         self.shared.unreadable.store(self.scanner.unreadable(), Ordering::Relaxed);
         self.shared.waiting.store(self.scanner.waiting(), Ordering::Relaxed);
         self.shared.seen.store(self.scanner.ended(), Ordering::Relaxed);

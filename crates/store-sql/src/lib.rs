@@ -1,7 +1,7 @@
 //! SQLite and PostgreSQL behind the traits of `store`. The only crate that knows SQL.
 //!
 //! [`Database::open`] connects, brings the schema up to date and gives an object that implements `Records`, `Calls`, `Sessions`,
-//! `Purge`, `Stats`, `Verdicts` and the traits of `store::access`. Statements are written once for both databases (`driver`); what differs stands
+//! `Purge`, `Stats`, `Feedbacks`, `Verdicts` and the traits of `store::access`. Statements are written once for both databases (`driver`); what differs stands
 //! where it is used. Writers and readers have pools of their own, so that a long search never delays a batch.
 
 mod access;
@@ -11,6 +11,7 @@ mod columns;
 mod conditions;
 mod driver;
 mod fault;
+mod feedback;
 mod insert;
 mod migrations;
 mod open;

@@ -114,8 +114,11 @@ impl Database {
         for part in parts(what) {
             self.delete_approvals(&part).await?;
         }
-        if let (Selection::Session(id), Extent::Everything) = (what, extent) {
-            purged.sessions += self.delete_empty_session(id).await?;
+        if let Selection::Session(id) = what {
+            match extent {
+                Extent::Contents => self.forget_comments(id).await?,
+                Extent::Everything => purged.sessions += self.delete_empty_session(id).await?,
+            }
         }
         Ok(purged)
     }
@@ -141,7 +144,7 @@ impl Database {
         delete_contents(&mut tx, &calls).await?;
         let mut emptied = 0;
         if extent == Extent::Everything {
-            for table in ["call_details", "tool_counts", "verdict_labels", "verdicts"] {
+            for table in ["call_details", "feedback", "tool_counts", "verdict_labels", "verdicts"] {
                 delete_in(&mut tx, table, "call", calls.iter().copied()).await?;
             }
             delete_in(&mut tx, "calls", "seq", calls.iter().copied()).await?;
@@ -180,6 +183,16 @@ impl Database {
         };
         let mut tx = self.deleting().await?;
         tx.run(sql).await?;
+        tx.commit().await
+    }
+
+    /// What was said in words of a session as a whole.
+    async fn forget_comments(&self, id: &str) -> Result<(), Fault> {
+        let mut tx = self.deleting().await?;
+        let mut sql = Sql::new(
+            "UPDATE feedback SET comment = NULL WHERE session = (SELECT seq FROM sessions WHERE id = ",
+        );
+        tx.run(sql.arg(id).add(")").take()).await?;
         tx.commit().await
     }
 
@@ -259,12 +272,14 @@ async fn emptied(tx: &mut Tx, what: &Selection) -> Result<u64, Fault> {
     Ok(count)
 }
 
-/// Bodies and words of these calls, and the pieces of those without a session.
+/// Bodies and words of these calls, what was said of them in words, and the pieces of those without a session.
 async fn delete_contents(tx: &mut Tx, calls: &[i64]) -> Result<(), Fault> {
     let slot = match tx.flavour() {
         Flavour::Postgres => "slot",
         Flavour::Sqlite => "rowid",
     };
+    let mut sql = Sql::new("UPDATE feedback SET comment = NULL WHERE call IN (");
+    tx.run(sql.args(calls.iter().copied()).add(")").take()).await?;
     delete_in(tx, "bodies", "call", calls.iter().copied()).await?;
     delete_in(tx, "pieces", "scope", calls.iter().map(|call| -call)).await?;
     delete_in(tx, "texts", slot, calls.iter().flat_map(|call| call * 8..call * 8 + 8)).await
@@ -296,7 +311,11 @@ async fn delete_if_empty(tx: &mut Tx, session: i64, extent: Extent) -> Result<u6
     }
     let mut sql = Sql::new("DELETE FROM sessions WHERE seq = ");
     sql.arg(session).add(" AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.session = ").arg(session).add(")");
-    tx.run(sql).await
+    let gone = tx.run(sql).await?;
+    if gone > 0 {
+        delete_in(tx, "feedback", "session", [session].into_iter()).await?;
+    }
+    Ok(gone)
 }
 
 /// The pieces of a session that no body refers to any more.

@@ -13,6 +13,7 @@ use crate::approval::Approvals;
 use crate::body::Body;
 use crate::call::{Call, Scope};
 use crate::error::Error;
+use crate::feedback::Feedbacks;
 use crate::filter::{Classified, Filter, Page, PageRequest};
 use crate::policies::PolicyVersions;
 use crate::record::{Details, Record};
@@ -25,6 +26,7 @@ use crate::verdicts::Verdicts;
 pub trait Store:
     Approvals
     + Calls
+    + Feedbacks
     + PolicyVersions
     + Purge
     + Records
@@ -42,6 +44,7 @@ pub trait Store:
 impl<T> Store for T where
     T: Approvals
         + Calls
+        + Feedbacks
         + PolicyVersions
         + Purge
         + Records

@@ -7,12 +7,12 @@ use lockgate_store::stats::{Bucket, Dimension, Figure, Metric};
 
 const BEGINNING: &str = "# Statistics
 
-Numbers over recorded calls: `GET /api/stats?metric=cost&bucket=day&zone=Europe/Berlin&from=30d`. The tables of this page are made by a test from the
-code.
+Numbers over recorded calls: `GET /api/stats?metric=cost&bucket=day&zone=Europe/Berlin&days=30`, or `lockgate stats cost --bucket day --days 30`.
+The tables of this page are made by a test from the code.
 
 - **One way to ask.** A metric, what splits its calls (`by`), how time is divided (`bucket`, in `zone`), and of which calls (a range of
-  time and a value for any dimension; an empty value means calls that say nothing of it). Any metric takes any split. An unknown word is answered with 400
-  and the list of those there are. `format=csv` gives the rows as CSV.
+  time, or the last `days` of the zone with today; a value for any dimension, where an empty one means calls that say nothing of it). Any metric takes any
+  split. An unknown word is answered with 400 and the list of those there are. `format=csv` gives the rows as CSV.
 - **Every number leads to its calls.** Each row has the address of its calls (`calls`), and a column that counts only some of them
   says what to add to it (`narrows`).
 - **What adds up.** Sums of rows are the total, whatever the split; that holds for columns that say so. A session has calls in several rows, and a

@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use super::find;
 use crate::app::App;
+use crate::feedback;
 use crate::guard::{Guard, Principal, Role, guarded};
 use crate::input::Asked;
 use crate::problem::Problem;
@@ -150,7 +151,9 @@ async fn export(
         Form::Json => false,
         Form::Jsonl => true,
     };
-    let exporter = if lines { Exporter::lines(Some(&session)) } else { Exporter::json(Some(&session)) };
+    let said = feedback::whole(store, &who, Some(&id), &[]).await?;
+    let exporter =
+        if lines { Exporter::lines(Some(&session), said) } else { Exporter::json(Some(&session), said) };
     let mut exporter = exporter.map_err(unwritable)?;
     let mut out = exporter.start();
     for call in reading::seen(store, &who, &id).await? {

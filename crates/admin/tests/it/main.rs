@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod feedback;
+#[cfg(test)]
 mod guards;
 #[cfg(test)]
 mod history;

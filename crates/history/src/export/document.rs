@@ -6,7 +6,9 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use lockgate_store::{BodyKind, Call, Details, Offsets, Part, Session, SessionRef, StoredCall, Title};
+use lockgate_store::{
+    BodyKind, Call, Details, Feedback, Offsets, Part, Session, SessionRef, StoredCall, Title,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -38,6 +40,9 @@ pub enum ExportError {
 pub(crate) struct Header<'a> {
     pub(crate) format: Cow<'a, str>,
     pub(crate) session: Option<SessionHeader>,
+    /// What is said of the session and its calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) feedback: Vec<Feedback>,
 }
 
 /// What is known of a session beside its calls.
@@ -80,17 +85,17 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// One JSON document. `None` = a call without a session.
-    pub fn json(session: Option<&Session>) -> Result<Self, ExportError> {
-        Self::new(session, false)
+    /// One JSON document. `None` = a call without a session. `feedback`: what is said of the session and its calls.
+    pub fn json(session: Option<&Session>, feedback: Vec<Feedback>) -> Result<Self, ExportError> {
+        Self::new(session, feedback, false)
     }
 
     /// JSONL: a line for the head, one for each call.
-    pub fn lines(session: Option<&Session>) -> Result<Self, ExportError> {
-        Self::new(session, true)
+    pub fn lines(session: Option<&Session>, feedback: Vec<Feedback>) -> Result<Self, ExportError> {
+        Self::new(session, feedback, true)
     }
 
-    fn new(session: Option<&Session>, lines: bool) -> Result<Self, ExportError> {
+    fn new(session: Option<&Session>, feedback: Vec<Feedback>, lines: bool) -> Result<Self, ExportError> {
         let session = session.map(|session| SessionHeader {
             branch: session.branch.clone(),
             cwd: session.cwd.clone(),
@@ -98,7 +103,7 @@ impl Exporter {
             repo: session.repo.clone(),
             title: session.title.clone(),
         });
-        let header = serde_json::to_vec(&Header { format: FORMAT.into(), session })?;
+        let header = serde_json::to_vec(&Header { format: FORMAT.into(), session, feedback })?;
         Ok(Self { calls: 0, header, lines })
     }
 

@@ -52,7 +52,9 @@ fn stored(records: &[Record]) -> Memory {
 fn exported(memory: &Memory, ids: &[uuid::Uuid], lines: bool) -> Vec<u8> {
     let session = now(memory.session("4f6d5d8b-d358-43d8-ad13-9dd1f06bac77")).unwrap();
     let session = session.as_ref();
-    let mut exporter = if lines { Exporter::lines(session) } else { Exporter::json(session) }.unwrap();
+    let mut exporter =
+        if lines { Exporter::lines(session, Vec::new()) } else { Exporter::json(session, Vec::new()) }
+            .unwrap();
     let mut out = exporter.start();
     for id in ids {
         let call = now(memory.get(*id)).unwrap().unwrap();

@@ -42,6 +42,7 @@ impl Admin {
         (telling, unrecorded): (Arc<Telling>, bool),
     ) -> Self {
         let app = App::new(recording.map(Recording::shelf).unwrap_or_default())
+            .with_ward(recording.map(Recording::ward))
             .with_retention(recording.map(Recording::retention).unwrap_or_default())
             .unrecorded(unrecorded)
             .with_door(door)

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use lockgate_admin::{RetentionPolicy, Shelf};
+use lockgate_admin::{RetentionPolicy, Shelf, Ward};
 use lockgate_config::{Environment, RecordMode, Snapshot};
 use lockgate_ledger::{Prices, PricesError};
 use lockgate_recorder::{Bounds, Key, Log, Progress, Scribe, Transcriber};
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::mask::Masks;
 use super::titles::Titles;
 use super::upkeep;
+use super::ward::ward;
 
 /// How long a database that cannot be opened is left alone.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -103,6 +104,11 @@ impl Recording {
     /// What is deleted by age.
     pub(crate) fn retention(&self) -> Arc<ArcSwap<RetentionPolicy>> {
         self.parts.retention.clone()
+    }
+
+    /// What could not be stored.
+    pub(super) fn ward(&self) -> Arc<dyn Ward> {
+        ward(&self.parts.folder)
     }
 
     /// Where the database is once it is open.

@@ -41,6 +41,8 @@ mod login;
 #[cfg(test)]
 mod oidc;
 #[cfg(test)]
+mod operate;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod policies;

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{Known, Progress, Scribe, Transcribe};
 use crate::entry::{Closed, Mode, Opened, Operation};
 use crate::key::Key;
+use crate::log::aside::Quarantine;
 use crate::log::{Bounds, Log};
 use crate::scan::RawCall;
 use crate::tape::Tape;
@@ -143,6 +144,41 @@ fn a_call_that_cannot_be_stored_is_put_aside_and_holds_up_no_other() {
     let next = desk.scribe(Box::new(transcriber()));
     assert_eq!(next.progress().quarantined, 3, "what lies there is told behind a restart too");
     next.finish(&desk.log);
+}
+
+/// What lay in quarantine is stored once it is put back, and what is deleted is gone.
+#[test]
+fn a_call_in_quarantine_is_told_of_tried_again_or_deleted() {
+    let desk = Desk::new();
+    let bad = ["poison", "poison again", "panic"].map(|words| desk.call("s", words));
+    let scribe = desk.scribe(Box::new(Clumsy(transcriber())));
+    until(&scribe, "all lie there", |progress| progress.quarantined == 3);
+    scribe.finish(&desk.log);
+    drop(scribe);
+    let Desk { folder, log, runtime, store } = desk;
+    log.close();
+    drop(log);
+    // The calls are nowhere else.
+    for file in std::fs::read_dir(folder.path().join("0")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "log") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let log = Log::open(folder.path(), Key::from_bytes([1; 32]), Bounds::default()).unwrap();
+    let desk = Desk { folder, log, runtime, store };
+    let scribe = desk.scribe(Box::new(transcriber()));
+    let quarantine = Quarantine::of(desk.folder.path().to_owned());
+    let kept = quarantine.list().unwrap();
+    assert_eq!(kept.len(), 3);
+    assert!(kept.iter().all(|kept| kept.bytes > 0 && kept.reason.is_some()), "{kept:?}");
+    assert!(quarantine.release(bad[0]).unwrap() && quarantine.drop(&bad[1].to_string()).unwrap());
+    assert!(!quarantine.release(bad[1]).unwrap() && !quarantine.drop("nothing").unwrap());
+    until(&scribe, "one is stored, one is left", |progress| {
+        progress.stored == 1 && progress.quarantined == 1
+    });
+    assert_eq!(desk.stored(), [bad[0]]);
+    scribe.finish(&desk.log);
 }
 
 /// A store that lost, once, what it had.

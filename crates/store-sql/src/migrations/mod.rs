@@ -5,6 +5,7 @@
 
 mod access;
 mod classes;
+mod feedback;
 mod first;
 mod leaner;
 mod packs;
@@ -38,7 +39,7 @@ pub(crate) struct Migration {
 }
 
 /// Every step, in order.
-pub(crate) const MIGRATIONS: [Migration; 8] = [
+pub(crate) const MIGRATIONS: [Migration; 9] = [
     first::FIRST,
     access::ACCESS,
     stats::STATS,
@@ -47,6 +48,7 @@ pub(crate) const MIGRATIONS: [Migration; 8] = [
     classes::CLASSES,
     leaner::LEANER,
     packs::PACKS,
+    feedback::FEEDBACK,
 ];
 
 /// The number under which PostgreSQL keeps other processes waiting ("lockgate" in ASCII).

@@ -61,6 +61,7 @@ impl Fact {
     pub(crate) const fn of(dimension: Dimension) -> Option<Self> {
         Some(match dimension {
             Dimension::Client => Self::Client,
+            Dimension::DataClass => Self::Class,
             Dimension::Error => Self::Error,
             Dimension::Key => Self::Key,
             Dimension::Model => Self::Model,

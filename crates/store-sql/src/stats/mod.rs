@@ -20,6 +20,7 @@ mod calls;
 mod fact;
 mod gather;
 mod lead;
+mod opinions;
 mod pack;
 mod packs;
 mod roll;
@@ -45,6 +46,7 @@ use pack::NoPack;
 use packs::{HOUR, Packs};
 
 pub(crate) use lead::{Spans, sessions_with};
+pub(crate) use opinions::opinions_about;
 pub(crate) use wanted::Wanted;
 
 /// Parts of a range that are read from the calls, at most.

@@ -9,18 +9,18 @@ use lockgate_store::access::{Keys, Logins, Users};
 use lockgate_store::stats::Stats;
 use lockgate_store::verdicts::{Label, Opinion, Verdicts};
 use lockgate_store::{
-    Approvals, Extent, Holds, Part, PolicyVersion, PolicyVersions, Purge, Records, Selection, Sessions, Side,
-    Title, TitleSource,
+    Approvals, Extent, Feedbacks, Holds, Part, PolicyVersion, PolicyVersions, Purge, Records, Selection,
+    Sessions, Side, Title, TitleSource,
 };
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
 use crate::sample::{DAY, full, id, plain, saying, with_body};
-use crate::{access, approvals};
+use crate::{access, approvals, feedback};
 
 /// A table: its name, what it holds, its columns with what they mean.
 type Table = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const TABLES: [Table; 19] = [
+const TABLES: [Table; 20] = [
     ("schema_version", "The steps of the schema that were taken.", &[("version", "The number of the step.")]),
     (
         "sessions",
@@ -283,6 +283,25 @@ const TABLES: [Table; 19] = [
         ],
     ),
     (
+        "feedback",
+        "What people and programs say of calls and sessions, a row for each author and call or session.",
+        &[
+            ("seq", "Counted by the database."),
+            ("id", "The id (UUIDv7, text)."),
+            ("call", "`calls.seq`; NULL = the session as a whole."),
+            ("session", "`sessions.seq`, of the call too; NULL = the call stands alone."),
+            ("score_milli", "From -1000, bad, to 1000, good."),
+            ("labels", "Short words for what was good or bad, JSON list."),
+            (
+                "comment",
+                "In the author's words, secrets masked; NULL = none, or the contents of the call were deleted.",
+            ),
+            ("source", "`person` or `program`."),
+            ("author", "Who says it: the name of a user or key."),
+            ("at_us", "When, µs since 1970."),
+        ],
+    ),
+    (
         "stat_packs",
         "What the calls of an hour add up to, column by column, in bytes: `store-sql/src/stats/pack.rs` writes and reads them. Only true of quarters of an hour without a row in `stat_marks`; can be made again from the calls. Numbers in the bytes are seven bits a byte, the lowest first; where they can be below zero, twice the number, or below zero one less than twice the number without its sign.",
         &[
@@ -496,6 +515,8 @@ async fn the_documentation_shows_the_schema_that_both_databases_have() {
     let label = Label { at_us: DAY, by: "ann".to_owned(), note: None, opinion: Opinion::Right };
     let noted = access::entry(4, "label", &format!("call:{call}"));
     assert!(database.label(call, 2, Some(&label), &noted).await.unwrap());
+    let said = feedback::said(1, Some(call), None, 1_000);
+    assert!(database.say(&said, &feedback::entry(1)).await.unwrap().is_some());
     database.roll(i64::MAX, crate::stats::LONG).await.unwrap();
     database.write(&[plain(9_000)]).await.unwrap();
     assert!(

@@ -26,6 +26,7 @@ mod agreement;
 mod approvals;
 mod database_md;
 mod faults;
+mod feedback;
 mod growth;
 mod postgres;
 mod purging;
@@ -158,6 +159,11 @@ mod both {
         answers_are_those_of_the_calls_whatever_was_counted_beforehand,
         percentiles_are_within_one_percent,
         rows_add_up_and_lead_to_their_calls,
+    );
+    on_both_databases!(feedback:
+        one_opinion_of_each_author_about_each_call_or_session_is_kept,
+        opinions_are_counted_by_what_calls_have_in_common,
+        opinions_go_with_what_they_are_about,
     );
     on_both_databases!(verdicts:
         verdicts_are_counted_by_policy_and_rule,

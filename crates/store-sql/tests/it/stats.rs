@@ -65,6 +65,7 @@ pub(crate) fn record(numbers: &mut Numbers, nth: u64) -> Record {
 fn value(call: &Call, dimension: Dimension) -> Option<String> {
     match dimension {
         Dimension::Client => call.client.name.clone(),
+        Dimension::DataClass => call.principal.data_class.map(|class| class.as_str().to_owned()),
         Dimension::Error => call.error.as_ref().map(|error| error.kind.clone()),
         Dimension::Key => call.principal.key.clone(),
         Dimension::Model => call.route.resolved_model.clone(),

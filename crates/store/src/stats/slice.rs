@@ -12,6 +12,8 @@ words! {
     Dimension {
         /// The client program.
         Client = "client",
+        /// How confidential the data of the key is: `public`, `internal`, `confidential`, `secret`.
+        DataClass = "data_class",
         /// The kind of the error.
         Error = "error",
         /// The name of the key.

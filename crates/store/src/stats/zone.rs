@@ -47,6 +47,14 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
+    /// When the last days begin, of which the last one is the day of `now_us`; µs since 1970.
+    pub fn days_begin(&self, now_us: i64, days: u32) -> i64 {
+        let slot = slot_of(now_us);
+        let today = (slot + self.offset(slot)).div_euclid(DAY);
+        let first = today.saturating_sub(i64::from(days.max(1)) - 1).max(0);
+        self.day_begins(first) * SLOT_US
+    }
+
     /// The offset at a slot's beginning, in slots.
     fn offset(&self, slot: i64) -> i64 {
         i64::from(self.0.to_offset(timestamp(slot)).seconds()).div_euclid(SLOT_US / 1_000_000)
