@@ -44,6 +44,10 @@ async fn of_schema(place: &Place, version: usize) {
     let mut sql = Sql::new("INSERT INTO pieces (scope, hash, size, bytes) VALUES (3, ");
     sql.arg(piece.hash.as_bytes().to_vec()).add(", ").arg(piece.bytes.len()).add(", ").arg(piece.bytes);
     tx.run(sql.add(")").take()).await.unwrap();
+    if version >= 3 {
+        // As whoever writes a call there does.
+        tx.run(Sql::new("INSERT INTO stat_marks (slot) VALUES (0)")).await.unwrap();
+    }
     tx.commit().await.unwrap();
     database.close().await;
 }
