@@ -165,7 +165,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     });
     let door = (pages::door(&snapshot, keys.clone()), policies.book(), oidc::oidc(&snapshot));
     let means = (telling.clone(), !record::is_wanted(&snapshot));
-    let admin = pages::Admin::new(recording.as_deref(), door, prices.clone(), means);
+    let admin = pages::Admin::new(recording.as_deref(), door, prices.clone(), means, keys.clone());
     let server = Server::new(engine.clone(), access, bounds).with_vitals(vitals);
     let server = Arc::new(server.with_pages(Some(Arc::new(admin))));
     let stop = CancellationToken::new();

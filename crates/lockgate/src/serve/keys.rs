@@ -104,6 +104,14 @@ impl Keys {
         of_name.find_map(|known| known.at(now).ok()).cloned()
     }
 
+    /// The name of a key, as long as it is valid.
+    pub(crate) fn name_of(&self, key: &str) -> Option<String> {
+        let hash = *blake3::hash(key.as_bytes()).as_bytes();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
+        let grant = self.state().ring.get(&hash)?.at(now).ok().cloned();
+        grant.map(|grant| grant.name.clone())
+    }
+
     /// Tells the server which keys there are now.
     pub(crate) fn apply(&self, server: &Server, store: &Store) {
         // Held until the server knows: of two that come at once the later one has the later configuration.

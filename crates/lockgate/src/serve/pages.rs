@@ -29,6 +29,7 @@ const METRICS: &str = "/metrics";
 
 /// The admin API of this gateway.
 pub(super) struct Admin {
+    keys: Arc<Keys>,
     router: axum::Router,
     telling: Arc<Telling>,
 }
@@ -40,6 +41,7 @@ impl Admin {
         (door, book, oidc): (DoorOptions, Arc<dyn PolicyBook>, Option<Arc<Oidc>>),
         prices: Prices,
         (telling, unrecorded): (Arc<Telling>, bool),
+        keys: Arc<Keys>,
     ) -> Self {
         let app = App::new(recording.map(Recording::shelf).unwrap_or_default())
             .with_ward(recording.map(Recording::ward))
@@ -50,7 +52,7 @@ impl Admin {
             .with_policies(book)
             .with_prices(prices)
             .running(telling.telemetry.feed().clone(), telling.levels.clone());
-        Self { router: lockgate_admin::router(app), telling }
+        Self { keys, router: lockgate_admin::router(app), telling }
     }
 }
 
@@ -93,7 +95,7 @@ const LOOK: Duration = Duration::from_millis(250);
 impl Pages for Admin {
     fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> PageAnswer {
         if request.uri().path() == METRICS {
-            let answer = self.telling.metrics(peer, request.method(), request.headers());
+            let answer = self.telling.metrics(&self.keys, peer, request.method(), request.headers());
             return Box::pin(std::future::ready(answer));
         }
         let router = self.router.clone();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Response, StatusCode, header};
-use lockgate_config::{Config, KeyHash, LogFormat, LogLevel, Snapshot, Store, TraceContext, WebhookEvent};
+use lockgate_config::{Config, LogFormat, LogLevel, Snapshot, Store, TraceContext, WebhookEvent};
 use lockgate_engine::{AnswerBody, CallReport, CallStart, Courier, Follower, Observer, Outcome};
 use lockgate_ledger::Prices;
 use lockgate_server::Vitals as _;
@@ -17,6 +17,7 @@ use lockgate_telemetry::{
     Telemetry, Traces,
 };
 
+use super::keys::Keys;
 use super::mask::Masks;
 use super::record::Recording;
 
@@ -122,11 +123,12 @@ impl Telling {
     /// Answers `/metrics`.
     pub(super) fn metrics(
         &self,
+        keys: &Keys,
         peer: SocketAddr,
         method: &Method,
         headers: &HeaderMap,
     ) -> Response<AnswerBody> {
-        if !may_ask(self.store.current().config(), peer, headers) {
+        if !may_ask(self.store.current().config(), |key| keys.name_of(key), peer, headers) {
             let words =
                 "not from this network (metrics.allow) and not without a key that may (metrics.keys)\n";
             return plain(StatusCode::FORBIDDEN, words.to_owned());
@@ -158,17 +160,19 @@ fn plain(status: StatusCode, words: String) -> Response<AnswerBody> {
     response
 }
 
-/// Whether somebody may see the metrics: from a network of the list, or with a key of the other.
-fn may_ask(config: &Config, peer: SocketAddr, headers: &HeaderMap) -> bool {
+/// Whether somebody may see the metrics: from a network of the list, or with a valid key of the other. `name_of` tells the name of a valid key.
+fn may_ask(
+    config: &Config,
+    name_of: impl Fn(&str) -> Option<String>,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let bearer = text("authorization").and_then(|value| {
         value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key)
     });
     let shown = [text("x-api-key"), text("x-lockgate-key"), bearer];
-    let known = |key: &str| {
-        let hash = KeyHash::of(key.trim());
-        config.keys.iter().any(|key| key.hash == hash && config.metrics.keys.contains(&key.name))
-    };
+    let known = |key: &str| name_of(key.trim()).is_some_and(|name| config.metrics.keys.contains(&name));
     if shown.into_iter().flatten().any(known) {
         return true;
     }
@@ -310,7 +314,7 @@ mod tests {
             for (name, value) in pairs {
                 headers.insert(*name, value.parse().unwrap());
             }
-            may_ask(config, peer.parse().unwrap(), &headers)
+            may_ask(config, |key| Some(key.to_owned()), peer.parse().unwrap(), &headers)
         };
         assert!(asks(&config, "127.0.0.1:1", &[]) && asks(&config, "[::1]:1", &[]));
         assert!(asks(&config, "[::ffff:127.0.0.1]:1", &[]));
@@ -321,11 +325,6 @@ mod tests {
         assert!(!asks(&config, "127.0.0.1:1", &[("origin", "https://evil.example")]));
         config.metrics.allow = vec![lockgate_config::Network::parse("10.0.0.0/8").unwrap()];
         assert!(asks(&config, "10.1.2.3:1", &[]) && !asks(&config, "127.0.0.1:1", &[]));
-        let keys = ["lg-one", "lg-two"].map(|key| {
-            let text = format!("{{name: {key}, hash: '{}'}}", KeyHash::of(key));
-            serde_saphyr::from_str(&text).unwrap()
-        });
-        config.keys = keys.into();
         config.metrics.keys = vec!["lg-one".to_owned()];
         assert!(asks(&config, "8.8.8.8:1", &[("authorization", "Bearer lg-one")]));
         assert!(asks(&config, "8.8.8.8:1", &[("x-api-key", "lg-one"), ("forwarded", "for=1.1.1.1")]));

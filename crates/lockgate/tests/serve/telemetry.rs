@@ -108,6 +108,31 @@ fn metrics_count_calls_and_the_record_and_are_not_told_through_a_proxy() {
     assert_eq!(through.unwrap().end().unwrap().status, 403);
 }
 
+/// A key that has ended asks for nothing any more, also not for metrics.
+#[test]
+fn metrics_are_told_to_a_valid_key_that_is_named_wherever_it_was_made() {
+    let home = Home::new();
+    home.write("lockgate.yaml", "metrics: {allow: [], keys: [scraper]}\n");
+    let gateway = Gateway::start(&home);
+    until("the first user is there", || home.path(".local/share/lockgate/admin-secret").exists());
+    let made = |name: &str| {
+        let made = home.run(&["key", "new", "--name", name, "--json"]).json();
+        assert_eq!(made["state"], "active", "in the database: {made}");
+        made["key"].as_str().unwrap().to_owned()
+    };
+    let (stored, other) = (made("scraper"), made("other"));
+    let status = |key: &str| {
+        let head = format!(
+            "GET /metrics HTTP/1.1\r\nhost: localhost\r\nx-api-key: {key}\r\nconnection: close\r\n\r\n"
+        );
+        http::Stream::send(gateway.address, &head).unwrap().end().unwrap().status
+    };
+    until("the key is known", || status(&stored) == 200);
+    assert_eq!(status(&other), 403);
+    assert_eq!(home.run(&["key", "revoke", "scraper"]).code, 0);
+    until("it is known to be revoked", || status(&stored) == 403);
+}
+
 /// By default a client's trace context travels; with `own` it is the gateway's span, which is the collector's to see.
 #[test]
 fn traces_and_webhooks_of_a_call_arrive_and_the_provider_gets_the_trace_context_that_is_configured() {
