@@ -5,6 +5,7 @@
 use crate::chain::{Mode, OnFailure};
 use crate::decision::{Hook, Said};
 use crate::group::Voted;
+use crate::message::Refused;
 use crate::run::{Broken, Run, Ticket};
 use crate::verdict::{CallVerdict, Finding, Reply};
 
@@ -17,7 +18,7 @@ pub enum CallOutcome {
     Asking,
     /// It goes on.
     Go,
-    /// It goes nowhere, for this reason, which names the policy.
+    /// It goes nowhere, and the client is told this.
     Refuse(String),
 }
 
@@ -82,8 +83,7 @@ impl Run {
         let blocks = mode == Mode::Block;
         let refuse = |run: &mut Self, finding: &Finding| {
             if blocks {
-                let reason = (run.manner.mask)(finding.reason.trim_end_matches('.'));
-                return Some(CallOutcome::Refuse(format!("refused by the policy `{name}`: {reason}")));
+                return Some(CallOutcome::Refuse(run.refused((at, None), Refused::Request, finding)));
             }
             if mode > Mode::Observe {
                 let warning = run.about(at, None, finding).warning();

@@ -14,7 +14,7 @@ use crate::chain::{Entry, Manner, Mode, OnFailure, OnRefusal};
 use crate::common::Common;
 use crate::decision::{Decision, Hook, Said, Tool};
 use crate::group::Ballot;
-use crate::message::About;
+use crate::message::{About, Refused};
 use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
 use crate::spent::Spent;
 use crate::trial::{Outcome, Thing, Trial};
@@ -138,7 +138,7 @@ impl Run {
     /// Whether the request may go to a local model only.
     pub fn stays_local(&self) -> Option<KeptLocal> {
         let why = self.local.clone()?;
-        Some(KeptLocal { instead: self.manner.local_model.clone(), why })
+        Some(KeptLocal { instead: self.manner.local_model.clone(), link: self.link(), why })
     }
 
     /// Whether one of them may have the model asked again.
@@ -533,12 +533,7 @@ impl Run {
     }
 
     fn refusal(&self, at: usize, trial: &Trial, finding: &Finding) -> String {
-        let link = self.manner.link.as_ref().map(|link| link.replace("{id}", &self.facts.id));
-        let about = About { link: link.as_deref(), ..self.about(at, trial.thing.call(), finding) };
-        match trial.thing {
-            Thing::Call(_) => about.refused(&self.manner.message),
-            Thing::Text(_) => about.refused_words(),
-        }
+        self.refused((at, trial.thing.call()), Refused::Words, finding)
     }
 
     pub(crate) fn note(

@@ -6,6 +6,7 @@ use lockgate_core::Origin;
 
 use crate::chain::{Entry, Mode, OnFailure};
 use crate::decision::{Hook, Said};
+use crate::message::Refused;
 use crate::policy::TextNeed;
 use crate::run::{Broken, Run};
 use crate::verdict::Finding;
@@ -55,8 +56,7 @@ impl Run {
         let Entry { mode, on_failure, .. } = *self.members[at].entry;
         let closed = on_failure != OnFailure::Pass && mode == Mode::Block;
         if closed {
-            let reason = (self.manner.mask)(&finding.reason);
-            refused.get_or_insert(format!("refused by the policy `{}`: {reason}", self.name(at)));
+            refused.get_or_insert_with(|| self.refused((at, None), Refused::Request, &finding));
         } else if mode > Mode::Observe {
             self.warn(at, &finding.reason);
         }
@@ -134,7 +134,7 @@ impl Run {
         *current = if told || empty {
             String::new()
         } else {
-            self.about(at, None, &Finding::because("it failed")).refused_words()
+            self.refused((at, None), Refused::Words, &Finding::because("it failed"))
         };
         if empty {
             self.members[at].told = false;

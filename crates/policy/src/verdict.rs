@@ -35,6 +35,8 @@ impl Finding {
 pub struct KeptLocal {
     /// The model that takes what was meant for one that is not local, if one is set for this.
     pub instead: Option<String>,
+    /// Where a person finds the record of the call.
+    pub link: Option<String>,
     /// Why, with the policy that says so.
     pub why: String,
 }

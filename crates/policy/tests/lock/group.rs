@@ -288,7 +288,10 @@ fn each_vote_on_a_request_is_recorded_and_late_ones_change_nothing() {
     let (outcome, mut run) = voted_on_call(Vote::Majority, &[("a", "refuse"), ("b", "ok"), ("c", "local")]);
     assert_eq!(
         outcome,
-        CallOutcome::Refuse("refused by the policy `a`: it is said refuse (2 of 3 in the group `g`)".into())
+        CallOutcome::Refuse(
+            "[Lockgate] This request was refused by the policy `a`: it is said refuse (2 of 3 in the group `g`)."
+                .into()
+        )
     );
     assert_eq!(
         told(&mut run),
