@@ -42,6 +42,7 @@ mod relay;
 mod report;
 mod request;
 mod resolve;
+mod rewrite;
 mod seen;
 mod side;
 mod state;

@@ -159,7 +159,8 @@ fn objects_to_call(verdict: &CallVerdict) -> Option<bool> {
         | CallVerdict::Ask(_)
         | CallVerdict::AskPerson(_)
         | CallVerdict::KeepLocal(_)
-        | CallVerdict::Refuse(_) => Some(true),
+        | CallVerdict::Refuse(_)
+        | CallVerdict::Rewrite { .. } => Some(true),
         CallVerdict::Unsure(_) => None,
     }
 }

@@ -7,6 +7,7 @@
 mod also;
 mod approval;
 mod chain;
+mod changes;
 mod clean;
 mod client_run;
 mod common;
@@ -57,6 +58,7 @@ mod worked;
 
 pub use approval::{Approval, Approvals, WithoutAnswer};
 pub use chain::{Chain, Entry, Manner, Mode, OnFailure, OnRefusal, Pattern, PatternError, Scope, Shown};
+pub use changes::{Changes, Parameter, Remove, Set};
 pub use common::{Common, MakeRedactor};
 pub use configured::{Configured, KINDS, Policies, Unworkable};
 pub use decision::{Decision, Hook, Said, Then, Tool, VERSION};

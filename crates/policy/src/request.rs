@@ -128,6 +128,17 @@ impl Run {
                 self.note(at, Hook::Call, (Said::Refuse, blocks), finding, None);
                 outcome
             }
+            Ok(CallVerdict::Rewrite { changes, finding }) => {
+                let applied = mode >= Mode::Rewrite;
+                if applied {
+                    self.rewrites.push((at, changes));
+                } else if mode > Mode::Observe {
+                    let warning = self.about(at, None, &finding).warning();
+                    self.warnings.push(warning);
+                }
+                self.note(at, Hook::Call, (Said::Rewrite, applied), finding, None);
+                None
+            }
             Err(Broken(why)) | Ok(CallVerdict::Unsure(why)) => {
                 let finding = Finding::because(format!("the policy could not judge the request: {why}"));
                 let on_failure = self.members[at].entry.on_failure;
@@ -154,6 +165,7 @@ pub(crate) fn said(verdict: CallVerdict) -> Option<(Said, Finding)> {
         CallVerdict::AskPerson(finding) => (Said::Ask, finding),
         CallVerdict::KeepLocal(finding) => (Said::KeepLocal, finding),
         CallVerdict::Refuse(finding) => (Said::Refuse, finding),
+        CallVerdict::Rewrite { finding, .. } => (Said::Rewrite, finding),
         CallVerdict::Unsure(why) => (Said::Failed, Finding::because(why)),
     })
 }

@@ -11,6 +11,7 @@ use lockgate_core::content::ToolCall;
 
 use crate::approval::Asked;
 use crate::chain::{Entry, Manner, Mode, OnFailure, OnRefusal};
+use crate::changes::Changes;
 use crate::common::Common;
 use crate::decision::{Decision, Hook, Said, Tool};
 use crate::group::Ballot;
@@ -78,6 +79,8 @@ pub struct Run {
     next_block: u32,
     /// How often the model was asked again.
     pub(crate) resampled: u32,
+    /// What policies change in the whole request, each with whose wish it is.
+    pub(crate) rewrites: Vec<(usize, Box<Changes>)>,
     /// How many questions people were asked.
     pub(crate) questions: u32,
     /// What people were asked and have not answered.
@@ -126,6 +129,7 @@ impl Run {
             persons: Vec::new(),
             questions: 0,
             resampled: 0,
+            rewrites: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -5,6 +5,7 @@
 use lockgate_core::Origin;
 
 use crate::chain::{Entry, Mode, OnFailure};
+use crate::changes::Changes;
 use crate::decision::{Hook, Said};
 use crate::message::Refused;
 use crate::policy::TextNeed;
@@ -44,6 +45,26 @@ impl Run {
             }
         }
         changed
+    }
+
+    /// What policies change in the whole request, in order. Whoever puts it there tells each time what came of it ([`Run::rewritten`]).
+    pub fn take_rewrites(&mut self) -> Vec<(usize, Box<Changes>)> {
+        std::mem::take(&mut self.rewrites)
+    }
+
+    /// What came of a change of the whole request: what was left as it is, because the model or the dialect would refuse it, or why nothing could be
+    /// changed. `Some` = why the call may not go on.
+    pub fn rewritten(&mut self, whose: usize, came: Result<&[&'static str], &str>) -> Option<String> {
+        let mut refused = None;
+        match came {
+            Ok([]) => {}
+            Ok(left) => {
+                let reason = format!("left as it was, because it would be refused: {}", left.join(", "));
+                self.note(whose, Hook::Call, (Said::Annotate, true), Finding::because(reason), None);
+            }
+            Err(why) => self.unchanged(whose, &format!("it cannot be rewritten: {why}"), &mut refused),
+        }
+        refused
     }
 
     /// What becomes of a request with a text that a policy should have looked at and could not. There is nobody left to ask: what a person

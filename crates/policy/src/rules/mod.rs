@@ -44,6 +44,31 @@
 //!           then: refuse
 //! ```
 //!
+//! # Rewriting requests
+//!
+//! A rule on `call` with `then: rewrite` changes the whole request: what `set` names is set, what `remove` names goes, in whatever dialect the client speaks.
+//!
+//! ```yaml
+//! policies:
+//!   chain:
+//!     - name: house
+//!       rules:
+//!         - name: in-bounds
+//!           on: call
+//!           then: rewrite
+//!           set:
+//!             add_system: Never write to production.
+//!             most_tokens: 8000
+//!             temperature: 0
+//!           remove:
+//!             parameters: [seed, top_p]
+//!             tools: ["mcp__billing__*"]
+//! ```
+//!
+//! All other bytes stay. The request that leaves is one that is taken: a bound below Claude's budget of thoughts lowers that, or ends thinking; a `temperature` for a model
+//! that takes none is left, and the record says so; a choice of a tool that is gone goes with it. Where Claude's history holds calls and no tool is left, the tools
+//! stay by their names alone, and none may be called. The record has the request as it came and as it went. Policies on requests judge it as it came.
+//!
 //! # Limits
 //!
 //! A pattern on an argument of a shell command sees its text, not what it does (`shell_guard` does). Conditions have in `commands` what would really run, a
@@ -74,6 +99,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::chain::Pattern;
+use crate::changes::{Changes, Remove, Set};
 use crate::common::Common;
 use crate::message;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
@@ -118,9 +144,22 @@ pub struct Rule {
     /// Why, for whoever meets it.
     #[serde(default)]
     pub reason: Option<String>,
-    /// The words of `answer` and `replace`, or the JSON of the arguments of `rewrite`.
+    /// The words of `answer` and `replace`, or the JSON of the arguments of `rewrite` on a tool call.
     #[serde(default)]
     pub with: Option<String>,
+    /// What `rewrite` sets in a request.
+    #[serde(default)]
+    pub set: Set,
+    /// What `rewrite` takes out of a request.
+    #[serde(default)]
+    pub remove: Remove,
+}
+
+impl Rule {
+    /// What it changes in a request.
+    fn changes(&self) -> Changes {
+        Changes { remove: self.remove.clone(), set: self.set.clone() }
+    }
 }
 
 /// What a rule is about.
@@ -245,13 +284,22 @@ fn check(rule: &Rule) -> Result<(), (&'static str, String)> {
         (Then::Remove | Then::Replace | Then::Resample | Then::Stop | Then::Warn, On::Call) => {
             Some("tool_call` or `text")
         }
-        (Then::Rewrite, On::Call | On::Text) => Some("tool_call"),
+        (Then::Rewrite, On::Text) => Some("call` or `tool_call"),
         _ => None,
     };
     if let Some(on) = possible {
         return Err(("then", format!("this can be done on `{on}` only")));
     }
-    let words_needed = matches!(rule.then, Then::Answer | Then::Replace | Then::Rewrite);
+    let of_request = rule.then == Then::Rewrite && rule.on == On::Call;
+    let changes = rule.changes();
+    if of_request {
+        if let Some(words) = changes.unworkable() {
+            return Err(("set", words));
+        }
+    } else if changes.set != Set::default() || changes.remove != Remove::default() {
+        return Err(("set", "this is for `then: rewrite` on `call`".into()));
+    }
+    let words_needed = matches!(rule.then, Then::Answer | Then::Replace | Then::Rewrite) && !of_request;
     match (&rule.with, words_needed) {
         (None, true) => Err(("with", "say what shall stand there".into())),
         (Some(_), false) => Err(("with", "this takes no words: `reason` is what the client is told".into())),
@@ -414,6 +462,10 @@ impl PolicyRun for Applying {
             Some(rule) if rule.then == Then::Ask => CallVerdict::AskPerson(finding(rule)),
             Some(rule) if rule.then == Then::KeepLocal => CallVerdict::KeepLocal(finding(rule)),
             Some(rule) if rule.then == Then::Refuse => CallVerdict::Refuse(finding(rule)),
+            Some(rule) if rule.then == Then::Rewrite => {
+                let finding = Finding { reason: rewrites(rule), ..finding(rule) };
+                CallVerdict::Rewrite { changes: Box::new(rule.changes()), finding }
+            }
             Some(_) | None if noted.is_empty() => CallVerdict::Allow,
             Some(_) | None => CallVerdict::Annotate(finding(noted.remove(0))),
         };
@@ -501,6 +553,11 @@ fn merged<'a>(mut one: &'a [usize], mut other: &'a [usize]) -> impl Iterator<Ite
 
 /// So many bytes of what a rule met are recorded.
 const EVIDENCE: usize = 200;
+
+/// Why a rule rewrites a request.
+fn rewrites(rule: &Rule) -> String {
+    rule.reason.clone().unwrap_or_else(|| format!("the rule `{}` rewrites it", rule.name))
+}
 
 fn finding(rule: &Rule) -> Finding {
     let reason = rule.reason.clone().unwrap_or_else(|| format!("the rule `{}` forbids it", rule.name));

@@ -330,7 +330,7 @@ fn follow(front: Front, body: &mut Value, answer: &Value) {
     }
 }
 
-fn answer_of(place: &str, front: Front, layout: Layout, reply: &Reply) -> Answer {
+pub(crate) fn answer_of(place: &str, front: Front, layout: Layout, reply: &Reply) -> Answer {
     match judge(front, layout, reply) {
         Ok(Got::Answer(answer)) => answer,
         other => panic!("{place}: {other:?}\n{}", reply.text()),
