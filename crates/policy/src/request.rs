@@ -32,6 +32,7 @@ impl Run {
                     let at = self.call_at;
                     self.call_at += 1;
                     let verdict = self.guarded(at, |run, view| run.on_call(view));
+                    self.watch_call(at, &verdict);
                     let outcome = self.settle_call(at, verdict);
                     self.note_also_of_call(at);
                     outcome
@@ -58,6 +59,7 @@ impl Run {
         };
         if self.is_aside(ticket) {
             if let Some(verdict) = verdict {
+                self.watch_call(ticket.member, &verdict);
                 self.settle_call(ticket.member, verdict);
             }
             return CallOutcome::Go;

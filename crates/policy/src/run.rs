@@ -19,7 +19,8 @@ use crate::message::{About, Refused};
 use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
 use crate::spent::Spent;
 use crate::trial::{Outcome, Thing, Trial};
-use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, KeptLocal, Query, Question, Reply};
+use crate::verdict::{BlockVerdict, CallVerdict, Finding, KeptLocal, Query, Question, Reply};
+use crate::watched::{Judged, Watched};
 use crate::worked::Looks;
 
 /// Which question a reply is to.
@@ -86,6 +87,8 @@ pub struct Run {
     /// What people were asked and have not answered.
     pub(crate) persons: Vec<Asked>,
     pub(crate) warnings: Vec<String>,
+    /// Votes of groups that only observe.
+    pub(crate) watched: Vec<Watched>,
 }
 
 /// Why a policy has no verdict.
@@ -131,6 +134,7 @@ impl Run {
             resampled: 0,
             rewrites: Vec::new(),
             warnings: Vec::new(),
+            watched: Vec::new(),
         }
     }
 
@@ -251,6 +255,10 @@ impl Run {
             if self.asides[place].open == 0 || verdict.is_some() {
                 self.asides.remove(place);
             }
+            if let Some(verdict) = &verdict {
+                let judged = Judged { block: ticket.block, hook, tool: tool.as_ref() };
+                self.watch(ticket.member, &judged, verdict);
+            }
             let (said, finding) = match verdict {
                 None | Some(Ok(BlockVerdict::Allow | BlockVerdict::Ask(_))) => return,
                 Some(Ok(verdict)) => said(verdict),
@@ -288,6 +296,7 @@ impl Run {
                 continue;
             }
             let verdict = self.guarded(at, |run, view| run.on_block(trial.thing.piece(), view));
+            self.watch_trial(at, trial, &verdict);
             let goes_on = self.settle_block(at, trial, verdict);
             self.note_also(at, trial);
             if !goes_on {
@@ -437,43 +446,6 @@ impl Run {
             trial.warnings.push(self.about(at, trial.thing.call(), &finding).warning());
         }
         !closed
-    }
-
-    /// What stands behind the last words of the answer: warnings, and what policies append.
-    pub(crate) fn end(&mut self, tools: bool) -> Vec<String> {
-        let mut words = std::mem::take(&mut self.warnings);
-        for at in 0..self.members.len() {
-            if !self.members[at].needs.end || self.members[at].run.is_none() {
-                continue;
-            }
-            match self.guarded(at, |run, view| run.on_end(tools, view)) {
-                Ok(EndVerdict::Allow) | Err(_) => {}
-                Ok(EndVerdict::Annotate(finding)) => {
-                    self.note(at, Hook::End, (Said::Annotate, true), finding, None);
-                }
-                Ok(EndVerdict::Append { finding, text }) => {
-                    let applied = self.members[at].entry.mode >= Mode::Warn && self.may_add();
-                    self.note(at, Hook::End, (Said::Append, applied), finding, None);
-                    if applied {
-                        words.push(text);
-                    }
-                }
-            }
-        }
-        if !self.may_add() {
-            words.clear();
-        }
-        words
-    }
-
-    /// Whether anything may be said behind the answer's own words.
-    pub(crate) fn may_add_words(&self) -> bool {
-        self.may_add() && (self.holds().end || !self.warnings.is_empty() || self.may_warn_of_texts())
-    }
-
-    /// Whether words may be added to the answer: not where nobody reads it, and not where they would break its form.
-    pub(crate) fn may_add(&self) -> bool {
-        !self.facts.housekeeping && !self.facts.structured
     }
 
     pub(crate) fn ask(
