@@ -43,6 +43,7 @@ mod relay;
 mod report;
 mod request;
 mod resolve;
+mod rewrite;
 mod seen;
 mod side;
 mod state;

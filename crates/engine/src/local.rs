@@ -20,13 +20,15 @@ impl Engine {
         &self,
         (state, request): (&State, &CallRequest),
         target: Target,
-        KeptLocal { instead, why }: &KeptLocal,
+        KeptLocal { instead, link, why }: &KeptLocal,
     ) -> Result<Target, Failure> {
         if self.is_local(&target) {
             return Ok(target);
         }
         let refused = |more: String| {
-            let words = format!("{why}; `{}` of `{}` is not local: {more}", target.model, target.upstream.id);
+            let record = link.as_ref().map(|link| format!("\n\nRecord: {link}")).unwrap_or_default();
+            let (model, id) = (&target.model, &target.upstream.id);
+            let words = format!("{why}; `{model}` of `{id}` is not local: {more}{record}");
             Failure { param: Some("model".into()), ..Failure::new(ErrorKind::PolicyRefused, words) }
         };
         let Some(name) = instead else {

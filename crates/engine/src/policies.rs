@@ -47,51 +47,74 @@ impl Engine {
         holds: Holds,
     ) -> Judged {
         match self.policies().filter(|_| !request.internal) {
-            Some(chain) => judge(&chain, &self.whom, request, (id, envelope), holds).await,
+            Some(chain) => self.judge(&chain, request, (id, envelope), holds).await,
             None => Judged::Go(None),
         }
     }
-}
 
-async fn judge(
-    chain: &Chain,
-    whom: &Whom,
-    request: &mut CallRequest,
-    (id, envelope): (Uuid, Option<&Envelope>),
-    holds: Holds,
-) -> Judged {
-    let mut facts = match facts(request, id, envelope) {
-        Ok(facts) => facts,
-        Err(failure) => return Judged::Unable(failure),
-    };
-    let Some(needs) = chain.needs_for(&facts) else { return Judged::Go(None) };
-    let conversation = needs
-        .conversation
-        .then(|| request.format.messages.parse_document(&document(request, envelope)).ok())
-        .flatten();
-    facts.unread = needs.conversation && conversation.is_none() && holds == Holds::Conversation;
-    learn(&mut facts, request, envelope, conversation.as_ref());
-    let Some(mut run) = chain.open(facts) else { return Judged::Go(None) };
-    if run.holds().answer()
-        && let Some(field) = envelope.and_then(|envelope| several(request, envelope))
-    {
-        // Of several answers only the first could be looked at.
-        return Judged::Unable(Failure::invalid(field, "policies look at answers: ask for one at a time"));
-    }
-    if let Some(conversation) = conversation {
-        run.set_conversation(Arc::new(conversation));
-    }
-    let shared = Arc::new(Mutex::new(run));
-    match decided(&shared, whom, id).await {
-        CallOutcome::Answer(text) => Judged::Answer(text, shared),
-        CallOutcome::Refuse(words) => Judged::Refuse(Failure::new(ErrorKind::PolicyRefused, words), shared),
-        CallOutcome::Asking | CallOutcome::Go => match rewrite(&shared, request, envelope) {
-            Some(words) => Judged::Refuse(Failure::new(ErrorKind::PolicyRefused, words), shared),
-            None => {
+    async fn judge(
+        &self,
+        chain: &Chain,
+        request: &mut CallRequest,
+        (id, envelope): (Uuid, Option<&Envelope>),
+        holds: Holds,
+    ) -> Judged {
+        let mut facts = match facts(request, id, envelope) {
+            Ok(facts) => facts,
+            Err(failure) => return Judged::Unable(failure),
+        };
+        let Some(needs) = chain.needs_for(&facts) else { return Judged::Go(None) };
+        let conversation = needs
+            .conversation
+            .then(|| request.format.messages.parse_document(&document(request, envelope)).ok())
+            .flatten();
+        facts.unread = needs.conversation && conversation.is_none() && holds == Holds::Conversation;
+        learn(&mut facts, request, envelope, conversation.as_ref());
+        let Some(mut run) = chain.open(facts) else { return Judged::Go(None) };
+        if run.holds().answer()
+            && let Some(field) = envelope.and_then(|envelope| several(request, envelope))
+        {
+            // Of several answers only the first could be looked at.
+            return Judged::Unable(Failure::invalid(
+                field,
+                "policies look at answers: ask for one at a time",
+            ));
+        }
+        if let Some(conversation) = conversation {
+            run.set_conversation(Arc::new(conversation));
+        }
+        let shared = Arc::new(Mutex::new(run));
+        let refused = match decided(&shared, &self.whom, id).await {
+            CallOutcome::Answer(text) => return Judged::Answer(text, shared),
+            CallOutcome::Refuse(words) => Some(words),
+            CallOutcome::Asking | CallOutcome::Go => {
                 request.local = with(&shared, |run| run.stays_local());
-                Judged::Go(Some(shared))
+                self.changed(&shared, request, envelope, holds)
             }
-        },
+        };
+        match refused {
+            Some(words) => Judged::Refuse(Failure::new(ErrorKind::PolicyRefused, words), shared),
+            None => Judged::Go(Some(shared)),
+        }
+    }
+
+    /// Lets policies change the request, as a whole and in its texts; `Some` = why it may not go on.
+    fn changed(
+        &self,
+        shared: &Shared,
+        request: &mut CallRequest,
+        envelope: Option<&Envelope>,
+        holds: Holds,
+    ) -> Option<String> {
+        let came = request.body.clone();
+        if holds == Holds::Conversation
+            && let Some(words) = self.rewritten(shared, request, envelope)
+        {
+            return Some(words);
+        }
+        // Of another body nothing is known.
+        let envelope = envelope.filter(|_| came.as_ptr() == request.body.as_ptr());
+        rewrite(shared, request, envelope)
     }
 }
 

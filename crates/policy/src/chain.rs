@@ -239,7 +239,7 @@ pub struct Manner {
     pub local_model: Option<String>,
     /// Masks secrets in what clients and records are told.
     pub mask: Arc<dyn Fn(&str) -> String + Send + Sync>,
-    /// The message in place of a refused tool call ([`crate::message::DEFAULT`]).
+    /// The message in place of what was refused ([`crate::message::DEFAULT`]).
     pub message: String,
     /// What time it is.
     pub now: fn() -> Instant,

@@ -33,11 +33,12 @@ pub struct Policies {
     /// longer is cut off for the rest of the call, and `on_failure` says what that means.
     #[schemars(range(min = 1, max = 60_000))]
     pub budget_ms: u64,
-    /// What a client is told in place of a tool call that was refused, with `{tool}`, `{policy}`, `{reason}`, `{arguments}` and `{link}`. Of a request or a
-    /// text that was refused it is told in fixed words, without a link.
+    /// What a client is told in place of what was refused, with `{what}` (the call of a tool, a part of the answer, the request), `{tool}`, `{policy}`,
+    /// `{reason}`, `{arguments}` and `{link}`. One with `{tool}` and without `{what}` is for tool calls alone: other things are told of in the words that
+    /// stand here by default.
     pub message: String,
     /// Where a person finds the record of a call, with `{id}` for its id, such as `https://gate.example.org/calls/{id}`. It ends the messages of
-    /// refused tool calls.
+    /// what was refused.
     pub link: Option<String>,
     /// The model for requests that a policy keeps local (`keep_local`) and that were meant for a model elsewhere, such as `ollama:qwen3`. Without it they
     /// are refused.

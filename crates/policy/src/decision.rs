@@ -108,7 +108,7 @@ pub enum Then {
     Replace,
     /// The model is asked again and told the reason; refused, if that has been done often enough.
     Resample,
-    /// A tool call gets other arguments.
+    /// A tool call gets other arguments, a request other instructions, parameters or tools.
     Rewrite,
     /// The answer ends here.
     Stop,

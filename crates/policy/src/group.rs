@@ -2,7 +2,8 @@
 //!
 //! A member that has nothing against a thing, or only notes or warns, consents; one that would refuse, take out, change, stop or answer it, keep it
 //! local, or wants a person or the model asked, objects; one that cannot say does what its `on_failure` says. If the objection carries, the first
-//! objecting member in the order of the configuration says what is done. Who does not judge such things has no vote, nor has what only observes.
+//! objecting member in the order of the configuration says what is done. Who does not judge such things has no vote. Of a group that only observes is noted how its
+//! vote would have gone (`watched`).
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{Mode, OnFailure};
-use crate::decision::Hook;
+use crate::decision::{Hook, Said};
 use crate::request::CallOutcome;
 use crate::run::{Broken, Run, Ticket};
 use crate::trial::Trial;
@@ -57,7 +58,7 @@ pub(crate) struct Ballot<V> {
     voting: Arc<Voting>,
 }
 
-struct Cast<V> {
+pub(crate) struct Cast<V> {
     member: usize,
     objects: bool,
     verdict: Result<V, Broken>,
@@ -77,12 +78,26 @@ enum Weight {
 type Counted<V> = (Vec<(Cast<V>, Weight)>, String);
 
 impl<V> Ballot<V> {
-    fn new(voting: Arc<Voting>, voters: Vec<usize>) -> Self {
+    pub(crate) fn new(voting: Arc<Voting>, voters: Vec<usize>) -> Self {
         Self { cast: Vec::new(), voters, voting }
     }
 
     fn waits_for(&self, member: usize) -> bool {
         self.voters.contains(&member)
+    }
+
+    pub(crate) fn is_of(&self, voting: &Arc<Voting>) -> bool {
+        Arc::ptr_eq(&self.voting, voting)
+    }
+
+    pub(crate) fn add(&mut self, cast: Cast<V>) {
+        self.cast.push(cast);
+    }
+
+    /// The designated member, if it has a vote.
+    fn named(&self, run: &Run) -> Option<usize> {
+        let named = self.voting.group.designated.as_deref()?;
+        self.voters.iter().copied().find(|at| run.name(*at) == named)
     }
 
     /// Whether the objection carries; `None` = that is still open. `named`: the designated member, if it has a vote.
@@ -109,8 +124,7 @@ impl<V> Ballot<V> {
 
     /// The votes in the order of the members, each with what it counts for, and how the vote went; gives the ballot back while that is open.
     fn count(mut self, run: &Run) -> Result<Counted<V>, Self> {
-        let named = self.voting.group.designated.as_deref();
-        let named = named.and_then(|name| self.voters.iter().copied().find(|at| run.name(*at) == name));
+        let named = self.named(run);
         let Some(carried) = self.outcome(named) else { return Err(self) };
         let objections = self.cast.iter().filter(|cast| cast.objects).count();
         let told = format!("{objections} of {} in the group `{}`", self.voters.len(), self.voting.name);
@@ -132,11 +146,34 @@ impl<V> Ballot<V> {
     }
 }
 
+impl Ballot<Said> {
+    /// How the vote would have gone, and who would have decided; `None` = that is open. Where nobody objects there is nothing to tell.
+    pub(crate) fn told(&self, run: &Run) -> Option<(Option<usize>, String)> {
+        let named = self.named(run);
+        let carried = self.outcome(named)?;
+        let objecting = || self.cast.iter().filter(|cast| cast.objects);
+        let first = objecting().min_by_key(|cast| cast.member);
+        let decides = match named {
+            Some(named) if carried => self.cast.iter().find(|cast| cast.member == named),
+            Some(_) | None => first,
+        };
+        let said = match decides.filter(|_| carried).map(|cast| &cast.verdict) {
+            Some(Ok(said)) => said.as_str(),
+            Some(Err(_)) => Said::Failed.as_str(),
+            None => "pass",
+        };
+        let (count, all, name) = (objecting().count(), self.voters.len(), &self.voting.name);
+        let words =
+            format!("the vote of the group `{name}` would have been: {said} ({count} of {all} object)");
+        Some((decides.map(|cast| cast.member), words))
+    }
+}
+
 /// What becomes of a request that a group has voted on, if that is known.
 pub(crate) struct Voted(pub(crate) Option<CallOutcome>);
 
 /// Whether a verdict is an objection; `None` = the policy cannot say.
-fn objects(verdict: &BlockVerdict) -> Option<bool> {
+pub(crate) fn objects(verdict: &BlockVerdict) -> Option<bool> {
     match verdict {
         BlockVerdict::Allow | BlockVerdict::Annotate(_) | BlockVerdict::Warn(_) => Some(false),
         BlockVerdict::Ask(_)
@@ -152,14 +189,15 @@ fn objects(verdict: &BlockVerdict) -> Option<bool> {
 }
 
 /// The same of a verdict on a request.
-fn objects_to_call(verdict: &CallVerdict) -> Option<bool> {
+pub(crate) fn objects_to_call(verdict: &CallVerdict) -> Option<bool> {
     match verdict {
         CallVerdict::Allow | CallVerdict::Annotate(_) => Some(false),
         CallVerdict::Answer { .. }
         | CallVerdict::Ask(_)
         | CallVerdict::AskPerson(_)
         | CallVerdict::KeepLocal(_)
-        | CallVerdict::Refuse(_) => Some(true),
+        | CallVerdict::Refuse(_)
+        | CallVerdict::Rewrite { .. } => Some(true),
         CallVerdict::Unsure(_) => None,
     }
 }
@@ -182,7 +220,7 @@ impl Run {
         (from..self.members.len()).find(|at| !of_group(*at)).unwrap_or(self.members.len())
     }
 
-    fn cast_of<V>(
+    pub(crate) fn cast_of<V>(
         &self,
         member: usize,
         verdict: Result<V, Broken>,

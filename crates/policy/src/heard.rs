@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::changes::{Changes, Remove, Set};
 use crate::decision::Then;
 use crate::verdict::{Finding, Reply};
 
@@ -43,8 +44,10 @@ pub(crate) fn opinion(reply: &Reply) -> Result<Opinion, String> {
 }
 
 /// What a service says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Word {
+    /// What is to be another in a request.
+    pub(crate) changes: Changes,
     pub(crate) finding: Finding,
     pub(crate) then: Then,
     /// What shall stand there.
@@ -57,7 +60,11 @@ struct Said {
     #[serde(default)]
     reason: Option<String>,
     #[serde(default)]
+    remove: Remove,
+    #[serde(default)]
     rule: Option<String>,
+    #[serde(default)]
+    set: Set,
     #[serde(default, rename = "with")]
     other: Option<Value>,
 }
@@ -73,7 +80,13 @@ pub(crate) fn word(reply: &Reply) -> Result<Word, String> {
         Value::String(text) => text,
         other => other.to_string(),
     });
-    Ok(Word { finding: Finding { evidence: None, reason, rule: said.rule }, then: said.verdict, with })
+    let changes = Changes { remove: said.remove, set: said.set };
+    Ok(Word {
+        changes,
+        finding: Finding { evidence: None, reason, rule: said.rule },
+        then: said.verdict,
+        with,
+    })
 }
 
 #[cfg(test)]

@@ -2,16 +2,27 @@
 
 use lockgate_core::content::ToolCall;
 
+use crate::run::Run;
 use crate::verdict::Finding;
 
-/// The message in place of a refused tool call, unless the configuration has another.
-pub const DEFAULT: &str = "[Lockgate] The call of the tool `{tool}` was refused by the policy `{policy}`: {reason}.{arguments}{link}";
+/// The message in place of what was refused, unless the configuration has another.
+pub const DEFAULT: &str =
+    "[Lockgate] {what} was refused by the policy `{policy}`: {reason}.{arguments}{link}";
 
 /// So many bytes of arguments are shown.
 const ARGUMENTS: usize = 600;
 
 /// So many bytes of a reason are shown.
 const REASON: usize = 1_000;
+
+/// What is refused, where it is no tool call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The request.
+    Request,
+    /// Words of the answer.
+    Words,
+}
 
 /// Who refuses what, and why.
 pub(crate) struct About<'a> {
@@ -23,9 +34,16 @@ pub(crate) struct About<'a> {
 }
 
 impl About<'_> {
-    /// The message in place of a refused tool call.
-    pub(crate) fn refused(&self, template: &str) -> String {
-        let tool = self.call.map_or("", |call| &*call.name);
+    /// The message in place of what was refused: the tool call, or what `otherwise` says.
+    pub(crate) fn refused(&self, template: &str, otherwise: Refused) -> String {
+        let (tool, what) = match (self.call, otherwise) {
+            (Some(call), _) => (&*call.name, format!("The call of the tool `{}`", call.name)),
+            (None, Refused::Request) => ("", "This request".to_owned()),
+            (None, Refused::Words) => ("", "A part of this answer".to_owned()),
+        };
+        // A sentence about a tool says nothing of anything else.
+        let of_tools = template.contains("{tool}") && !template.contains("{what}");
+        let template = if self.call.is_none() && of_tools { DEFAULT } else { template };
         let arguments = self.call.map(|call| (self.mask)(&pretty(&call.arguments))).unwrap_or_default();
         let arguments = match cut(&arguments, ARGUMENTS) {
             "" | "{}" => String::new(),
@@ -37,6 +55,7 @@ impl About<'_> {
             template,
             &[
                 ("tool", tool),
+                ("what", &what),
                 ("policy", self.policy),
                 ("reason", &self.reason()),
                 ("arguments", &arguments),
@@ -58,15 +77,6 @@ impl About<'_> {
         )
     }
 
-    /// The message in place of words that were refused.
-    pub(crate) fn refused_words(&self) -> String {
-        format!(
-            "[Lockgate] A part of this answer was refused by the policy `{}`: {}.",
-            self.policy,
-            self.reason()
-        )
-    }
-
     /// The message beside what passes with a warning.
     pub(crate) fn warning(&self) -> String {
         let what = self.call.map(|call| format!(" about the call of `{}`", call.name)).unwrap_or_default();
@@ -75,6 +85,25 @@ impl About<'_> {
 
     fn reason(&self) -> String {
         cut(&(self.mask)(self.finding.reason.trim_end_matches('.')), REASON).to_owned()
+    }
+}
+
+impl Run {
+    /// Where a person finds the record of the call.
+    pub(crate) fn link(&self) -> Option<String> {
+        self.manner.link.as_ref().map(|link| link.replace("{id}", &self.facts.id))
+    }
+
+    /// What the client is told in place of what a policy refuses.
+    pub(crate) fn refused(
+        &self,
+        (at, call): (usize, Option<&ToolCall>),
+        otherwise: Refused,
+        finding: &Finding,
+    ) -> String {
+        let link = self.link();
+        let about = About { link: link.as_deref(), ..self.about(at, call, finding) };
+        about.refused(&self.manner.message, otherwise)
     }
 }
 
@@ -120,7 +149,7 @@ fn filled(template: &str, values: &[(&str, &str)]) -> String {
 }
 
 /// What a template may name.
-pub(crate) const NAMES: [&str; 5] = ["arguments", "link", "policy", "reason", "tool"];
+pub(crate) const NAMES: [&str; 6] = ["arguments", "link", "policy", "reason", "tool", "what"];
 
 /// The first `{name}` of a template that means nothing.
 pub fn unknown_name(template: &str) -> Option<&str> {
@@ -155,7 +184,37 @@ mod tests {
             mask: &mask,
             policy: "no-force",
         };
-        about.refused(template)
+        about.refused(template, Refused::Words)
+    }
+
+    fn of_others(template: &str, otherwise: Refused, reason: &str) -> String {
+        let finding = Finding::because(reason);
+        let mask = |text: &str| text.replace("sk-secret", "«redacted»");
+        let link = Some("http://localhost/c/1");
+        let about = About { call: None, finding: &finding, link, mask: &mask, policy: "p" };
+        about.refused(template, otherwise)
+    }
+
+    /// Requirement I8: requests and texts as tool calls.
+    #[test]
+    fn a_request_and_a_text_are_told_of_as_a_tool_call_is() {
+        assert_eq!(
+            of_others(DEFAULT, Refused::Request, "it holds sk-secret."),
+            "[Lockgate] This request was refused by the policy `p`: it holds «redacted».\n\nRecord: http://localhost/c/1"
+        );
+        assert_eq!(
+            of_others("{policy}|{what}|{reason}|{tool}{what}{arguments}", Refused::Words, "r"),
+            "p|A part of this answer|r|A part of this answer"
+        );
+        let long = of_others("{what} {reason}", Refused::Words, &"ä".repeat(2_000));
+        assert!(long.len() < 1_100 && long.ends_with('ä'), "{}", long.len());
+    }
+
+    #[test]
+    fn a_template_for_tools_alone_is_not_used_for_anything_else() {
+        let told = of_others("No {tool} here: {reason}", Refused::Request, "r");
+        assert!(told.starts_with("[Lockgate] This request was refused by the policy `p`: r."), "{told}");
+        assert_eq!(of_others("No: {reason}", Refused::Request, "r"), "No: r");
     }
 
     /// Requirement I8: policy, tool, reason, arguments for people, no secrets, where the record is.

@@ -210,7 +210,12 @@ pub fn canonical(path: &str, fold_case: bool) -> String {
             _ => text.push(c),
         }
     }
-    lexical(without_drive(&text))
+    let made = lexical(without_drive(&text));
+    // What was taken away may leave another beginning or end.
+    if made.trim().len() < made.len() || without_drive(&made).len() < made.len() {
+        return canonical(&made, fold_case);
+    }
+    made
 }
 
 fn without_drive(text: &str) -> &str {

@@ -17,7 +17,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use lockgate_core::content::{Source as Bytes, ToolCall};
 use lockgate_core::{Block, Conversation, Part, Role};
 
-pub(crate) use class::{Class, words};
+pub(crate) use class::{Class, of as class_of, words};
 pub(crate) use normal::{Normal, encoded};
 
 use crate::target;

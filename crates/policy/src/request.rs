@@ -5,6 +5,7 @@
 use crate::chain::{Mode, OnFailure};
 use crate::decision::{Hook, Said};
 use crate::group::Voted;
+use crate::message::Refused;
 use crate::run::{Broken, Run, Ticket};
 use crate::verdict::{CallVerdict, Finding, Reply};
 
@@ -17,7 +18,7 @@ pub enum CallOutcome {
     Asking,
     /// It goes on.
     Go,
-    /// It goes nowhere, for this reason, which names the policy.
+    /// It goes nowhere, and the client is told this.
     Refuse(String),
 }
 
@@ -31,6 +32,7 @@ impl Run {
                     let at = self.call_at;
                     self.call_at += 1;
                     let verdict = self.guarded(at, |run, view| run.on_call(view));
+                    self.watch_call(at, &verdict);
                     let outcome = self.settle_call(at, verdict);
                     self.note_also_of_call(at);
                     outcome
@@ -57,6 +59,7 @@ impl Run {
         };
         if self.is_aside(ticket) {
             if let Some(verdict) = verdict {
+                self.watch_call(ticket.member, &verdict);
                 self.settle_call(ticket.member, verdict);
             }
             return CallOutcome::Go;
@@ -82,8 +85,7 @@ impl Run {
         let blocks = mode == Mode::Block;
         let refuse = |run: &mut Self, finding: &Finding| {
             if blocks {
-                let reason = (run.manner.mask)(finding.reason.trim_end_matches('.'));
-                return Some(CallOutcome::Refuse(format!("refused by the policy `{name}`: {reason}")));
+                return Some(CallOutcome::Refuse(run.refused((at, None), Refused::Request, finding)));
             }
             if mode > Mode::Observe {
                 let warning = run.about(at, None, finding).warning();
@@ -128,6 +130,17 @@ impl Run {
                 self.note(at, Hook::Call, (Said::Refuse, blocks), finding, None);
                 outcome
             }
+            Ok(CallVerdict::Rewrite { changes, finding }) => {
+                let applied = mode >= Mode::Rewrite;
+                if applied {
+                    self.rewrites.push((at, changes));
+                } else if mode > Mode::Observe {
+                    let warning = self.about(at, None, &finding).warning();
+                    self.warnings.push(warning);
+                }
+                self.note(at, Hook::Call, (Said::Rewrite, applied), finding, None);
+                None
+            }
             Err(Broken(why)) | Ok(CallVerdict::Unsure(why)) => {
                 let finding = Finding::because(format!("the policy could not judge the request: {why}"));
                 let on_failure = self.members[at].entry.on_failure;
@@ -154,6 +167,7 @@ pub(crate) fn said(verdict: CallVerdict) -> Option<(Said, Finding)> {
         CallVerdict::AskPerson(finding) => (Said::Ask, finding),
         CallVerdict::KeepLocal(finding) => (Said::KeepLocal, finding),
         CallVerdict::Refuse(finding) => (Said::Refuse, finding),
+        CallVerdict::Rewrite { finding, .. } => (Said::Rewrite, finding),
         CallVerdict::Unsure(why) => (Said::Failed, Finding::because(why)),
     })
 }

@@ -11,14 +11,16 @@ use lockgate_core::content::ToolCall;
 
 use crate::approval::Asked;
 use crate::chain::{Entry, Manner, Mode, OnFailure, OnRefusal};
+use crate::changes::Changes;
 use crate::common::Common;
 use crate::decision::{Decision, Hook, Said, Tool};
 use crate::group::Ballot;
-use crate::message::About;
+use crate::message::{About, Refused};
 use crate::policy::{CallFacts, Needs, PolicyRun, TextNeed, View};
 use crate::spent::Spent;
 use crate::trial::{Outcome, Thing, Trial};
-use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, KeptLocal, Query, Question, Reply};
+use crate::verdict::{BlockVerdict, CallVerdict, Finding, KeptLocal, Query, Question, Reply};
+use crate::watched::{Judged, Watched};
 use crate::worked::Looks;
 
 /// Which question a reply is to.
@@ -78,11 +80,15 @@ pub struct Run {
     next_block: u32,
     /// How often the model was asked again.
     pub(crate) resampled: u32,
+    /// What policies change in the whole request, each with whose wish it is.
+    pub(crate) rewrites: Vec<(usize, Box<Changes>)>,
     /// How many questions people were asked.
     pub(crate) questions: u32,
     /// What people were asked and have not answered.
     pub(crate) persons: Vec<Asked>,
     pub(crate) warnings: Vec<String>,
+    /// Votes of groups that only observe.
+    pub(crate) watched: Vec<Watched>,
 }
 
 /// Why a policy has no verdict.
@@ -126,7 +132,9 @@ impl Run {
             persons: Vec::new(),
             questions: 0,
             resampled: 0,
+            rewrites: Vec::new(),
             warnings: Vec::new(),
+            watched: Vec::new(),
         }
     }
 
@@ -138,7 +146,7 @@ impl Run {
     /// Whether the request may go to a local model only.
     pub fn stays_local(&self) -> Option<KeptLocal> {
         let why = self.local.clone()?;
-        Some(KeptLocal { instead: self.manner.local_model.clone(), why })
+        Some(KeptLocal { instead: self.manner.local_model.clone(), link: self.link(), why })
     }
 
     /// Whether one of them may have the model asked again.
@@ -247,6 +255,10 @@ impl Run {
             if self.asides[place].open == 0 || verdict.is_some() {
                 self.asides.remove(place);
             }
+            if let Some(verdict) = &verdict {
+                let judged = Judged { block: ticket.block, hook, tool: tool.as_ref() };
+                self.watch(ticket.member, &judged, verdict);
+            }
             let (said, finding) = match verdict {
                 None | Some(Ok(BlockVerdict::Allow | BlockVerdict::Ask(_))) => return,
                 Some(Ok(verdict)) => said(verdict),
@@ -284,6 +296,7 @@ impl Run {
                 continue;
             }
             let verdict = self.guarded(at, |run, view| run.on_block(trial.thing.piece(), view));
+            self.watch_trial(at, trial, &verdict);
             let goes_on = self.settle_block(at, trial, verdict);
             self.note_also(at, trial);
             if !goes_on {
@@ -435,43 +448,6 @@ impl Run {
         !closed
     }
 
-    /// What stands behind the last words of the answer: warnings, and what policies append.
-    pub(crate) fn end(&mut self, tools: bool) -> Vec<String> {
-        let mut words = std::mem::take(&mut self.warnings);
-        for at in 0..self.members.len() {
-            if !self.members[at].needs.end || self.members[at].run.is_none() {
-                continue;
-            }
-            match self.guarded(at, |run, view| run.on_end(tools, view)) {
-                Ok(EndVerdict::Allow) | Err(_) => {}
-                Ok(EndVerdict::Annotate(finding)) => {
-                    self.note(at, Hook::End, (Said::Annotate, true), finding, None);
-                }
-                Ok(EndVerdict::Append { finding, text }) => {
-                    let applied = self.members[at].entry.mode >= Mode::Warn && self.may_add();
-                    self.note(at, Hook::End, (Said::Append, applied), finding, None);
-                    if applied {
-                        words.push(text);
-                    }
-                }
-            }
-        }
-        if !self.may_add() {
-            words.clear();
-        }
-        words
-    }
-
-    /// Whether anything may be said behind the answer's own words.
-    pub(crate) fn may_add_words(&self) -> bool {
-        self.may_add() && (self.holds().end || !self.warnings.is_empty() || self.may_warn_of_texts())
-    }
-
-    /// Whether words may be added to the answer: not where nobody reads it, and not where they would break its form.
-    pub(crate) fn may_add(&self) -> bool {
-        !self.facts.housekeeping && !self.facts.structured
-    }
-
     pub(crate) fn ask(
         &mut self,
         at: usize,
@@ -533,12 +509,7 @@ impl Run {
     }
 
     fn refusal(&self, at: usize, trial: &Trial, finding: &Finding) -> String {
-        let link = self.manner.link.as_ref().map(|link| link.replace("{id}", &self.facts.id));
-        let about = About { link: link.as_deref(), ..self.about(at, trial.thing.call(), finding) };
-        match trial.thing {
-            Thing::Call(_) => about.refused(&self.manner.message),
-            Thing::Text(_) => about.refused_words(),
-        }
+        self.refused((at, trial.thing.call()), Refused::Words, finding)
     }
 
     pub(crate) fn note(

@@ -5,7 +5,9 @@
 use lockgate_core::Origin;
 
 use crate::chain::{Entry, Mode, OnFailure};
+use crate::changes::Changes;
 use crate::decision::{Hook, Said};
+use crate::message::Refused;
 use crate::policy::TextNeed;
 use crate::run::{Broken, Run};
 use crate::verdict::Finding;
@@ -45,6 +47,26 @@ impl Run {
         changed
     }
 
+    /// What policies change in the whole request, in order. Whoever puts it there tells each time what came of it ([`Run::rewritten`]).
+    pub fn take_rewrites(&mut self) -> Vec<(usize, Box<Changes>)> {
+        std::mem::take(&mut self.rewrites)
+    }
+
+    /// What came of a change of the whole request: what was left as it is, because the model or the dialect would refuse it, or why nothing could be
+    /// changed. `Some` = why the call may not go on.
+    pub fn rewritten(&mut self, whose: usize, came: Result<&[&'static str], &str>) -> Option<String> {
+        let mut refused = None;
+        match came {
+            Ok([]) => {}
+            Ok(left) => {
+                let reason = format!("left as it was, because it would be refused: {}", left.join(", "));
+                self.note(whose, Hook::Call, (Said::Annotate, true), Finding::because(reason), None);
+            }
+            Err(why) => self.unchanged(whose, &format!("it cannot be rewritten: {why}"), &mut refused),
+        }
+        refused
+    }
+
     /// What becomes of a request with a text that a policy should have looked at and could not. There is nobody left to ask: what a person
     /// should decide is refused.
     fn unchanged(&mut self, at: usize, why: &str, refused: &mut Option<String>) {
@@ -55,8 +77,7 @@ impl Run {
         let Entry { mode, on_failure, .. } = *self.members[at].entry;
         let closed = on_failure != OnFailure::Pass && mode == Mode::Block;
         if closed {
-            let reason = (self.manner.mask)(&finding.reason);
-            refused.get_or_insert(format!("refused by the policy `{}`: {reason}", self.name(at)));
+            refused.get_or_insert_with(|| self.refused((at, None), Refused::Request, &finding));
         } else if mode > Mode::Observe {
             self.warn(at, &finding.reason);
         }
@@ -134,7 +155,7 @@ impl Run {
         *current = if told || empty {
             String::new()
         } else {
-            self.about(at, None, &Finding::because("it failed")).refused_words()
+            self.refused((at, None), Refused::Words, &Finding::because("it failed"))
         };
         if empty {
             self.members[at].told = false;

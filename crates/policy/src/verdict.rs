@@ -8,6 +8,7 @@ use lockgate_core::{Event, Failure, Secret, Turn};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Approval;
+use crate::changes::Changes;
 use crate::spent::{MaxCost, Spent};
 
 /// Why a policy says what it says.
@@ -35,6 +36,8 @@ impl Finding {
 pub struct KeptLocal {
     /// The model that takes what was meant for one that is not local, if one is set for this.
     pub instead: Option<String>,
+    /// Where a person finds the record of the call.
+    pub link: Option<String>,
     /// Why, with the policy that says so.
     pub why: String,
 }
@@ -61,6 +64,13 @@ pub enum CallVerdict {
     KeepLocal(Finding),
     /// It goes nowhere.
     Refuse(Finding),
+    /// It goes on as another.
+    Rewrite {
+        /// What is to be another.
+        changes: Box<Changes>,
+        /// Why.
+        finding: Finding,
+    },
     /// The policy cannot say, for this reason: its failure mode does.
     Unsure(String),
 }
@@ -74,7 +84,8 @@ impl CallVerdict {
             | Self::Answer { finding, .. }
             | Self::AskPerson(finding)
             | Self::KeepLocal(finding)
-            | Self::Refuse(finding) => Some(&mut finding.reason),
+            | Self::Refuse(finding)
+            | Self::Rewrite { finding, .. } => Some(&mut finding.reason),
             Self::Unsure(why) => Some(why),
         }
     }

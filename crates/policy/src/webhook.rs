@@ -9,8 +9,9 @@
 //! {"verdict": "refuse", "reason": "the release is frozen", "rule": "freeze"}
 //! ```
 //!
-//! `verdict` is `allow`, `annotate`, `ask` (a person decides), `refuse`, `remove`, `replace`, `rewrite`, `stop`, `warn`, or for a request `answer`; `with` has
-//! the words of `replace` and `answer` and the arguments of `rewrite`. What is sent:
+//! `verdict` is `allow`, `annotate`, `ask` (a person decides), `refuse`, `remove`, `replace`, `rewrite`, `stop`, `warn`, or for a request `answer` and `keep_local`; `with` has
+//! the words of `replace` and `answer` and the arguments of `rewrite`. A request is rewritten by `set` and `remove`, as [`rules`](rules.md#rewriting-requests) have them.
+//! What is sent:
 //!
 //! ```json
 //! {"type": "policy.question", "about": "tool_call",
@@ -161,7 +162,7 @@ impl PolicyRun for Asking {
     }
 
     fn on_call_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<CallVerdict> {
-        let Word { finding, then, with } = match word(&reply) {
+        let Word { changes, finding, then, with } = match word(&reply) {
             Ok(word) => word,
             Err(why) => return Some(CallVerdict::Unsure(why)),
         };
@@ -172,12 +173,13 @@ impl PolicyRun for Asking {
             (Then::Ask, _) => CallVerdict::AskPerson(finding),
             (Then::KeepLocal, _) => CallVerdict::KeepLocal(finding),
             (Then::Refuse | Then::Stop, _) => CallVerdict::Refuse(finding),
-            (Then::Answer | Then::Remove | Then::Replace | Then::Resample | Then::Rewrite, _) => {
-                CallVerdict::Unsure(
-                    "the service's verdict is none about a request, or says not what shall stand there"
-                        .into(),
-                )
-            }
+            (Then::Rewrite, _) => match changes.unworkable() {
+                Some(why) => CallVerdict::Unsure(format!("the service's changes cannot be meant: {why}")),
+                None => CallVerdict::Rewrite { changes: Box::new(changes), finding },
+            },
+            (Then::Answer | Then::Remove | Then::Replace | Then::Resample, _) => CallVerdict::Unsure(
+                "the service's verdict is none about a request, or says not what shall stand there".into(),
+            ),
         })
     }
 
@@ -203,7 +205,7 @@ impl PolicyRun for Asking {
     }
 
     fn on_reply(&mut self, _: usize, reply: Reply, _: &View<'_>) -> Option<BlockVerdict> {
-        let Word { finding, then, with } = match word(&reply) {
+        let Word { finding, then, with, .. } = match word(&reply) {
             Ok(word) => word,
             Err(why) => return Some(BlockVerdict::Unsure(why)),
         };
@@ -255,6 +257,10 @@ mod tests {
             (r#"{"verdict": "replace", "with": "w"}"#, "Replace", "Unsure"),
             (r#"{"verdict": "replace"}"#, "Unsure", "Unsure"),
             (r#"{"verdict": "rewrite", "with": {"a": 1}}"#, "Rewrite", "Unsure"),
+            (r#"{"verdict": "rewrite", "set": {"most_tokens": 9}}"#, "Unsure", "Rewrite"),
+            (r#"{"verdict": "rewrite", "remove": {"tools": ["a*"]}}"#, "Unsure", "Rewrite"),
+            (r#"{"verdict": "rewrite", "set": {"temperature": 7}}"#, "Unsure", "Unsure"),
+            (r#"{"verdict": "rewrite", "set": {"colour": 7}}"#, "Unsure", "Unsure"),
             (r#"{"verdict": "stop"}"#, "Stop", "Refuse"),
             (r#"{"verdict": "warn"}"#, "Warn", "Annotate"),
             (r#"{"verdict": "answer", "with": "w"}"#, "Unsure", "Answer"),

@@ -14,6 +14,7 @@ pub mod chat;
 mod check;
 pub mod claude_cli;
 mod decoded;
+mod edits;
 mod effort;
 mod envelope;
 mod fields;
@@ -37,6 +38,7 @@ mod toolnames;
 
 pub use append::{Among, with_turns};
 pub use decoded::{DecodeError, Decoded, Frame};
+pub use edits::{Edited, Edits, edited};
 pub use effort::Steering;
 pub use envelope::{Envelope, EnvelopeLimits, EnvelopeSpec, member_text, splice, with_member};
 pub use format::{

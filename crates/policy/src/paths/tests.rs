@@ -131,6 +131,14 @@ fn composed_and_decomposed_letters_are_the_same_path() {
     assert!(paths.find("cafe\u{301}/key").is_some());
 }
 
+#[test]
+fn blanks_and_drives_behind_detours_are_taken_away_too() {
+    for (path, form) in [("A /", "a"), ("./ .env", ".env"), ("x/../C:/.env", "/.env"), ("./c:/d:/x", "/d:/x")]
+    {
+        assert_eq!(canonical(path, true), form, "{path}");
+    }
+}
+
 fn concrete(pattern: &str) -> String {
     pattern.trim_start_matches('/').replace("/**", "/x").replace('*', "7").replace("y7ml", "yml")
 }

@@ -77,7 +77,7 @@ const FILE: [&str; 14] = [
 ];
 
 /// What kinds a tool is of.
-pub(super) fn of(name: &str, call: Option<&ToolCall>) -> Vec<Class> {
+pub(crate) fn of(name: &str, call: Option<&ToolCall>) -> Vec<Class> {
     let words = words(name);
     let is = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     let mut classes = Vec::new();

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use cel::{Env, Program};
+use cel::common::ast::{EntryExpr, Expr, MapExpr, StructExpr};
+use cel::{Env, IdedExpr, Program};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ pub(super) struct Asks {
     pub(super) paths: bool,
     /// Where text came from.
     pub(super) provenance: bool,
+    /// The texts of the request.
+    pub(super) request: bool,
 }
 
 impl Asks {
@@ -34,12 +37,14 @@ impl Asks {
             hosts: self.hosts || other.hosts,
             paths: self.paths || other.paths,
             provenance: self.provenance || other.provenance,
+            request: self.request || other.request,
         }
     }
 }
 
 /// What a condition may name.
-const NAMES: [&str; 8] = ["args", "call", "commands", "hosts", "paths", "provenance", "text", "tool"];
+const NAMES: [&str; 9] =
+    ["args", "call", "commands", "hosts", "paths", "provenance", "request", "text", "tool"];
 
 impl TryFrom<String> for Condition {
     type Error = String;
@@ -52,13 +57,16 @@ impl TryFrom<String> for Condition {
         let (unknown, asks) = {
             let references = program.references();
             let names = references.variables();
-            let unknown = names.iter().find(|name| !NAMES.contains(name) && !name.starts_with('@'));
+            let own = bound(program.expression());
+            let is_known = |name: &str| NAMES.contains(&name) || own.contains(&name) || name.starts_with('@');
+            let unknown = names.iter().find(|name| !is_known(name));
             let has = |name: &str| names.contains(&name);
             let asks = Asks {
                 commands: has("commands"),
                 hosts: has("hosts"),
                 paths: has("paths"),
                 provenance: has("provenance"),
+                request: has("request"),
             };
             (unknown.map(|name| (*name).to_owned()), asks)
         };
@@ -67,6 +75,41 @@ impl TryFrom<String> for Condition {
         }
         Ok(Self { asks, program: Arc::new(program), text })
     }
+}
+
+/// The names that a condition makes up itself: `t` in `request.texts.exists(t, …)`.
+fn bound(condition: &IdedExpr) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut open = vec![condition];
+    while let Some(next) = open.pop() {
+        match &next.expr {
+            Expr::Call(call) => {
+                open.extend(call.target.as_deref());
+                open.extend(&call.args);
+            }
+            Expr::Comprehension(over) => {
+                names.push(over.iter_var.as_str());
+                names.extend(over.iter_var2.as_deref());
+                open.extend([
+                    &over.iter_range,
+                    &over.accu_init,
+                    &over.loop_cond,
+                    &over.loop_step,
+                    &over.result,
+                ]);
+            }
+            Expr::List(list) => open.extend(&list.elements),
+            Expr::Map(MapExpr { entries }) | Expr::Struct(StructExpr { entries, .. }) => {
+                open.extend(entries.iter().flat_map(|entry| match &entry.expr {
+                    EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+                    EntryExpr::StructField(field) => vec![&field.value],
+                }));
+            }
+            Expr::Select(select) => open.push(&select.operand),
+            Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
+        }
+    }
+    names
 }
 
 impl Serialize for Condition {

@@ -5,7 +5,8 @@ use crate::decision::Then;
 
 use super::facts::Seen;
 use super::subject::Subject;
-use super::{PathPattern, Rule, from};
+use super::texts::{Said, Texts};
+use super::{On, PathPattern, Rule, from};
 
 /// Whether what a rule meets does not just pass.
 pub(super) fn forbids(rule: &Rule) -> bool {
@@ -35,6 +36,7 @@ pub(super) fn meets(rule: &Rule, subject: &mut Subject<'_>) -> bool {
         && of_arguments(rule, &subject.seen)
         && places
         && of_sources(rule, subject)
+        && of_texts(rule, subject)
         && rule.condition.as_ref().is_none_or(|condition| subject.fulfils(condition))
 }
 
@@ -45,6 +47,11 @@ pub(super) fn evidence(rule: &Rule, subject: &Subject<'_>) -> Option<String> {
     argument
         .or_else(|| path(rule, &subject.seen).map(str::to_owned))
         .or_else(|| host(rule, &subject.seen).map(str::to_owned))
+        .or_else(|| {
+            let texts = (rule.on == On::Call && !rule.texts.is_empty()).then(|| texts_from(rule, subject));
+            let found = texts?.find_map(|text| found_in(&rule.texts, text));
+            found.map(str::to_owned)
+        })
         .or_else(|| {
             let sources = subject.traced.as_ref().filter(|_| !rule.from.is_empty())?.found();
             let source = sources.iter().find(|source| from::any(&rule.from, std::slice::from_ref(source)))?;
@@ -63,7 +70,7 @@ fn of_arguments(rule: &Rule, seen: &Seen<'_>) -> bool {
 }
 
 fn of_sources(rule: &Rule, subject: &Subject<'_>) -> bool {
-    if rule.from.is_empty() {
+    if rule.from.is_empty() || rule.on == On::Call {
         return true;
     }
     let Some(traced) = &subject.traced else { return false };
@@ -73,6 +80,32 @@ fn of_sources(rule: &Rule, subject: &Subject<'_>) -> bool {
     from::any(&rule.from, traced.found())
 }
 
+/// Whether a rule asks for texts of the request.
+pub(super) fn asks_texts(rule: &Rule) -> bool {
+    let by_fields = rule.on == On::Call && (!rule.texts.is_empty() || !rule.from.is_empty());
+    by_fields || rule.condition.as_ref().is_some_and(|condition| condition.asks.request)
+}
+
+/// The texts of a request that are from where a rule says.
+fn texts_from<'s>(rule: &'s Rule, subject: &'s Subject<'_>) -> impl Iterator<Item = &'s str> {
+    let all = subject.texts().map(Texts::all).unwrap_or_default();
+    let meant =
+        |said: &&Said<'_>| rule.from.is_empty() || rule.from.iter().any(|from| from.fits(&said.whose));
+    all.iter().filter(meant).map(|said| said.text)
+}
+
+fn of_texts(rule: &Rule, subject: &Subject<'_>) -> bool {
+    if rule.on != On::Call || (rule.texts.is_empty() && rule.from.is_empty()) {
+        return true;
+    }
+    let mut texts = texts_from(rule, subject).peekable();
+    if rule.texts.is_empty() || texts.peek().is_none() {
+        return texts.peek().is_some();
+    }
+    let fits = |text| is_one_of(&rule.texts, text);
+    if rule.then == Then::Allow { texts.all(fits) } else { texts.any(fits) }
+}
+
 /// Whether there are some, and each is so.
 fn all<T>(things: &[T], so: impl Fn(&T) -> bool) -> bool {
     !things.is_empty() && things.iter().all(so)
@@ -80,6 +113,21 @@ fn all<T>(things: &[T], so: impl Fn(&T) -> bool) -> bool {
 
 fn is_one_of(patterns: &[Pattern], name: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(name))
+}
+
+/// The place of a text that a pattern is about, if it fits one: from its longest words on.
+fn found_in<'t>(patterns: &[Pattern], text: &'t str) -> Option<&'t str> {
+    let pattern = patterns.iter().find(|pattern| pattern.matches(text))?;
+    let words = pattern.as_str().split(['*', '?', '[', ']', '{', '}', ',', '\\']);
+    let longest = words.max_by_key(|word| word.len()).filter(|word| word.is_ascii()).unwrap_or_default();
+    let at = text
+        .as_bytes()
+        .windows(longest.len().max(1))
+        .position(|window| window.eq_ignore_ascii_case(longest.as_bytes()));
+    // Not from the middle of a word: it may be a secret, which is known by its beginning.
+    let before = &text[..text.floor_char_boundary(at.unwrap_or(0).saturating_sub(20))];
+    let from = before.rfind(char::is_whitespace).map_or(0, |space| space + 1);
+    Some(text[from..].trim_start())
 }
 
 fn fits(patterns: &[PathPattern], path: &str) -> bool {

@@ -44,6 +44,69 @@
 //!           then: refuse
 //! ```
 //!
+//! # What a request says
+//!
+//! A rule on `call` sees the texts of the request, each with whose it is: `system`, `user` (with `last_user` for what was said last), `assistant`, or the tool that gave it back
+//! (`web`, `file`, `shell`, `mcp`, `other`, `tool:NAME`). `texts` are patterns that one of them must fit, `from` bounds which are meant; a condition has `request.user`,
+//! `request.system` and `request.texts`. All of it is there for rules on tool calls and on words too.
+//!
+//! ```yaml
+//! policies:
+//!   chain:
+//!     - rules:
+//!         - name: code-name
+//!           on: call
+//!           from: [user]
+//!           texts: ["*project falcon*", "*falcon.example*"]
+//!           then: keep_local
+//!           reason: what is about Falcon stays in the house
+//!         - name: pages-that-instruct
+//!           on: call
+//!           from: [web]
+//!           texts: ["*ignore * previous instructions*"]
+//!           then: refuse
+//!         - name: our-instructions
+//!           on: call
+//!           if: "!request.system.contains('house rules')"
+//!           then: refuse
+//!           reason: the client has to send the house rules
+//!         - name: mail-that-was-read
+//!           on: call
+//!           if: "request.texts.exists(t, 'tool:read_mail' in t.from && t.text.contains('http://'))"
+//!           then: annotate
+//!         - name: deploys-only-when-told
+//!           tools: [Bash]
+//!           if: "commands.contains('deploy') && !request.user.contains('deploy')"
+//!           then: ask
+//! ```
+//!
+//! Only a rule that asks for them costs the reading of the request.
+//!
+//! # Rewriting requests
+//!
+//! A rule on `call` with `then: rewrite` changes the whole request: what `set` names is set, what `remove` names goes, in whatever dialect the client speaks.
+//!
+//! ```yaml
+//! policies:
+//!   chain:
+//!     - name: house
+//!       rules:
+//!         - name: in-bounds
+//!           on: call
+//!           then: rewrite
+//!           set:
+//!             add_system: Never write to production.
+//!             most_tokens: 8000
+//!             temperature: 0
+//!           remove:
+//!             parameters: [seed, top_p]
+//!             tools: ["mcp__billing__*"]
+//! ```
+//!
+//! All other bytes stay. The request that leaves is one that is taken: a bound below Claude's budget of thoughts lowers that, or ends thinking; a `temperature` for a model
+//! that takes none is left, and the record says so; a choice of a tool that is gone goes with it. Where Claude's history holds calls and no tool is left, the tools
+//! stay by their names alone, and none may be called. The record has the request as it came and as it went. Policies on requests judge it as it came.
+//!
 //! # Limits
 //!
 //! A pattern on an argument of a shell command sees its text, not what it does (`shell_guard` does). Conditions have in `commands` what would really run, a
@@ -51,17 +114,22 @@
 //! first word. A command that cannot be read meets no rule about its files, hosts or `commands`: where one of these would forbid something, `on_failure`
 //! decides. Paths are compared as text, after `.`, `..` and `~` are taken out; links are not followed.
 //!
+//! Texts of a request are those of the conversation: a rule on `call` meets no input of embeddings. Of a request that cannot be read nobody knows what it says: where a rule about
+//! its texts would forbid something, `on_failure` decides.
+//!
 //! `from` finds text of earlier tool results again whatever its line breaks, quotes, case and escapes are, in base64 and in addresses too:
 //! 32 letters and digits in a row, or a mail address, a link or an id. It does not find what the model has put into other words, nor the way
 //! over a file: text that a command fetched and wrote down is text of a file when it is read. What the person or the instructions say
 //! themselves, and what the model said before a tool did, is from nowhere.
 
+mod check;
 mod condition;
 pub(crate) mod facts;
 pub(crate) mod from;
 mod meets;
 pub(crate) mod slips;
 mod subject;
+mod texts;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -74,12 +142,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::chain::Pattern;
+use crate::changes::{Changes, Remove, Set};
 use crate::common::Common;
 use crate::message;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
 use crate::verdict::{Also, BlockVerdict, CallVerdict, Finding};
+use check::{check, traces};
 use condition::Asks;
-use meets::{evidence, forbids, may_reach, meets};
+use meets::{asks_texts, evidence, forbids, may_reach, meets};
 use subject::{Subject, Traced};
 
 /// One rule. What is left out is not asked for; what is there must all be met.
@@ -106,10 +176,14 @@ pub struct Rule {
     #[serde(default)]
     pub hosts: Vec<Pattern>,
     /// Tools whose results have text in the arguments of a tool call; one of them must fit (for `allow`, each). `web`, `file`, `shell`, `mcp`, `other` are kinds of
-    /// tools, `tool:NAME` is one by its name, with `*` for any text.
+    /// tools, `tool:NAME` is one by its name, with `*` for any text. On `call`: whose texts of the request are meant; there `user`, `last_user` (what the person said
+    /// last), `system` and `assistant` are sources too.
     #[serde(default)]
     pub from: Vec<From>,
-    /// A condition in CEL, over `tool`, `args`, `text`, `commands` (of a shell tool: one a line), `paths`, `hosts`, `provenance` (a list of `web`, `tool:WebFetch` and the like) and `call` (`model`, `client`, `dialect`, `key`, `project`, `session`, `turn`,
+    /// Texts of a request (on `call`); one of them must fit one of these (for `allow`, each). A pattern stands for the whole text: `*word*` finds a word.
+    #[serde(default)]
+    pub texts: Vec<Pattern>,
+    /// A condition in CEL, over `tool`, `args`, `text`, `commands` (of a shell tool: one a line), `paths`, `hosts`, `provenance` (a list of `web`, `tool:WebFetch` and the like), `request` (`user`: what the person said last; `system`; `texts`: a list of `text` and `from`) and `call` (`model`, `client`, `dialect`, `key`, `project`, `session`, `turn`,
     /// `user`). A condition that fails (an argument that is not there) is not met.
     #[serde(default, rename = "if")]
     pub condition: Option<Condition>,
@@ -118,9 +192,22 @@ pub struct Rule {
     /// Why, for whoever meets it.
     #[serde(default)]
     pub reason: Option<String>,
-    /// The words of `answer` and `replace`, or the JSON of the arguments of `rewrite`.
+    /// The words of `answer` and `replace`, or the JSON of the arguments of `rewrite` on a tool call.
     #[serde(default)]
     pub with: Option<String>,
+    /// What `rewrite` sets in a request.
+    #[serde(default)]
+    pub set: Set,
+    /// What `rewrite` takes out of a request.
+    #[serde(default)]
+    pub remove: Remove,
+}
+
+impl Rule {
+    /// What it changes in a request.
+    fn changes(&self) -> Changes {
+        Changes { remove: self.remove.clone(), set: self.set.clone() }
+    }
 }
 
 /// What a rule is about.
@@ -224,45 +311,6 @@ fn is_name(pattern: &Pattern) -> bool {
     !pattern.as_str().contains(['*', '?', '[', '{', '\\'])
 }
 
-/// Whether a rule asks where text came from.
-fn traces(rule: &Rule) -> bool {
-    !rule.from.is_empty() || rule.condition.as_ref().is_some_and(|condition| condition.asks.provenance)
-}
-
-fn check(rule: &Rule) -> Result<(), (&'static str, String)> {
-    let about_tools = !rule.tools.is_empty()
-        || !rule.arguments.is_empty()
-        || !rule.paths.is_empty()
-        || !rule.hosts.is_empty()
-        || traces(rule);
-    if rule.on != On::ToolCall && about_tools {
-        let words =
-            "tools, arguments, paths, hosts and where text came from are asked for on `tool_call` only";
-        return Err(("on", words.into()));
-    }
-    let possible = match (rule.then, rule.on) {
-        (Then::Answer | Then::KeepLocal, On::Text | On::ToolCall) => Some("call"),
-        (Then::Remove | Then::Replace | Then::Resample | Then::Stop | Then::Warn, On::Call) => {
-            Some("tool_call` or `text")
-        }
-        (Then::Rewrite, On::Call | On::Text) => Some("tool_call"),
-        _ => None,
-    };
-    if let Some(on) = possible {
-        return Err(("then", format!("this can be done on `{on}` only")));
-    }
-    let words_needed = matches!(rule.then, Then::Answer | Then::Replace | Then::Rewrite);
-    match (&rule.with, words_needed) {
-        (None, true) => Err(("with", "say what shall stand there".into())),
-        (Some(_), false) => Err(("with", "this takes no words: `reason` is what the client is told".into())),
-        (Some(json), true) if rule.then == Then::Rewrite => {
-            let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json);
-            object.map(|_| ()).map_err(|error| ("with", format!("arguments are a JSON object: {error}")))
-        }
-        (Some(_), true) | (None, false) => Ok(()),
-    }
-}
-
 impl Policy for Rules {
     fn judges_requests(&self) -> bool {
         !self.0.on_call.is_empty()
@@ -277,7 +325,7 @@ impl Policy for Rules {
         let turn = self.0.rules.iter().filter_map(|rule| rule.condition.as_ref());
         let about_session = |text: &str| text.contains("call.session") || text.contains("call.turn");
         let conversation = turn.into_iter().any(|condition| about_session(&condition.text))
-            || self.0.rules.iter().any(traces);
+            || self.0.rules.iter().any(|rule| traces(rule) || asks_texts(rule));
         let tools = !self.0.by_tool.is_empty() || !self.0.for_any.is_empty();
         Needs { conversation, text, tools, ..Needs::default() }
     }
@@ -318,6 +366,9 @@ impl Inner {
             if !meets(rule, subject) {
                 if met.unsure.is_none() && forbids(rule) && may_reach(rule, subject) {
                     met.unsure = subject.seen.unread().map(str::to_owned);
+                }
+                if met.unsure.is_none() && forbids(rule) && asks_texts(rule) {
+                    met.unsure = subject.unread().map(str::to_owned);
                 }
                 continue;
             }
@@ -406,7 +457,14 @@ impl PolicyRun for Applying {
         }
         let inner = self.inner.clone();
         let mut subject = Subject::new(view.facts, "", "", facts::Seen::default());
-        let Met { decides, mut noted, .. } = inner.met(inner.on_call.iter().copied(), &mut subject);
+        subject.conversation = view.conversation;
+        let Met { decides, mut noted, unsure } = inner.met(inner.on_call.iter().copied(), &mut subject);
+        let refused = decides.is_some_and(|rule| matches!(rule.then, Then::Ask | Then::Refuse));
+        if let Some(why) = unsure.filter(|_| !refused) {
+            self.note(&noted, &subject);
+            return CallVerdict::Unsure(why);
+        }
+        let finding = |rule| self.finding(rule, &subject);
         let verdict = match decides {
             Some(rule) if rule.then == Then::Answer => {
                 CallVerdict::Answer { finding: finding(rule), text: rule.with.clone().unwrap_or_default() }
@@ -414,6 +472,10 @@ impl PolicyRun for Applying {
             Some(rule) if rule.then == Then::Ask => CallVerdict::AskPerson(finding(rule)),
             Some(rule) if rule.then == Then::KeepLocal => CallVerdict::KeepLocal(finding(rule)),
             Some(rule) if rule.then == Then::Refuse => CallVerdict::Refuse(finding(rule)),
+            Some(rule) if rule.then == Then::Rewrite => {
+                let finding = Finding { reason: rewrites(rule), ..finding(rule) };
+                CallVerdict::Rewrite { changes: Box::new(rule.changes()), finding }
+            }
             Some(_) | None if noted.is_empty() => CallVerdict::Allow,
             Some(_) | None => CallVerdict::Annotate(finding(noted.remove(0))),
         };
@@ -426,6 +488,7 @@ impl PolicyRun for Applying {
             Piece::Text(text) if !self.inner.on_text.is_empty() => {
                 let inner = self.inner.clone();
                 let mut subject = Subject::new(view.facts, "", text, facts::Seen::default());
+                subject.conversation = view.conversation;
                 self.block(inner.on_text.iter().copied(), &mut subject)
             }
             Piece::Text(_) => BlockVerdict::Allow,
@@ -460,6 +523,7 @@ impl Applying {
         let seen = facts::Seen::of(call);
         let mut subject = Subject::new(view.facts, &call.name, &call.arguments, seen);
         subject.asks = inner.asks;
+        subject.conversation = view.conversation;
         subject.traced = view.conversation.map(|conversation| Traced {
             call,
             common: &common,
@@ -501,6 +565,11 @@ fn merged<'a>(mut one: &'a [usize], mut other: &'a [usize]) -> impl Iterator<Ite
 
 /// So many bytes of what a rule met are recorded.
 const EVIDENCE: usize = 200;
+
+/// Why a rule rewrites a request.
+fn rewrites(rule: &Rule) -> String {
+    rule.reason.clone().unwrap_or_else(|| format!("the rule `{}` rewrites it", rule.name))
+}
 
 fn finding(rule: &Rule) -> Finding {
     let reason = rule.reason.clone().unwrap_or_else(|| format!("the rule `{}` forbids it", rule.name));

@@ -8,6 +8,7 @@ use lockgate_core::content::ToolCall;
 
 use super::condition::{Asks, Condition, ENV};
 use super::facts;
+use super::texts::Texts;
 use crate::common::Common;
 use crate::policy::CallFacts;
 use crate::provenance::Source;
@@ -17,9 +18,15 @@ pub(super) struct Subject<'a> {
     /// What conditions ask for.
     pub(super) asks: Asks,
     pub(super) context: Option<Context<'a, 'static>>,
+    /// The conversation so far, where it could be read.
+    pub(super) conversation: Option<&'a Conversation>,
     pub(super) facts: &'a CallFacts,
     pub(super) seen: facts::Seen<'a>,
+    /// The texts of the request, once somebody asks.
+    pub(super) said: OnceCell<Option<Texts<'a>>>,
     pub(super) text: &'a str,
+    /// Whether conditions have been told of the texts of the request.
+    told: bool,
     pub(super) tool: &'a str,
     /// Where the text of a tool call came from.
     pub(super) traced: Option<Traced<'a>>,
@@ -41,7 +48,29 @@ impl Traced<'_> {
 
 impl<'a> Subject<'a> {
     pub(super) fn new(facts: &'a CallFacts, tool: &'a str, text: &'a str, seen: facts::Seen<'a>) -> Self {
-        Self { asks: Asks::default(), context: None, facts, seen, text, tool, traced: None }
+        Self {
+            asks: Asks::default(),
+            context: None,
+            conversation: None,
+            facts,
+            seen,
+            said: OnceCell::new(),
+            text,
+            told: false,
+            tool,
+            traced: None,
+        }
+    }
+
+    /// The texts of the request; `None` where it could not be read, or has none.
+    pub(super) fn texts(&self) -> Option<&Texts<'a>> {
+        self.said.get_or_init(|| self.conversation.map(Texts::of)).as_ref()
+    }
+
+    /// Why nobody knows what the request says.
+    pub(super) fn unread(&self) -> Option<&'static str> {
+        let unread = self.conversation.is_none() && self.facts.unread;
+        unread.then_some("it cannot be read, so nobody knows what it says")
     }
 
     pub(super) fn fulfils(&mut self, condition: &Condition) -> bool {
@@ -82,6 +111,14 @@ impl<'a> Subject<'a> {
             context.add_variable_from_value("text", self.text.to_owned());
             context.add_variable_from_value("tool", self.tool.to_owned());
             self.context = Some(context);
+        }
+        if condition.asks.request && !std::mem::replace(&mut self.told, true) {
+            // Only for those that ask: it is all that was said.
+            let value = self.conversation.zip(self.texts()).map(|(own, texts)| texts.value(own));
+            let value = value.and_then(|value| cel::to_value(value).ok()).unwrap_or(Value::Null);
+            if let Some(context) = &mut self.context {
+                context.add_variable_from_value("request", value);
+            }
         }
         let context = self.context.as_ref();
         context.is_some_and(|context| matches!(condition.program.execute(context), Ok(Value::Bool(true))))

@@ -107,6 +107,53 @@ fn a_vote_decides_what_becomes_of_a_tool_call_as_soon_as_it_can() {
     }
 }
 
+/// What is recorded of a group that only observes, whose members say these words in this order.
+fn observed(vote: Vote, designated: Option<&str>, said: &[(&str, &str)]) -> Vec<String> {
+    let mut run = group(vote, designated, Mode::Observe);
+    let (out, lock) = through(&mut run, answer("!x"));
+    let events: Vec<Event> = out.into_iter().map(|out| out.event).collect();
+    assert!(lock.is_finished() && shown(&events) == PASSES, "nobody waits");
+    let mut asked = run.take_questions();
+    for (name, word) in said {
+        let of = |question: &Question| matches!(&question.query, Query::Judge(judge) if judge.model == *name);
+        let at = asked.iter().position(|(_, question)| of(question)).unwrap();
+        run.on_late_reply(asked.remove(at).0, Reply::Text((*word).into()));
+    }
+    let told = run.take_decisions();
+    let line = |one: &Decision| {
+        assert_eq!(one.tool.as_ref().map(|tool| &*tool.name), Some("x"));
+        format!("{} {:?} {} {}", one.policy, one.said, one.applied, one.finding.reason)
+    };
+    told.iter().map(line).collect()
+}
+
+#[test]
+fn of_a_group_that_observes_each_member_is_recorded_and_how_the_vote_would_have_gone() {
+    let (ok, no) = ("ok", "refuse");
+    assert_eq!(
+        observed(Vote::Majority, None, &[("c", no), ("b", "stop"), ("a", ok)]),
+        [
+            "c Refuse false refuse is written there",
+            "b Annotate true the vote of the group `g` would have been: stop (2 of 3 object)",
+            "b Stop false stop is written there",
+        ]
+    );
+    assert_eq!(
+        observed(Vote::Majority, None, &[("a", no), ("b", ok), ("c", ok)]),
+        [
+            "a Refuse false refuse is written there",
+            "a Annotate true the vote of the group `g` would have been: pass (1 of 3 object)",
+        ]
+    );
+    let designated = observed(Vote::Designated, Some("b"), &[("b", no)]);
+    assert_eq!(
+        designated[0],
+        "b Annotate true the vote of the group `g` would have been: refuse (1 of 3 object)"
+    );
+    assert_eq!(observed(Vote::Unanimous, None, &[("a", no)]), ["a Refuse false refuse is written there"]);
+    assert!(observed(Vote::FirstRefusal, None, &[("a", ok), ("b", ok), ("c", ok)]).is_empty());
+}
+
 #[test]
 fn each_vote_is_recorded_and_the_client_reads_how_it_went() {
     let said = [("a", "ok"), ("b", "refuse"), ("c", "stop")];
@@ -162,8 +209,9 @@ fn a_group_that_only_observes_holds_nothing_and_records_each_member() {
         lock.reply(&mut run, ticket, Reply::Text("refuse".into()), &mut out);
     }
     let decisions = run.take_decisions();
-    assert_eq!(decisions.len(), 3);
-    assert!(decisions.iter().all(|one| !one.applied), "{decisions:?}");
+    let (told, members): (Vec<_>, Vec<_>) = decisions.iter().partition(|one| one.said == Said::Annotate);
+    assert_eq!((told.len(), members.len()), (1, 3), "{decisions:?}");
+    assert!(members.iter().all(|one| !one.applied), "{decisions:?}");
 }
 
 /// A policy that asks the model `name` about each request.
@@ -201,6 +249,25 @@ impl PolicyRun for AsksFirstRun {
             _ => CallVerdict::Allow,
         })
     }
+}
+
+#[test]
+fn of_a_request_too_is_recorded_how_the_vote_would_have_gone() {
+    let voting =
+        Arc::new(Voting { group: Group { designated: None, vote: Vote::Majority }, name: "g".into() });
+    let member = |name: &'static str| Entry {
+        group: Some(voting.clone()),
+        policy: Box::new(AsksFirst(name)),
+        ..entry(name, Mode::Observe, Needs::TOOLS)
+    };
+    let mut run = Chain::new(vec![member("a"), member("b")], manner()).open(facts()).unwrap();
+    assert_eq!(run.on_call(), CallOutcome::Go);
+    for (ticket, _) in run.take_questions() {
+        run.on_late_reply(ticket, Reply::Text("refuse".into()));
+    }
+    let told: Vec<String> = run.take_decisions().into_iter().map(|one| one.finding.reason).collect();
+    let vote = "the vote of the group `g` would have been: refuse (2 of 2 object)";
+    assert!(told.contains(&vote.to_owned()), "{told:?}");
 }
 
 /// What becomes of a request about which members say these words in this order. `-`: no answer.
@@ -288,7 +355,10 @@ fn each_vote_on_a_request_is_recorded_and_late_ones_change_nothing() {
     let (outcome, mut run) = voted_on_call(Vote::Majority, &[("a", "refuse"), ("b", "ok"), ("c", "local")]);
     assert_eq!(
         outcome,
-        CallOutcome::Refuse("refused by the policy `a`: it is said refuse (2 of 3 in the group `g`)".into())
+        CallOutcome::Refuse(
+            "[Lockgate] This request was refused by the policy `a`: it is said refuse (2 of 3 in the group `g`)."
+                .into()
+        )
     );
     assert_eq!(
         told(&mut run),

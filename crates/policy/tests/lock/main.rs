@@ -501,7 +501,7 @@ fn a_request_is_refused_or_answered_here() {
         |model: &str, mode| run_of(mode, ALL, CallFacts { model: model.into(), ..facts() }).on_call();
     assert_eq!(
         outcome("refuse", Mode::Block),
-        CallOutcome::Refuse("refused by the policy `told`: so named".into())
+        CallOutcome::Refuse("[Lockgate] This request was refused by the policy `told`: so named.".into())
     );
     assert_eq!(outcome("answer", Mode::Block), CallOutcome::Answer("here".into()));
     assert_eq!(outcome("refuse", Mode::Observe), CallOutcome::Go);

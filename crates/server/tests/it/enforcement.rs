@@ -209,6 +209,16 @@ fn on_words() -> Vec<Case> {
         ),
         case(
             (
+                "words refused",
+                json!({"message": "{what} - {policy} - {reason}{link}", "link": "https://gate/{id}", "chain": [{"name": "p", "rules": [
+                {"name": "w", "on": "text", "if": "text.contains('FALCON')", "then": "refuse", "reason": "a code name"}]}]}),
+            ),
+            both,
+            (&["A part of this answer - p - a code name\n\nRecord: https://gate/0"], &["FALCON", "{id}"]),
+            (true, true),
+        ),
+        case(
+            (
                 "observe",
                 json!({"chain": [
                 {"mode": "observe", "name": "a", "rules": [{"name": "r", "tools": ["*"], "then": "refuse"}]},
@@ -320,7 +330,7 @@ fn follow(front: Front, body: &mut Value, answer: &Value) {
     }
 }
 
-fn answer_of(place: &str, front: Front, layout: Layout, reply: &Reply) -> Answer {
+pub(crate) fn answer_of(place: &str, front: Front, layout: Layout, reply: &Reply) -> Answer {
     match judge(front, layout, reply) {
         Ok(Got::Answer(answer)) => answer,
         other => panic!("{place}: {other:?}\n{}", reply.text()),
@@ -470,17 +480,17 @@ async fn a_request_is_changed_refused_or_answered_before_it_goes_anywhere() {
                     "{place}: {body}"
                 );
 
-                app.engine.set_policies(chain(
-                    json!({"chain": [{"model_allow": {"deny": ["*:m"], "reason": "too dear"}}]}),
-                ));
-                let refused = judge(front, *layout, &app.send(&ask).await);
+                app.engine.set_policies(chain(json!({"link": "https://gate/{id}", "chain": [
+                    {"model_allow": {"deny": ["*:m"], "reason": "too dear"}}]})));
+                let reply = app.send(&ask).await;
+                let refused = judge(front, *layout, &reply);
                 let Ok(Got::Refused { message, status: 403 }) = refused else {
                     panic!("{place}: {refused:?}")
                 };
-                assert!(
-                    message.contains("refused by the policy `model_allow`") && message.contains("too dear"),
-                    "{message}"
-                );
+                let why = format!("the model `{provider}:m` may not be called: too dear");
+                let told = format!("[Lockgate] This request was refused by the policy `model_allow`: {why}.");
+                let id = reply.header("x-task-id").unwrap();
+                assert_eq!(message, format!("{told}\n\nRecord: https://gate/{id}"), "{place}");
 
                 let answers = json!({"chain": [{"rules": [
                     {"name": "a", "on": "call", "if": "call.model.endsWith(':m')", "then": "answer", "with": "Closed today."}]}]});

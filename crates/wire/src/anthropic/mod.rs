@@ -43,6 +43,18 @@ pub static FORMAT: Format = Format {
     tokens: Some(&tokens::Tokens),
 };
 
+/// Whether a model refuses `temperature`, `top_p` and `top_k`.
+pub(crate) fn fixes_sampling(model: &str) -> bool {
+    let claude = claude::Claude::of(model);
+    !claude.is_foreign() && !claude.takes_sampling()
+}
+
+/// Whether a model refuses `temperature` together with `top_p`.
+pub(crate) fn takes_one_of_two(model: &str) -> bool {
+    let claude = claude::Claude::of(model);
+    !claude.is_foreign() && claude.takes_one_of_temperature_and_top_p()
+}
+
 /// The outside of `POST /v1/messages`.
 pub static ENVELOPE: EnvelopeSpec = EnvelopeSpec {
     messages: "messages",
