@@ -2,14 +2,15 @@
 //!
 //! A provider's cache holds the beginning of a prompt, so the first tokens of it are those that were read, the next those that were
 //! written. Tokens of a piece are estimated by its length and scaled to the call's own count. Sums are exact: each call's known
-//! cost is divided without a remainder, in integer nano-USD. A call without a known cost adds none.
+//! cost is divided without a remainder, in integer nano-USD, as it was reckoned when the call was recorded, and by today's prices where only a sum is known. A call
+//! without a known cost adds none.
 
 mod atoms;
 mod rows;
 
 use lockgate_core::Usage;
 use lockgate_ledger::{Catalogue, Cost, Moment, Part, Terms};
-use lockgate_store::Call;
+use lockgate_store::{Call, Details};
 use serde::Serialize;
 
 use crate::conversation::Conversation;
@@ -63,20 +64,25 @@ impl Split {
     }
 
     /// A call's known cost by what was paid for; whether the shares had to be guessed.
-    fn of(call: &Call, pricing: Pricing<'_>) -> Option<(Self, bool)> {
+    fn of(call: &Call, details: &Details, pricing: Pricing<'_>) -> Option<(Self, bool)> {
         let total = u64::try_from(call.cost_nano?).ok()?;
         let mut parts = [0_u64; 5];
-        let priced =
-            pricing(call, &call.usage).filter(|cost| cost.parts.iter().any(|share| share.part != Part::Told));
-        for share in priced.iter().flat_map(|cost| &cost.parts) {
-            let at = match share.part {
+        let is_split = |parts: &Vec<(Part, i64)>| parts.iter().any(|(part, _)| *part != Part::Told);
+        let recorded = details.cost_parts.as_ref().map(Part::of_detail).filter(is_split);
+        let shares = recorded.or_else(|| {
+            let cost = pricing(call, &call.usage)?;
+            let shares = cost.parts.into_iter().map(|share| (share.part, share.amount.to_i64()));
+            Some(shares.collect()).filter(is_split)
+        });
+        for (part, amount) in shares.into_iter().flatten() {
+            let at = match part {
                 Part::CacheRead => 0,
                 Part::CacheWrite1h | Part::CacheWrite5m => 1,
                 Part::AudioInput | Part::ImageInput | Part::Input | Part::Told => 2,
                 Part::AudioOutput | Part::ImageOutput | Part::Output | Part::Reasoning => 3,
                 Part::Tool(_) => 4,
             };
-            parts[at] += share.amount.get();
+            parts[at] = parts[at].saturating_add(u64::try_from(amount).unwrap_or(0));
         }
         let guessed = parts.iter().all(|part| *part == 0);
         if guessed {
@@ -148,7 +154,7 @@ pub fn context_cost(conversation: &Conversation, pricing: Pricing<'_>) -> Contex
     let mut splits = Vec::with_capacity(conversation.calls.len());
     let (mut estimated, mut unpriced) = (false, 0);
     for (number, note) in conversation.calls.iter().enumerate() {
-        let known = Split::of(&note.call, pricing);
+        let known = Split::of(&note.call, &note.details, pricing);
         unpriced += u64::from(known.is_none());
         let (split, guessed) = known.unwrap_or_default();
         estimated |= guessed;

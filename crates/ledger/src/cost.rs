@@ -157,6 +157,32 @@ impl Part {
     }
 }
 
+impl Part {
+    const PLAIN: [Self; 11] = [
+        Self::AudioInput,
+        Self::AudioOutput,
+        Self::CacheRead,
+        Self::CacheWrite1h,
+        Self::CacheWrite5m,
+        Self::ImageInput,
+        Self::ImageOutput,
+        Self::Input,
+        Self::Output,
+        Self::Reasoning,
+        Self::Told,
+    ];
+
+    /// The parts that [`Cost::detail`] named, with their nano-USD. What an unknown version may have named is left out.
+    pub fn of_detail(detail: &serde_json::Value) -> Vec<(Self, i64)> {
+        let of = |word: &str| match word.strip_prefix("tool:") {
+            Some(tool) => Some(Self::Tool(tool.to_owned())),
+            None => Self::PLAIN.into_iter().find(|part| part.word() == word),
+        };
+        let parts = detail["parts"].as_object().into_iter().flatten();
+        parts.filter_map(|(word, amount)| Some((of(word)?, amount.as_i64()?))).collect()
+    }
+}
+
 /// Why a cost is not known.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]

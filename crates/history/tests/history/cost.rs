@@ -1,9 +1,11 @@
 //! What made a session expensive, and why its caches missed.
 
 use lockgate_core::Usage;
-use lockgate_history::{Cause, Conversation, Subject, ToolsChange, by_catalogue, cache_misses, context_cost};
+use lockgate_history::{
+    Cause, Conversation, Exchange, Split, Subject, ToolsChange, by_catalogue, cache_misses, context_cost,
+};
 use lockgate_ledger::Catalogue;
-use lockgate_store::Call;
+use lockgate_store::{Call, Details};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -66,6 +68,27 @@ fn a_session_of_a_known_model_is_told_apart_by_the_catalogue() {
     let cost = context_cost(&told.conversation, &pricing);
     assert_eq!(Some(cost.total.total()), call.cost_nano);
     assert!(cost.total.cache_read < cost.total.cache_write && cost.total.output > 0 && !cost.estimated);
+}
+
+/// Prices change, and those of the configuration may be for a kind that the row does not name: what was reckoned then counts.
+#[test]
+fn a_call_is_told_apart_as_it_was_reckoned_when_it_was_recorded() {
+    let mut told = Told::new();
+    told.history.push(user("Hi"));
+    let mut call = told.row("human");
+    (call.usage, call.cost_nano) = (usage(100, 50, 10, 20), Some(1_000));
+    let parts = json!({"cache_read": 100, "cache_write_5m": 0, "input": 300, "output": 500, "tool:web_search": 100, "later": 7});
+    let details = Details {
+        cost_parts: Some(json!({"basis": "table", "estimated": false, "parts": parts})),
+        ..Details::default()
+    };
+    let body = passed(request(&told.history), stream(&says("Hello")));
+    let mut conversation = Conversation::new();
+    conversation.push(Exchange::read(&call, &details, &body));
+    let cost = context_cost(&conversation, &prices);
+    let Split { cache_read, cache_write, input, output, tools } = cost.total;
+    assert_eq!((cache_read, cache_write, input, output, tools), (100, 0, 300, 500, 100));
+    assert!(!cost.estimated);
 }
 
 proptest! {
