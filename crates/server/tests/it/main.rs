@@ -35,6 +35,8 @@ mod matrix;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod program;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod shapes;
