@@ -87,6 +87,7 @@ fn agree(one: &Read, other: &Read, what: &str) {
 fn write(front: &Format, mode: Mode, read: &Read) {
     let context = AnswerContext {
         created: 1_700_000_000,
+        elapsed: lockgate_wire::Elapsed::default(),
         id: "id0".into(),
         include_usage: true,
         input_estimate: Some(1),

@@ -14,7 +14,7 @@ use lockgate_policy::Chain;
 use lockgate_providers::{Ask, Kind, OpenError, Operation as Endpoint, StreamUsage};
 use lockgate_recorder::{Log, Operation, Tape};
 use lockgate_wire::{
-    AnswerContext, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, chat, format,
+    AnswerContext, Elapsed, Envelope, Format, Loss, Mode, Target as WriteTarget, ToolNames, chat, format,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -28,7 +28,6 @@ use crate::continuity::{Bounds, Continuity, Issuer};
 use crate::estimate::estimate;
 use crate::follow::{CallStart, Destination, Follower, Observer};
 use crate::gate::with;
-use crate::hint::Lists;
 use crate::late::Late;
 use crate::meter::Permit;
 use crate::policies::{Holds, Judged};
@@ -258,11 +257,7 @@ impl Engine {
             front_mode: mode,
             hidden: outgoing.hidden,
             headers: attempt::travelling(&request.headers, dialect, outgoing.upstream.dialect),
-            lists: Lists {
-                caller: request.caller.clone(),
-                catalogue: self.catalogue.load_full(),
-                probes: self.probes.load_full(),
-            },
+            lists: self.lists(&request.caller),
             names: outgoing.names,
             policies: None,
             raw_path: outgoing.raw_path,
@@ -505,8 +500,10 @@ pub(crate) fn context(
     (id, model): (Uuid, &str),
     repeats: bool,
 ) -> AnswerContext {
+    let came = request.came;
     AnswerContext {
         created: answer::unix_now(),
+        elapsed: Elapsed::new(move || came.elapsed()),
         id: id.simple().to_string(),
         include_usage: usage_wanted(request, envelope),
         input_estimate: Some(estimate(&request.body)),

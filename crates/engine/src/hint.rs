@@ -5,13 +5,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use lockgate_core::{ErrorKind, Failure};
 use serde_json::Value;
 
 use crate::attempt::Refused;
 use crate::caller::Caller;
 use crate::catalogue::Catalogue;
 use crate::discover::Probes;
+use crate::engine::Engine;
 use crate::resolve::Target;
+use crate::side::Answered;
 
 /// How many names are offered.
 const MOST: usize = 3;
@@ -23,7 +26,27 @@ pub(crate) struct Lists {
     pub(crate) probes: Arc<Probes>,
 }
 
+impl Engine {
+    /// The lists of now.
+    pub(crate) fn lists(&self, caller: &Caller) -> Lists {
+        let (catalogue, probes) = (self.catalogue.load_full(), self.probes.load_full());
+        Lists { caller: caller.clone(), catalogue, probes }
+    }
+}
+
 impl Lists {
+    /// The same for an answer that is passed as it is.
+    pub(crate) fn beside_answer(&self, target: &Target, answered: Answered) -> Answered {
+        if answered.status != 404 {
+            return answered;
+        }
+        let Answered { body, headers, status } = answered;
+        let failure = Failure { status: Some(status), ..Failure::new(ErrorKind::NotFound, "") };
+        let refused = Refused { body: Some(body.clone()), failure, headers };
+        let Refused { body: told, headers, .. } = self.beside(target, refused);
+        Answered { body: told.unwrap_or(body), headers, status }
+    }
+
     /// The refusal with names that were probably meant, if it says that there is no such model and the provider itself has told
     /// which ones there are.
     pub(crate) fn beside(&self, target: &Target, mut refused: Refused) -> Refused {

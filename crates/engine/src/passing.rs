@@ -9,15 +9,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::response::Parts;
 use http::{HeaderMap, Method, Response, header};
+use hyper::body::Incoming;
 use lockgate_core::{Dialect, ErrorKind, Failure};
-use lockgate_providers::{Ask, Operation, Timeouts};
+use lockgate_providers::{Ask, Credential, Operation, Timeouts};
 use lockgate_recorder::{Closed, Operation as Noted, Tape};
 use lockgate_wire::{Format, Mode};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::answer;
-use crate::attempt::{Slow, broken, travelling};
+use crate::attempt::{Slow, broken, retry_after, travelling, wait_before_retry};
 use crate::body::UpstreamBody;
 use crate::engine::{Engine, credential_for};
 use crate::follow::{Follower, Observer};
@@ -65,7 +67,7 @@ impl Engine {
             travel.insert(header::CONTENT_TYPE, kind.clone());
         }
         let facts = facts(front.dialect, upstream, "");
-        let (head, body) = side_open(upstream, &ask, credential, travel, request.body.clone()).await?;
+        let (head, body) = opened(upstream, (&ask, &request), credential, travel).await?;
         let Some(lines) = streams(&head.headers).filter(|_| head.status.is_success()) else {
             return Ok(relayed(&front, &facts, read_whole(upstream, head, body).await?));
         };
@@ -77,6 +79,45 @@ impl Engine {
             response.headers_mut().insert(header::CONTENT_TYPE, kind.clone());
         }
         Ok(response)
+    }
+}
+
+/// The head of an answer; asked for again as calls are, as far as that does nothing twice.
+async fn opened(
+    upstream: &Upstream,
+    (ask, request): (&Ask<'_>, &CallRequest),
+    credential: Credential,
+    travel: HeaderMap,
+) -> Result<(Parts, Incoming), Failure> {
+    let retry = upstream.settings.retry;
+    let longest = Duration::from_millis(retry.max_wait_ms);
+    let mut left = retry.attempts;
+    loop {
+        let opened = side_open(upstream, ask, credential.clone(), travel.clone(), request.body.clone()).await;
+        let failure = failed(&request.method, &opened)
+            .filter(|failure| left > 0 && !upstream.provider.is_final(failure));
+        let Some(wait) = failure.and_then(|failure| wait_before_retry(&failure, longest)) else {
+            return opened;
+        };
+        left -= 1;
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Why a request may be sent again. One that changes something only where its provider says that it did not take it.
+fn failed(method: &Method, opened: &Result<(Parts, Incoming), Failure>) -> Option<Failure> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match opened {
+        Err(failure) => reads.then(|| failure.clone()),
+        Ok((head, _)) => {
+            let status = head.status.as_u16();
+            let again = if reads { status >= 400 } else { matches!(status, 429 | 503 | 529) };
+            again.then(|| Failure {
+                retry_after: retry_after(&head.headers),
+                status: Some(status),
+                ..Failure::new(ErrorKind::of_upstream_status(status), "")
+            })
+        }
     }
 }
 

@@ -531,6 +531,7 @@ mod tests {
         let spec = |front: Dialect| PipeSpec {
             context: AnswerContext {
                 created: 0,
+                elapsed: lockgate_wire::Elapsed::default(),
                 id: "x".into(),
                 include_usage: false,
                 input_estimate: None,

@@ -136,6 +136,7 @@ impl Engine {
             return Ok(if counts_not(&answered, &target.model) {
                 estimated(&facts)
             } else {
+                let answered = self.lists(&request.caller).beside_answer(&target, answered);
                 relayed(&front, &facts, answered)
             });
         }
@@ -154,7 +155,10 @@ impl Engine {
             return Ok(estimated(&facts));
         }
         match accepted(&to, answered) {
-            Err(refused) => Ok(answer::refused(&facts, &front, refused)),
+            Err(refused) => {
+                let refused = self.lists(&request.caller).beside(&target, refused);
+                Ok(answer::refused(&facts, &front, refused))
+            }
             Ok(body) => {
                 let count = counter.parse_answer(&body).map_err(|error| unreadable(&error))?;
                 Ok(answer::json(&facts, tokens.write_answer(count)))
@@ -196,7 +200,9 @@ impl Engine {
                 Some(_) | None => request.body.clone(),
             };
             let travel = travelling(&request.headers, front.dialect, front.dialect);
-            return Ok(relayed(&front, &facts, side_call(upstream, &ask, credential, travel, body).await?));
+            let answered = side_call(upstream, &ask, credential, travel, body).await?;
+            let answered = self.lists(&request.caller).beside_answer(&target, answered);
+            return Ok(relayed(&front, &facts, answered));
         }
         let mut speaks = upstream.provider.dialects().iter().map(|dialect| format(*dialect));
         let (to, writer) = speaks
@@ -214,7 +220,10 @@ impl Engine {
         };
         let travel = travelling(&request.headers, front.dialect, to.dialect);
         match accepted(&to, side_call(upstream, &ask, credential, travel, body.into()).await?) {
-            Err(refused) => Ok(answer::refused(&facts, &front, refused)),
+            Err(refused) => {
+                let refused = self.lists(&request.caller).beside(&target, refused);
+                Ok(answer::refused(&facts, &front, refused))
+            }
             Ok(body) => {
                 let vectors = writer.parse_answer(&body).map_err(|error| unreadable(&error))?;
                 Ok(answer::json(&facts, embeddings.write_answer(&vectors, &call, &target.model)))

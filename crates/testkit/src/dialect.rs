@@ -132,7 +132,7 @@ impl Route {
             route.openrouter = true;
             return Some(route);
         }
-        let v1_rest = path.strip_prefix("/openai/v1/").or_else(|| path.strip_prefix("/v1/"));
+        let v1_rest = ["/openai/v1/", "/openai/", "/v1/"].iter().find_map(|prefix| path.strip_prefix(prefix));
         if let Some(rest) = v1_rest {
             return v1(rest, method, lists);
         }

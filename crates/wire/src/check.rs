@@ -5,7 +5,9 @@ use lockgate_core::{Conversation, Delta, Event};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::{AnswerContext, DecodeError, Decoded, Depth, Format, Loss, Mode, Quirks, Sequencer, Target};
+use crate::{
+    AnswerContext, DecodeError, Decoded, Depth, Elapsed, Format, Loss, Mode, Quirks, Sequencer, Target,
+};
 
 /// All frames' bytes, all events and the verdict of one answer fed in pieces.
 pub(crate) fn decode(
@@ -168,6 +170,7 @@ pub(crate) fn encode(format: &Format, mode: Mode, events: &[Event]) -> String {
 pub(crate) fn context() -> AnswerContext {
     AnswerContext {
         created: 1_700_000_000,
+        elapsed: Elapsed::default(),
         id: "testid".into(),
         include_usage: true,
         input_estimate: Some(11),

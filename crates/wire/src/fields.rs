@@ -90,6 +90,15 @@ const FIELDS: [(&[&str], [&str; 5]); 23] = [
 const FORMAT: [&str; 5] =
     ["response_format", "text.format", "output_config.format", "generationConfig.responseSchema", "format"];
 
+/// The same for the schema of a tool's arguments.
+const PARAMETERS: [&str; 5] = [
+    "tools.function.parameters",
+    "tools.parameters",
+    "tools.input_schema",
+    "tools.functionDeclarations.parameters",
+    "tools.function.parameters",
+];
+
 /// The client's name for a common one.
 pub(crate) fn of(dialect: Dialect, name: &str) -> String {
     let column = match dialect {
@@ -102,6 +111,9 @@ pub(crate) fn of(dialect: Dialect, name: &str) -> String {
     };
     if let Some(below) = name.strip_prefix("response_format") {
         return format!("{}{below}", FORMAT[column]);
+    }
+    if let Some(below) = name.strip_prefix("tools.parameters") {
+        return format!("{}{below}", PARAMETERS[column]);
     }
     let row = FIELDS.iter().find(|(names, _)| names.contains(&name));
     row.map(|(_, fields)| fields[column]).filter(|field| !field.is_empty()).unwrap_or(name).to_owned()
@@ -122,6 +134,7 @@ mod tests {
             (Dialect::Responses, "response_format.minimum", "text.format.minimum"),
             (Dialect::Chat, "detail", "messages.content.image_url.detail"),
             (Dialect::Chat, "image.detail", "messages.content.image_url.detail"),
+            (Dialect::Gemini, "tools.parameters.minimum", "tools.functionDeclarations.parameters.minimum"),
             (Dialect::Ollama, "top_k", "options.top_k"),
             (Dialect::Chat, "citations", "citations"),
             (Dialect::Responses, "max_tokens", "max_output_tokens"),

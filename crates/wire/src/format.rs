@@ -4,6 +4,9 @@
 //! another; all they share is `Conversation` and `Event`. Nothing here does I/O: time, randomness and addresses come
 //! in as arguments.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use lockgate_core::{Conversation, Dialect, EmbeddingCall, Embeddings, Failure, ModelCard, Raw};
 
@@ -131,11 +134,34 @@ pub struct Quirks {
     pub tool_id_alnum9: bool,
 }
 
+/// How long a call has been on its way, asked of whoever has a clock. Knows nothing by default.
+#[derive(Clone, Default)]
+pub struct Elapsed(Option<Arc<dyn Fn() -> Duration + Send + Sync>>);
+
+impl Elapsed {
+    /// Asked when it is needed.
+    pub fn new(clock: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(clock)))
+    }
+
+    pub(crate) fn now(&self) -> Option<Duration> {
+        self.0.as_ref().map(|clock| clock())
+    }
+}
+
+impl std::fmt::Debug for Elapsed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Elapsed").finish_non_exhaustive()
+    }
+}
+
 /// What an encoder must know about the call that it answers.
 #[derive(Debug, Clone, Default)]
 pub struct AnswerContext {
     /// Seconds since 1970, for dialects that stamp their answers.
     pub created: u64,
+    /// How long the call has been on its way, for dialects whose answers tell it (Ollama).
+    pub elapsed: Elapsed,
     /// A unique token for ids that the upstream did not give, letters and digits only. Never reused.
     pub id: String,
     /// The client asked for usage in the stream (Chat `stream_options.include_usage`).

@@ -42,8 +42,8 @@ pub use edits::{Edited, Edits, edited};
 pub use effort::Steering;
 pub use envelope::{Envelope, EnvelopeLimits, EnvelopeSpec, member_text, splice, with_member};
 pub use format::{
-    AnswerContext, Depth, EmbeddingsFormat, Format, Mode, ModelsFormat, ModelsPage, Quirks, StreamDecoder,
-    StreamEncoder, Target, TokensFormat, WireFormat,
+    AnswerContext, Depth, Elapsed, EmbeddingsFormat, Format, Mode, ModelsFormat, ModelsPage, Quirks,
+    StreamDecoder, StreamEncoder, Target, TokensFormat, WireFormat,
 };
 pub use frame::{Framer, MAX_FRAME, SseEvent, sse};
 pub use loss::{Loss, field_of};

@@ -21,19 +21,29 @@ fn raw(kind: &str, body: &str) -> String {
     )
 }
 
+/// The same from a provider that takes every field.
+fn raw_for_anything(kind: &str, body: &str) -> String {
+    format!("{}\nvalidate: false", raw(kind, body))
+}
+
 fn ask(extra: &str) -> Call {
     let body = format!(
-        "{{ \"model\" : \"anthropic:claude-x\",\n\t\"zz_unknown\": {{\"b\":1,  \"a\":[1.0,2]}}, \"max_tokens\":16,{extra} \"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}] }}"
+        "{{ \"model\" : \"anthropic:claude-x\",\n\t \"max_tokens\":16,{extra} \"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}] }}"
     );
     Call::bytes("/v1/messages", body).header("anthropic-version", "2023-06-01")
+}
+
+/// With a field that nobody knows.
+fn odd_ask(extra: &str) -> Call {
+    ask(&format!("\"zz_unknown\": {{\"b\":1,  \"a\":[1.0,2]}},{extra}"))
 }
 
 /// Behaviour 1.
 #[tokio::test]
 async fn b01_a_whole_answer_arrives_byte_for_byte_and_so_does_the_request() {
     let body = ODD_BODY.replace("\\n", "\n");
-    let app = App::start(&raw("application/json", &body)).await;
-    let call = ask("");
+    let app = App::start(&raw_for_anything("application/json", &body)).await;
+    let call = odd_ask("");
     let reply = app.send(&call).await;
     assert_eq!((reply.status, reply.text()), (200, body));
     assert_eq!(reply.header("request-id"), Some("req_kept"));
@@ -47,8 +57,8 @@ const ODD_STREAM: &str = "event: message_start\ndata: {\"type\":\"message_start\
 /// Behaviours 2 and 16.
 #[tokio::test]
 async fn b02_b16_a_stream_arrives_byte_for_byte_with_events_blocks_and_deltas_nobody_knows() {
-    let app = App::start(&raw("text/event-stream", ODD_STREAM)).await;
-    let reply = app.send(&ask("\"stream\":true,")).await;
+    let app = App::start(&raw_for_anything("text/event-stream", ODD_STREAM)).await;
+    let reply = app.send(&odd_ask("\"stream\":true,")).await;
     assert_eq!(reply.text(), ODD_STREAM);
     let names: Vec<_> = events(&reply.text()).unwrap().into_iter().map(|(name, _)| name).collect();
     assert_eq!((names[0].as_str(), names.last().unwrap().as_str()), ("message_start", "message_stop"));

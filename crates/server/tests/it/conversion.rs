@@ -250,3 +250,25 @@ async fn a_file_that_lies_with_one_provider_is_400_before_another() {
         app.upstream.clear();
     }
 }
+
+/// Claude holds the arguments of strict tools to a grammar, which knows no bounds: it refuses schemas that have some.
+#[tokio::test]
+async fn a_strict_tool_reaches_claude_with_a_schema_that_it_takes() {
+    let app = App::start("rules: []").await;
+    let schema = json!({
+        "type": "object", "required": ["n"],
+        "properties": {"n": {"type": "integer", "minimum": 1, "description": "How many"}},
+    });
+    let mut body = Front::Chat.body("anthropic:claude-sonnet-4-5", Layout::Whole);
+    body["tools"] =
+        json!([{"type": "function", "function": {"name": "take", "strict": true, "parameters": schema}}]);
+    let reply = app.send(&Call::post("/v1/chat/completions", &body)).await;
+    assert_eq!((reply.status, app.upstream.violations()), (200, Vec::new()), "{reply:?}");
+    let tool = app.seen().json()["tools"][0].clone();
+    assert_eq!(
+        (&tool["strict"], &tool["input_schema"]["additionalProperties"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(tool["input_schema"]["properties"]["n"]["description"], "How many\n\n{minimum: 1}");
+    assert_eq!(reply.header("x-lockgate-lossy"), Some("tools.function.parameters.minimum"));
+}

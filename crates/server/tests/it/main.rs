@@ -35,6 +35,7 @@ mod matrix;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod program;
 mod rewriting;
 #[cfg(test)]
 mod scenarios;

@@ -27,15 +27,16 @@ const fn tried(id: &'static str, dialect: Front, fronts: &'static [Front]) -> Tr
     Tried { id, dialect, fronts }
 }
 
-/// Nobody is translated to Responses: who has it has Chat.
-const TRIED: [Tried; 11] = [
+/// To Responses are translated models that OpenAI and Azure have nowhere else.
+const TRIED: [Tried; 12] = [
     tried("anthropic", Front::Anthropic, &FRONTS),
     tried("azure", Front::Chat, &[Front::Anthropic, Front::Chat]),
     tried("gemini", Front::Gemini, &FRONTS),
     tried("llamacpp", Front::Chat, &[Front::Chat, Front::Gemini]),
     tried("ollama", Front::Ollama, &FRONTS),
     tried("openai", Front::Chat, &[Front::Anthropic, Front::Chat, Front::Gemini, Front::Ollama]),
-    tried("openai", Front::Responses, &[Front::Responses]),
+    tried("openai", Front::Responses, &FRONTS),
+    tried("azure", Front::Responses, &[Front::Gemini]),
     tried("openrouter", Front::Chat, &[Front::Anthropic, Front::Chat]),
     tried("other", Front::Chat, &FRONTS),
     tried("vertex", Front::Gemini, &[Front::Anthropic, Front::Gemini]),
@@ -72,7 +73,13 @@ fn cells(rule: &str, whole: bool) -> Vec<Cell> {
     for tried in &TRIED {
         for front in tried.fronts {
             for layout in front.layouts().iter().filter(|layout| (**layout == Layout::Whole) == whole) {
-                let model = format!("{front:?}-{layout:?}-{}", tried.id).to_lowercase();
+                // Its name says that it is there only.
+                let only = if tried.dialect == Front::Responses && *front != Front::Responses {
+                    "codex-mini-"
+                } else {
+                    ""
+                };
+                let model = format!("{only}{front:?}-{layout:?}-{}", tried.id).to_lowercase();
                 cells.push(Cell { front: *front, layout: *layout, model, tried });
             }
         }
@@ -237,7 +244,7 @@ fn documented() -> String {
     let mut page = String::from(
         "# What clients get when something breaks\n\n\
          Every row is tried by `crates/server/tests/it/matrix.rs` in each of the five dialects in front, before Anthropic,\n\
-         Gemini, Ollama, OpenAI and a compatible server, whole and streamed; Azure OpenAI, llama.cpp, OpenRouter, Vertex and\n\
+         Gemini, Ollama, OpenAI (Chat Completions and Responses) and a compatible server, whole and streamed; Azure OpenAI, llama.cpp, OpenRouter, Vertex and\n\
          vLLM are tried from two dialects each. This page is checked against that table (`UPDATE_DOCS=1` writes it anew).\n\n\
          The client always gets a complete answer or exactly one error in its own dialect, never a hang. \"Event\" is an error\n\
          event inside a stream that had begun; a number is the status of an error that came instead of an answer.\n\
@@ -262,6 +269,7 @@ fn documented() -> String {
             stream.requests
         );
     }
+    page.push_str(&crate::program::documented());
     page.push_str(
         "\nWhat a stream's client has waited for longer than `server.keepalive_ms` has begun for it (status 200 and a\n\
          keep-alive), so that errors from then on are events, even where the table shows a status.\n\n\

@@ -295,6 +295,26 @@ async fn tools_offered_twice_pass_untouched_or_are_repaired_where_that_is_switch
     assert_eq!(repairing.send(&Call::post("/v1/messages", &body)).await.status, 400);
 }
 
+/// The same where no answer is generated.
+#[tokio::test]
+async fn a_misspelt_model_is_refused_with_names_that_were_meant_beside_generation_too() {
+    let app = App::start("only_listed_models: true\nmodels: [{id: embed-mini}, {id: claude-opus}]").await;
+    app.engine.discover(std::time::Duration::from_secs(10)).await;
+    let embed = |model: &str| json!({"model": model, "input": "x"});
+    let count = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "x"}]});
+    for (path, body, meant) in [
+        ("/v1/embeddings", embed("openai:embed-mni"), "openai:embed-mini"),
+        ("/v1/embeddings", embed("ollama:embed-mni"), "ollama:embed-mini"),
+        ("/api/embed", embed("openai:embed-mni"), "openai:embed-mini"),
+        ("/v1/messages/count_tokens", count("anthropic:claude-opsu"), "anthropic:claude-opus"),
+        ("/v1/messages/count_tokens", count("gemini:claude-opsu"), "gemini:claude-opus"),
+    ] {
+        let reply = app.send(&Call::post(path, &body).header("anthropic-version", "2023-06-01")).await;
+        let words = format!("[Lockgate: did you mean {meant}?]");
+        assert!(reply.status == 404 && reply.text().contains(&words), "{path} {body} {reply:?}");
+    }
+}
+
 /// A misspelt model goes out, since lists are often incomplete; the provider's refusal then says what it has.
 #[tokio::test]
 async fn a_misspelt_model_of_a_provider_with_a_list_is_refused_with_names_that_were_meant() {

@@ -266,3 +266,34 @@ async fn embeddings_and_token_counts_are_tried_again() {
         assert_eq!((reply.status, app.upstream.requests().len()), (400, 1), "{path}: {}", reply.text());
     }
 }
+
+/// What only reads is asked for again like a call; what may change something only where the provider did not take it.
+#[tokio::test]
+async fn endpoints_that_are_passed_on_are_tried_again_where_that_does_nothing_twice() {
+    let post = || Call::bytes("/v1/images/generations", "{}");
+    for (call, status, requests) in [
+        (Call::get("/v1/files"), 500, 2),
+        (Call::get("/v1/files"), 404, 1),
+        (post(), 429, 2),
+        (post(), 503, 2),
+        (post(), 500, 1),
+    ] {
+        let script = format!(
+            "rules: [{{when: {{path: '*'}}, sequence: [{{error: {{status: {status}}}}}, {{raw: {{body: '{{}}'}}}}]}}]"
+        );
+        let app = App::start(&script).await;
+        let reply = app.send(&call).await;
+        let expected = if requests == 2 { 200 } else { status };
+        assert_eq!(
+            (reply.status, app.upstream.requests().len()),
+            (expected, requests),
+            "{} {status} {reply:?}",
+            call.path
+        );
+        assert!(app.upstream.requests().iter().all(|seen| seen.body == call.body));
+    }
+    let app = App::start("rules: [{when: {path: '*'}, chaos: {refused: true}}]").await;
+    assert_eq!((app.send(&post()).await.status, app.upstream.requests().len()), (502, 1));
+    app.upstream.clear();
+    assert_eq!((app.send(&Call::get("/v1/files")).await.status, app.upstream.requests().len()), (502, 2));
+}

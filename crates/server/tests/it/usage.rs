@@ -24,7 +24,7 @@ async fn always(script: &str) -> App {
 
 fn ask(options: &str) -> String {
     format!(
-        "{{ \"model\": \"m\",\n \"messages\":[ {{\"role\":\"user\",\"content\":\"hi\"}} ],\"zz\": 1.0, \"stream\" :true{options} }}"
+        "{{ \"model\": \"m\",\n \"messages\":[ {{\"role\":\"user\",\"content\":\"hi\"}} ],\"top_p\": 1.0, \"stream\" :true{options} }}"
     )
 }
 

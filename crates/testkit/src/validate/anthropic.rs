@@ -21,7 +21,9 @@ pub(super) fn check(seen: &Seen, state: &State) -> Result<(), Rejection> {
     if generate && seen.header("anthropic-version").is_none() {
         return Err(Rejection::bad("anthropic-version: header is required"));
     }
+    super::unknown::anthropic(body)?;
     tools(body)?;
+    super::chosen::anthropic(body)?;
     thinking(body)?;
     breakpoints(body)?;
     super::schema::check(body)?;

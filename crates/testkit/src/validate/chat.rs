@@ -19,6 +19,7 @@ pub(super) fn check(body: &Value, azure: bool) -> Result<(), Rejection> {
             "Invalid 'messages': empty array. Expected an array with minimum length 1.",
         ));
     }
+    super::unknown::chat(body)?;
     for (at, tool) in list(body, "tools").iter().enumerate() {
         let field = if text(tool, "type") == "custom" { "custom" } else { "function" };
         name(&format!("tools[{at}].{field}.name"), text(&tool[field], "name"))?;
@@ -31,6 +32,7 @@ pub(super) fn check(body: &Value, azure: bool) -> Result<(), Rejection> {
     if has(body, "tool_choice") && list(body, "tools").is_empty() && body["tool_choice"] != "none" {
         return Err(Rejection::bad("'tool_choice' is only allowed when 'tools' are specified."));
     }
+    super::chosen::chat(body)?;
     super::openai::chat(body)?;
     messages(list(body, "messages"))
 }

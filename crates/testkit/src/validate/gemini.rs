@@ -126,18 +126,41 @@ pub(super) fn check(seen: &Seen, state: &State) -> Result<(), Rejection> {
     if let Some(config) = body.get("generationConfig") {
         known(config, &CONFIG, " at 'generation_config'")?;
     }
+    config(body)?;
     let contents = list(body, "contents");
     if contents.is_empty() {
         return Err(Rejection::bad("* GenerateContentRequest.contents: contents is not specified\n"));
     }
     tools(body)?;
+    super::chosen::gemini(body)?;
     for (at, content) in contents.iter().enumerate() {
+        known(content, &["parts", "role"], &format!(" at 'contents[{at}]'"))?;
         role(content)?;
         parts(content, at)?;
     }
     turns(contents)?;
     signatures(seen.model(), contents, state)
 }
+
+/// What lies deeper than the top and the parameters of generation.
+fn config(body: &Value) -> Result<(), Rejection> {
+    let thinking = &body["generationConfig"]["thinkingConfig"];
+    let names = ["includeThoughts", "thinkingBudget", "thinkingLevel"];
+    known(thinking, &names, " at 'generation_config.thinking_config'")?;
+    let tools = &body["toolConfig"];
+    let names = ["functionCallingConfig", "includeServerSideToolInvocations", "retrievalConfig"];
+    known(tools, &names, " at 'tool_config'")?;
+    let names = ["allowedFunctionNames", "mode", "streamFunctionCallArguments"];
+    known(&tools["functionCallingConfig"], &names, " at 'tool_config.function_calling_config'")
+}
+
+/// Fields of what a part may hold.
+const HOLDS: [(&str, &[&str]); 4] = [
+    ("fileData", &["displayName", "fileUri", "mimeType"]),
+    ("functionCall", &["args", "id", "name", "partialArgs", "willContinue"]),
+    ("functionResponse", &["id", "name", "parts", "response", "scheduling", "willContinue"]),
+    ("inlineData", &["data", "displayName", "mimeType"]),
+];
 
 /// Google's JSON takes `snake_case` for `camelCase`.
 fn camel(name: &str) -> String {
@@ -231,6 +254,9 @@ fn parts(content: &Value, at: usize) -> Result<(), Rejection> {
             return Err(Rejection::bad(format!(
                 "Invalid value at 'contents[{at}].parts[{n}]' (oneof), oneof field 'data' is already set."
             )));
+        }
+        for (field, names) in HOLDS {
+            known(&part[field], names, &format!(" at 'contents[{at}].parts[{n}].{field}'"))?;
         }
         for (field, inside) in [("functionCall", "args"), ("functionResponse", "response")] {
             let value = part.get(field).and_then(|v| v.get(inside));

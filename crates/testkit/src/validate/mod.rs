@@ -2,12 +2,14 @@
 
 mod anthropic;
 mod chat;
+mod chosen;
 mod gemini;
 mod ollama;
 mod openai;
 mod order;
 mod responses;
 mod schema;
+mod unknown;
 
 use serde_json::Value;
 

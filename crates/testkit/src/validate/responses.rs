@@ -16,6 +16,7 @@ pub(super) fn check(body: &Value, state: &State) -> Result<(), Rejection> {
     if !has(body, "input") && !has(body, "prompt") && !has(body, "previous_response_id") {
         return Err(Rejection::bad("Missing required parameter: 'input'."));
     }
+    super::unknown::responses(body)?;
     for (at, tool) in list(body, "tools").iter().enumerate() {
         let named = ["custom", "function", "namespace"].contains(&text(tool, "type"));
         if named && !tool_name(text(tool, "name"), 64) {
@@ -25,6 +26,7 @@ pub(super) fn check(body: &Value, state: &State) -> Result<(), Rejection> {
             )));
         }
     }
+    super::chosen::responses(body)?;
     super::openai::responses(body)?;
     let mut calls: HashSet<String> = HashSet::new();
     if let Some(id) = body["previous_response_id"].as_str() {

@@ -10,6 +10,8 @@ mod record;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]
+mod strange;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod validation;

@@ -19,7 +19,7 @@ async fn told(up: &Running, target: &str, at: &str, value: Value) -> (u16, Strin
 }
 
 /// Each case: where, what, and a part of the refusal; empty for what is accepted.
-async fn table(up: &Running, target: &str, cases: Vec<(&str, Value, &str)>) {
+pub(crate) async fn table(up: &Running, target: &str, cases: Vec<(&str, Value, &str)>) {
     for (at, value, part) in cases {
         let (status, message) = told(up, target, at, value.clone()).await;
         let expected = if part.is_empty() { 200 } else { 400 };

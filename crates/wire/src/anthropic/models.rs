@@ -90,8 +90,8 @@ struct Support {
     supported: bool,
 }
 
-fn can(told: &Option<Capabilities>, what: fn(&Capabilities) -> Option<&Support>) -> Option<bool> {
-    Some(what(told.as_ref()?)?.supported)
+fn can(told: Option<&Capabilities>, what: fn(&Capabilities) -> Option<&Support>) -> Option<bool> {
+    Some(what(told?)?.supported)
 }
 
 impl ModelsFormat for Models {
@@ -107,9 +107,9 @@ impl ModelsFormat for Models {
             price: None,
             remote: false,
             stands_for: None,
-            thinking: can(&model.capabilities, |can| can.thinking.as_ref()),
+            thinking: can(model.capabilities.as_ref(), |can| can.thinking.as_ref()),
             tools: None,
-            vision: can(&model.capabilities, |can| can.image_input.as_ref()),
+            vision: can(model.capabilities.as_ref(), |can| can.image_input.as_ref()),
         });
         Ok(cards.collect())
     }

@@ -1,4 +1,4 @@
-//! JSON Schema as Anthropic's structured outputs take it: objects that are closed, and no bounds that a grammar cannot
+//! JSON Schema as Anthropic's structured outputs and strict tools take it: objects that are closed, and no bounds that a grammar cannot
 //! hold.
 //!
 //! Does what Anthropic's own SDK (2.12) does with schemas of its users: objects get `additionalProperties: false`, what
@@ -26,6 +26,16 @@ pub(super) fn of_answer<'a>(schema: &'a RawValue, loss: &mut Loss) -> Cow<'a, Ra
         Some(changed) => Cow::Owned(changed),
         None => Cow::Borrowed(schema),
     }
+}
+
+/// The schema of a strict tool: the same grammar holds its arguments.
+pub(super) fn of_tool<'a>(schema: &'a RawValue, loss: &mut Loss) -> Cow<'a, RawValue> {
+    let mut lost = Loss::default();
+    let closed = of_answer(schema, &mut lost);
+    for name in lost.names() {
+        loss.note(name.replacen("response_format", "tools.parameters", 1));
+    }
+    closed
 }
 
 fn close(mut given: Map<String, Value>, loss: &mut Loss) -> Map<String, Value> {
@@ -153,6 +163,19 @@ mod tests {
         let mut loss = Loss::default();
         assert_eq!(of_answer(&schema, &mut loss).get(), text);
         assert!(loss.is_empty());
+    }
+
+    #[test]
+    fn the_schema_of_a_strict_tool_is_told_like_that_of_an_answer() {
+        let schema =
+            raw(r#"{"type":"object","properties":{"n":{"type":"integer","maximum":9}},"required":["n"]}"#
+                .to_owned());
+        let mut loss = Loss::default();
+        let schema = schema.unwrap();
+        let told: Value = serde_json::from_str(of_tool(&schema, &mut loss).get()).unwrap();
+        assert_eq!(told["additionalProperties"], false);
+        assert_eq!(told["properties"]["n"], json!({"type": "integer", "description": "{maximum: 9}"}));
+        assert_eq!(loss.names(), ["tools.parameters.maximum"]);
     }
 
     #[test]

@@ -286,7 +286,7 @@ fn tools<'a>(
         match tool {
             Tool::Custom(custom) => loss.note(format!("tools.{}", custom.name)),
             Tool::Function(function) if offered(&function.name) => {
-                out.push(self::function(function, claude.takes_strict_tools() && !no_strict, loss)?);
+                out.push(self::function(function, (claude, no_strict), loss)?);
             }
             Tool::Function(_) => loss.note("tool_choice"),
             Tool::Hosted(hosted) if hosted.dialect == Dialect::Anthropic => {
@@ -300,17 +300,25 @@ fn tools<'a>(
 
 fn function<'a>(
     function: &'a FunctionTool,
-    takes_strict: bool,
+    (claude, no_strict): (Claude, bool),
     loss: &mut Loss,
 ) -> Result<ToolOut<'a>, Failure> {
+    let takes_strict = claude.takes_strict_tools() && !no_strict;
     let strict = function.strict == Some(true);
     if strict && !takes_strict {
         loss.note("tools.strict");
     }
+    let mut input_schema = input_schema(function)?;
+    if strict && takes_strict && !claude.is_foreign() {
+        input_schema = match input_schema {
+            Cow::Borrowed(schema) => schema::of_tool(schema, loss),
+            Cow::Owned(schema) => Cow::Owned(schema::of_tool(&schema, loss).into_owned()),
+        };
+    }
     Ok(ToolOut::Function {
         name: &function.name,
         description: function.description.as_deref(),
-        input_schema: input_schema(function)?,
+        input_schema,
         strict: strict && takes_strict,
         cache_control: cache(function.cache.as_ref(), loss),
     })

@@ -4,11 +4,12 @@
 //! Of several answers (`n` > 1) only the first becomes events. The end is told when the answer is over and not with
 //! `finish_reason`, since usage comes behind it.
 
-use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, Seal, Started, Stop, StopReason};
+use lockgate_core::content::Opaque;
+use lockgate_core::{BlockStart, Delta, Dialect, ErrorKind, Event, Failure, Seal, Started, Stop, StopReason};
 use serde_json::value::RawValue;
 
 use super::calls::{Calls, Place};
-use super::chunk::{Call, Choice, Chunk, Content, Detail, Message, Number, Piece, details};
+use super::chunk::{Audio, Call, Choice, Chunk, Content, Detail, Message, Number, Piece, details};
 use super::{error, extras, usage};
 use crate::{Decoded, Depth};
 
@@ -26,6 +27,8 @@ pub(super) struct Answer {
     refused: bool,
     /// Tool calls were seen; at [`Depth::Envelope`] all that is known of them.
     pub(super) called: bool,
+    /// Sound came, and was told.
+    sounds: bool,
     pub(super) started: bool,
     texts: u32,
 }
@@ -58,6 +61,7 @@ impl Answer {
             next: 0,
             over: false,
             refused: false,
+            sounds: false,
             started: false,
             texts: 0,
         }
@@ -184,6 +188,9 @@ impl Answer {
         if let Some(raw) = message.images {
             self.images(raw, out);
         }
+        if let Some(raw) = message.audio.filter(|raw| !is_hollow(raw)) {
+            self.audio(raw, out);
+        }
         for (at, call) in message.tool_calls.iter().flatten().enumerate() {
             // In a whole answer each entry is a call of its own.
             let index = if whole { Number(Some(at as u64)) } else { call.index };
@@ -280,6 +287,23 @@ impl Answer {
                 }
                 _ => out.push(Event::Opaque),
             }
+        }
+    }
+
+    /// Sound stays in its dialect; what was said in it is told as words.
+    fn audio(&mut self, raw: &RawValue, out: &mut Decoded) {
+        if !self.sounds {
+            self.sounds = true;
+            self.stop_flow(out);
+            let index = self.next;
+            self.next += 1;
+            let block = Opaque { dialect: Dialect::Chat, kind: "audio".into(), raw: raw.to_owned() };
+            out.push(Event::BlockStarted { index, block: BlockStart::Opaque(block) });
+            out.push(Event::BlockEnded { index });
+        }
+        let audio: Audio<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+        if let Some(words) = audio.transcript.text() {
+            self.say(Kind::Text, words, out);
         }
     }
 

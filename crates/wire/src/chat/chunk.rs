@@ -81,6 +81,16 @@ pub(super) struct Message<'a> {
     pub(super) annotations: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) images: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) audio: Option<&'a RawValue>,
+}
+
+/// Sound, or more of it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Audio<'a> {
+    #[serde(borrow)]
+    pub(super) transcript: Loose<'a>,
 }
 
 /// A tool call, or more of it.

@@ -1,8 +1,11 @@
 //! Writes an answer for an Ollama client: JSON lines, or one body.
 //!
 //! Words leave as they come; a tool call leaves whole when its block ends, because a line holds whole calls only.
-//! Counts are written where they are known; durations are not ours to tell and stay out (the clients take them as
-//! optional). Broken tool arguments cannot be said (they must be an object) and end the answer with an error.
+//! Counts are written where they are known. Durations are those of the call as the gateway saw it, since clients show tokens per second by them:
+//! `prompt_eval_duration` ends with the first words, `eval_duration` is the rest, or all where the answer came in one piece. How long a model
+//! took to load is not known and stays out. Broken tool arguments cannot be said (they must be an object) and end the answer with an error.
+
+use std::time::Duration;
 
 use lockgate_core::content::Source;
 use lockgate_core::{BlockStart, Delta, ErrorKind, Event, Failure, Raw, Stop, StopReason, Usage};
@@ -10,7 +13,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::Shape;
-use crate::{AnswerContext, Loss, Mode, StreamEncoder};
+use crate::{AnswerContext, Elapsed, Loss, Mode, StreamEncoder};
 
 #[derive(Default, Serialize)]
 struct Message<'a> {
@@ -40,9 +43,35 @@ struct Line<'a> {
     done_reason: Option<&'a str>,
     done: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    total_duration: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     prompt_eval_count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_eval_duration: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     eval_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eval_duration: Option<u64>,
+}
+
+/// Nanoseconds: in all, to the first words, from there on.
+#[derive(Default)]
+struct Took {
+    total: Option<u64>,
+    prompt: Option<u64>,
+    answer: Option<u64>,
+}
+
+impl Took {
+    fn of(total: Option<Duration>, first: Option<Duration>) -> Self {
+        // What comes in one piece says nothing of how fast it was made.
+        const ONE_PIECE: Duration = Duration::from_millis(1);
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).ok();
+        let Some(all) = total else { return Self::default() };
+        let first = first.filter(|first| *first + ONE_PIECE < all);
+        let answer = first.map_or(all, |first| all.saturating_sub(first));
+        Self { total: nanos(all), prompt: first.and_then(nanos), answer: nanos(answer) }
+    }
 }
 
 #[derive(Serialize)]
@@ -98,9 +127,12 @@ pub(super) struct Encoder {
     calls: usize,
     coming: Option<Coming>,
     created_at: String,
+    elapsed: Elapsed,
     end: Option<Stop>,
     /// Why the answer could not be said.
     failed: Option<Failure>,
+    /// How long the first words took.
+    first: Option<Duration>,
     loss: Loss,
     mode: Mode,
     model: String,
@@ -117,8 +149,10 @@ impl Encoder {
             calls: 0,
             coming: None,
             created_at: super::time::stamp(context.created),
+            elapsed: context.elapsed,
             end: None,
             failed: None,
+            first: None,
             loss: Loss::default(),
             mode,
             model: context.model,
@@ -214,6 +248,7 @@ impl Encoder {
         let said = std::mem::take(&mut self.said);
         let reason = self.end.take().map(|stop| self.reason(&stop));
         let (prompt, answer) = if done { (self.usage.prompt(), self.usage.output) } else { (None, None) };
+        let took = if done { Took::of(self.elapsed.now(), self.first) } else { Took::default() };
         let chat = self.shape == Shape::Chat;
         let line = Line {
             model: &self.model,
@@ -230,8 +265,11 @@ impl Encoder {
             logprobs: (!said.logprobs.is_empty()).then_some(&*said.logprobs),
             done_reason: reason.as_deref(),
             done,
+            total_duration: took.total,
             prompt_eval_count: prompt,
+            prompt_eval_duration: took.prompt,
             eval_count: answer,
+            eval_duration: took.answer,
         };
         go_json(&line, out);
         if self.streams() {
@@ -274,7 +312,12 @@ impl StreamEncoder for Encoder {
                     return;
                 }
             }
-            Event::BlockStarted { block, .. } => self.start(block),
+            Event::BlockStarted { block, .. } => {
+                if self.first.is_none() {
+                    self.first = self.elapsed.now();
+                }
+                self.start(block);
+            }
             Event::Ended(stop) => self.end = Some(stop.clone()),
             Event::Failed(failure) => {
                 self.fail(failure, out);

@@ -17,6 +17,48 @@ fn every_fixture_becomes_the_events_it_means() {
     insta::assert_snapshot!("events", all);
 }
 
+/// Sound is told to other dialects by what was said in it, and that it was sound is declared.
+#[test]
+fn what_is_said_in_sound_arrives_as_words_and_the_sound_is_declared() {
+    let whole = r#"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":null,"audio":{"id":"a1","data":"AAAA","expires_at":9,"transcript":"Ciao a tutti."}},"finish_reason":"stop"}]}"#;
+    let stream = [
+        r#"{"role":"assistant","content":null,"audio":{"id":"a1","transcript":"Ciao "}}"#,
+        r#"{"audio":{"data":"AAAA"}}"#,
+        r#"{"audio":{"transcript":"a tutti."}}"#,
+        r#"{"audio":{"expires_at":9}}"#,
+    ]
+    .map(|delta| format!("data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n"))
+    .concat();
+    let end =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let stream = format!("{stream}{end}");
+    check::holds_at_any_cut(&FORMAT, Mode::Stream, stream.as_bytes());
+    for (mode, bytes) in [(Mode::Whole, whole.as_bytes()), (Mode::Stream, stream.as_bytes())] {
+        let events = check::events(&FORMAT, mode, bytes);
+        let mut words = String::new();
+        let mut sounds = 0;
+        for event in &events {
+            match event {
+                Event::BlockDelta { delta: Delta::Text(text), .. } => words.push_str(text),
+                Event::BlockStarted { block: BlockStart::Opaque(opaque), .. } if opaque.kind == "audio" => {
+                    sounds += 1;
+                }
+                _ => {}
+            }
+        }
+        assert_eq!((words.as_str(), sounds), ("Ciao a tutti.", 1), "{mode:?}");
+        let mut encoder = crate::anthropic::FORMAT.messages.encoder(mode, check::context());
+        let mut out = Vec::new();
+        let mut sequencer = crate::Sequencer::default();
+        for event in events {
+            sequencer.push(event, &mut |event| encoder.encode(&event, &mut out));
+        }
+        sequencer.finish(&mut |event| encoder.encode(&event, &mut out));
+        encoder.finish(&mut out);
+        assert_eq!(encoder.loss().names(), ["audio"], "{mode:?} {}", String::from_utf8_lossy(&out));
+    }
+}
+
 /// Requirement 004-7.
 #[test]
 fn any_cut_of_the_bytes_gives_the_same_events() {

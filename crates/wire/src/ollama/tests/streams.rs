@@ -17,6 +17,33 @@ fn golden(name: &str) -> String {
     format!("{}\n----\n{}", check::shown(&events), check::encode(format, mode, &events))
 }
 
+/// Clients show tokens per second by them.
+#[test]
+fn durations_are_those_of_the_call_where_somebody_has_a_clock() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    let last = |mode: Mode, steps: u64| {
+        let looks = AtomicU64::new(0);
+        let clock = move || Duration::from_secs(looks.fetch_add(1, Ordering::Relaxed) * steps + 2);
+        let context = AnswerContext { elapsed: crate::Elapsed::new(clock), ..check::context() };
+        let mut encoder = FORMAT.messages.encoder(mode, context);
+        let mut out = Vec::new();
+        for event in check::events(&FORMAT, Mode::Stream, &fixture("recorded-chat-stream.ndjson")) {
+            encoder.encode(&event, &mut out);
+        }
+        encoder.finish(&mut out);
+        let text = String::from_utf8(out).unwrap();
+        let line: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        ["total_duration", "prompt_eval_duration", "eval_duration"].map(|name| line[name].as_u64())
+    };
+    let seconds = |number: u64| Some(number * 1_000_000_000);
+    assert_eq!(last(Mode::Stream, 3), [seconds(5), seconds(2), seconds(3)]);
+    // In one piece: how much of it was the prompt is not known.
+    assert_eq!(last(Mode::Stream, 0), [seconds(2), None, seconds(2)]);
+    assert_eq!(last(Mode::Whole, 0), [seconds(2), None, seconds(2)]);
+}
+
 #[test]
 fn answers_keep_their_meaning() {
     for name in [
