@@ -8,6 +8,7 @@ use lockgate_store::Store;
 use lockgate_telemetry::{Feed, Levels};
 
 use crate::auth::{Door, DoorOptions};
+use crate::config::ConfigBook;
 use crate::oidc::Oidc;
 use crate::policies::{PolicyBook, no_book};
 use crate::problem::Problem;
@@ -21,6 +22,7 @@ pub type Shelf = Arc<OnceLock<Arc<dyn Store>>>;
 #[derive(Clone)]
 pub struct App {
     pub(crate) book: Arc<dyn PolicyBook>,
+    pub(crate) config: Option<Arc<dyn ConfigBook>>,
     door: Arc<Door>,
     pub(crate) feed: Option<Feed>,
     pub(crate) levels: Option<Levels>,
@@ -44,6 +46,7 @@ impl App {
     pub fn new(shelf: Shelf) -> Self {
         Self {
             book: no_book(),
+            config: None,
             door: Arc::new(Door::new(DoorOptions::default())),
             feed: None,
             levels: None,
@@ -90,6 +93,12 @@ impl App {
     #[must_use]
     pub fn with_policies(self, book: Arc<dyn PolicyBook>) -> Self {
         Self { book, ..self }
+    }
+
+    /// With what is known of the configuration.
+    #[must_use]
+    pub fn with_config(self, book: Arc<dyn ConfigBook>) -> Self {
+        Self { config: Some(book), ..self }
     }
 
     /// With what is deleted by age; may be exchanged while it runs.

@@ -16,8 +16,8 @@ use crate::app::App;
 use crate::guard::{Guard, guarded};
 use crate::problem::Problem;
 use crate::{
-    approvals, audit, calls, feedback, import, keys, labels, live, log, login, oidc, page, policies, purge,
-    quarantine, sessions, stats, trust, users,
+    approvals, audit, calls, config, feedback, import, keys, labels, live, log, login, oidc, page, policies,
+    purge, quarantine, sessions, stats, trust, users,
 };
 
 /// Every route with its guard and description.
@@ -28,6 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(guarded(Guard::Anyone, routes!(page)))
         .merge(approvals::routes())
         .merge(calls::routes())
+        .merge(config::routes())
         .merge(feedback::routes())
         .merge(import::routes())
         .merge(live::routes())

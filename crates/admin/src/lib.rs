@@ -9,6 +9,7 @@ mod archive;
 mod audit;
 mod auth;
 mod calls;
+mod config;
 mod document;
 mod feedback;
 mod filter;
@@ -34,12 +35,14 @@ mod spans;
 mod stats;
 mod trust;
 mod users;
+mod versions;
 mod view;
 
 pub use app::{App, Shelf};
 pub use auth::key::{from_seed, hash, is_mistyped};
 pub use auth::token::{NoRandom, secret, seed};
 pub use auth::{DoorOptions, Holder, Holders};
+pub use config::{ConfigBook, SettingView};
 pub use first::{NoFirstUser, first_start, write_secret};
 pub use guard::{Guard, Principal, Role};
 pub use login::{FIRST_USER, SECRET_FILE};
@@ -51,10 +54,11 @@ pub use retention::{Deleted, Forgotten, OfClass, Retained, RetentionPolicy, Time
 pub use spans::FILED;
 
 /// First segments of paths under `/api` that belong to this router. Others are Ollama's.
-const OWNED: [&str; 20] = [
+const OWNED: [&str; 21] = [
     "approvals",
     "audit",
     "calls",
+    "config",
     "docs",
     "feedback",
     "import",

@@ -9,30 +9,22 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use lockgate_policy::trust::Bounds;
-use lockgate_store::PolicyVersion;
+use lockgate_store::{Enacted, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::auth::{Origin, now_us};
+use crate::auth::Origin;
 use crate::guard::{Guard, Principal, Role, guarded};
 use crate::input::{Asked, Sent};
 use crate::problem::Problem;
 use crate::spans;
 use crate::trust;
-use crate::view::{Listed, time};
-
-/// The largest document, in bytes.
-const DOCUMENT: usize = 256 * 1024;
-
-/// The longest reason, in bytes.
-const REASON: usize = 1_000;
-
-/// Versions that are listed.
-pub(crate) const LISTED: usize = 500;
+use crate::versions::{self, DiffQuery, DiffView, VersionView, Writing, quicker};
+use crate::view::Listed;
 
 /// What this API does not know of policies.
 pub trait PolicyBook: Send + Sync {
@@ -94,7 +86,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(guarded(viewer, routes!(show)))
         .merge(guarded(admin, routes!(set)))
-        .merge(guarded(viewer, routes!(versions)))
+        .merge(guarded(viewer, routes!(list)))
         .merge(guarded(viewer, routes!(version)))
         .merge(guarded(viewer, routes!(diff)))
         .merge(guarded(admin, routes!(roll_back)))
@@ -113,7 +105,7 @@ struct InForce {
 #[utoipa::path(get, path = "/api/policies", tag = "policies", responses((status = 200, body = InForce)))]
 async fn show(State(app): State<App>) -> Result<Json<InForce>, Problem> {
     let mut policies = app.book.of_file();
-    let version = app.store()?.policy_version().await?;
+    let version = app.store()?.latest_version(Enacted::Policies).await?;
     if version > 0 {
         let stored = find(&app, version).await?;
         let more = app.book.of_document(&stored.document);
@@ -122,35 +114,6 @@ async fn show(State(app): State<App>) -> Result<Json<InForce>, Problem> {
         );
     }
     Ok(Json(InForce { version, policies }))
-}
-
-/// A version of the policies that were set here.
-#[derive(Serialize, ToSchema)]
-struct VersionView {
-    /// Its number, from 1.
-    version: i64,
-    /// When it was written (RFC 3339).
-    at: String,
-    /// Who wrote it.
-    author: String,
-    /// Why.
-    reason: String,
-    /// The policies, as YAML; not in lists.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    document: Option<String>,
-}
-
-impl VersionView {
-    fn of(version: PolicyVersion) -> Self {
-        let document = (!version.document.is_empty()).then_some(version.document);
-        Self {
-            version: version.version,
-            at: time(version.at_us),
-            author: version.author,
-            reason: version.reason,
-            document,
-        }
-    }
 }
 
 /// New policies.
@@ -178,7 +141,7 @@ async fn set(
     from: Origin,
     Sent(new): Sent<NewPolicies>,
 ) -> Result<(StatusCode, Json<VersionView>), Problem> {
-    let latest = app.store()?.policy_version().await?;
+    let latest = app.store()?.latest_version(Enacted::Policies).await?;
     if new.follows.is_some_and(|follows| follows != latest) {
         return Err(quicker(latest));
     }
@@ -235,9 +198,8 @@ async fn gate(app: &App, latest: i64, document: &str, force: bool) -> Result<boo
 /// Versions, the latest first.
 #[utoipa::path(get, path = "/api/policies/versions", tag = "policies",
     responses((status = 200, body = Listed<VersionView>)))]
-async fn versions(State(app): State<App>) -> Result<Json<Listed<VersionView>>, Problem> {
-    let found = app.store()?.policy_versions(LISTED).await?;
-    Ok(Json(Listed::whole(found.into_iter().map(VersionView::of).collect())))
+async fn list(State(app): State<App>) -> Result<Json<Listed<VersionView>>, Problem> {
+    Ok(Json(versions::list(&app, Enacted::Policies).await?))
 }
 
 /// One version with its document.
@@ -245,27 +207,7 @@ async fn versions(State(app): State<App>) -> Result<Json<Listed<VersionView>>, P
     params(("version" = i64, Path, description = "The number.")),
     responses((status = 200, body = VersionView), (status = 404, description = "No such version.")))]
 async fn version(State(app): State<App>, Path(version): Path<i64>) -> Result<Json<VersionView>, Problem> {
-    Ok(Json(VersionView::of(find(&app, version).await?)))
-}
-
-/// With what a version is compared.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct DiffQuery {
-    /// The older version; the one before if not given.
-    against: Option<i64>,
-}
-
-/// How two versions differ.
-#[derive(Serialize, ToSchema)]
-struct DiffView {
-    /// The older version; 0 = nothing.
-    from: i64,
-    /// The newer version.
-    to: i64,
-    /// A unified diff of the documents; empty if they are the same.
-    diff: String,
+    Ok(Json(find(&app, version).await?.into()))
 }
 
 /// How a version differs from another one.
@@ -277,13 +219,7 @@ async fn diff(
     Path(to): Path<i64>,
     Asked(query): Asked<DiffQuery>,
 ) -> Result<Json<DiffView>, Problem> {
-    let from = query.against.unwrap_or(to - 1);
-    let newer = find(&app, to).await?.document;
-    let older = if from == 0 { String::new() } else { find(&app, from).await?.document };
-    let text = similar::TextDiff::from_lines(older.as_str(), newer.as_str());
-    let (before, after) = (format!("version {from}"), format!("version {to}"));
-    let diff = text.unified_diff().header(&before, &after).to_string();
-    Ok(Json(DiffView { from, to, diff }))
+    Ok(Json(versions::diff(&app, Enacted::Policies, to, &query).await?))
 }
 
 /// Back to a version.
@@ -313,7 +249,7 @@ async fn roll_back(
         0 => "policies: {chain: []}\n".to_owned(),
         version => find(&app, version).await?.document,
     };
-    let latest = app.store()?.policy_version().await?;
+    let latest = app.store()?.latest_version(Enacted::Policies).await?;
     let reason = format!("back to version {}: {}", back.version, back.reason.trim());
     let forced = gate(&app, latest, &document, back.force).await?;
     let verb = if forced { "roll_back_unproven" } else { "roll_back" };
@@ -326,39 +262,17 @@ async fn write(
     who: &Principal,
     from: &Origin,
     latest: i64,
-    (verb, document, reason): (&str, String, String),
+    (verb, document, reason): (&'static str, String, String),
 ) -> Result<(StatusCode, Json<VersionView>), Problem> {
-    if reason.trim().is_empty() || reason.len() > REASON {
-        return Err(Problem::invalid(format!("`reason`: say why, in {REASON} bytes at most")));
-    }
-    if document.len() > DOCUMENT {
-        return Err(Problem::invalid(format!("`document`: larger than {DOCUMENT} bytes")));
-    }
     let policies = app.book.of_document(&document).map_err(Problem::invalid)?;
-    let version = latest + 1;
-    let new = PolicyVersion {
-        at_us: now_us(),
-        author: who.name.clone(),
-        document,
-        reason: reason.trim().to_owned(),
-        version,
-    };
     let named: Vec<_> = policies.iter().map(|one| format!("{} ({})", one.name, one.mode)).collect();
-    let detail = json!({"reason": new.reason, "policies": named});
-    let entry = from.entry(verb, format!("policies:{version}"), detail);
-    if !app.store()?.add_policies(&new, &entry).await? {
-        return Err(quicker(app.store()?.policy_version().await?));
-    }
-    Ok((StatusCode::CREATED, Json(VersionView::of(new))))
+    let detail = json!({"reason": reason.trim(), "policies": named});
+    let writing = Writing { detail, document, from, object: "policies", reason: &reason, verb, who };
+    Ok((StatusCode::CREATED, Json(writing.write(app, Enacted::Policies, latest).await?)))
 }
 
-fn quicker(latest: i64) -> Problem {
-    Problem::conflict(format!("version {latest} is in force; look at it and try again"))
-}
-
-pub(crate) async fn find(app: &App, version: i64) -> Result<PolicyVersion, Problem> {
-    let found = app.store()?.policies(version).await?;
-    found.ok_or_else(|| Problem::not_found(format!("there is no version {version}")))
+pub(crate) async fn find(app: &App, version: i64) -> Result<Version, Problem> {
+    versions::find(app, Enacted::Policies, version).await
 }
 
 /// The book that an API has until it is given one.

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use lockgate_store::access::AuditFilter;
-use lockgate_store::{Limit, PageRequest};
+use lockgate_store::{Enacted, Limit, PageRequest};
 use serde_json::Value;
 
 use crate::app::App;
-use crate::policies::{LISTED, PolicyView, find};
+use crate::policies::{PolicyView, find};
 use crate::problem::Problem;
+use crate::versions::LISTED;
 
 /// What entries of the audit about the policies of the configuration file are about, and what they say was done.
 pub const FILED: (&str, &str) = ("policies:file", "take_over");
@@ -20,7 +21,7 @@ pub(crate) type Span = (i64, Option<i64>);
 /// When it was in force, in order; spans do not overlap.
 pub(crate) async fn of(app: &App, policy: &PolicyView) -> Result<Vec<Span>, Problem> {
     let mut versions = Vec::new();
-    for version in app.store()?.policy_versions(LISTED).await? {
+    for version in app.store()?.versions(Enacted::Policies, LISTED).await? {
         let document = find(app, version.version).await?.document;
         // What this gateway cannot read was not in force.
         let policies = app.book.of_document(&document).unwrap_or_default();

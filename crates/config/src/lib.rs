@@ -19,6 +19,7 @@ mod path;
 mod problem;
 mod record;
 mod reference;
+mod runtime;
 mod schema;
 mod sections;
 mod shape;

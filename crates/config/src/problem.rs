@@ -145,7 +145,11 @@ impl Problem {
                 },
                 "logicalLocations": logical,
             }]),
-            Source::Default | Source::Detected { .. } | Source::Environment { .. } | Source::Flag { .. } => {
+            Source::Default
+            | Source::Detected { .. }
+            | Source::Enacted { .. }
+            | Source::Environment { .. }
+            | Source::Flag { .. } => {
                 json!([{"logicalLocations": logical}])
             }
         };

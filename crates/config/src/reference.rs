@@ -19,7 +19,7 @@ One YAML file: the one that `--config` or `LOCKGATE_CONFIG` names, else `./lockg
 `$XDG_CONFIG_HOME/lockgate/lockgate.yaml`, else `~/.config/lockgate/lockgate.yaml`. Without any file the defaults apply.
 
 Layers, each over the one before: defaults, what the environment shows (`ANTHROPIC_API_KEY`, `OLLAMA_HOST`,
-`CUSTOM_PROVIDERS`, …), the file, `LOCKGATE__SECTION__KEY` variables, flags. Mappings merge, everything else replaces.
+`CUSTOM_PROVIDERS`, …), the file, [what is set while gateways run](runtime.md), `LOCKGATE__SECTION__KEY` variables, flags. Mappings merge, everything else replaces.
 `lockgate config show` prints each value with its source. A credential found in the environment is used only at the
 provider's own address: an entry with `base_url` or `kind` names its `api_key` itself.
 

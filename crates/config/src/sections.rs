@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::oidc::Oidc;
 use crate::record::{Record, RecordMode};
-use crate::telemetry::{Metrics, Telemetry, Webhook};
+use crate::telemetry::{Metrics, Network, Telemetry, Webhook};
 
 /// The configuration of a Lockgate gateway.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -69,6 +69,9 @@ pub struct Server {
     /// Origins of web pages that may call from a browser, such as `https://chat.example.org`, exactly as browsers send
     /// them. None by default. A page needs a key like everybody else.
     pub cors_origins: Vec<String>,
+    /// Proxies in front, such as `10.0.0.0/8` or `127.0.0.1`: whose requests they pass on (`x-forwarded-for`) is believed, for the throttling of logins
+    /// and the audit. From anybody else that header says nothing. None by default. Changing it needs a restart.
+    pub trusted_proxies: Vec<Network>,
     /// What a request may measure.
     pub limits: Limits,
     /// How slow a client may be.
@@ -83,6 +86,7 @@ impl Default for Server {
             keepalive_ms: 5_000,
             drain_ms: 30_000,
             cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             limits: Limits::default(),
             slow_client: SlowClient::default(),
         }

@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     Code, Config, Environment, Path, Problem, Problems, Source,
     check::Checker,
-    definition, detect, environment, expand, outgoing,
+    definition, detect, environment, expand, outgoing, runtime,
     schema::Schema,
     shape,
     show::{self, Setting},
@@ -138,18 +138,23 @@ impl Snapshot {
 impl Inputs {
     /// Reads all layers, checks them, and gives either a snapshot or every problem, warnings included.
     pub fn load(&self) -> Result<Snapshot, Problems> {
-        let (snapshot, problems) = self.read();
+        self.load_with(None)
+    }
+
+    /// The same with settings that are made while gateways run: a document that lies over the file and below variables and flags.
+    pub fn load_with(&self, settings: Option<&str>) -> Result<Snapshot, Problems> {
+        let (snapshot, problems) = self.read(settings);
         if problems.iter().any(Problem::is_error) { Err(Problems(problems)) } else { Ok(snapshot) }
     }
 
     /// Every problem of all layers; empty for a flawless configuration.
     pub fn check(&self) -> Vec<Problem> {
-        self.read().1
+        self.read(None).1
     }
 
-    fn read(&self) -> (Snapshot, Vec<Problem>) {
+    fn read(&self, settings: Option<&str>) -> (Snapshot, Vec<Problem>) {
         let mut problems = Vec::new();
-        let (tree, blank) = self.tree(&mut problems);
+        let (tree, blank) = self.tree(settings, &mut problems);
         let (schema, root) = (Schema::root(), Path::default());
         let value = shape::read(&tree, schema, &root, &mut problems).unwrap_or_default();
         let config: Config = match serde_json::from_value(value) {
@@ -177,7 +182,7 @@ impl Inputs {
     }
 
     /// The merged layers, lowest first, and whether there is a file that says nothing.
-    fn tree(&self, problems: &mut Vec<Problem>) -> (Node, bool) {
+    fn tree(&self, settings: Option<&str>, problems: &mut Vec<Problem>) -> (Node, bool) {
         let mut tree = Node::map(&Source::Default);
         if self.detect {
             tree.merge(detect::detect(&self.environment));
@@ -187,6 +192,9 @@ impl Inputs {
         if let Some(file) = self.file_layer(problems) {
             blank = file.content.is_empty();
             overlay(&mut tree, file);
+        }
+        if let Some(document) = settings {
+            overlay(&mut tree, runtime::layer(document, &self.environment, problems));
         }
         let mut top = tree.clone();
         environment::overlay(&mut top, &self.environment, problems);
@@ -299,9 +307,11 @@ fn providers(config: &Config, tree: &Node) -> Vec<Provider> {
             Source::Detected { variable: Some(_) } => Presence::Found,
             Source::Detected { variable: None } if local => Presence::Candidate,
             Source::Detected { variable: None } => Presence::Assumed,
-            Source::Default | Source::Environment { .. } | Source::File { .. } | Source::Flag { .. } => {
-                Presence::Configured
-            }
+            Source::Default
+            | Source::Enacted { .. }
+            | Source::Environment { .. }
+            | Source::File { .. }
+            | Source::Flag { .. } => Presence::Configured,
         };
         let probe = presence == Presence::Candidate && url_is_default;
         Some(Provider {
@@ -320,9 +330,10 @@ fn providers(config: &Config, tree: &Node) -> Vec<Provider> {
 fn order(source: &Source) -> (u8, usize, usize) {
     match source {
         Source::File { line, column, .. } => (0, *line, *column),
-        Source::Environment { .. } => (1, 0, 0),
-        Source::Flag { .. } => (2, 0, 0),
-        Source::Detected { .. } => (3, 0, 0),
-        Source::Default => (4, 0, 0),
+        Source::Enacted { line, column } => (1, *line, *column),
+        Source::Environment { .. } => (2, 0, 0),
+        Source::Flag { .. } => (3, 0, 0),
+        Source::Detected { .. } => (4, 0, 0),
+        Source::Default => (5, 0, 0),
     }
 }

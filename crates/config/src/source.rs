@@ -16,6 +16,13 @@ pub enum Source {
         #[serde(skip_serializing_if = "Option::is_none")]
         variable: Option<String>,
     },
+    /// Set while gateways run.
+    Enacted {
+        /// Line of the document, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+    },
     /// An environment variable that was meant for us.
     Environment {
         /// Its name; inside a structured variable also the place, such as `CUSTOM_PROVIDERS[1].baseUrl`.
@@ -45,6 +52,7 @@ impl Source {
             Self::Default => "default".into(),
             Self::Detected { variable: Some(variable) } | Self::Environment { variable } => variable.clone(),
             Self::Detected { variable: None } => "detected".into(),
+            Self::Enacted { line, column } => format!("settings:{line}:{column}"),
             Self::File { file, line, column } => format!("{file}:{line}:{column}"),
             Self::Flag { flag } => flag.clone(),
         }
@@ -57,6 +65,7 @@ impl fmt::Display for Source {
             Self::Default => f.write_str("default"),
             Self::Detected { variable: Some(variable) } => write!(f, "detected {variable}"),
             Self::Detected { variable: None } => f.write_str("detected"),
+            Self::Enacted { line, column } => write!(f, "set settings:{line}:{column}"),
             Self::Environment { variable } => write!(f, "env {variable}"),
             Self::File { file, line, column } => write!(f, "file {file}:{line}:{column}"),
             Self::Flag { flag } => write!(f, "flag {flag}"),

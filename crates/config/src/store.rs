@@ -12,8 +12,8 @@ use crate::{Code, Inputs, Path, Problem, Problems, Setting, Snapshot, Source};
 pub struct Store {
     inputs: Inputs,
     current: ArcSwap<Snapshot>,
-    /// Two reloads at once must not swap in the wrong order.
-    reloading: Mutex<()>,
+    /// Two reloads at once must not swap in the wrong order. The settings that were made while gateways run.
+    settings: Mutex<Option<Arc<str>>>,
 }
 
 /// What a reload changed.
@@ -37,6 +37,7 @@ impl Changed {
             Path::of(["admin", "login_hours"]),
             Path::of(["admin", "oidc"]),
             Path::of(["server", "listen"]),
+            Path::of(["server", "trusted_proxies"]),
             Path::of(["record", "database"]),
             Path::of(["record", "directory"]),
             Path::of(["record", "log_bytes"]),
@@ -54,7 +55,7 @@ impl Store {
     /// Loads the first snapshot.
     pub fn open(inputs: Inputs) -> Result<Self, Problems> {
         let current = ArcSwap::from_pointee(inputs.load()?);
-        Ok(Self { inputs, current, reloading: Mutex::new(()) })
+        Ok(Self { inputs, current, settings: Mutex::default() })
     }
 
     /// The snapshot in force. Cheap; call it once per request and keep the result for its length.
@@ -67,11 +68,20 @@ impl Store {
         &self.inputs
     }
 
+    /// Takes settings that were made while gateways run, if they can be used with everything else; with the next reload they are in force. Else
+    /// those of before stay.
+    pub fn enact(&self, document: Option<Arc<str>>) -> Result<(), Problems> {
+        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        self.inputs.load_with(document.as_deref())?;
+        *settings = document;
+        Ok(())
+    }
+
     /// Reads everything again and swaps it in if it is without errors; else the last good snapshot stays. A file that said something and is empty now
     /// is one that somebody is writing, or has lost.
     pub fn reload(&self) -> Result<Changed, Problems> {
-        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = self.inputs.load()?;
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.inputs.load_with(settings.as_deref())?;
         if next.is_blank() && !self.current.load().is_blank() {
             return Err(Problems(vec![self.emptied()]));
         }

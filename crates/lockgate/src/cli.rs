@@ -16,7 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::screen::{ATTENTION, BAD, Screen, styled};
 use crate::{
     audit, call, catalog, ccr, config, connect, doctor, feedback, key, live, log, policy, purge, quarantine,
-    retention, run, serve, session, stats, upstream, user,
+    retention, run, serve, session, settings, stats, upstream, user,
 };
 
 /// The lock between AI clients and model providers.
@@ -118,18 +118,30 @@ pub enum CatalogCommand {
 pub enum ConfigCommand {
     /// Check the configuration: every problem with its place, and what to do.
     Check(config::CheckArgs),
+    /// Print how two versions of the settings differ that were made while gateways run.
+    Diff(settings::DiffArgs),
     /// Write the configuration for another program.
     #[command(subcommand)]
     Export(ExportCommand),
+    /// Print what is in force with the settings that were made while gateways run, and where each value comes from.
+    Get(settings::GetArgs),
     /// Take over the configuration of another program.
     #[command(subcommand)]
     Import(ImportCommand),
     /// Write a commented configuration to start from.
     Init(config::InitArgs),
+    /// Go back to an earlier version of the settings that were made while gateways run.
+    Rollback(settings::RollbackArgs),
     /// Print the JSON Schema of the configuration.
     Schema,
-    /// Print every value in force and where it comes from.
+    /// Set a value while gateways run; it lies over the configuration file.
+    Set(settings::SetArgs),
+    /// Print every value of this machine's file and variables and where it comes from.
     Show(config::ShowArgs),
+    /// Take back what was set while gateways run: the configuration file says it again.
+    Unset(settings::UnsetArgs),
+    /// Print the versions of the settings that were made while gateways run: who made them, and why.
+    Versions(settings::VersionsArgs),
 }
 
 /// What a configuration can be exported to.
@@ -343,6 +355,12 @@ fn dispatch(command: &Command, env: &Env, screen: &mut Screen) -> Result<Exit, F
         Command::Config(ConfigCommand::Init(args)) => config::init(args, screen),
         Command::Config(ConfigCommand::Schema) => config::schema(screen),
         Command::Config(ConfigCommand::Show(args)) => config::show(args, screen),
+        Command::Config(ConfigCommand::Diff(args)) => settings::diff(args, screen),
+        Command::Config(ConfigCommand::Get(args)) => settings::get(args, screen),
+        Command::Config(ConfigCommand::Rollback(args)) => settings::roll_back(args, screen),
+        Command::Config(ConfigCommand::Set(args)) => settings::set(args, screen),
+        Command::Config(ConfigCommand::Unset(args)) => settings::unset(args, screen),
+        Command::Config(ConfigCommand::Versions(args)) => settings::versions(args, screen),
         Command::Connect(args) => connect::main(args, env, screen),
         Command::Doctor(args) => doctor::main(args, env, screen),
         Command::Feedback(FeedbackCommand::Drop(args)) => feedback::unsay(args, screen),
@@ -415,6 +433,12 @@ fn wants_json(command: &Command) -> bool {
         Command::Config(ConfigCommand::Import(ImportCommand::Ccr(args))) => args.json,
         Command::Config(ConfigCommand::Check(args)) => args.format == config::ReportFormat::Json,
         Command::Config(ConfigCommand::Show(args)) => args.json,
+        Command::Config(ConfigCommand::Diff(args)) => args.json,
+        Command::Config(ConfigCommand::Get(args)) => args.json,
+        Command::Config(ConfigCommand::Rollback(args)) => args.json,
+        Command::Config(ConfigCommand::Set(args)) => args.json,
+        Command::Config(ConfigCommand::Unset(args)) => args.json,
+        Command::Config(ConfigCommand::Versions(args)) => args.json,
         Command::Connect(args) => args.json,
         Command::Doctor(args) => args.json,
         Command::Feedback(FeedbackCommand::Drop(args)) => args.json,

@@ -30,6 +30,7 @@ pub mod screen;
 pub mod search;
 pub mod serve;
 pub mod session;
+pub mod settings;
 pub mod stats;
 mod table;
 pub mod upstream;

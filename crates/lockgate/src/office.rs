@@ -26,6 +26,7 @@ use crate::gateway::Secret;
 use crate::serve::CACHES;
 use crate::serve::book::Book;
 use crate::serve::record::{is_wanted, may_exist, options};
+use crate::serve::settings::Standing;
 use crate::serve::upkeep::policy;
 use crate::serve::ward::ward;
 
@@ -101,7 +102,7 @@ impl Office {
                 Door::Gateway { base: base.trim_end_matches('/').to_owned(), token: args.token.clone() }
             }
             None => {
-                let (snapshot, folder) = record(args)?;
+                let (snapshot, folder, inputs) = record(args)?;
                 let config = snapshot.config();
                 let prices = Prices::new(config.prices.clone());
                 let settings = config.record.clone();
@@ -111,6 +112,7 @@ impl Office {
                 let shelf = runtime.block_on(shelf((settings, folder), create))?;
                 let app = App::new(shelf)
                     .with_policies(Arc::new(book))
+                    .with_config(Arc::new(Standing(inputs)))
                     .with_prices(prices)
                     .with_retention(Arc::new(retention))
                     .with_ward(Some(ward));
@@ -202,16 +204,16 @@ impl Office {
 }
 
 /// The configuration, and the folder of the record.
-fn record(args: &OfficeArgs) -> Result<(Snapshot, PathBuf), Failure> {
-    let (snapshot, folder) = configuration(args)?;
+fn record(args: &OfficeArgs) -> Result<(Snapshot, PathBuf, Inputs), Failure> {
+    let (snapshot, folder, inputs) = configuration(args)?;
     let folder = folder.ok_or_else(|| {
         Failure::unavailable("there is no HOME, so no database").hint("name a folder as `record.directory`")
     })?;
-    Ok((snapshot, folder))
+    Ok((snapshot, folder, inputs))
 }
 
 /// The same, also where there is no folder.
-fn configuration(args: &OfficeArgs) -> Result<(Snapshot, Option<PathBuf>), Failure> {
+fn configuration(args: &OfficeArgs) -> Result<(Snapshot, Option<PathBuf>, Inputs), Failure> {
     let environment = Environment::process();
     let file = locate(args.config.as_deref(), &environment);
     let inputs = Inputs { file, environment, flags: Vec::new(), detect: true };
@@ -219,13 +221,13 @@ fn configuration(args: &OfficeArgs) -> Result<(Snapshot, Option<PathBuf>), Failu
         Failure::usage(format!("the configuration cannot be used\n{}", render_text(&problems.0).trim_end()))
     })?;
     let folder = snapshot.config().record.folder(&inputs.environment);
-    Ok((snapshot, folder))
+    Ok((snapshot, folder, inputs))
 }
 
 /// Whether it is certain that no gateway has anything in a database: none is kept, or it was never made. A database that cannot be opened, or has gone
 /// from beside what gateways know of it, is no unused one.
 pub(crate) fn is_unused(args: &OfficeArgs) -> Result<bool, Failure> {
-    let (snapshot, folder) = configuration(args)?;
+    let (snapshot, folder, _) = configuration(args)?;
     let Some(folder) = folder.filter(|_| is_wanted(&snapshot)) else { return Ok(true) };
     let known = || CACHES.iter().any(|cache| folder.join(cache).exists());
     Ok(!may_exist(&snapshot.config().record, &folder) && !known())
@@ -233,7 +235,7 @@ pub(crate) fn is_unused(args: &OfficeArgs) -> Result<bool, Failure> {
 
 /// The folder of the record.
 pub(crate) fn folder(args: &OfficeArgs) -> Result<PathBuf, Failure> {
-    record(args).map(|(_, folder)| folder)
+    record(args).map(|(_, folder, _)| folder)
 }
 
 /// A gateway that the configuration describes, and the first password, which whoever may read it here may use.

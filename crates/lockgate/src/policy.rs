@@ -5,7 +5,7 @@
 
 mod applied;
 mod approvals;
-mod versions;
+pub(crate) mod versions;
 
 mod backtest;
 mod import;

@@ -17,6 +17,7 @@ mod oidc;
 mod pages;
 pub(crate) mod plan;
 pub(crate) mod record;
+pub(crate) mod settings;
 mod signals;
 mod summary;
 mod tell;
@@ -53,13 +54,14 @@ use judges::Judges;
 use keys::Keys;
 use mask::Masks;
 use record::Recording;
+use settings::Settings;
 use signals::Stop;
 pub(crate) use summary::{bare, place};
 use tell::{Listeners, Telling};
 use titles::Means;
 
 /// Files in the folder of the record in which a gateway keeps what it knows of its database.
-pub(crate) const CACHES: [&str; 2] = [book::CACHE, keys::CACHE];
+pub(crate) const CACHES: [&str; 3] = [book::CACHE, keys::CACHE, settings::CACHE];
 
 /// Arguments of `lockgate serve`.
 #[derive(Debug, Default, Args)]
@@ -131,9 +133,11 @@ fn raise_descriptor_limit() {
 }
 
 async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
+    let settings = Settings::open(store.clone(), kept(&store).as_deref());
     let snapshot = store.current();
     let masks = Masks::new(&snapshot);
     let levels = tell::start_log(&snapshot, coloured(), &masks);
+    settings.say();
     let no_signals = |error| Failure::unavailable(format!("signals cannot be received: {error}"));
     let mut told = Stop::register().map_err(no_signals)?;
     let hangup = signals::hangup().map_err(no_signals)?;
@@ -156,16 +160,11 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let policies = Enforced::open(engine.clone(), masks.clone(), &snapshot, recorded);
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
-    let record: Option<Arc<dyn Vitals>> = match recording.clone() {
-        Some(recording) => Some(recording),
-        None => record::is_wanted(&snapshot).then(|| Arc::new(record::Unrecorded) as Arc<dyn Vitals>),
-    };
-    let vitals = record.map(|record| -> Arc<dyn Vitals> {
-        Arc::new(Health { keys: keys.clone(), policies: policies.clone(), record })
-    });
-    let door = (pages::door(&snapshot, keys.clone()), policies.book(), oidc::oidc(&snapshot));
+    let vitals = vitals(&snapshot, recording.clone(), (&keys, &policies, &settings));
+    let door = (pages::door(&snapshot, keys.clone()), oidc::oidc(&snapshot));
     let means = (telling.clone(), !record::is_wanted(&snapshot));
-    let admin = pages::Admin::new(recording.as_deref(), door, prices.clone(), means, keys.clone());
+    let books = (policies.book(), settings.book());
+    let admin = pages::Admin::new(recording.as_deref(), door, books, prices.clone(), means, keys.clone());
     let server = Server::new(engine.clone(), access, bounds).with_vitals(vitals);
     let server = Arc::new(server.with_pages(Some(Arc::new(admin))));
     let stop = CancellationToken::new();
@@ -187,6 +186,9 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     };
     reloads.behind_calls(folder);
     let changes = Arc::new(tokio::sync::Notify::new());
+    if let Some(recording) = &recording {
+        tokio::spawn(settings.follow(recording.shelf(), changes.clone()));
+    }
     let _watcher = watch(&store, &changes);
     let background = tokio::spawn(background(reloads, changes, hangup));
     let found = tokio::spawn({
@@ -210,6 +212,29 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
         recording.finish().await;
     }
     Ok(ended)
+}
+
+/// How the parts are, where anything is recorded or was to be.
+fn vitals(
+    snapshot: &Snapshot,
+    recording: Option<Arc<Recording>>,
+    (keys, policies, settings): (&Arc<Keys>, &Arc<Enforced>, &Arc<Settings>),
+) -> Option<Arc<dyn Vitals>> {
+    let record: Arc<dyn Vitals> = match recording {
+        Some(recording) => recording,
+        None if record::is_wanted(snapshot) => Arc::new(record::Unrecorded),
+        None => return None,
+    };
+    let (keys, policies, settings) = (keys.clone(), policies.clone(), settings.clone());
+    Some(Arc::new(Health { keys, policies, record, settings }))
+}
+
+/// The folder of the record, if anything is recorded.
+fn kept(store: &Store) -> Option<PathBuf> {
+    let snapshot = store.current();
+    record::is_wanted(&snapshot)
+        .then(|| snapshot.config().record.folder(&store.inputs().environment))
+        .flatten()
 }
 
 /// The engine with those whom policies ask, and with its record.
@@ -303,6 +328,7 @@ struct Health {
     keys: Arc<Keys>,
     policies: Arc<Enforced>,
     record: Arc<dyn Vitals>,
+    settings: Arc<Settings>,
 }
 
 impl Vitals for Health {
@@ -310,6 +336,7 @@ impl Vitals for Health {
         let mut parts = self.record.parts();
         parts.push(self.keys.part());
         parts.push(self.policies.part());
+        parts.push(self.settings.part());
         parts
     }
 

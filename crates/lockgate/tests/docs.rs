@@ -16,7 +16,7 @@ use lockgate_config::{Environment, Inputs, render_text};
 use lockgate_testkit::Script;
 
 /// Top-level sections of a configuration.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "admin",
     "conversion",
     "keys",
@@ -25,6 +25,7 @@ const SECTIONS: [&str; 11] = [
     "models",
     "policies",
     "providers",
+    "record",
     "server",
     "telemetry",
     "webhooks",
@@ -256,11 +257,85 @@ fn is_section(line: &str) -> bool {
     line.split_once(':').is_some_and(|(key, _)| SECTIONS.contains(&key))
 }
 
+/// A unit of systemd: sections with settings, a command of ours, and a stop that waits for answers.
+fn check_unit(text: &str) -> Result<(), String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let settings: Vec<_> = lines.filter(|line| !(line.starts_with('[') && line.ends_with(']'))).collect();
+    if let Some(wrong) = settings.iter().find(|line| !line.contains('=')) {
+        return Err(format!("`{wrong}` is no setting"));
+    }
+    let value = |name: &str| settings.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    let command = value("ExecStart")
+        .and_then(|line| line.split_once("/lockgate"))
+        .ok_or("it does not start a lockgate")?;
+    check_shell(&format!("lockgate{}", command.1))?;
+    let patience: u64 =
+        value("TimeoutStopSec").and_then(|text| text.parse().ok()).ok_or("no TimeoutStopSec")?;
+    let drain = lockgate_config::Config::default().server.drain_ms / 1_000;
+    if patience > drain { Ok(()) } else { Err(format!("it is killed before answers had their {drain} s")) }
+}
+
+/// A server of nginx: whole directives, and those without which streams or long answers break.
+fn check_nginx(text: &str) -> Result<(), String> {
+    let mut depth = 0;
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match line.chars().last() {
+            Some('{') => depth += 1,
+            Some('}') if line == "}" && depth > 0 => depth -= 1,
+            Some(';') => {}
+            Some(_) | None => return Err(format!("`{line}` is no directive")),
+        }
+    }
+    if depth != 0 {
+        return Err("a brace is not closed".to_owned());
+    }
+    let server = lockgate_config::Config::default().server;
+    let wanted = [
+        "proxy_buffering off;".to_owned(),
+        "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;".to_owned(),
+        format!("client_max_body_size {}m;", server.limits.body_bytes >> 20),
+        format!("proxy_read_timeout {}s;", lockgate_providers::Timeouts::default().total_ms / 1_000),
+    ];
+    let missing = wanted.iter().find(|directive| !text.contains(directive.as_str()));
+    missing.map_or(Ok(()), |directive| Err(format!("there is no `{directive}`")))
+}
+
+/// Rules of Prometheus, on metrics that there are.
+fn check_alerts(text: &str) -> Result<(), String> {
+    #[derive(serde::Deserialize)]
+    struct Groups {
+        groups: Vec<Group>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Group {
+        rules: Vec<Rule>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Rule {
+        alert: String,
+        expr: String,
+    }
+    let groups: Groups = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    let known = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    for Rule { alert, expr } in groups.groups.into_iter().flat_map(|group| group.rules) {
+        let names = expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for name in names.filter(|name| name.starts_with("lockgate_") || name.starts_with("process_")) {
+            let whole = name.trim_end_matches("_bucket");
+            if !known.contains(&format!("`{whole}`")) {
+                return Err(format!("{alert}: there is no metric `{name}`"));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn check(block: &Block, yaml: Yaml) -> Result<(), String> {
     let text = &block.text;
     match block.kind.as_str() {
         // Rust is compiled by doctests.
         "dotenv" | "mermaid" | "no_run" | "rust" | "text" => Ok(()),
+        "ini" => check_unit(text),
+        "nginx" => check_nginx(text),
         "js" => through("node", &["--input-type=module", "--check", "-"], text),
         "json" => {
             serde_json::from_str::<serde::de::IgnoredAny>(text).map(drop).map_err(|error| error.to_string())
@@ -268,6 +343,7 @@ fn check(block: &Block, yaml: Yaml) -> Result<(), String> {
         "python" => through("python3", &["-c", "import ast, sys; ast.parse(sys.stdin.read())"], text),
         "sh" => check_shell(text),
         "toml" => text.parse::<toml_edit::DocumentMut>().map(drop).map_err(|error| error.to_string()),
+        "yaml" if text.starts_with("groups:") => check_alerts(text),
         "yaml" => match yaml {
             Yaml::Any if !text.lines().next().is_some_and(is_section) => {
                 serde_saphyr::from_str::<serde::de::IgnoredAny>(text)
@@ -324,6 +400,10 @@ fn what_is_wrong_in_a_page_is_found() {
         "```yaml\nserver:\n  listne: 127.0.0.1:1\n```",
         "```yaml\nservers: {}\n```",
         "```yaml\nproviders: {groq: {api_key: \"${X\"}}\n```",
+        "```ini\n[Service]\nExecStart=/usr/local/bin/lockgate serv\nTimeoutStopSec=45\n```",
+        "```ini\n[Service]\nExecStart=/usr/local/bin/lockgate serve\nTimeoutStopSec=5\n```",
+        "```nginx\nserver {\n    proxy_buffering off;\n}\n```",
+        "```yaml\ngroups: [{rules: [{alert: A, expr: lockgate_made_up > 1}]}]\n```",
         "```cobol\n```",
         "say `lockgate config chek`",
         "say `lockgate connect codex --rvert`",

@@ -12,10 +12,10 @@ use crate::access::{Audit, Keys, Logins, Ring, Users};
 use crate::approval::Approvals;
 use crate::body::Body;
 use crate::call::{Call, Scope};
+use crate::enacted::Versions;
 use crate::error::Error;
 use crate::feedback::Feedbacks;
 use crate::filter::{Classified, Filter, Page, PageRequest};
-use crate::policies::PolicyVersions;
 use crate::record::{Details, Record};
 use crate::rope::PieceHash;
 use crate::session::{Session, SessionOrder};
@@ -27,7 +27,6 @@ pub trait Store:
     Approvals
     + Calls
     + Feedbacks
-    + PolicyVersions
     + Purge
     + Records
     + Sessions
@@ -38,6 +37,7 @@ pub trait Store:
     + Ring
     + Users
     + Verdicts
+    + Versions
 {
 }
 
@@ -45,7 +45,6 @@ impl<T> Store for T where
     T: Approvals
         + Calls
         + Feedbacks
-        + PolicyVersions
         + Purge
         + Records
         + Sessions
@@ -56,6 +55,7 @@ impl<T> Store for T where
         + Ring
         + Users
         + Verdicts
+        + Versions
 {
 }
 

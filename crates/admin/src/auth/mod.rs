@@ -9,7 +9,7 @@ pub(crate) mod password;
 pub(crate) mod throttle;
 pub(crate) mod token;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -65,12 +65,14 @@ pub struct DoorOptions {
     pub idle: Duration,
     /// How long a login lives.
     pub lifetime: Duration,
+    /// Which proxies are believed whose requests they pass on.
+    pub trusted: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
 }
 
 impl Default for DoorOptions {
     fn default() -> Self {
         let (idle, lifetime) = (Duration::from_hours(12), Duration::from_hours(7 * 24));
-        Self { holders: None, hosts: Vec::new(), idle, lifetime }
+        Self { holders: None, hosts: Vec::new(), idle, lifetime, trusted: Arc::new(|_| false) }
     }
 }
 
@@ -129,14 +131,14 @@ impl Door {
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) actor: Actor,
-    pub(crate) ip: Option<std::net::IpAddr>,
+    pub(crate) ip: Option<IpAddr>,
     /// The login that it came with, and whether by cookie.
     pub(crate) login: Option<(Login, bool)>,
 }
 
 impl Origin {
-    fn of(actor: Actor, peer: Option<SocketAddr>) -> Self {
-        Self { actor, ip: peer.map(|peer| peer.ip().to_canonical()), login: None }
+    const fn of(actor: Actor, ip: Option<IpAddr>) -> Self {
+        Self { actor, ip, login: None }
     }
 
     pub(crate) fn address(&self) -> Option<String> {
@@ -178,7 +180,9 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
         request.extensions_mut().insert(Origin::of(Actor::Cli(account), None));
         return next.run(request).await;
     }
-    let peer = request.extensions().get::<SocketAddr>().copied();
+    let trusted = app.door().options.trusted.clone();
+    let peer = request.extensions().get::<SocketAddr>();
+    let peer = peer.map(|peer| origin::client(peer.ip(), request.headers(), trusted.as_ref()));
     let authority = request.uri().authority().map(ToString::to_string);
     match known(&app, peer, request.method(), request.uri().path(), request.headers(), authority.as_deref())
         .await
@@ -203,7 +207,7 @@ type Known = (Principal, Origin);
 
 async fn known(
     app: &App,
-    peer: Option<SocketAddr>,
+    peer: Option<IpAddr>,
     method: &Method,
     path: &str,
     headers: &HeaderMap,
@@ -254,7 +258,7 @@ pub(crate) fn cookie(headers: &HeaderMap) -> Option<&str> {
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, token)| token)
 }
 
-async fn by_token(app: &App, peer: Option<SocketAddr>, token: &str) -> Result<Known, Problem> {
+async fn by_token(app: &App, peer: Option<IpAddr>, token: &str) -> Result<Known, Problem> {
     if token.starts_with("lgs-") {
         let over = || Problem::unauthenticated("this login is over: log in again (POST /api/login)");
         return by_login(app, peer, token, false).await?.ok_or_else(over);
@@ -269,7 +273,7 @@ async fn by_token(app: &App, peer: Option<SocketAddr>, token: &str) -> Result<Kn
 
 async fn by_login(
     app: &App,
-    peer: Option<SocketAddr>,
+    peer: Option<IpAddr>,
     token: &str,
     by_cookie: bool,
 ) -> Result<Option<Known>, Problem> {

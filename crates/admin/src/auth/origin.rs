@@ -45,6 +45,31 @@ pub(crate) fn is_same_origin(headers: &HeaderMap, authority: Option<&str>) -> bo
     named.is_some() && named.map(str::to_ascii_lowercase) == host.map(str::to_ascii_lowercase)
 }
 
+/// Whose request it is: behind proxies that are trusted the address that the last of them heard from (`x-forwarded-for`, read from its end), else
+/// the peer. What others write into that header is not believed.
+pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &dyn Fn(IpAddr) -> bool) -> IpAddr {
+    let mut client = peer.to_canonical();
+    let lists: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or_default()).collect();
+    let hops = lists.iter().rev().flat_map(|list| list.rsplit(','));
+    for hop in hops {
+        if !trusted(client) {
+            break;
+        }
+        let Some(address) = address_of(hop.trim()) else { break };
+        client = address.to_canonical();
+    }
+    client
+}
+
+/// An address, as proxies write it: some with a port.
+fn address_of(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_matches('"');
+    let ported = || bare.parse::<std::net::SocketAddr>().ok().map(|address| address.ip());
+    let bracketed = || bare.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    bare.parse().ok().or_else(ported).or_else(bracketed)
+}
+
 /// Whether a request that is allowed by its cookie may change something.
 pub(crate) fn may_change(method: &Method, headers: &HeaderMap, authority: Option<&str>) -> bool {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
@@ -129,6 +154,32 @@ mod tests {
             assert!(!may(&[("host", "localhost:8484"), foreign, (MARK, "1")]), "{foreign:?}");
         }
         assert!(may_change(&Method::GET, &headers(&[("origin", "https://evil.example")]), None));
+    }
+
+    #[test]
+    fn only_proxies_that_are_trusted_say_whose_a_request_is() {
+        let near = |address: IpAddr| address.to_string().starts_with("10.") || address.is_loopback();
+        let of = |peer: &str, lists: &[&'static str]| {
+            let pairs: Vec<_> = lists.iter().map(|list| ("x-forwarded-for", *list)).collect();
+            let mut all = HeaderMap::new();
+            for (name, value) in pairs {
+                all.append(name, HeaderValue::from_static(value));
+            }
+            client(peer.parse().unwrap(), &all, &near).to_string()
+        };
+        for (peer, lists, whose) in [
+            ("203.0.113.9", &["198.51.100.1"][..], "203.0.113.9"),
+            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["6.6.6.6, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["6.6.6.6, 198.51.100.1, 10.0.0.7"], "198.51.100.1"),
+            ("10.0.0.1", &["6.6.6.6", "198.51.100.1:4711"], "198.51.100.1"),
+            ("::ffff:10.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
+            ("10.0.0.1", &["unknown"], "10.0.0.1"),
+            ("10.0.0.1", &["6.6.6.6, nonsense"], "10.0.0.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+        ] {
+            assert_eq!(of(peer, lists), whose, "{peer} {lists:?}");
+        }
     }
 
     #[test]

@@ -1,17 +1,22 @@
 //! How often somebody may try to log in: after a few wrong passwords each further try has to wait, longer each time.
 //!
 //! Counted by name and by address, each for itself, so that neither one name from many addresses nor many names from one address go
-//! faster. A name waits a minute at most: whoever knows it shall not be able to lock its owner out. Bounded, forgetful, and of this
-//! process alone. Pure: the time is an argument.
+//! faster. A name waits a minute at most: whoever knows it shall not be able to lock its owner out. What many people share, as a proxy in front that is
+//! not known as one (`server.trusted_proxies`), must not be slowed by one of them: tries that the name makes wait count nothing against the address, and
+//! whoever got in from an address before is not slowed by what others try from there. Bounded, forgetful, and of this process alone. Pure:
+//! the time is an argument.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
-/// Wrong passwords that cost no time.
+/// Wrong passwords of a name that cost no time.
 const FREE: u32 = 4;
+
+/// Wrong passwords from an address that cost no time: three names tried to the end.
+const FREE_FROM: u32 = 3 * FREE;
 
 /// The longest wait of a name.
 const NAME: Duration = Duration::from_mins(1);
@@ -33,14 +38,20 @@ struct Tries {
 }
 
 impl Tries {
-    /// How long the next try has to wait.
-    fn wait(self, now: Instant, longest: Duration) -> Duration {
+    /// How long the next try has to wait, of which so many are free.
+    fn wait(self, now: Instant, free: u32, longest: Duration) -> Duration {
         let since = now.saturating_duration_since(self.last);
-        if self.wrong < FREE || since >= FORGOTTEN {
+        if self.wrong < free || since >= FORGOTTEN {
             return Duration::ZERO;
         }
-        let delay = Duration::from_secs(1 << (self.wrong - FREE).min(20)).min(longest);
+        let delay = Duration::from_secs(1 << (self.wrong - free).min(20)).min(longest);
         delay.saturating_sub(since)
+    }
+
+    /// One more, if what was before is not forgotten.
+    fn more(before: Option<&Self>, now: Instant) -> Self {
+        let known = before.filter(|tries| now.saturating_duration_since(tries.last) < FORGOTTEN);
+        Self { last: now, wrong: known.map_or(0, |tries| tries.wrong).saturating_add(1) }
     }
 }
 
@@ -48,12 +59,18 @@ impl Tries {
 #[derive(Debug)]
 pub(crate) struct Throttle {
     addresses: LruCache<IpAddr, Tries>,
+    /// Who got in from where.
+    known: LruCache<(IpAddr, String), ()>,
     names: LruCache<String, Tries>,
 }
 
 impl Default for Throttle {
     fn default() -> Self {
-        Self { addresses: LruCache::new(REMEMBERED), names: LruCache::new(REMEMBERED) }
+        Self {
+            addresses: LruCache::new(REMEMBERED),
+            known: LruCache::new(REMEMBERED),
+            names: LruCache::new(REMEMBERED),
+        }
     }
 }
 
@@ -61,32 +78,41 @@ impl Throttle {
     /// How long somebody has to wait before the next try; zero = not at all. A try counts as wrong until [`Throttle::right`] says otherwise,
     /// so that many at once get no further than one after the other.
     pub(crate) fn begin(&mut self, name: &str, address: Option<IpAddr>, now: Instant) -> Duration {
-        let by_name = self.names.get(name).map_or(Duration::ZERO, |tries| tries.wait(now, NAME));
+        let address = address.map(whose);
+        let is_known = address.is_some_and(|address| self.known.get(&(address, name.to_owned())).is_some());
+        let by_name = self.names.get(name).map_or(Duration::ZERO, |tries| tries.wait(now, FREE, NAME));
         let by_address = address
+            .filter(|_| !is_known)
             .and_then(|address| self.addresses.get(&address))
-            .map_or(Duration::ZERO, |tries| tries.wait(now, ADDRESS));
+            .map_or(Duration::ZERO, |tries| tries.wait(now, FREE_FROM, ADDRESS));
         let wait = by_name.max(by_address);
         if wait.is_zero() {
-            let more = |tries: Option<&Tries>| {
-                let known = tries.filter(|tries| now.saturating_duration_since(tries.last) < FORGOTTEN);
-                Tries { last: now, wrong: known.map_or(0, |tries| tries.wrong).saturating_add(1) }
-            };
-            let tries = more(self.names.peek(name));
+            let tries = Tries::more(self.names.peek(name), now);
             self.names.put(name.to_owned(), tries);
-            if let Some(address) = address {
-                let tries = more(self.addresses.peek(&address));
+            if let Some(address) = address.filter(|_| tries.wrong <= FREE) {
+                let tries = Tries::more(self.addresses.peek(&address), now);
                 self.addresses.put(address, tries);
             }
         }
         wait
     }
 
-    /// The password was right: the name starts anew, and the address has one wrong try less.
+    /// The password was right: the name starts anew and is known from there, and the address has one wrong try less.
     pub(crate) fn right(&mut self, name: &str, address: Option<IpAddr>) {
-        self.names.pop(name);
-        if let Some(tries) = address.and_then(|address| self.addresses.get_mut(&address)) {
+        let counted = self.names.pop(name).is_some_and(|tries| tries.wrong <= FREE);
+        let Some(address) = address.map(whose) else { return };
+        self.known.put((address, name.to_owned()), ());
+        if let Some(tries) = self.addresses.get_mut(&address).filter(|_| counted) {
             tries.wrong = tries.wrong.saturating_sub(1);
         }
+    }
+}
+
+/// What one machine can have of addresses: of IPv6 a network of 64 bits.
+fn whose(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(four) => four.into(),
+        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 
@@ -110,7 +136,7 @@ mod tests {
         assert_eq!(throttle.begin("ann", HERE, at(0)), Duration::from_secs(1));
         assert_eq!(throttle.begin("ann", HERE, at(1)), Duration::ZERO);
         assert_eq!(throttle.begin("ann", HERE, at(1)), Duration::from_secs(2));
-        assert_eq!(throttle.begin("bob", HERE, at(1)), Duration::from_secs(2), "the address waits too");
+        assert_eq!(throttle.begin("bob", HERE, at(1)), Duration::ZERO, "one guesser slows nobody else");
         assert_eq!(throttle.begin("bob", None, at(1)), Duration::ZERO);
     }
 
@@ -144,5 +170,34 @@ mod tests {
             throttle.begin("bob", HERE, at(0));
         }
         assert_eq!(throttle.begin("bob", HERE, at(4_000)), Duration::ZERO, "an hour later all is forgotten");
+    }
+
+    /// Behind a proxy everybody has one address: who guesses one password slows nobody, who tries many names slows those alone who never got in from there.
+    #[test]
+    fn one_guesser_behind_a_shared_address_does_not_slow_everybody() {
+        let mut throttle = Throttle::default();
+        assert_eq!(throttle.begin("bob", HERE, at(0)), Duration::ZERO);
+        throttle.right("bob", HERE);
+        for now in 0..600 {
+            throttle.begin("ann", HERE, at(now));
+        }
+        assert_eq!(throttle.begin("cleo", HERE, at(600)), Duration::ZERO, "guessing at ann slows ann");
+        for number in 0..40 {
+            throttle.begin(&format!("name-{number}"), HERE, at(600));
+        }
+        assert!(throttle.begin("dora", HERE, at(600)) > Duration::ZERO, "many names from there wait");
+        assert_eq!(throttle.begin("bob", HERE, at(600)), Duration::ZERO, "who got in from there does not");
+        assert_eq!(throttle.begin("dora", None, at(600)), Duration::ZERO, "nor who comes from elsewhere");
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one() {
+        let mut throttle = Throttle::default();
+        for number in 0..40_u128 {
+            let address = IpAddr::from(Ipv6Addr::from_bits((0x2001_0db8 << 96) | number));
+            throttle.begin(&format!("name-{number}"), Some(address), at(0));
+        }
+        let next = Some(IpAddr::from(Ipv6Addr::from_bits((0x2001_0db8 << 96) | 0xff)));
+        assert!(throttle.begin("ann", next, at(0)) > Duration::ZERO);
     }
 }

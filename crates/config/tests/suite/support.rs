@@ -38,9 +38,11 @@ impl Case {
 pub(crate) fn place(problem: &Problem) -> (&'static str, usize, usize) {
     match &problem.source {
         Source::File { line, column, .. } => (problem.code.id(), *line, *column),
-        Source::Default | Source::Detected { .. } | Source::Environment { .. } | Source::Flag { .. } => {
-            (problem.code.id(), 0, 0)
-        }
+        Source::Default
+        | Source::Detected { .. }
+        | Source::Enacted { .. }
+        | Source::Environment { .. }
+        | Source::Flag { .. } => (problem.code.id(), 0, 0),
     }
 }
 

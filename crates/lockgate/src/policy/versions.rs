@@ -143,13 +143,23 @@ fn enacted(told: &Value, json: bool, screen: &mut Screen) -> Result<Exit, Failur
 /// Prints the versions, the latest first.
 pub fn versions(args: &VersionsArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let listed = Office::open(&args.office)?.get("/api/policies/versions")?;
-    if args.json {
-        screen.json(&listed)?;
+    let none = "No policies were applied; those of the configuration file are in force.";
+    table((&listed, none), args.json, screen)
+}
+
+/// Versions as a table, or that there are none.
+pub(crate) fn table(
+    (listed, none): (&Value, &str),
+    json: bool,
+    screen: &mut Screen,
+) -> Result<Exit, Failure> {
+    if json {
+        screen.json(listed)?;
         return Ok(Exit::Ok);
     }
     let items = listed["items"].as_array().map_or(&[][..], Vec::as_slice);
     if items.is_empty() {
-        screen.line("No policies were applied; those of the configuration file are in force.")?;
+        screen.line(none)?;
         return Ok(Exit::Ok);
     }
     let mut table = Table::new(&["VERSION", "AT", "BY", "REASON"]);
@@ -186,8 +196,13 @@ pub fn diff(args: &DiffArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let against = args.against.map(|against| format!("?against={against}")).unwrap_or_default();
     let told =
         Office::open(&args.office)?.get(&format!("/api/policies/versions/{}/diff{against}", args.number))?;
-    if args.json {
-        screen.json(&told)?;
+    differ(&told, args.json, screen)
+}
+
+/// How two versions differ.
+pub(crate) fn differ(told: &Value, json: bool, screen: &mut Screen) -> Result<Exit, Failure> {
+    if json {
+        screen.json(told)?;
         return Ok(Exit::Ok);
     }
     let text = told["diff"].as_str().unwrap_or_default();

@@ -17,7 +17,7 @@ use lockgate_engine::Engine;
 use lockgate_policy::trust::Bounds;
 use lockgate_policy::{Chain, Entry, Mode, OnFailure, Policies, Shown};
 use lockgate_server::Part;
-use lockgate_store::Store;
+use lockgate_store::{Enacted as What, Store};
 use serde::{Deserialize, Serialize};
 
 use super::filed::Filed;
@@ -151,13 +151,13 @@ impl Enforced {
             self.tell(database.as_ref()).await;
             let known = self.state().enacted.as_ref().map_or(0, |enacted| enacted.version);
             // While the database is away, what is in force stays.
-            let Ok(latest) = database.policy_version().await else { continue };
+            let Ok(latest) = database.latest_version(What::Policies).await else { continue };
             if latest == known {
                 continue;
             }
             let enacted = match latest {
                 0 => None,
-                _ => match database.policies(latest).await {
+                _ => match database.enacted(What::Policies, latest).await {
                     Ok(Some(found)) => Some(Enacted { document: found.document, version: latest }),
                     Ok(None) | Err(_) => continue,
                 },

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use lockgate_admin::{App, DoorOptions, FIRST_USER, NoFirstUser, Oidc, PolicyBook, SECRET_FILE};
+use lockgate_admin::{App, ConfigBook, DoorOptions, FIRST_USER, NoFirstUser, Oidc, PolicyBook, SECRET_FILE};
 use lockgate_config::Snapshot;
 use lockgate_engine::AnswerBody;
 use lockgate_ledger::Prices;
@@ -38,7 +38,8 @@ impl Admin {
     /// Over what is recorded, if anything is, and what is told.
     pub(super) fn new(
         recording: Option<&Recording>,
-        (door, book, oidc): (DoorOptions, Arc<dyn PolicyBook>, Option<Arc<Oidc>>),
+        (door, oidc): (DoorOptions, Option<Arc<Oidc>>),
+        (policies, config): (Arc<dyn PolicyBook>, Arc<dyn ConfigBook>),
         prices: Prices,
         (telling, unrecorded): (Arc<Telling>, bool),
         keys: Arc<Keys>,
@@ -49,7 +50,8 @@ impl Admin {
             .unrecorded(unrecorded)
             .with_door(door)
             .with_oidc(oidc)
-            .with_policies(book)
+            .with_policies(policies)
+            .with_config(config)
             .with_prices(prices)
             .running(telling.telemetry.feed().clone(), telling.levels.clone());
         Self { keys, router: lockgate_admin::router(app), telling }
@@ -59,11 +61,13 @@ impl Admin {
 /// Who is let in, by the configuration and the keys that are known.
 pub(super) fn door(snapshot: &Snapshot, keys: Arc<Keys>) -> DoorOptions {
     let admin = &snapshot.config().admin;
+    let proxies = snapshot.config().server.trusted_proxies.clone();
     DoorOptions {
         holders: Some(keys),
         hosts: admin.hosts.clone(),
         idle: Duration::from_mins(admin.idle_minutes),
         lifetime: Duration::from_hours(admin.login_hours),
+        trusted: Arc::new(move |address| proxies.iter().any(|network| network.contains(address))),
     }
 }
 

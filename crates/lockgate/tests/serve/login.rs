@@ -246,3 +246,34 @@ fn a_new_password_ends_every_login_but_the_one_that_it_opens() {
     let logins = get(&gateway, "/api/me/logins", &[("cookie", &third)]).json();
     assert_eq!(logins["items"].as_array().unwrap().len(), 2);
 }
+
+/// Behind a proxy everybody comes from one address: one who tries many names slows himself alone where the proxy is known as one, and only a proxy that is
+/// known is believed.
+#[test]
+fn behind_a_known_proxy_one_guesser_slows_nobody_else() {
+    for (config, slowed) in
+        [("server: {trusted_proxies: [127.0.0.1]}\n", false), ("log: {level: info}\n", true)]
+    {
+        let home = Home::new();
+        home.write("lockgate.yaml", config);
+        let gateway = Gateway::start(&home);
+        until("the first user is there", || home.path(".local/share/lockgate/admin-secret").exists());
+        for number in 0..12 {
+            let guess =
+                log_in(&gateway, &format!("name-{number}"), "x", &[("x-forwarded-for", "203.0.113.66")]);
+            assert_eq!(guess.status, 401, "{}", guess.text);
+        }
+        let from =
+            |address: &str, name: &str| log_in(&gateway, name, "x", &[("x-forwarded-for", address)]).status;
+        assert_eq!(from("203.0.113.66", "ann"), 429, "the guesser waits");
+        assert_eq!(
+            from("6.6.6.6, 203.0.113.66", "ann"),
+            429,
+            "what the guesser writes into the header counts nothing"
+        );
+        assert_eq!(from("198.51.100.7", "ben"), if slowed { 429 } else { 401 }, "{config}");
+        let audit = home.run(&["audit", "--verb", "login_failed", "--json"]).json();
+        let address = audit["items"][0]["address"].as_str().unwrap().to_owned();
+        assert_eq!(address, if slowed { "127.0.0.1" } else { "198.51.100.7" });
+    }
+}

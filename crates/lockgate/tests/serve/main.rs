@@ -63,6 +63,8 @@ mod reload;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod start;

@@ -36,6 +36,7 @@ mod matrix;
 mod names;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
 mod rewriting;
 #[cfg(test)]
 mod scenarios;

@@ -10,6 +10,7 @@ mod first;
 mod leaner;
 mod packs;
 mod policies;
+mod settings;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,7 @@ pub(crate) struct Migration {
 }
 
 /// Every step, in order.
-pub(crate) const MIGRATIONS: [Migration; 9] = [
+pub(crate) const MIGRATIONS: [Migration; 10] = [
     first::FIRST,
     access::ACCESS,
     stats::STATS,
@@ -49,6 +50,7 @@ pub(crate) const MIGRATIONS: [Migration; 9] = [
     leaner::LEANER,
     packs::PACKS,
     feedback::FEEDBACK,
+    settings::SETTINGS,
 ];
 
 /// The number under which PostgreSQL keeps other processes waiting ("lockgate" in ASCII).

@@ -2,8 +2,8 @@
 
 use lockgate_store::access::{Audit, AuditFilter};
 use lockgate_store::{
-    Answer, Approval, ApprovalFilter, Approvals, Extent, Holds, Limit, PageRequest, PolicyVersion,
-    PolicyVersions, Purge, Selection, Verdict,
+    Answer, Approval, ApprovalFilter, Approvals, Enacted, Extent, Holds, Limit, PageRequest, Purge,
+    Selection, Verdict, Version, Versions,
 };
 use lockgate_store_sql::Database;
 
@@ -129,25 +129,35 @@ async fn what_was_asked_goes_with_what_is_purged(database: &Database) {
 }
 
 async fn policies_are_kept_in_versions_and_of_two_writers_one_is_told_so(database: &Database) {
-    let version = |number: i64| PolicyVersion {
+    let version = |number: i64| Version {
         at_us: DAY + number,
         author: "ann".to_owned(),
         document: format!("chain: [] # {number}"),
         reason: "first".to_owned(),
         version: number,
     };
-    assert_eq!(database.policy_version().await.unwrap(), 0);
-    assert!(database.add_policies(&version(1), &entry(1, "enact", "policies:1")).await.unwrap());
-    assert!(!database.add_policies(&version(1), &entry(2, "enact", "policies:1")).await.unwrap());
-    assert!(!database.add_policies(&version(3), &entry(3, "enact", "policies:3")).await.unwrap());
-    assert!(database.add_policies(&version(2), &entry(4, "enact", "policies:2")).await.unwrap());
-    assert_eq!(database.policy_version().await.unwrap(), 2);
-    assert_eq!(database.policies(1).await.unwrap(), Some(version(1)));
-    assert_eq!(database.policies(3).await.unwrap(), None);
-    let listed = database.policy_versions(10).await.unwrap();
-    let bare = |number| PolicyVersion { document: String::new(), ..version(number) };
-    assert_eq!(listed, [bare(2), bare(1)]);
-    assert_eq!(database.policy_versions(1).await.unwrap(), [bare(2)]);
+    for (of, base) in [(Enacted::Policies, 0), (Enacted::Settings, 10)] {
+        assert_eq!(database.latest_version(of).await.unwrap(), 0);
+        assert!(
+            database.add_version(of, &version(1), &entry(base + 1, "enact", "policies:1")).await.unwrap()
+        );
+        assert!(
+            !database.add_version(of, &version(1), &entry(base + 2, "enact", "policies:1")).await.unwrap()
+        );
+        assert!(
+            !database.add_version(of, &version(3), &entry(base + 3, "enact", "policies:3")).await.unwrap()
+        );
+        assert!(
+            database.add_version(of, &version(2), &entry(base + 4, "enact", "policies:2")).await.unwrap()
+        );
+        assert_eq!(database.latest_version(of).await.unwrap(), 2);
+        assert_eq!(database.enacted(of, 1).await.unwrap(), Some(version(1)));
+        assert_eq!(database.enacted(of, 3).await.unwrap(), None);
+        let listed = database.versions(of, 10).await.unwrap();
+        let bare = |number| Version { document: String::new(), ..version(number) };
+        assert_eq!(listed, [bare(2), bare(1)]);
+        assert_eq!(database.versions(of, 1).await.unwrap(), [bare(2)]);
+    }
 }
 
 on_both!(

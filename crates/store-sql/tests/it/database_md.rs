@@ -9,8 +9,8 @@ use lockgate_store::access::{Keys, Logins, Users};
 use lockgate_store::stats::Stats;
 use lockgate_store::verdicts::{Label, Opinion, Verdicts};
 use lockgate_store::{
-    Approvals, Extent, Feedbacks, Holds, Part, PolicyVersion, PolicyVersions, Purge, Records, Selection,
-    Sessions, Side, Title, TitleSource,
+    Approvals, Enacted, Extent, Feedbacks, Holds, Part, Purge, Records, Selection, Sessions, Side, Title,
+    TitleSource, Version, Versions,
 };
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
@@ -20,7 +20,7 @@ use crate::{access, approvals, feedback};
 /// A table: its name, what it holds, its columns with what they mean.
 type Table = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const TABLES: [Table; 20] = [
+const TABLES: [Table; 21] = [
     ("schema_version", "The steps of the schema that were taken.", &[("version", "The number of the step.")]),
     (
         "sessions",
@@ -302,6 +302,17 @@ const TABLES: [Table; 20] = [
         ],
     ),
     (
+        "settings_versions",
+        "The settings of the configuration that were made while gateways run. The latest version is in force; none is ever changed.",
+        &[
+            ("version", "From 1."),
+            ("at_us", "When it was written, µs since 1970."),
+            ("author", "Who wrote it."),
+            ("reason", "Why."),
+            ("document", "The settings, YAML; secrets are named by variable."),
+        ],
+    ),
+    (
         "stat_packs",
         "What the calls of an hour add up to, column by column, in bytes: `store-sql/src/stats/pack.rs` writes and reads them. Only true of quarters of an hour without a row in `stat_marks`; can be made again from the calls. Numbers in the bytes are seven bits a byte, the lowest first; where they can be below zero, twice the number, or below zero one less than twice the number without its sign.",
         &[
@@ -530,14 +541,25 @@ async fn the_documentation_shows_the_schema_that_both_databases_have() {
     let asked = approvals::question(1);
     database.ask(&asked).await.unwrap();
     assert!(database.answer(&asked.id, &approvals::approved(Holds::Session), None).await.unwrap());
-    let version = PolicyVersion {
+    let version = Version {
         at_us: crate::sample::DAY,
         author: "ann".to_owned(),
         document: "chain: [{model_allow: {allow: [claude-*]}}]".to_owned(),
         reason: "only Claude".to_owned(),
         version: 1,
     };
-    assert!(database.add_policies(&version, &access::entry(9, "enact", "policies:1")).await.unwrap());
+    assert!(
+        database
+            .add_version(Enacted::Policies, &version, &access::entry(9, "enact", "policies:1"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        database
+            .add_version(Enacted::Settings, &version, &access::entry(10, "enact", "settings:1"))
+            .await
+            .unwrap()
+    );
     let path = folder.path().join("lockgate.db");
     let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     let sqlite = sqlite_columns(&mut file).await;

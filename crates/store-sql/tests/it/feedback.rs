@@ -14,7 +14,7 @@ use crate::sample::{DAY, id, of, plain, with_body};
 
 pub(crate) fn said(nth: u64, call: Option<Uuid>, session: Option<&str>, score_milli: i64) -> Feedback {
     Feedback {
-        at_us: DAY + nth as i64,
+        at_us: DAY + i64::try_from(nth).unwrap(),
         author: "ann".to_owned(),
         call,
         comment: Some("it \u{1f642} works".to_owned()),

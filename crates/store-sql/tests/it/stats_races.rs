@@ -170,7 +170,7 @@ async fn names_go_with_their_calls_and_older_calls_are_counted_after_an_update()
     assert_eq!(calls(&database).await, 1);
     // The state before schema 3.
     database.close().await;
-    let undo = "DROP TABLE stat_packs; DROP TABLE stat_marks; DROP TABLE verdicts; DROP TABLE verdict_labels; DROP TABLE tool_counts; DROP TABLE approvals; DROP TABLE policy_versions; DROP TABLE feedback; ALTER TABLE calls DROP COLUMN data_class; DELETE FROM schema_version WHERE version >= 3";
+    let undo = "DROP TABLE stat_packs; DROP TABLE stat_marks; DROP TABLE verdicts; DROP TABLE verdict_labels; DROP TABLE tool_counts; DROP TABLE approvals; DROP TABLE policy_versions; DROP TABLE feedback; DROP TABLE settings_versions; ALTER TABLE calls DROP COLUMN data_class; DELETE FROM schema_version WHERE version >= 3";
     file.execute(undo).await.unwrap();
     let database = Database::open(&Options::at(Place::File(path))).await.unwrap();
     assert_eq!(calls(&database).await, 1);
