@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lockgate_core::Secret;
-use lockgate_engine::{CallReport, Engine, Observer, Options};
+use lockgate_engine::{Asker, CallReport, Engine, Observer, Options};
 use lockgate_providers::{EnvironmentProxies, Kind, Retry, Settings, Timeouts};
 use lockgate_server::{Access, Bounds, Server};
 use lockgate_testkit::{Recorded, Running, Script, Upstream};
@@ -68,8 +68,17 @@ impl App {
         Self::with(script, |_| {}).await
     }
 
+    /// The same with somebody who answers what policies ask.
+    pub(crate) async fn asking(script: &str, asker: Arc<dyn Asker>) -> Self {
+        Self::made(script, |_| {}, Some(asker)).await
+    }
+
     /// The same with other settings.
     pub(crate) async fn with(script: &str, change: impl FnOnce(&mut Setup)) -> Self {
+        Self::made(script, change, None).await
+    }
+
+    async fn made(script: &str, change: impl FnOnce(&mut Setup), asker: Option<Arc<dyn Asker>>) -> Self {
         let script = Script::parse(script).unwrap_or_else(|error| panic!("{error}\n{script}"));
         let upstream = Upstream::start(script).await.unwrap();
         let mut setup = setup(&upstream.url());
@@ -77,7 +86,10 @@ impl App {
         let reports = Arc::new(Reports::default());
         let (engine, problems) = Engine::new(setup.options, reports.clone());
         assert!(problems.is_empty(), "{problems:?}");
-        let engine = Arc::new(engine);
+        let engine = Arc::new(match asker {
+            Some(asker) => engine.asking(asker),
+            None => engine,
+        });
         let server = Arc::new(Server::new(engine.clone(), setup.access, setup.bounds));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();

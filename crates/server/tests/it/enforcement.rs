@@ -248,9 +248,18 @@ fn waits(front: Front, stop: &str) -> Option<bool> {
 
 /// The question with both tools on offer.
 pub(crate) fn call(front: Front, model: &str, layout: Layout, next: Option<&Value>) -> Call {
-    let mut body = front.body(model, layout);
+    call_of(front, front.body(model, layout), (model, layout), next)
+}
+
+/// The same with another question in which `get_weather` or `Bash` is offered.
+pub(crate) fn call_of(
+    front: Front,
+    mut body: Value,
+    (model, layout): (&str, Layout),
+    next: Option<&Value>,
+) -> Call {
     let second = |tools: &mut Vec<Value>| {
-        let other = tools[0].to_string().replace("get_weather", "get_time");
+        let other = tools[0].to_string().replace("get_weather", "get_time").replace("Bash", "get_time");
         tools.push(serde_json::from_str(&other).unwrap());
     };
     match front {
@@ -370,7 +379,7 @@ async fn check(app: &App, case: &Case, (front, provider, layout): (Front, &str, 
         || answer.calls.iter().any(|(_, args)| args.to_string().contains(CANARY));
     assert_eq!(arrived, case.canary, "{place}\n{}", reply.text());
     // Not even a piece of it.
-    let pieces = reply.text().contains("anary") || reply.text().contains("7d1f");
+    let pieces = reply.text().contains("anary") || reply.text().contains("ry-7d");
     assert!(!pieces || case.canary, "{place}\n{}", reply.text());
     if let Some(waits) = waits(front, &answer.stop) {
         assert_eq!(waits, case.waits, "{place}: {}", answer.stop);

@@ -27,6 +27,8 @@ mod gemini;
 #[cfg(test)]
 mod headers;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod lists;
