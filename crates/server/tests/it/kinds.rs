@@ -181,7 +181,10 @@ async fn holds(app: &App, case: &Case, (front, provider, layout): (Front, &str, 
         assert!(said.iter().any(|one| one.applied), "{place}: {said:?}");
     } else {
         assert_eq!(names, ["Bash", "get_time"], "{place}");
-        assert!(answer.text == case.words && answer.calls[0].1.to_string().contains(CANARY), "{place}: {answer:?}");
+        assert!(
+            answer.text == case.words && answer.calls[0].1.to_string().contains(CANARY),
+            "{place}: {answer:?}"
+        );
     }
     if layout == Layout::Whole {
         app.engine.set_policies(chain(json!({})));
