@@ -419,7 +419,11 @@ impl Engine {
                 report.asked = std::mem::take(&mut opened.asked);
                 facts.loss.extend(&opened.pipe.loss());
                 let body = AnswerBody::full(opened.first);
-                report.complete(answer::answered(&facts, status, &upstream, plan.front_mode, body))
+                let mut response = answer::answered(&facts, status, &upstream, plan.front_mode, body);
+                if !facts.same && opened.pipe.seen().estimates_prompt(facts.dialect) {
+                    crate::headers::set(response.headers_mut(), "x-lockgate-estimated", "input_tokens");
+                }
+                report.complete(response)
             }
             Ok(Err(refused)) => {
                 report.told(&refused.headers);

@@ -11,6 +11,7 @@ use lockgate_core::{CardPrice, ErrorKind, Failure, ModelCard};
 use lockgate_ledger::{Moment, Quote, Tier};
 use lockgate_providers::{Ask, Operation};
 use lockgate_wire::{ModelsPage, format};
+use uuid::Uuid;
 
 use crate::answer;
 use crate::caller::unauthenticated;
@@ -62,7 +63,7 @@ impl Engine {
             self.listed_for_stranger(&state, &request).await?
         };
         cards.extend(self.virtual_models(&state, &request));
-        let facts = blank(front.dialect);
+        let facts = blank(front.dialect, Uuid::now_v7());
         let Some(id) = &request.model else { return Ok(answer::json(&facts, models.write(&cards, &page))) };
         match cards.iter().find(|card| card.id == *id) {
             Some(card) => Ok(answer::json(&facts, models.write_one(card))),

@@ -49,6 +49,6 @@ impl Engine {
             })
             .map(|(_, model)| model)
             .collect();
-        answer::json(&blank(Dialect::Ollama), write_loaded(&models))
+        answer::json(&blank(Dialect::Ollama, uuid::Uuid::now_v7()), write_loaded(&models))
     }
 }

@@ -17,6 +17,7 @@ use lockgate_providers::{Ask, Credential, Operation, Timeouts};
 use lockgate_recorder::{Closed, Operation as Noted, Tape};
 use lockgate_wire::{Format, Mode};
 use tokio::time::{Instant, Sleep, sleep_until};
+use uuid::Uuid;
 
 use crate::answer;
 use crate::attempt::{Slow, broken, retry_after, travelling, wait_before_retry};
@@ -34,10 +35,10 @@ use crate::upstream::Upstream;
 impl Engine {
     /// Passes an endpoint that we do not model to the provider that owns the client's dialect.
     pub async fn pass_through(&self, request: CallRequest) -> Response<AnswerBody> {
-        self.noted(request, Noted::Other, |request| self.passed_through(request)).await
+        self.noted(request, Noted::Other, |request, id| self.passed_through(request, id)).await
     }
 
-    async fn passed_through(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
+    async fn passed_through(&self, request: CallRequest, id: Uuid) -> Result<Response<AnswerBody>, Failure> {
         let front = request.format;
         let state = self.state.load_full();
         let kinds = owners_of(front.dialect);
@@ -66,7 +67,7 @@ impl Engine {
         if let Some(kind) = request.headers.get(header::CONTENT_TYPE) {
             travel.insert(header::CONTENT_TYPE, kind.clone());
         }
-        let facts = facts(front.dialect, upstream, "");
+        let facts = facts((front.dialect, id), upstream, "");
         let (head, body) = opened(upstream, (&ask, &request), credential, travel).await?;
         let Some(lines) = streams(&head.headers).filter(|_| head.status.is_success()) else {
             return Ok(relayed(&front, &facts, read_whole(upstream, head, body).await?));

@@ -1,6 +1,6 @@
 //! What is learnt from an answer while it passes: who made it, how it ended, what it used. Changes nothing of it.
 
-use lockgate_core::{Event, Failure, StopReason, Usage};
+use lockgate_core::{Dialect, Event, Failure, StopReason, Usage};
 use lockgate_ledger::Terms;
 use lockgate_wire::Decoded;
 
@@ -24,6 +24,18 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Whether a whole answer, written anew for a client, tells an estimate of its prompt, since its provider told no count of it.
+    pub(crate) fn estimates_prompt(&self, front: Dialect) -> bool {
+        let usage = self.usage.as_ref();
+        let counted = usage.is_some_and(|usage| usage.input_uncached.is_some());
+        match front {
+            Dialect::Anthropic => !counted,
+            // It tells no usage where nothing is known.
+            Dialect::Chat => !counted && usage.is_some_and(|usage| usage.output.is_some()),
+            Dialect::ClaudeCli | Dialect::Gemini | Dialect::Ollama | Dialect::Responses => false,
+        }
+    }
+
     /// Reads frames that tell usage for what a bill needs beside it.
     pub(crate) fn bill(&mut self, decoded: &Decoded) {
         for frame in decoded.frames() {

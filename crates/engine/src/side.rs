@@ -39,7 +39,7 @@ const SIDE_BODY: usize = 64 * 1024 * 1024;
 impl Engine {
     /// Counts tokens: by the provider where it can, else by our estimate, which is marked as such.
     pub async fn count_tokens(&self, request: CallRequest) -> Response<AnswerBody> {
-        self.noted(request, Noted::CountTokens, |request| self.counted(request)).await
+        self.noted(request, Noted::CountTokens, |request, id| self.counted(request, id)).await
     }
 
     /// Answers a call, and notes what came in and what went out.
@@ -47,7 +47,7 @@ impl Engine {
         &self,
         mut request: CallRequest,
         operation: Noted,
-        answer: impl FnOnce(CallRequest) -> F,
+        answer: impl FnOnce(CallRequest, Uuid) -> F,
     ) -> Response<AnswerBody>
     where
         F: Future<Output = Result<Response<AnswerBody>, Failure>>,
@@ -58,7 +58,7 @@ impl Engine {
         let (came, caller) = (Instant::from_std(request.came), request.caller.grant.clone());
         let (allowed, policies) = self.allowed(&mut request, (id, operation)).await;
         let (answered, running) = match allowed.and_then(|()| request.caller.admit()) {
-            Ok(running) => (answer(request).await, running),
+            Ok(running) => (answer(request, id).await, running),
             Err(refused) => (Err(refused), None),
         };
         let (mut response, failure) = match answered {
@@ -109,14 +109,14 @@ impl Engine {
         }
     }
 
-    async fn counted(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
+    async fn counted(&self, request: CallRequest, id: Uuid) -> Result<Response<AnswerBody>, Failure> {
         let front = request.format;
         let tokens = front.tokens.ok_or_else(|| no_such(&front, "token counting"))?;
         let state = self.state.load_full();
         let envelope =
             Envelope::read(&request.body, lockgate_wire::count_envelope(&front), &state.options.limits)?;
         let target = self.target(&state, &request, envelope.model.as_deref())?;
-        let mut facts = called(&request, envelope.model.as_deref(), &target);
+        let mut facts = called((&request, id), envelope.model.as_deref(), &target);
         let upstream = &target.upstream;
         let estimated = |facts: &Facts| {
             let mut response = answer::json(facts, tokens.write_answer(estimate(&request.body)));
@@ -168,10 +168,10 @@ impl Engine {
 
     /// Makes embeddings.
     pub async fn embed(&self, request: CallRequest) -> Response<AnswerBody> {
-        self.noted(request, Noted::Embed, |request| self.embedded(request)).await
+        self.noted(request, Noted::Embed, |request, id| self.embedded(request, id)).await
     }
 
-    async fn embedded(&self, request: CallRequest) -> Result<Response<AnswerBody>, Failure> {
+    async fn embedded(&self, request: CallRequest, id: Uuid) -> Result<Response<AnswerBody>, Failure> {
         let front = request.format;
         let embeddings = front.embeddings.ok_or_else(|| no_such(&front, "embeddings"))?;
         let state = self.state.load_full();
@@ -182,7 +182,7 @@ impl Engine {
         let named = lockgate_wire::member_text(&request.body, "model");
         let target = self.target(&state, &request, named.as_deref())?;
         let upstream = &target.upstream;
-        let mut facts = called(&request, named.as_deref(), &target);
+        let mut facts = called((&request, id), named.as_deref(), &target);
         let credential = credential_for(&request, upstream)?;
         if upstream.speaks(front.dialect) {
             let call = embeddings.parse(path, &request.body)?;
@@ -245,7 +245,7 @@ impl Engine {
         let named = lockgate_wire::member_text(body, field)
             .ok_or_else(|| Failure::invalid("model", "`model` is missing: name the model to show"))?;
         let target = self.target(&state, &request, Some(&named))?;
-        let facts = called(&request, Some(&named), &target);
+        let facts = called((&request, Uuid::now_v7()), Some(&named), &target);
         if target.upstream.speaks(Dialect::Ollama) {
             let operation =
                 Operation::Raw { method: &request.method, path_and_query: &request.path_and_query };
@@ -457,19 +457,19 @@ fn counting_dialect(upstream: &Upstream, front: Dialect) -> Option<Dialect> {
     speaks.iter().copied().find(|dialect| counts(*dialect))
 }
 
-pub(crate) fn facts(dialect: Dialect, upstream: &Upstream, model: &str) -> Facts {
+pub(crate) fn facts((dialect, id): (Dialect, Uuid), upstream: &Upstream, model: &str) -> Facts {
     let same = upstream.speaks(dialect);
-    Facts { model: model.to_owned(), provider: upstream.id.clone(), same, ..blank(dialect) }
+    Facts { model: model.to_owned(), provider: upstream.id.clone(), same, ..blank(dialect, id) }
 }
 
 /// What there is to say of a call to a model, by the name that the client called.
-fn called(request: &CallRequest, in_body: Option<&str>, target: &Target) -> Facts {
+fn called((request, id): (&CallRequest, Uuid), in_body: Option<&str>, target: &Target) -> Facts {
     let requested = request.renamed(in_body, &target.model);
-    Facts { requested, ..facts(request.format.dialect, &target.upstream, &target.model) }
+    Facts { requested, ..facts((request.format.dialect, id), &target.upstream, &target.model) }
 }
 
-pub(crate) fn blank(dialect: Dialect) -> Facts {
-    let task = uuid::Uuid::now_v7().to_string();
+pub(crate) fn blank(dialect: Dialect, id: Uuid) -> Facts {
+    let task = id.to_string();
     Facts {
         dialect,
         loss: Loss::default(),

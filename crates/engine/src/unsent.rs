@@ -74,7 +74,7 @@ impl Engine {
         };
         let ending = Closed { stream: is_stream(mode), ..tap::ending(&report) };
         self.never_sent(request, id, report);
-        let facts = Facts { task: id.to_string(), model, ..crate::side::blank(request.format.dialect) };
+        let facts = Facts { model, ..crate::side::blank(request.format.dialect, id) };
         let body = AnswerBody::full(body);
         let response = answer::answered(&facts, 200, &http::HeaderMap::new(), mode, body);
         self.close((tape, id), ending, &response, Some(policies));

@@ -33,6 +33,28 @@ async fn answers_say_who_answered_and_keep_the_providers_request_id() {
     assert_eq!(tasks.len(), app.upstream.requests().len());
 }
 
+/// The id that a client sees leads to the call in the record, whatever was called.
+#[tokio::test]
+async fn the_id_in_an_answer_is_that_of_the_call_also_beside_generation() {
+    let app = App::start("validate: false\nrules: [{when: {path: '/v1/images/*'}, raw: {body: '{}'}}]").await;
+    let count = json!({"model": "anthropic:m", "messages": [{"role": "user", "content": "a"}]});
+    for call in [
+        Call::post("/v1/embeddings", &json!({"model": "openai:m", "input": "a"})),
+        Call::post("/v1/embeddings", &json!({"model": "ollama:m", "input": "a"})),
+        Call::post("/v1/messages/count_tokens", &count),
+        Call::bytes("/v1/images/generations", "{}"),
+    ] {
+        let reply = app.send(&call).await;
+        let reported = app.reported().pop().unwrap();
+        assert_eq!(
+            (reply.status, reply.header("x-task-id")),
+            (200, Some(reported.id.as_str())),
+            "{}",
+            call.path
+        );
+    }
+}
+
 /// Requirement 004-4.
 #[tokio::test]
 async fn answers_and_errors_keep_the_name_that_the_client_called() {

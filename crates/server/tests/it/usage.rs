@@ -104,3 +104,28 @@ async fn a_converted_stream_asks_for_usage() {
         assert!(used(&app).is_some_and(|(prompt, output)| prompt.is_some() && output.is_some()), "{id}");
     }
 }
+
+/// An estimate of ours never passes for a count.
+#[tokio::test]
+async fn an_estimated_prompt_of_a_whole_converted_answer_is_marked() {
+    let answer = |usage: &str| {
+        let body = format!(
+            r#"{{"id":"c","choices":[{{"index":0,"message":{{"role":"assistant","content":"hi"}},"finish_reason":"stop"}}]{usage}}}"#
+        );
+        format!("rules: [{{raw: {{headers: {{content-type: application/json}}, body: '{body}'}}}}]")
+    };
+    let counted = r#","usage":{"prompt_tokens":7,"completion_tokens":2}"#;
+    for (usage, mark) in [("", Some("input_tokens")), (counted, None)] {
+        let app = App::start(&answer(usage)).await;
+        let reply = app.send(&Front::Anthropic.call("other:m", Layout::Whole)).await;
+        assert_eq!(reply.header("x-lockgate-estimated"), mark, "{reply:?}");
+        let told = reply.json()["usage"]["input_tokens"].as_u64().unwrap();
+        assert!(told > 0 && (mark.is_some() || told == 7), "{told}");
+        // What passes is the provider's own word.
+        let reply = app.send(&Front::Chat.call("other:m", Layout::Whole)).await;
+        assert_eq!(reply.header("x-lockgate-estimated"), None);
+        // Dialects that can leave the count out do.
+        let reply = app.send(&Front::Gemini.call("other:m", Layout::Whole)).await;
+        assert_eq!(reply.header("x-lockgate-estimated"), None);
+    }
+}
