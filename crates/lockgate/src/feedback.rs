@@ -176,6 +176,10 @@ pub fn stats(args: &StatsArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         screen.json(&told)?;
         return Ok(Exit::Ok);
     }
+    if told["items"].as_array().is_none_or(Vec::is_empty) {
+        screen.line("Nobody has said anything of single calls yet.")?;
+        return Ok(Exit::Ok);
+    }
     let by: Vec<&str> = args.by.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
     let mut headings: Vec<String> = by.iter().map(|dimension| dimension.to_uppercase()).collect();
     headings.extend(["CALLS", "GOOD", "BAD", "GOOD RATE", "SCORE"].map(str::to_owned));

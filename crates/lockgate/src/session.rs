@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::call::{more, rows, segment, text};
 use crate::exit::{Exit, Failure};
+use crate::feedback;
 use crate::office::{Office, OfficeArgs};
 use crate::quantity::{ago, moment, money, tokens};
 use crate::screen::{STRONG, Screen, count, styled};
@@ -94,8 +95,8 @@ pub struct ShowArgs {
 /// Shows a session and its calls.
 pub fn show(args: &ShowArgs, screen: &mut Screen) -> Result<Exit, Failure> {
     let office = Office::open(&args.office)?;
-    let session = find(&office, &args.id)?;
-    let id = text(&session["id"]);
+    let id = text(&find(&office, &args.id)?["id"]);
+    let session = office.get(&format!("/api/sessions/{}", segment(&id)))?;
     let session_calls = SearchArgs { limit: 500, ..SearchArgs::default() };
     let calls = office.get(&session_calls.path("/api/calls", &[("session", &id)]))?;
     if args.json {
@@ -103,6 +104,11 @@ pub fn show(args: &ShowArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     facts(&session, screen)?;
+    let said = session["feedback"].as_array().map_or(&[][..], Vec::as_slice);
+    if !said.is_empty() {
+        screen.line("")?;
+        feedback::rows(said, screen)?;
+    }
     screen.line("")?;
     rows(calls["items"].as_array().map_or(&[][..], Vec::as_slice), screen)?;
     if !calls["next"].is_null() {

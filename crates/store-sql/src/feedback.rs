@@ -167,7 +167,7 @@ fn conditions(sql: &mut Sql, filter: &FeedbackFilter) {
         sql.add(" AND f.author = ").arg(author.as_str());
     }
     if let Some(call) = filter.call {
-        sql.add(" AND c.id = ").arg(call.to_string().as_str());
+        sql.add(" AND f.call = (SELECT seq FROM calls WHERE id = ").arg(call.to_string().as_str()).add(")");
     }
     if let Some(session) = &filter.session {
         sql.add(" AND f.session = (SELECT seq FROM sessions WHERE id = ").arg(session.as_str()).add(")");

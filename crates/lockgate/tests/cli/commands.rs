@@ -189,3 +189,63 @@ fn policies_and_keys_of_a_database_that_is_away_are_not_known() {
     let closed = home.run(&["key", "list"]).ok();
     assert!(closed.out.contains("nobody can call") && !closed.out.contains("without one"), "{closed:#?}");
 }
+
+/// Routes without a command, and why.
+const BY_HAND: [(&str, &str); 12] = [
+    (
+        "/api/calls/{id}/exchange",
+        "the same as messages: `call show --body`, `session export` and `session show` tell it",
+    ),
+    ("/api/docs", "a page"),
+    ("/api/docs/{*file}", "a page"),
+    ("/api/login/oidc", "of a browser"),
+    ("/api/login/oidc/callback", "of a browser"),
+    ("/api/me", "of whoever is logged in at a page or with a token of one's own"),
+    ("/api/me/logins", "the same"),
+    ("/api/me/logins/{id}", "the same"),
+    ("/api/me/password", "the same"),
+    ("/api/openapi.json", "in the repository"),
+    (
+        "/api/sessions/{id}/conversation",
+        "`session export --format markdown` is it for people, `json` for programs",
+    ),
+    ("/login", "a page"),
+];
+
+fn sources(folder: &std::path::Path, into: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "serve") {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            into.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// 5 of the operations: whatever the admin API can do, a command does, or it is said here why none does.
+#[test]
+fn every_route_of_the_admin_api_has_a_command_or_a_reason() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    sources(&here.join("src"), &mut files);
+    let document = std::fs::read_to_string(here.join("../../schema/openapi.json")).unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    for (path, _) in BY_HAND {
+        assert!(paths.contains_key(path), "{path} is no route any more");
+    }
+    for path in paths.keys().filter(|path| !BY_HAND.iter().any(|(by_hand, _)| by_hand == path)) {
+        // The pieces between parameters, which one file has to name all.
+        let pieces: Vec<_> = path
+            .split(['{', '}'])
+            .step_by(2)
+            .map(|piece| piece.trim_end_matches('/'))
+            .filter(|piece| !piece.is_empty())
+            .collect();
+        assert!(
+            files.iter().any(|file| pieces.iter().all(|piece| file.contains(piece))),
+            "{path} has no command"
+        );
+    }
+}

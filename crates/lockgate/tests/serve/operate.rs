@@ -33,7 +33,7 @@ fn recorded() -> (Home, Gateway) {
     let gateway = Gateway::start(&home);
     for key in ["laptop", "vault", "robot"] {
         let body = json!({"model": "up:m", "messages": [{"role": "user", "content": "hi"}]});
-        let more = format!("authorization: Bearer {key}\r\n");
+        let more = format!("authorization: Bearer {key}\r\nx-session-id: of-{key}\r\n");
         let answer = Stream::post_with(gateway.address, "/v1/chat/completions", &body, &more);
         assert_eq!(answer.unwrap().end().unwrap().status, 200);
     }
@@ -175,6 +175,12 @@ fn feedback_is_given_and_counted_by_command() {
     let bob = counted.lines().find(|line| line.starts_with("bob")).unwrap();
     assert_eq!(bob.split_whitespace().collect::<Vec<_>>(), ["bob", "1", "0", "2", "0.0", "%", "-0.75"]);
     assert!(ok(&home, &["call", "show", &id("laptop")]).out.contains("just so"));
+    let sessions = ok(&home, &["session", "list", "--json"]).json();
+    let session = sessions["items"][0]["id"].as_str().unwrap();
+    ok(&home, &["feedback", "say", "good", "--session", session, "--comment", "all of it"]);
+    assert!(ok(&home, &["session", "show", session]).out.contains("all of it"));
+    let last = ok(&home, &["feedback", "list", "--session", session, "--json"]).json();
+    ok(&home, &["feedback", "drop", last["items"][0]["id"].as_str().unwrap()]);
     ok(&home, &["feedback", "drop", said["id"].as_str().unwrap()]);
     assert_eq!(ok(&home, &["feedback", "list", "--json"]).json()["items"].as_array().unwrap().len(), 2);
     let wrong = home.run(&["feedback", "say", "fine", "--call", &id("laptop")]);
