@@ -1,7 +1,7 @@
 # make run    builds and starts the gateway
 # make test   everything, installing what it needs; ends with the total of tests run
 # make check  formatting, lints, API docs, licences, prose
-# make bench  codecs (MB/s), and the gateway beside nginx and a bare proxy
+# make bench  codecs (MB/s), rules and shell commands (µs), and the gateway beside nginx and a bare proxy
 .PHONY: run test check bench deps clients fuzz generated
 
 ROOT := $(CURDIR)

@@ -85,15 +85,55 @@ pub(crate) fn piece(dialect: Dialect, model: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// What a stream ends with; the usage of a Chat stream only if it was asked for.
-pub(crate) fn close(dialect: Dialect, model: &str, usage: bool, out: &mut Vec<u8>) {
+/// The name of the tool that is called.
+const TOOL: &str = r#""name":"Bash""#;
+
+/// A half of a tool call, counted from 0: its beginning, or its end.
+pub(crate) fn call(dialect: Dialect, model: &str, (number, ends): (usize, bool), out: &mut Vec<u8>) {
+    let arguments = if ends {
+        format!(r#" --workspace -- part_{number} 2>&1 | tail -40\"}}"#)
+    } else {
+        r#"{\"command\":\"cd /src/app && cargo test"#.to_owned()
+    };
     match dialect {
-        Dialect::Anthropic => out.extend_from_slice(
-            b"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\nevent: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":20}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-        ),
+        Dialect::Anthropic => {
+            let index = number + 1;
+            if !ends {
+                let _ = write!(
+                    out,
+                    "event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":{number}}}\n\nevent: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":{index},\"content_block\":{{\"type\":\"tool_use\",\"id\":\"toolu_bench_{number}\",{TOOL},\"input\":{{}}}}}}\n\n"
+                );
+            }
+            let _ = write!(
+                out,
+                "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":{index},\"delta\":{{\"type\":\"input_json_delta\",\"partial_json\":\"{arguments}\"}}}}\n\n"
+            );
+        }
         Dialect::OpenAi => {
-            let stop = r#"{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}"#;
-            chunk(model, stop, "", out);
+            let begins = format!(r#""id":"call_bench_{number}","type":"function","#);
+            let (begins, name) = if ends { ("", String::new()) } else { (&*begins, format!("{TOOL},")) };
+            let choice = format!(
+                r#"{{"index":0,"delta":{{"tool_calls":[{{"index":{number},{begins}"function":{{{name}"arguments":"{arguments}"}}}}]}},"logprobs":null,"finish_reason":null}}"#
+            );
+            chunk(model, &choice, "", out);
+        }
+    }
+}
+
+/// What a stream ends with; the usage of a Chat stream only if it was asked for.
+pub(crate) fn close(dialect: Dialect, model: &str, (calls, usage): (usize, bool), out: &mut Vec<u8>) {
+    match dialect {
+        Dialect::Anthropic => {
+            let reason = if calls > 0 { "tool_use" } else { "end_turn" };
+            let _ = write!(
+                out,
+                "event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":{calls}}}\n\nevent: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"{reason}\",\"stop_sequence\":null}},\"usage\":{{\"output_tokens\":20}}}}\n\nevent: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n"
+            );
+        }
+        Dialect::OpenAi => {
+            let reason = if calls > 0 { "tool_calls" } else { "stop" };
+            let stop = format!(r#"{{"index":0,"delta":{{}},"logprobs":null,"finish_reason":"{reason}"}}"#);
+            chunk(model, &stop, "", out);
             if usage {
                 let rest = r#","usage":{"prompt_tokens":200,"completion_tokens":20,"total_tokens":220}"#;
                 chunk(model, "", rest, out);
@@ -137,9 +177,17 @@ impl Reader {
     }
 
     /// What is missing from an answer that has ended; nothing if it is complete.
-    pub(crate) fn missing(&self, client: Dialect, stream: bool, chunks: usize) -> Option<&'static str> {
+    pub(crate) fn missing(
+        &self,
+        client: Dialect,
+        stream: bool,
+        (chunks, calls): (usize, usize),
+    ) -> Option<&'static str> {
         if self.lags.len() != chunks {
             return Some("chunks are missing");
+        }
+        if memmem::find_iter(&self.body, TOOL).count() != calls {
+            return Some("tool calls are missing");
         }
         let ended = match (client, stream) {
             (Dialect::Anthropic, true) => {
@@ -162,10 +210,18 @@ mod tests {
     use super::*;
 
     fn stream(dialect: Dialect, chunks: usize) -> Vec<u8> {
+        with_calls(dialect, chunks, 0)
+    }
+
+    fn with_calls(dialect: Dialect, chunks: usize, calls: usize) -> Vec<u8> {
         let mut out = Vec::new();
         open(dialect, "m", &mut out);
         (0..chunks).for_each(|_| piece(dialect, "m", &mut out));
-        close(dialect, "m", true, &mut out);
+        for number in 0..calls {
+            call(dialect, "m", (number, false), &mut out);
+            call(dialect, "m", (number, true), &mut out);
+        }
+        close(dialect, "m", (calls, true), &mut out);
         out
     }
 
@@ -194,30 +250,61 @@ mod tests {
     }
 
     #[test]
+    fn tool_calls_have_whole_arguments_and_are_missed_if_they_are_not_there() {
+        for dialect in Dialect::ALL {
+            let bytes = with_calls(dialect, 3, 4);
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            let mut arguments: Vec<String> = vec![String::new(); 4];
+            for data in text.lines().filter_map(|line| line.strip_prefix("data: {")) {
+                let event: Value = serde_json::from_str(&format!("{{{data}")).unwrap();
+                let call = &event["choices"][0]["delta"]["tool_calls"][0];
+                if let Some(piece) = event["delta"]["partial_json"].as_str() {
+                    arguments[event["index"].as_u64().unwrap() as usize - 1] += piece;
+                } else if let Some(piece) = call["function"]["arguments"].as_str() {
+                    arguments[call["index"].as_u64().unwrap() as usize] += piece;
+                }
+            }
+            for (number, text) in arguments.iter().enumerate() {
+                let value: Value = serde_json::from_str(text).unwrap();
+                assert!(value["command"].as_str().unwrap().contains(&format!("part_{number}")), "{text}");
+            }
+            assert_eq!(read(&bytes, 60).missing(dialect, true, (3, 4)), None, "{dialect:?}");
+            assert_eq!(read(&bytes, 60).missing(dialect, true, (3, 0)), Some("tool calls are missing"));
+        }
+    }
+
+    #[test]
     fn a_complete_answer_is_complete_however_it_is_cut() {
         for dialect in Dialect::ALL {
             let bytes = stream(dialect, 3);
             for step in 1..80 {
                 let reader = read(&bytes, step);
-                assert_eq!((reader.missing(dialect, true, 3), reader.lags.len()), (None, 3), "step {step}");
+                assert_eq!(
+                    (reader.missing(dialect, true, (3, 0)), reader.lags.len()),
+                    (None, 3),
+                    "step {step}"
+                );
             }
             let mut body = Vec::new();
             whole(dialect, "m", &mut body);
-            assert_eq!(read(&body, 7).missing(dialect, false, 1), None);
+            assert_eq!(read(&body, 7).missing(dialect, false, (1, 0)), None);
         }
     }
 
     #[test]
     fn an_answer_without_a_chunk_or_without_its_end_is_reported() {
         for dialect in Dialect::ALL {
-            assert_eq!(read(&stream(dialect, 2), 50).missing(dialect, true, 3), Some("chunks are missing"));
+            assert_eq!(
+                read(&stream(dialect, 2), 50).missing(dialect, true, (3, 0)),
+                Some("chunks are missing")
+            );
             let bytes = stream(dialect, 3);
             let cut = &bytes[..bytes.len() - 60];
-            assert_eq!(read(cut, 50).missing(dialect, true, 3), Some("the end is missing"));
+            assert_eq!(read(cut, 50).missing(dialect, true, (3, 0)), Some("the end is missing"));
             let mut body = Vec::new();
             whole(dialect, "m", &mut body);
             assert_eq!(
-                read(&body[..body.len() - 1], 50).missing(dialect, false, 1),
+                read(&body[..body.len() - 1], 50).missing(dialect, false, (1, 0)),
                 Some("the end is missing")
             );
         }

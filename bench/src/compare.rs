@@ -102,7 +102,7 @@ impl Run {
             Measure::CpuPerChunk => self.cpu_per_chunk,
             Measure::FirstByte => self.first_byte,
             Measure::Lag => self.lag,
-            Measure::Total => self.total,
+            Measure::LastByte | Measure::Total => self.total,
         }
     }
 }
@@ -179,6 +179,7 @@ async fn once(house: &House, target: &Target, scenario: Scenario, secs: f64) -> 
         request,
         stream: scenario.stream,
         chunks: shape.chunks,
+        calls: shape.calls,
     };
     let (workers, warm) = match scenario.load {
         Load::Low => (1, Duration::from_millis(200)),

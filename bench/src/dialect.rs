@@ -1,7 +1,7 @@
 //! The two dialects of the bench, and the model names that tell the upstream how to answer.
 //!
-//! A gateway passes a model's name on whatever else it does, so the name carries the shape: `gpt-bench-100x0` answers in
-//! a hundred chunks with no pause between them. Whether the answer is streamed is the request's own flag.
+//! A gateway passes a model's name on whatever else it does, so the name carries the shape: `gpt-bench-100x0c0` answers in
+//! a hundred chunks with no pause between them and no tool call behind them. Whether the answer is streamed is the request's own flag.
 
 use memchr::memmem;
 
@@ -42,6 +42,8 @@ impl Dialect {
 /// How an answer comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shape {
+    /// Calls of a shell behind the text of a streamed answer.
+    pub(crate) calls: usize,
     /// Pieces of text in a streamed answer; a whole one has one.
     pub(crate) chunks: usize,
     /// Wait between two chunks, or before a whole answer.
@@ -50,27 +52,33 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// Chunks at a pace that a reader of an answer sees.
-    pub(crate) const PACED: Self = Self { chunks: 10, delay_us: 1_000 };
+    pub(crate) const PACED: Self = Self { calls: 0, chunks: 10, delay_us: 1_000 };
+    /// The same with a tool call behind it.
+    pub(crate) const ONE_CALL: Self = Self { calls: 1, ..Self::PACED };
+    /// The same with four.
+    pub(crate) const FOUR_CALLS: Self = Self { calls: 4, ..Self::PACED };
     /// Chunks as fast as they can be written.
-    pub(crate) const RUSH: Self = Self { chunks: 100, delay_us: 0 };
+    pub(crate) const RUSH: Self = Self { calls: 0, chunks: 100, delay_us: 0 };
     /// A stream that has begun and stays open.
-    pub(crate) const OPEN: Self = Self { chunks: 2, delay_us: 600_000_000 };
+    pub(crate) const OPEN: Self = Self { calls: 0, chunks: 2, delay_us: 600_000_000 };
     /// One answer that lets other requests arrive before it.
-    pub(crate) const SLOW: Self = Self { chunks: 1, delay_us: 50_000 };
+    pub(crate) const SLOW: Self = Self { calls: 0, chunks: 1, delay_us: 50_000 };
     /// One answer at once.
-    pub(crate) const WHOLE: Self = Self { chunks: 1, delay_us: 0 };
+    pub(crate) const WHOLE: Self = Self { calls: 0, chunks: 1, delay_us: 0 };
     /// Every shape that is asked for.
-    pub(crate) const ALL: [Self; 5] = [Self::PACED, Self::RUSH, Self::OPEN, Self::SLOW, Self::WHOLE];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::PACED, Self::ONE_CALL, Self::FOUR_CALLS, Self::RUSH, Self::OPEN, Self::SLOW, Self::WHOLE];
 
     /// The model of `provider` that answers so.
     pub(crate) fn model(self, provider: Dialect) -> String {
-        format!("{}{}x{}", provider.family(), self.chunks, self.delay_us)
+        format!("{}{}x{}c{}", provider.family(), self.chunks, self.delay_us, self.calls)
     }
 
     /// What a model's name asks for.
     pub(crate) fn of(model: &str) -> Option<Self> {
-        let (chunks, delay) = model.rsplit_once('-')?.1.split_once('x')?;
-        Some(Self { chunks: chunks.parse().ok()?, delay_us: delay.parse().ok()? })
+        let (chunks, rest) = model.rsplit_once('-')?.1.split_once('x')?;
+        let (delay, calls) = rest.split_once('c')?;
+        Some(Self { calls: calls.parse().ok()?, chunks: chunks.parse().ok()?, delay_us: delay.parse().ok()? })
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) struct Order {
     pub(crate) request: Request,
     pub(crate) stream: bool,
     pub(crate) chunks: usize,
+    pub(crate) calls: usize,
 }
 
 /// How hard and how long.
@@ -142,7 +143,7 @@ async fn exchange(
     }
     let end = now();
     reader.look(end);
-    match reader.missing(order.client, order.stream, order.chunks) {
+    match reader.missing(order.client, order.stream, (order.chunks, order.calls)) {
         Some(missing) => Err(io::Error::other(missing)),
         None => Ok(Times { total: (end - start) as f64 / 1e3, first_byte: (first - start) as f64 / 1e3 }),
     }

@@ -74,5 +74,5 @@ pub(crate) async fn cold(house: &House, kind: Kind, starts: usize) -> io::Result
 fn order(house: &House, target: &Target, size: usize, shape: Shape, stream: bool) -> io::Result<Order> {
     let client = Dialect::Anthropic;
     let request = Request::new(client, size, &shape.model(client), stream, &house.key)?;
-    Ok(Order { address: target.address, client, request, stream, chunks: shape.chunks })
+    Ok(Order { address: target.address, client, request, stream, chunks: shape.chunks, calls: shape.calls })
 }

@@ -50,6 +50,8 @@ pub(crate) struct Scenario {
     pub(crate) cross: bool,
     pub(crate) size: usize,
     pub(crate) stream: bool,
+    /// Tool calls behind the text of the stream.
+    pub(crate) calls: usize,
 }
 
 impl Scenario {
@@ -61,7 +63,7 @@ impl Scenario {
                 for size in [SMALL, AGENT] {
                     for client in Dialect::ALL {
                         for stream in [false, true] {
-                            all.push(Self { load, client, cross, size, stream });
+                            all.push(Self { load, client, cross, size, stream, calls: 0 });
                         }
                     }
                 }
@@ -72,14 +74,23 @@ impl Scenario {
         all.retain(|scenario| {
             scenario.load == Load::Low || scenario.cross || !scenario.stream || scenario.size == SMALL
         });
+        // What a policy that holds tool calls adds until the last byte of them.
+        for client in Dialect::ALL {
+            for calls in [1, 4] {
+                let (load, size) = (Load::Low, SMALL);
+                all.push(Self { load, client, cross: false, size, stream: true, calls });
+            }
+        }
         all
     }
 
     pub(crate) fn shape(self) -> Shape {
-        match (self.stream, self.load) {
-            (false, _) => Shape::WHOLE,
-            (true, Load::Low) => Shape::PACED,
-            (true, Load::Saturated) => Shape::RUSH,
+        match (self.stream, self.load, self.calls) {
+            (false, ..) => Shape::WHOLE,
+            (true, Load::Low, 0) => Shape::PACED,
+            (true, Load::Low, 1) => Shape::ONE_CALL,
+            (true, Load::Low, _) => Shape::FOUR_CALLS,
+            (true, Load::Saturated, _) => Shape::RUSH,
         }
     }
 
@@ -100,6 +111,7 @@ impl Scenario {
             (false, false) => Goal::OfNginx(agent),
         };
         match (self.load, self.stream) {
+            (Load::Low, true) if self.calls > 0 => vec![(Measure::LastByte, Goal::None)],
             (Load::Low, false) => vec![(Measure::Total, nginx(1.3, 1.5))],
             (Load::Low, true) => vec![(Measure::FirstByte, nginx(1.3, 1.5)), (Measure::Lag, nginx(1.2, 1.2))],
             (Load::Saturated, _) if self.cross && recording => vec![(Measure::CpuPerAnswer, Goal::None)],
@@ -124,7 +136,10 @@ impl fmt::Display for Scenario {
             write!(out, "-to-{}", self.provider(Kind::Lockgate).name())?;
         }
         write!(out, "-{}k", self.size / 1024)?;
-        if self.stream { out.write_str("-stream") } else { Ok(()) }
+        if self.stream {
+            out.write_str("-stream")?;
+        }
+        if self.calls > 0 { write!(out, "-calls-{}", self.calls) } else { Ok(()) }
     }
 }
 
@@ -139,6 +154,8 @@ pub(crate) enum Measure {
     FirstByte,
     /// From the upstream's write of a chunk to the client's read.
     Lag,
+    /// From the start of sending to the last byte of the tool calls, with which the answer ends.
+    LastByte,
     /// From the start of sending to the end of the answer.
     Total,
 }
@@ -150,6 +167,7 @@ impl Measure {
             Self::CpuPerChunk => "CPU per chunk",
             Self::FirstByte => "time to first byte",
             Self::Lag => "lag of a chunk",
+            Self::LastByte => "time to the last byte of the calls",
             Self::Total => "latency",
         }
     }
@@ -180,6 +198,7 @@ mod tests {
         let names: BTreeSet<_> = all.iter().map(ToString::to_string).collect();
         assert_eq!(names.len(), all.len());
         assert!(names.contains("low-openai-1k") && names.contains("max-anthropic-to-openai-150k-stream"));
+        assert!(names.contains("low-openai-1k-stream-calls-4"));
         assert!(all.iter().all(|scenario| !scenario.measures(true).is_empty()));
     }
 

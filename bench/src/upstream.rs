@@ -103,7 +103,12 @@ impl Exchange {
             // Lets other streams write, so that chunks of one stream are not all there at once.
             tokio::task::yield_now().await;
         }
-        answer::close(dialect, model, usage, &mut events);
+        for half in 0..2 * shape.calls {
+            answer::call(dialect, model, (half / 2, half % 2 == 1), &mut events);
+            self.send(&mut events).await?;
+            tokio::time::sleep(Duration::from_micros(shape.delay_us)).await;
+        }
+        answer::close(dialect, model, (shape.calls, usage), &mut events);
         write!(self.out, "{:x}\r\n", events.len())?;
         self.out.extend_from_slice(&events);
         self.out.extend_from_slice(b"\r\n0\r\n\r\n");

@@ -29,6 +29,7 @@ impl Asker for Nobody {
     fn ask(&self, _: &str, query: Query, _: Duration) -> Asking {
         let whom = match query {
             Query::Again(_) => "the model".to_owned(),
+            Query::Costs(_) => "what calls have cost".to_owned(),
             Query::Judge(judge) => format!("the model `{}`", judge.model),
             Query::Person(_) => "a person".to_owned(),
             Query::Service(service) => format!("the service at {}", service.url),

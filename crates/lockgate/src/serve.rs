@@ -16,6 +16,7 @@ pub(crate) mod mask;
 mod oidc;
 mod pages;
 pub(crate) mod plan;
+mod purse;
 pub(crate) mod record;
 pub(crate) mod settings;
 mod signals;
@@ -53,6 +54,7 @@ use desk::Desk;
 use judges::Judges;
 use keys::Keys;
 use mask::Masks;
+use purse::Purse;
 use record::Recording;
 use settings::Settings;
 use signals::Stop;
@@ -153,10 +155,11 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let keys = Arc::new(Keys::open(recorded, filled && recording.is_some(), prices.clone()));
     let telling = Telling::start(store.clone(), levels, masks.clone(), prices.clone(), recording.clone());
     let listeners = Listeners(telling.telemetry.clone());
-    let observer = Arc::new(Charging { next: listeners, prices: prices.clone() });
+    let purse = Purse::new(prices.clone());
+    let observer = Arc::new(Charging { next: listeners, prices: prices.clone(), purse: purse.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
     let engine = engine.pricing(prices.clone());
-    let engine = with_people(engine, &snapshot, recording.as_deref(), (&telling, prices.clone()));
+    let engine = with_people(engine, &snapshot, recording.as_deref(), (&telling, prices.clone(), purse));
     let policies = Enforced::open(engine.clone(), masks.clone(), &snapshot, recorded);
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
@@ -242,12 +245,12 @@ fn with_people(
     engine: Engine,
     snapshot: &Snapshot,
     recording: Option<&Recording>,
-    (telling, prices): (&Telling, Prices),
+    (telling, prices, purse): (&Telling, Prices, Purse),
 ) -> Arc<Engine> {
     let judges = Judges::new(prices);
     let desk = Desk::new(recording.map(Recording::shelf), telling.telemetry.clone());
     let services = Arc::new(Services::new(Courier::through(snapshot.proxies())));
-    let everybody = Everybody { desk, judges: judges.clone(), services };
+    let everybody = Everybody { desk, judges: judges.clone(), purse, services };
     let engine = engine.asking(Arc::new(everybody));
     let engine = Arc::new(match recording {
         Some(recording) => engine.recording(recording.log()),

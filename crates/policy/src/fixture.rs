@@ -17,6 +17,7 @@ use crate::policy::CallFacts;
 use crate::quality::Team;
 use crate::request::CallOutcome;
 use crate::run::Run;
+use crate::verdict::{Query, Reply};
 
 mod coverage;
 mod history;
@@ -113,7 +114,17 @@ impl Fixture {
         };
         let Some(mut run) = chain.open(facts) else { return self.compared(Vec::new(), false) };
         run.set_conversation(Arc::new(history::conversation(&self.history)));
-        let outcome = run.on_call();
+        let mut outcome = run.on_call();
+        let mut asks = false;
+        while outcome == CallOutcome::Asking && !asks {
+            for (ticket, question) in run.take_questions() {
+                match question.query {
+                    // Nothing was spent.
+                    Query::Costs(_) => outcome = run.on_call_reply(ticket, Reply::Text("0".into())),
+                    Query::Again(_) | Query::Judge(_) | Query::Person(_) | Query::Service(_) => asks = true,
+                }
+            }
+        }
         let goes_on = matches!(outcome, CallOutcome::Go | CallOutcome::Asking);
         if goes_on && self.tool.is_none() && self.text.is_none() {
             self.rewritten(&mut run);
@@ -125,7 +136,8 @@ impl Fixture {
                 lock.push(&mut run, event, &mut out);
             }
         }
-        let asks = !run.take_questions().is_empty();
+        let costs = |query: &Query| matches!(query, Query::Costs(_));
+        asks |= run.take_questions().iter().any(|(_, question)| !costs(&question.query));
         self.compared(run.take_decisions(), asks)
     }
 

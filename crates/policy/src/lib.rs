@@ -71,7 +71,7 @@ pub use policy::{CallFacts, Needs, Piece, Policy, PolicyRun, TextNeed, View};
 pub use request::CallOutcome;
 pub use resample::Resample;
 pub use run::{Run, Ticket};
-pub use spent::{MaxCost, Per, Spent};
+pub use spent::{CostLimit, Costs, MaxCost, Of, Per, Spent};
 pub use unheard::Unheard;
 pub use verdict::{
     Also, BlockVerdict, CallVerdict, EndVerdict, Finding, Judge, KeptLocal, Query, Question, Reply, Service,

@@ -1,10 +1,10 @@
-//! How much: the same tool call over and over, turns, tool calls of a turn, the size of a conversation.
+//! How much: the same tool call over and over, turns, tool calls of a turn, the size of a conversation, cost a minute.
 //!
 //! # What it does
 //!
 //! Counts in the conversation that the client sends. A tool call that repeats an earlier one (same tool, same arguments, same result) too
 //! often without a word of the person in between is refused, with the advice to do something else; so is one beyond the number of calls
-//! that a turn may have. A request of a conversation with too many turns, or one that is too large, is refused. With `then: warn` all of it
+//! that a turn may have. A request of a conversation with too many turns, or one that is too large, is refused, and so is one when the calls before it have cost too much in a time. With `then: warn` all of it
 //! passes, and the client is told.
 //!
 //! # Why
@@ -21,16 +21,26 @@
 //!         calls_per_turn: 150
 //!         turns: 200
 //!         context_tokens: 180000
+//!         cost:
+//!           - {usd: 0.50, per: minute}
+//!           - {usd: 40, per: hour, of: project}
 //! ```
 //!
 //! # Limits
 //!
 //! Tokens are estimated: four bytes of text are one, a picture is 1,600, forty bytes of another file in base64 are one. A conversation that
-//! the client has condensed begins anew. Money and calls a minute are for the limits of [keys](../keys.md). A request that is too large
+//! the client has condensed begins anew. Calls a minute are for the limits of [keys](../keys.md).
+//!
+//! Costs are counted by the price list when a call is over: those on their way are not in it, so calls side by side go past a limit by what they cost. A call whose
+//! price is not known counts as nothing. Each gateway counts by itself, in memory, from its first request that meets such a limit, and anew when it starts;
+//! times are those of the clock (UTC). `of` is whose calls count together: `key` (the default), `user`, `project` or `everybody`. Calls count whether they meet this policy or not.
+//!
+//! A request that is too large
 //! is refused in each later turn too, also one that asks the model to condense it: nobody but the client says that it does. Set the limit
 //! above the size at which your clients condense, or begin a new conversation. A request that cannot be read is for `on_failure`.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use lockgate_core::content::{Source, ToolCall, ToolResult};
 use lockgate_core::{Block, Conversation, Part, Role};
@@ -40,7 +50,8 @@ use serde_json::Value;
 
 use crate::chain::Pattern;
 use crate::policy::{CallFacts, Needs, Piece, Policy, PolicyRun, View};
-use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding};
+use crate::spent::{CostLimit, Costs, Of};
+use crate::verdict::{BlockVerdict, CallVerdict, EndVerdict, Finding, Query, Question, Reply};
 
 /// How much may be, and what becomes of more.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -66,6 +77,8 @@ pub struct Options {
     /// How large a request may be, in estimated tokens.
     #[schemars(range(min = 1))]
     pub context_tokens: Option<u64>,
+    /// What calls may cost in a time before no more are made.
+    pub cost: Vec<CostLimit>,
     /// What becomes of more.
     pub then: Then,
 }
@@ -81,8 +94,16 @@ impl Default for Options {
             calls_per_turn: None,
             turns: None,
             context_tokens: None,
+            cost: Vec::new(),
             then: Then::Refuse,
         }
+    }
+}
+
+impl Options {
+    /// Whether requests are counted.
+    fn of_requests(&self) -> bool {
+        self.turns.is_some() || self.context_tokens.is_some() || !self.cost.is_empty()
     }
 }
 
@@ -102,25 +123,31 @@ pub struct Limits(pub Options);
 
 impl Policy for Limits {
     fn judges_requests(&self) -> bool {
-        self.0.turns.is_some() || self.0.context_tokens.is_some()
+        self.0.of_requests()
     }
 
     fn needs(&self) -> Needs {
         let options = &self.0;
         let tools =
             options.repeats.is_some() || options.recent_repeats.is_some() || options.calls_per_turn.is_some();
-        let of_request = options.turns.is_some() || options.context_tokens.is_some();
-        Needs { conversation: true, end: of_request && options.then == Then::Warn, tools, ..Needs::default() }
+        Needs {
+            conversation: true,
+            end: options.of_requests() && options.then == Then::Warn,
+            tools,
+            ..Needs::default()
+        }
     }
 
     fn open(&self, _: &CallFacts) -> Box<dyn PolicyRun> {
-        Box::new(Counting { answered: Vec::new(), options: self.0.clone(), warning: None })
+        Box::new(Counting { answered: Vec::new(), open: 0, options: self.0.clone(), warning: None })
     }
 }
 
 struct Counting {
     /// The calls of this answer so far.
     answered: Vec<(String, Value)>,
+    /// Questions about costs that are not answered.
+    open: usize,
     options: Options,
     warning: Option<Finding>,
 }
@@ -224,7 +251,33 @@ fn seen(part: &Part, depth: u8) -> u64 {
 
 const UNREAD: &str = "the request cannot be read, so nobody can count what is in it";
 
+/// How long whoever counts costs has to say them: it has them in memory.
+const COUNTED: Duration = Duration::from_secs(1);
+
+const UNCOUNTED: &str = "nobody knows what calls have cost";
+
+/// The name of whose calls count together.
+fn whose(of: Of, facts: &CallFacts) -> Option<String> {
+    match of {
+        Of::Everybody => None,
+        Of::Key => facts.key.clone(),
+        Of::Project => facts.project.clone(),
+        Of::User => facts.user.clone(),
+    }
+}
+
 impl Counting {
+    /// What becomes of a request that is past a limit.
+    fn passed(&mut self, finding: Finding) -> CallVerdict {
+        match self.options.then {
+            Then::Refuse => CallVerdict::Refuse(finding),
+            Then::Warn => {
+                self.warning = Some(finding.clone());
+                CallVerdict::Annotate(finding)
+            }
+        }
+    }
+
     fn repeated(&self, call: &ToolCall, made: &[Made<'_>]) -> Option<Finding> {
         if self.options.except.iter().any(|pattern| pattern.matches(&call.name)) {
             return None;
@@ -293,13 +346,44 @@ impl PolicyRun for Counting {
             return CallVerdict::Unsure(UNREAD.into());
         }
         match (self.of_request(view), self.options.then) {
-            (Some(finding), Then::Refuse) => CallVerdict::Refuse(finding),
-            (Some(finding), Then::Warn) => {
-                self.warning = Some(finding.clone());
-                CallVerdict::Annotate(finding)
+            (Some(finding), _) => self.passed(finding),
+            (None, Then::Warn) if view.facts.housekeeping => CallVerdict::Allow,
+            (None, _) if self.options.cost.is_empty() => CallVerdict::Allow,
+            (None, _) => {
+                self.open = self.options.cost.len();
+                let questions = self.options.cost.iter().map(|limit| Question {
+                    deadline: COUNTED,
+                    query: Query::Costs(Costs {
+                        of: limit.of,
+                        per: limit.per,
+                        whose: whose(limit.of, view.facts),
+                    }),
+                });
+                CallVerdict::Ask(questions.collect())
             }
-            (None, _) => CallVerdict::Allow,
         }
+    }
+
+    fn on_call_reply(&mut self, number: usize, reply: Reply, _: &View<'_>) -> Option<CallVerdict> {
+        self.open = self.open.saturating_sub(1);
+        let Reply::Text(spent) = reply else { return Some(CallVerdict::Unsure(UNCOUNTED.into())) };
+        let (Some(limit), Ok(spent)) = (self.options.cost.get(number), spent.parse::<u64>()) else {
+            return Some(CallVerdict::Unsure(UNCOUNTED.into()));
+        };
+        let spent = spent as f64 / 1e9;
+        if spent < limit.usd {
+            return (self.open == 0).then_some(CallVerdict::Allow);
+        }
+        let whose = match limit.of {
+            Of::Everybody => "all calls".to_owned(),
+            Of::Key | Of::Project | Of::User => format!("the calls of this {}", limit.of.as_str()),
+        };
+        let per = limit.per.as_str();
+        let reason = format!(
+            "{whose} have cost ${spent:.2} in this {per} and may cost ${:.2}; wait for the next",
+            limit.usd
+        );
+        Some(self.passed(finding("cost", reason)))
     }
 
     fn on_block(&mut self, piece: Piece<'_>, view: &View<'_>) -> BlockVerdict {
@@ -428,6 +512,41 @@ mod tests {
             role: Role::User,
         });
         assert_eq!(asked(&options, &turn(1), &shown), "allow", "a picture is no text");
+    }
+
+    /// Issue "May this happen?", 2: cost per minute.
+    #[test]
+    fn calls_that_have_cost_enough_are_followed_by_none_until_the_time_is_over() {
+        let facts = CallFacts { key: Some("ci".into()), ..CallFacts::unknown("1") };
+        let view = View { conversation: None, facts: &facts };
+        let options = json!({"cost": [{"usd": 0.5}, {"usd": 4, "per": "hour", "of": "everybody"}]});
+        let policy = Limits(serde_json::from_value(options).unwrap());
+        let said = |first: &str, second: &str| {
+            let mut run = policy.open(&facts);
+            let CallVerdict::Ask(questions) = run.on_call(&view) else { panic!("it asks") };
+            let Query::Costs(asked) = &questions[0].query else { panic!("of costs") };
+            assert_eq!(
+                (asked.of, asked.per.as_str(), asked.whose.as_deref()),
+                (Of::Key, "minute", Some("ci"))
+            );
+            match run.on_call_reply(0, Reply::Text(first.into()), &view) {
+                None => run.on_call_reply(1, Reply::Text(second.into()), &view),
+                said => said,
+            }
+        };
+        assert!(matches!(said("499999999", "3999999999"), Some(CallVerdict::Allow)));
+        let Some(CallVerdict::Refuse(finding)) = said("510000000", "0") else { panic!("it refuses") };
+        let words =
+            "the calls of this key have cost $0.51 in this minute and may cost $0.50; wait for the next";
+        assert_eq!((finding.reason.as_str(), finding.rule.as_deref()), (words, Some("cost")));
+        assert!(matches!(said("0", "4000000000"), Some(CallVerdict::Refuse(_))));
+        assert!(matches!(said("?", "0"), Some(CallVerdict::Unsure(_))));
+        let limit = json!({"cost": [{"usd": 0.5}]});
+        assert_eq!(
+            super::tests::said(&limit, &json!([{"user": "go"}]), "Bash", &json!({})),
+            "allow",
+            "nothing was spent"
+        );
     }
 
     #[test]

@@ -226,7 +226,8 @@ impl Replayed {
             let Some(place) = &open.about else { continue };
             let whom = match &open.query {
                 // What the model would say now nobody knows; that it would be asked again stands in the decisions.
-                Query::Again(_) => continue,
+                // What calls cost then is no matter of the policies now.
+                Query::Again(_) | Query::Costs(_) => continue,
                 Query::Judge(judge) => {
                     format!("`{}` is to judge it, and its answer is not recorded", judge.model)
                 }
@@ -358,6 +359,7 @@ fn ask(run: &mut Run, lock: &mut Lock, answers: &mut Answers<'_>, open: &mut Vec
 
 fn known(query: &Query, answers: &mut Answers<'_>) -> Option<String> {
     match query {
+        Query::Costs(_) => Some("0".to_owned()),
         Query::Judge(judge) => answers(judge),
         Query::Again(_) | Query::Person(_) | Query::Service(_) => None,
     }

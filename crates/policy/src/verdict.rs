@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::approval::Approval;
 use crate::changes::Changes;
-use crate::spent::{MaxCost, Spent};
+use crate::spent::{Costs, MaxCost, Spent};
 
 /// Why a policy says what it says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,6 +230,8 @@ pub struct Question {
 pub enum Query {
     /// The model that answers, with these turns behind the conversation: its answer, and what is said to it.
     Again(Vec<Turn>),
+    /// Whoever counts costs.
+    Costs(Costs),
     /// A model.
     Judge(Judge),
     /// A person.

@@ -12,11 +12,13 @@ use uuid::Uuid;
 
 use super::desk::Desk;
 use super::judges::Judges;
+use super::purse::Purse;
 
 /// Everybody who can be asked.
 pub(super) struct Everybody {
     pub(super) desk: Desk,
     pub(super) judges: Judges,
+    pub(super) purse: Purse,
     pub(super) services: Arc<Services>,
 }
 
@@ -28,6 +30,16 @@ impl Asker for Everybody {
                 ErrorKind::Internal,
                 "the model can be asked again for an answer only",
             )))),
+            Query::Costs(costs) => {
+                let told = self.purse.clone().told(costs);
+                Box::pin(async move {
+                    let unknown = || Failure::new(ErrorKind::Internal, "the prices of calls cannot be read");
+                    told.await.map_or_else(
+                        || Reply::None(unknown()),
+                        |spent| Reply::Text(spent.to_i64().to_string()),
+                    )
+                })
+            }
             Query::Judge(judge) => Box::pin(self.judges.clone().judged(call.parse().ok(), judge, deadline)),
             Query::Person(question) => Box::pin(self.desk.clone().ask(call.to_owned(), *question, deadline)),
             Query::Service(service) => Box::pin(decided(self.services.clone(), service, deadline)),

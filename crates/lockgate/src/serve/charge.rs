@@ -7,11 +7,14 @@ use lockgate_engine::{CallReport, CallStart, Follower, Observer};
 use lockgate_ledger::{Catalogue, Moment, Nano, Prices};
 use lockgate_providers::Kind;
 
+use super::purse::{Purse, whose};
+
 /// Charges, and hands the report on.
 pub(crate) struct Charging<O> {
     pub(crate) next: O,
-    /// Read as soon as a key has a limit of cost.
+    /// Read as soon as a key has a limit of cost, or a policy asks for costs.
     pub(crate) prices: Prices,
+    pub(crate) purse: Purse,
 }
 
 impl<O: Observer> Observer for Charging<O> {
@@ -24,9 +27,17 @@ impl<O: Observer> Observer for Charging<O> {
     }
 
     fn used(&self, report: &CallReport) {
-        if let Some(meter) = report.grant.as_ref().and_then(|grant| grant.meter.as_ref()) {
-            let cost = self.prices.read().and_then(|prices| cost(&prices, report));
-            meter.charge(tokens(report), cost);
+        let meter = report.grant.as_ref().and_then(|grant| grant.meter.as_ref());
+        if meter.is_some() || self.purse.is_asked() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let now_s = i64::try_from(now.as_secs()).unwrap_or_default();
+            let cost = self.prices.read().and_then(|prices| cost(&prices, report, now_s));
+            if let Some(meter) = meter {
+                meter.charge(tokens(report), cost);
+            }
+            if let Some(cost) = cost.filter(|_| self.purse.is_asked()) {
+                self.purse.note(whose(report), cost, now_s);
+            }
         }
         self.next.used(report);
     }
@@ -37,9 +48,8 @@ fn tokens(report: &CallReport) -> u64 {
     usage.prompt().unwrap_or(0).saturating_add(usage.output.unwrap_or(0))
 }
 
-fn cost(prices: &Catalogue, report: &CallReport) -> Option<Nano> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    let at = Moment::from_unix(i64::try_from(now.as_secs()).ok()?)?;
+fn cost(prices: &Catalogue, report: &CallReport, now_s: i64) -> Option<Nano> {
+    let at = Moment::from_unix(now_s)?;
     let kind = report.kind.map(Kind::name);
     let providers: Vec<&str> = report.provider.as_deref().into_iter().chain(kind).collect();
     let quote = prices.first(&providers, report.requested.as_deref()?, at);

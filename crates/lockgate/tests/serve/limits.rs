@@ -103,6 +103,32 @@ fn money_of_a_day_is_counted_by_the_price_list() {
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() <= 86_400);
 }
 
+/// Issue "May this happen?", 2: cost per minute. A day in place of a minute, so that no test waits for the clock.
+#[test]
+fn a_policy_bounds_what_the_calls_of_a_key_cost_in_a_time() {
+    let upstream = Scripted::start(
+        "rules: [{answer: {blocks: [{text: Yes}], usage: {input: 1000000, output: 1000000}}}]",
+    );
+    let home = Home::new();
+    let (hash, url) = (lockgate::key::hash(KEY), upstream.seen.url());
+    home.write(
+        "lockgate.yaml",
+        &format!(
+            "providers:\n  openai: {{kind: openai, base_url: '{url}/v1', api_key: sk-x}}\nkeys: [{{name: k, hash: '{hash}'}}]\n\
+             policies: {{chain: [{{limits: {{cost: [{{usd: 20, per: day}}]}}}}]}}\n"
+        ),
+    );
+    let gateway = Gateway::start(&home);
+    let ask = || {
+        let body = json!({"model": "openai:gpt-4o", "messages": words()});
+        http::post_as(KEY, gateway.address, "/v1/chat/completions", &body)
+    };
+    assert_eq!((ask().status, ask().status), (200, 200));
+    let refused = ask();
+    let told = "[Lockgate] This request was refused by the policy `limits`: the calls of this key have cost $25.00 in this day and may cost $20.00";
+    assert!(refused.status == 403 && refused.text.contains(told), "{}", refused.text);
+}
+
 /// A provider that tells its own cost is believed by limits too, whole or streamed, whatever the dialect of the caller.
 #[test]
 fn money_of_a_day_is_counted_as_the_provider_says_it() {

@@ -56,7 +56,7 @@ fn voted(run: &mut Run, tool: &str, said: &[(&str, &str)]) -> (String, usize, Ve
         assert!(needed > 0 || asked.len() == 3, "all are asked before any is answered");
         let of = |question: &Question| match &question.query {
             Query::Judge(judge) => judge.model == *name,
-            Query::Again(_) | Query::Person(_) | Query::Service(_) => false,
+            Query::Again(_) | Query::Costs(_) | Query::Person(_) | Query::Service(_) => false,
         };
         let at = asked.iter().position(|(_, question)| of(question)).unwrap();
         let reply = match *word {
@@ -299,7 +299,7 @@ fn voted_on_call(vote: Vote, said: &[(&str, &str)]) -> (CallOutcome, Run) {
         }
         let of = |question: &Question| match &question.query {
             Query::Judge(judge) => judge.model == *name,
-            Query::Again(_) | Query::Person(_) | Query::Service(_) => false,
+            Query::Again(_) | Query::Costs(_) | Query::Person(_) | Query::Service(_) => false,
         };
         let Some(at) = asked.iter().position(|(_, question)| of(question)) else { continue };
         let reply = match *word {

@@ -8,7 +8,7 @@ use super::*;
 fn asked_again(run: &mut Run) -> Option<(Ticket, Vec<Turn>)> {
     run.take_questions().into_iter().find_map(|(ticket, question)| match question.query {
         Query::Again(turns) => Some((ticket, turns)),
-        Query::Judge(_) | Query::Person(_) | Query::Service(_) => None,
+        Query::Costs(_) | Query::Judge(_) | Query::Person(_) | Query::Service(_) => None,
     })
 }
 
@@ -139,7 +139,7 @@ proptest! {
                         Reply::Answer { call: "0200".into(), events: answer(&second.join(" ")) }
                     }
                     Query::Again(_) => Reply::None(Failure::new(ErrorKind::Overloaded, "busy")),
-                    Query::Judge(_) | Query::Person(_) | Query::Service(_) => Reply::Text("allow".into()),
+                    Query::Costs(_) | Query::Judge(_) | Query::Person(_) | Query::Service(_) => Reply::Text("allow".into()),
                 };
                 asked += 1;
                 prop_assert!(asked < 20);

@@ -62,6 +62,7 @@ impl Asker for Against {
                 let verdict = if service.body.contains(CANARY) { "refuse" } else { "allow" };
                 Told::Text(json!({"verdict": verdict, "reason": "so it is"}).to_string())
             }
+            Query::Costs(_) => Told::Text("1000000000".to_owned()),
             Query::Again(_) | Query::Person(_) => Told::Person { agreed: false, by: None, words: None },
         };
         Box::pin(std::future::ready(told))
@@ -119,7 +120,7 @@ fn cases() -> Vec<Case> {
         group,
         Case { refuses: false, ..outvoted },
         Case {
-            words: "The code name is FALCON - mind you.",
+            words: "The code name is FALCON -- mind you.",
             refuses: false,
             ..case("text_style", "asks", json!([{"text_style": {"presets": ["plain_punctuation"]}}]))
         },
@@ -222,6 +223,7 @@ async fn kinds_on_requests_hold_in_every_dialect() {
         ),
         ("webhook", on_call(webhook), CANARY),
         ("limits", on_call(json!({"limits": {"turns": 1}})), "go on"),
+        ("limits", on_call(json!({"limits": {"cost": [{"usd": 1, "per": "minute"}]}})), "go on"),
     ];
     for front in FRONTS {
         for provider in providers(front) {

@@ -142,7 +142,7 @@ impl<'o> Judged<'o> {
         for open in open {
             match &open.query {
                 // What the model would say now can only be seen live.
-                Query::Again(_) => {}
+                Query::Again(_) | Query::Costs(_) => {}
                 Query::Judge(judge) => self.miss(judge),
                 Query::Person(_) => self.people += 1,
                 Query::Service(_) => self.services += 1,
