@@ -269,7 +269,7 @@ pub(crate) fn here(args: &OfficeArgs) -> Result<Here, Failure> {
     let file = config.record.folder(&inputs.environment).map(|folder| folder.join(SECRET_FILE));
     let secret = file.and_then(|file| std::fs::read_to_string(file).ok()).ok_or_else(|| {
         Failure::unavailable("nothing to show the gateway: there is no token, and no first password in the folder of the record")
-            .hint("`lockgate key new --name cli --role operator` makes a key for it: --gateway URL --token KEY")
+            .hint("`lockgate key new --name cli --role viewer` makes a key for it (`operator` to change something): --gateway URL --token KEY")
     })?;
     Ok(Here { base: format!("http://{listen}"), secret: secret.trim().to_owned() })
 }

@@ -56,7 +56,8 @@ fn started(home: &Home, upstream: &Scripted) -> Gateway {
     home.write("lockgate.yaml", &providers);
     let gateway = Gateway::start(home);
     home.write("lockgate.yaml", &format!("{providers}server: {{listen: '{}'}}\n", gateway.address));
-    until("the first user is there", || home.path(".local/share/lockgate/admin-secret").exists());
+    // The password is written before the user.
+    until("the first user is there", || home.run(&["user", "show", "admin"]).code == 0);
     gateway
 }
 

@@ -38,7 +38,8 @@ fn recorded() -> (Home, Gateway) {
         assert_eq!(answer.unwrap().end().unwrap().status, 200);
     }
     until("all is stored", || gateway.health()["record"]["stored"] == 3);
-    until("the first user is there", || home.path(".local/share/lockgate/admin-secret").exists());
+    // The password is written before the user.
+    until("the first user is there", || home.run(&["user", "show", "admin"]).code == 0);
     (home, gateway)
 }
 
