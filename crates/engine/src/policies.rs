@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use lockgate_core::{Conversation, Dialect, ErrorKind, Failure};
+use lockgate_core::{Conversation, Dialect, ErrorKind, Failure, Part, Role, Turn};
 use lockgate_policy::quality::Team;
 use lockgate_policy::{CallFacts, CallOutcome, Chain, Run};
 use lockgate_session::{Facts as SessionFacts, Members, TurnKind, identify};
@@ -68,6 +68,12 @@ impl Engine {
             .conversation
             .then(|| request.format.messages.parse_document(&document(request, envelope)).ok())
             .flatten();
+        // Of what is no conversation, policies see the texts.
+        let alone = needs.conversation
+            && holds == Holds::Anything
+            && conversation.as_ref().is_none_or(|read| read.turns.is_empty());
+        let texts = alone.then(|| texts_alone(request, envelope)).flatten();
+        let conversation = texts.or(conversation);
         facts.unread = needs.conversation && conversation.is_none() && holds == Holds::Conversation;
         learn(&mut facts, request, envelope, conversation.as_ref());
         let Some(mut run) = chain.open(facts) else { return Judged::Go(None) };
@@ -116,6 +122,18 @@ impl Engine {
         let envelope = envelope.filter(|_| came.as_ptr() == request.body.as_ptr());
         rewrite(shared, request, envelope)
     }
+}
+
+/// The texts of a request that is no conversation, such as one for embeddings: as what the person says. `None` = there are none.
+fn texts_alone(request: &CallRequest, envelope: Option<&Envelope>) -> Option<Conversation> {
+    let mut parts = Vec::new();
+    let document = document(request, envelope);
+    lockgate_wire::rewrite_texts(request.format.dialect, &document, &mut |_, text| {
+        parts.push(Part::text(text));
+        None
+    });
+    let turn = Turn { name: None, parts, role: Role::User };
+    (!turn.parts.is_empty()).then(|| Conversation { turns: vec![turn], ..Conversation::default() })
 }
 
 /// Learns what a request tells of its session; more if its conversation could be read.

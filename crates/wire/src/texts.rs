@@ -204,9 +204,12 @@ impl<'b, 'a> Editor<'b, 'a> {
     }
 
     fn chat(&mut self, root: &Members<'_>) {
-        for (key, origin) in [("system", Origin::System), ("prompt", Origin::User)] {
-            if let Some(text) = root.get(key) {
-                self.text(text, origin);
+        // `input` is what embeddings are made of.
+        for (key, origin) in [("system", Origin::System), ("prompt", Origin::User), ("input", Origin::User)] {
+            let Some(text) = root.get(key) else { continue };
+            self.text(text, origin);
+            for text in self.elements(text) {
+                self.text(&text, origin);
             }
         }
         self.messages(root);
@@ -292,6 +295,21 @@ impl<'b, 'a> Editor<'b, 'a> {
             if let Some(instruction) = root.get(key) {
                 let instruction = self.members(instruction);
                 self.parts(&instruction, Origin::System);
+            }
+        }
+        // What embeddings are made of, one by one or many, and what tokens are counted of.
+        if let Some(content) = root.get("content") {
+            let content = self.members(content);
+            self.parts(&content, Origin::User);
+        }
+        for request in self.list(root, "requests") {
+            let request = self.members(&request);
+            self.gemini(&request);
+        }
+        for key in ["generateContentRequest", "generate_content_request"] {
+            if let Some(inner) = root.get(key) {
+                let inner = self.members(inner);
+                self.gemini(&inner);
             }
         }
         // One content may stand without its list.

@@ -245,9 +245,32 @@ pub(super) fn resolved(path: &str) -> String {
     if absolute { format!("/{joined}") } else { joined }
 }
 
-/// Hosts behind `//` in a text, in lower case, without user and port.
+/// Hosts in addresses as git and scp have them (`git@host:path`), in lower case.
+fn remotes_in(text: &str, hosts: &mut Vec<String>) {
+    if !text.contains('@') {
+        return;
+    }
+    let is_name = |name: &str| {
+        let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        letters && name.bytes().any(|byte| byte.is_ascii_alphabetic())
+    };
+    let ends = |c: char| c.is_whitespace() || "\"'`<>|;&(),=".contains(c);
+    for word in text.split(ends) {
+        let remote = word.split_once('@').and_then(|(user, rest)| Some((user, rest.split_once(':')?)));
+        if let Some((user, (host, path))) = remote
+            && is_name(user)
+            && is_name(host)
+            && !path.is_empty()
+        {
+            hosts.push(host.trim_end_matches('.').to_lowercase());
+        }
+    }
+}
+
+/// Hosts behind `//` in a text and in `user@host:path`, in lower case, without user and port.
 pub(crate) fn hosts_in(text: &str) -> Vec<String> {
     let mut hosts = Vec::new();
+    remotes_in(text, &mut hosts);
     let mut rest = text;
     while let Some(at) = rest.find("//") {
         rest = &rest[at + 2..];
@@ -302,6 +325,17 @@ mod tests {
         assert_eq!(of("https://good.example/?q=https://evil.example"), ["good.example"]);
         assert_eq!(of("https://good.example/?q=;https://evil.example"), ["good.example", "evil.example"]);
         assert_eq!(of("https://a.example/x https://b.example"), ["a.example", "b.example"]);
+    }
+
+    #[test]
+    fn hosts_are_found_where_git_and_scp_have_them() {
+        let hosts = |text: &str| hosts_in(text).join(" ");
+        assert_eq!(hosts("git remote add up git@GitHub.com:org/repo.git"), "github.com");
+        assert_eq!(hosts("scp a.txt 'deploy@build-7.internal:/srv/' && ls"), "build-7.internal");
+        assert_eq!(hosts("ssh://git@host.example:22/x"), "host.example");
+        for other in ["mail ann@home.example: hello", "a@b", "x@y:", "@scope/pkg:1", "1@2:3"] {
+            assert_eq!(hosts(other), "", "{other}");
+        }
     }
 
     #[test]

@@ -114,7 +114,7 @@
 //! first word. A command that cannot be read meets no rule about its files, hosts or `commands`: where one of these would forbid something, `on_failure`
 //! decides. Paths are compared as text, after `.`, `..` and `~` are taken out; links are not followed.
 //!
-//! Texts of a request are those of the conversation: a rule on `call` meets no input of embeddings. Of a request that cannot be read nobody knows what it says: where a rule about
+//! What embeddings are made of, and `prompt` and `input` of requests to endpoints that are not modelled, are texts of the person's. Of a request that cannot be read nobody knows what it says: where a rule about
 //! its texts would forbid something, `on_failure` decides.
 //!
 //! `from` finds text of earlier tool results again whatever its line breaks, quotes, case and escapes are, in base64 and in addresses too:

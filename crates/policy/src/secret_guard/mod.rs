@@ -40,7 +40,8 @@
 //! # Limits
 //!
 //! A secret without a shape and without a telling name is not found, nor one in a picture, in a thought, or in an encoding; files are
-//! known by their names. Requests for embeddings and to endpoints that Lockgate only passes on are not looked at. Where `requests` or `tool_results` is `block`, a secret that is in a conversation refuses each
+//! known by their names. Of requests to endpoints that Lockgate only
+//! passes on, `prompt`, `input` and messages are looked at, and nothing of bodies that are no JSON. Where `requests` or `tool_results` is `block`, a secret that is in a conversation refuses each
 //! later turn of it: go back to before it came in, or begin a new one. An action on answers other than `pass` holds each text until it is
 //! complete. `keep_local` sends what holds a secret to a local model, unmasked ([keeping a request local](../POLICIES.md#keeping-a-request-local)), and each later turn of
 //! that conversation too.

@@ -259,6 +259,37 @@ async fn kinds_on_requests_hold_in_every_dialect() {
     }
 }
 
+/// What embeddings are made of, and what endpoints get that nobody models, is looked at too.
+#[tokio::test]
+async fn secrets_in_what_is_no_conversation_are_masked_or_refused() {
+    let app = App::start("rules: [{when: {path: '/v1/completions'}, raw: {status: 200, body: '{}'}}]").await;
+    let key = secret();
+    let asked = [
+        ("/v1/embeddings", json!({"model": "openai:m", "input": ["plain words", format!("key {key}")]})),
+        ("/v1/embeddings", json!({"model": "gemini:m", "input": format!("key {key}")})),
+        ("/api/embed", json!({"model": "ollama:m", "input": format!("key {key}")})),
+        (
+            "/v1beta/models/gemini:m:embedContent",
+            json!({"content": {"parts": [{"text": format!("key {key}")}]}}),
+        ),
+        ("/v1/completions", json!({"model": "openai:m", "prompt": format!("key {key}")})),
+    ];
+    for (path, body) in asked {
+        let call = Call::post(path, &body);
+        app.engine.set_policies(chain(json!({"chain": [{"secret_guard": {"requests": "redact"}}]})));
+        let reply = app.send(&call).await;
+        let sent = app.upstream.requests().pop().unwrap().body;
+        let sent = String::from_utf8_lossy(&sent);
+        assert!(reply.status == 200 && sent.contains("key «redacted"), "{path}: {} {sent}", reply.text());
+        assert!(!sent.contains(&key), "{path}: {sent}");
+        let before = app.upstream.requests().len();
+        app.engine.set_policies(chain(json!({"chain": [{"secret_guard": {"requests": "block"}}]})));
+        let reply = app.send(&call).await;
+        assert!(reply.status == 403 && reply.text().contains("`secret_guard`"), "{path}: {}", reply.text());
+        assert_eq!(app.upstream.requests().len(), before, "{path}: nobody was asked");
+    }
+}
+
 /// A call in which the person's last words, or what a tool gave back, are others.
 fn said(call: Call, words: &str, in_result: bool) -> Call {
     let words = Value::from(words).to_string();
