@@ -191,11 +191,12 @@ fn policies_and_keys_of_a_database_that_is_away_are_not_known() {
 }
 
 /// Routes without a command, and why.
-const BY_HAND: [(&str, &str); 12] = [
+const BY_HAND: [(&str, &str); 13] = [
     (
         "/api/calls/{id}/exchange",
         "the same as messages: `call show --body`, `session export` and `session show` tell it",
     ),
+    ("/api/calls/{id}/media", "pictures, for pages; `session export --format json` has their bytes"),
     ("/api/docs", "a page"),
     ("/api/docs/{*file}", "a page"),
     ("/api/login/oidc", "of a browser"),
