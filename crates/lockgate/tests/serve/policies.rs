@@ -87,6 +87,32 @@ fn a_refused_call_is_explained_to_the_client_and_in_the_record() {
     }
 }
 
+/// Issue "May this happen?", 1: a rewritten request is recorded as it came and as it went, with why.
+#[test]
+fn a_rewritten_request_is_recorded_as_it_came_and_as_it_went() {
+    let upstream = Scripted::start("rules: [{answer: {blocks: [{text: Fine.}]}}]");
+    let rule = "{name: bounds, on: call, if: 'true', then: rewrite, reason: house rules, \
+                set: {add_system: Never push., most_tokens: 77}, remove: {tools: ['B*']}}";
+    let home = home(&upstream, &format!("policies: {{chain: [{{name: house, rules: [{rule}]}}]}}\n"));
+    let mut gateway = Gateway::start(&home);
+    assert!(answer(&gateway, false).contains("Fine."));
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended(), 0);
+    let calls = home.run(&["call", "list", "--json"]).json();
+    let id = calls["items"][0]["id"].as_str().unwrap();
+    let body = |which: &str| home.run(&["call", "show", id, "--body", which]).out;
+    let (came, went) = (body("client_request"), body("upstream_request"));
+    assert!(came.contains("Bash") && !came.contains("Never push.") && !came.contains("77"), "{came}");
+    assert!(!went.contains("Bash") && went.contains("Never push.") && went.contains("77"), "{went}");
+    let shown = home.run(&["call", "show", id, "--json"]).json();
+    let said = &shown["decisions"][0]["record"];
+    assert_eq!(
+        (&said["policy"], &said["rule"], &said["said"], &said["applied"], &said["reason"]),
+        (&json!("house"), &json!("bounds"), &json!("rewrite"), &json!(true), &json!("house rules")),
+        "{said}"
+    );
+}
+
 /// Requirement 000 behaviour 31: what cannot work is not taken over, the last good one stays; what can is in force for the next call.
 #[test]
 fn policies_are_swapped_by_a_reload_and_broken_ones_are_not_taken_over() {

@@ -1,6 +1,7 @@
 //! Each kind of policy in every dialect before every dialect, in every layout, in force and observing: what it is against reaches nobody, everything
 //! else stays as it is, the next turn is taken, and what only observes changes nothing.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,8 @@ fn script() -> String {
     ];
     let mut rules = "rules:\n  - {when: {model: next}, answer: {blocks: [{text: Done.}]}}\n".to_owned();
     for (model, command) in commands {
-        rules += &format!(
+        let _ = write!(
+            rules,
             "  - when: {{model: {model}}}
     answer:
       chunk: 5
@@ -83,13 +85,9 @@ struct Case {
 const WORDS: &str = "The code name is FALCON — mind you.";
 
 fn case(name: &'static str, model: &'static str, chain: Value) -> Case {
-    Case {
-        name,
-        model,
-        policies: json!({"message": "REFUSED {tool} {policy}", "chain": chain}),
-        refuses: true,
-        words: WORDS,
-    }
+    let mut policies = json!({"message": "REFUSED {tool} {policy}"});
+    policies["chain"] = chain;
+    Case { name, model, policies, refuses: true, words: WORDS }
 }
 
 /// One policy for each kind that judges tool calls or words.
