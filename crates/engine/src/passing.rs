@@ -112,7 +112,13 @@ fn failed(method: &Method, opened: &Result<(Parts, Incoming), Failure>) -> Optio
         Err(failure) => reads.then(|| failure.clone()),
         Ok((head, _)) => {
             let status = head.status.as_u16();
-            let again = if reads { status >= 400 } else { matches!(status, 429 | 503 | 529) };
+            // A proxy on the way says 503 also where the provider had the request already; one that says when to come back did not take it.
+            let not_taken = match status {
+                429 | 529 => true,
+                503 => retry_after(&head.headers).is_some(),
+                _ => false,
+            };
+            let again = if reads { status >= 400 } else { not_taken };
             again.then(|| Failure {
                 retry_after: retry_after(&head.headers),
                 status: Some(status),

@@ -28,14 +28,37 @@ pub(super) fn of_answer<'a>(schema: &'a RawValue, loss: &mut Loss) -> Cow<'a, Ra
     }
 }
 
-/// The schema of a strict tool: the same grammar holds its arguments.
-pub(super) fn of_tool<'a>(schema: &'a RawValue, loss: &mut Loss) -> Cow<'a, RawValue> {
+/// The schema of a strict tool: the same grammar holds its arguments. `None` where a part of them may hold what it likes: closed, it could
+/// hold nothing, and the tool would be of no use.
+pub(super) fn of_tool<'a>(schema: &'a RawValue, loss: &mut Loss) -> Option<Cow<'a, RawValue>> {
+    let told: Value = serde_json::from_str(schema.get()).ok()?;
+    if is_free(&told, true) {
+        return None;
+    }
     let mut lost = Loss::default();
     let closed = of_answer(schema, &mut lost);
     for name in lost.names() {
         loss.note(name.replacen("response_format", "tools.parameters", 1));
     }
-    closed
+    Some(closed)
+}
+
+/// Whether somewhere in a schema an object may have members that it does not name. One without any at the `top` is a tool that takes nothing.
+fn is_free(schema: &Value, top: bool) -> bool {
+    let Value::Object(members) = schema else { return false };
+    let is_object = is(members, "object") || members.contains_key("properties");
+    let names_none = members.get("properties").and_then(Value::as_object).is_none_or(Map::is_empty);
+    let free = match members.get("additionalProperties") {
+        Some(Value::Bool(false)) => false,
+        None => names_none && !top,
+        // Others than those that are named are a convenience beside them, and all there is without.
+        Some(_) => names_none,
+    };
+    let named =
+        ["$defs", "definitions", "properties"].into_iter().filter_map(|name| members.get(name)?.as_object());
+    let listed = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|name| members.get(name)?.as_array());
+    let mut inner = named.flat_map(Map::values).chain(listed.flatten()).chain(members.get("items"));
+    (is_object && free) || inner.any(|schema| is_free(schema, false))
 }
 
 fn close(mut given: Map<String, Value>, loss: &mut Loss) -> Map<String, Value> {
@@ -47,7 +70,8 @@ fn close(mut given: Map<String, Value>, loss: &mut Loss) -> Map<String, Value> {
     }
     if let Some(target) = given.remove("$ref") {
         out.insert("$ref".into(), target);
-        given.keys().filter(|key| binds(key)).for_each(|key| loss.note(lost(key)));
+        // Nothing may stand beside it, words neither.
+        given.keys().filter(|key| binds(key) || *key == "description").for_each(|key| loss.note(lost(key)));
         return out;
     }
     for name in ["allOf", "anyOf"] {
@@ -172,10 +196,23 @@ mod tests {
                 .to_owned());
         let mut loss = Loss::default();
         let schema = schema.unwrap();
-        let told: Value = serde_json::from_str(of_tool(&schema, &mut loss).get()).unwrap();
+        let told: Value = serde_json::from_str(of_tool(&schema, &mut loss).unwrap().get()).unwrap();
         assert_eq!(told["additionalProperties"], false);
         assert_eq!(told["properties"]["n"], json!({"type": "integer", "description": "{maximum: 9}"}));
         assert_eq!(loss.names(), ["tools.parameters.maximum"]);
+    }
+
+    #[test]
+    fn a_strict_tool_with_arguments_that_may_hold_anything_is_none() {
+        let env = r#"{"type":"object","properties":{"env":{"type":"object","additionalProperties":{"type":"string"}}}}"#;
+        let any = r#"{"type":"object","properties":{"list":{"type":"array","items":{"type":"object"}}}}"#;
+        let all = r#"{"type":"object","additionalProperties":true}"#;
+        let nothing = r#"{"type":"object"}"#;
+        for (text, strict) in [(env, false), (any, false), (all, false), (nothing, true)] {
+            let (schema, mut loss) = (raw(text.to_owned()).unwrap(), Loss::default());
+            assert_eq!(of_tool(&schema, &mut loss).is_some(), strict, "{text}");
+            assert!(loss.is_empty());
+        }
     }
 
     #[test]

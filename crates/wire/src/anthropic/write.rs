@@ -304,22 +304,25 @@ fn function<'a>(
     loss: &mut Loss,
 ) -> Result<ToolOut<'a>, Failure> {
     let takes_strict = claude.takes_strict_tools() && !no_strict;
-    let strict = function.strict == Some(true);
-    if strict && !takes_strict {
-        loss.note("tools.strict");
-    }
+    let asked = function.strict == Some(true);
+    let mut strict = asked && takes_strict;
     let mut input_schema = input_schema(function)?;
-    if strict && takes_strict && !claude.is_foreign() {
-        input_schema = match input_schema {
+    if strict && !claude.is_foreign() {
+        let closed = match &input_schema {
             Cow::Borrowed(schema) => schema::of_tool(schema, loss),
-            Cow::Owned(schema) => Cow::Owned(schema::of_tool(&schema, loss).into_owned()),
+            Cow::Owned(schema) => schema::of_tool(schema, loss).map(|schema| Cow::Owned(schema.into_owned())),
         };
+        strict = closed.is_some();
+        input_schema = closed.unwrap_or(input_schema);
+    }
+    if asked && !strict {
+        loss.note("tools.strict");
     }
     Ok(ToolOut::Function {
         name: &function.name,
         description: function.description.as_deref(),
         input_schema,
-        strict: strict && takes_strict,
+        strict,
         cache_control: cache(function.cache.as_ref(), loss),
     })
 }
