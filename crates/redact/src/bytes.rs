@@ -245,6 +245,15 @@ fn is_credential_header(name: &[u8]) -> bool {
     HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header.as_bytes()))
 }
 
+/// Whether a header is likely to hold a credential: it is known to, or its name says so.
+pub(crate) fn is_credential_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    is_credential_header(name.as_bytes())
+        || ["-api-key", "-authorization", "-cookie", "-credential", "-password", "-secret", "-token"]
+            .iter()
+            .any(|ending| lower.ends_with(ending))
+}
+
 fn header_kind(name: &[u8]) -> &'static str {
     let lower = name.to_ascii_lowercase();
     if lower.ends_with(b"cookie") {

@@ -120,6 +120,11 @@ impl Redactor {
         }
     }
 
+    /// Whether a header of this name is likely to hold a credential, so that it is better not kept at all.
+    pub fn is_credential(name: &str) -> bool {
+        bytes::is_credential_name(name)
+    }
+
     /// A text that comes in pieces.
     pub fn stream(&self) -> Stream {
         Stream::new(self.scanner.load_full())

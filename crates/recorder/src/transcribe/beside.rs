@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use lockgate_redact::Redactor;
 use serde::Serialize;
 
 use crate::entry::Opened;
@@ -38,6 +39,7 @@ pub(super) fn headers(opened: &Opened) -> Option<Bytes> {
         .headers
         .iter()
         .filter(|(name, value)| !TELLS_NOTHING.contains(&name.as_str()) && !is_plain(name, value))
+        .filter(|(name, _)| !Redactor::is_credential(name))
         .collect();
     (!told.is_empty()).then(|| serde_json::to_vec(&told).unwrap_or_default().into())
 }

@@ -418,6 +418,10 @@ fn headers_that_say_something_are_kept_without_their_secrets_and_once_in_a_sessi
     let (_, again) = with(&headers, Mode::Redacted);
     assert!(again < new && again == 0, "{again} of {new}");
     assert_eq!(with(&headers, Mode::Metadata).0, None);
+    let held =
+        [beta, ("x-vault-token", "s.plain"), ("cf-access-client-secret", "words"), ("x-auth-token", "1")];
+    let (told, _) = with(&held, Mode::Full);
+    assert_eq!(told.as_deref(), Some(r#"[["anthropic-beta","context-1m-2025-08-07"]]"#), "in no mode");
     assert_eq!(with(&[("host", "localhost"), ("accept", "*/*")], Mode::Redacted).0, None);
 }
 
