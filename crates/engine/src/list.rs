@@ -28,6 +28,9 @@ impl Engine {
     /// Lists the models that this caller may call, or tells one.
     pub async fn models(&self, request: CallRequest, page: ModelsPage) -> Response<AnswerBody> {
         let format = request.format;
+        // The price list is read once, by whoever needs it first; that takes longer than a thread of calls should.
+        let prices = self.prices.clone();
+        let _ = tokio::task::spawn_blocking(move || prices.current().is_ok()).await;
         self.listed(request, page).await.unwrap_or_else(|failure| answer::refusal(&format, &failure))
     }
 

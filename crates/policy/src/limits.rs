@@ -33,7 +33,8 @@
 //!
 //! Costs are counted by the price list when a call is over: those on their way are not in it, so calls side by side go past a limit by what they cost. A call whose
 //! price is not known counts as nothing. Each gateway counts by itself, in memory, from its first request that meets such a limit, and anew when it starts;
-//! times are those of the clock (UTC). `of` is whose calls count together: `key` (the default), `user`, `project` or `everybody`. Calls count whether they meet this policy or not.
+//! times are those of the clock (UTC). `of` is whose calls count together: `key` (the default), `user`, `project` or `everybody`. Calls count whether they meet this policy or not. Embeddings and
+//! requests that are only passed on cost nothing here: what they use is not read.
 //!
 //! A request that is too large
 //! is refused in each later turn too, also one that asks the model to condense it: nobody but the client says that it does. Set the limit
