@@ -158,8 +158,8 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let purse = Purse::new(prices.clone());
     let observer = Arc::new(Charging { next: listeners, prices: prices.clone(), purse: purse.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
-    let engine = engine.pricing(prices.clone());
-    let engine = with_people(engine, &snapshot, recording.as_deref(), (&telling, prices.clone(), purse));
+    let means = (&*telling, prices.clone(), purse);
+    let engine = with_people(engine.pricing(prices.clone()), &snapshot, recording.as_deref(), means);
     let policies = Enforced::open(engine.clone(), masks.clone(), &snapshot, recorded);
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
