@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use lockgate_core::{Conversation, Dialect, ErrorKind, Failure, Part, Role, Turn};
+use lockgate_core::{Conversation, Dialect, ErrorKind, Failure, Origin, Part, Role, Turn};
 use lockgate_policy::quality::Team;
 use lockgate_policy::{CallFacts, CallOutcome, Chain, Run};
 use lockgate_session::{Facts as SessionFacts, Members, TurnKind, identify};
@@ -36,6 +36,8 @@ pub(crate) enum Holds {
     Anything,
     /// A conversation that the model is to go on with.
     Conversation,
+    /// A conversation of which only the size is asked.
+    Counted,
 }
 
 impl Engine {
@@ -68,12 +70,13 @@ impl Engine {
             .conversation
             .then(|| request.format.messages.parse_document(&document(request, envelope)).ok())
             .flatten();
-        // Of what is no conversation, policies see the texts.
-        let alone = needs.conversation
-            && holds == Holds::Anything
-            && conversation.as_ref().is_none_or(|read| read.turns.is_empty());
-        let texts = alone.then(|| texts_alone(request, envelope)).flatten();
-        let conversation = texts.or(conversation);
+        let conversation = match holds {
+            Holds::Anything if needs.conversation => with_texts(conversation, request, (envelope, holds)),
+            Holds::Counted if needs.conversation && is_empty(conversation.as_ref()) => {
+                with_texts(conversation, request, (envelope, holds))
+            }
+            Holds::Anything | Holds::Conversation | Holds::Counted => conversation,
+        };
         facts.unread = needs.conversation && conversation.is_none() && holds == Holds::Conversation;
         learn(&mut facts, request, envelope, conversation.as_ref());
         let Some(mut run) = chain.open(facts) else { return Judged::Go(None) };
@@ -120,20 +123,32 @@ impl Engine {
         }
         // Of another body nothing is known.
         let envelope = envelope.filter(|_| came.as_ptr() == request.body.as_ptr());
-        rewrite(shared, request, envelope)
+        rewrite(shared, request, (envelope, holds))
     }
 }
 
-/// The texts of a request that is no conversation, such as one for embeddings: as what the person says. `None` = there are none.
-fn texts_alone(request: &CallRequest, envelope: Option<&Envelope>) -> Option<Conversation> {
+fn is_empty(conversation: Option<&Conversation>) -> bool {
+    conversation.is_none_or(|read| read.turns.is_empty())
+}
+
+/// What could be read of a request as a conversation, and behind it every text that stands in it, as what the person says: a request that is
+/// perhaps none may hold a conversation that nobody goes by. `None` = there is neither.
+fn with_texts(
+    conversation: Option<Conversation>,
+    request: &CallRequest,
+    (envelope, holds): (Option<&Envelope>, Holds),
+) -> Option<Conversation> {
     let mut parts = Vec::new();
-    let document = document(request, envelope);
-    lockgate_wire::rewrite_texts(request.format.dialect, &document, &mut |_, text| {
+    texts(request, (envelope, holds), &mut |_, text| {
         parts.push(Part::text(text));
         None
     });
-    let turn = Turn { name: None, parts, role: Role::User };
-    (!turn.parts.is_empty()).then(|| Conversation { turns: vec![turn], ..Conversation::default() })
+    if parts.is_empty() {
+        return conversation;
+    }
+    let mut conversation = conversation.unwrap_or_default();
+    conversation.turns.push(Turn { name: None, parts, role: Role::User });
+    Some(conversation)
 }
 
 /// Learns what a request tells of its session; more if its conversation could be read.
@@ -175,21 +190,37 @@ async fn decided(shared: &Shared, whom: &Whom, id: Uuid) -> CallOutcome {
 }
 
 /// Lets policies change texts of the request; `Some` = why it may not go on, as one of them failed.
-fn rewrite(shared: &Shared, request: &mut CallRequest, envelope: Option<&Envelope>) -> Option<String> {
+fn rewrite(
+    shared: &Shared,
+    request: &mut CallRequest,
+    (envelope, holds): (Option<&Envelope>, Holds),
+) -> Option<String> {
     if !with(shared, |run| run.needs().request_text) {
         return None;
     }
     let mut refused = None;
     let changed = with(shared, |run| {
-        let document = document(request, envelope);
-        lockgate_wire::rewrite_texts(request.format.dialect, &document, &mut |origin, text| {
-            run.on_request_text(origin, text, &mut refused)
-        })
+        texts(request, (envelope, holds), &mut |origin, text| run.on_request_text(origin, text, &mut refused))
     });
     if let Some(body) = changed {
         request.body = body.into();
     }
     refused
+}
+
+/// Asks about each text of a request, as far as it is known where it has them.
+fn texts(
+    request: &CallRequest,
+    (envelope, holds): (Option<&Envelope>, Holds),
+    ask: &mut dyn FnMut(Origin, &str) -> Option<String>,
+) -> Option<Vec<u8>> {
+    let document = document(request, envelope);
+    match holds {
+        Holds::Anything => lockgate_wire::rewrite_any_texts(&document, ask),
+        Holds::Conversation | Holds::Counted => {
+            lockgate_wire::rewrite_texts(request.format.dialect, &document, ask)
+        }
+    }
 }
 
 /// The body, with what was found out about it when its outside was read.

@@ -3,7 +3,7 @@
 //! the root alike. Looks at the name only: knows no file system, follows no links, and says nothing of what a file contains.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use unicode_normalization::{UnicodeNormalization, is_nfc_quick};
 
@@ -60,6 +60,9 @@ struct Rule {
     rooted: bool,
 }
 
+/// No system opens a longer path.
+const LONGEST: usize = 4096;
+
 /// A list of rules, ready to be asked.
 #[derive(Debug)]
 pub struct SecretPaths {
@@ -112,9 +115,12 @@ impl SecretPaths {
     }
 
     /// The rule that this path falls under: of several, a secret before a sensitive one. The path may hold wildcards of the shell; it
-    /// is found if it could name such a file.
+    /// is found if it could name such a file. What is longer than a path can be falls under none.
     pub fn find(&self, path: &str) -> Option<&RuleId> {
         let path = canonical(path, self.fold_case);
+        if path.len() > LONGEST {
+            return None;
+        }
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let rooted = path.starts_with('/');
         let mut best: Option<usize> = None;
@@ -210,12 +216,7 @@ pub fn canonical(path: &str, fold_case: bool) -> String {
             _ => text.push(c),
         }
     }
-    let made = lexical(without_drive(&text));
-    // What was taken away may leave another beginning or end.
-    if made.trim().len() < made.len() || without_drive(&made).len() < made.len() {
-        return canonical(&made, fold_case);
-    }
-    made
+    plain(without_drive(&text))
 }
 
 fn without_drive(text: &str) -> &str {
@@ -226,8 +227,61 @@ fn without_drive(text: &str) -> &str {
     text
 }
 
+/// As `lexical`; and what was taken away may leave a blank or a drive at an end, which goes too, and so on inwards.
+fn plain(path: &str) -> String {
+    let (mut rooted, parts) = parts_of(path);
+    let mut parts = VecDeque::from(parts);
+    // Whether what is left may still be shorter in front.
+    while !rooted && let Some(first) = parts.front().copied() {
+        let trimmed = first.trim_start();
+        parts[0] = trimmed;
+        match (trimmed, parts.len()) {
+            ("" | ".", 1) => parts.clear(),
+            ("", _) => {
+                parts.pop_front();
+                rooted = true;
+            }
+            (".", _) => {
+                parts.pop_front();
+            }
+            (drive, 2..) if is_drive(drive) => {
+                parts.pop_front();
+                rooted = true;
+            }
+            _ => break,
+        }
+    }
+    while let Some(last) = parts.pop_back() {
+        let trimmed = last.trim_end();
+        match (trimmed, parts.back()) {
+            ("" | ".", _) => {}
+            ("..", Some(before)) if *before != ".." && *before != "~" => {
+                parts.pop_back();
+            }
+            _ => {
+                parts.push_back(trimmed);
+                break;
+            }
+        }
+    }
+    while rooted && parts.front() == Some(&"..") {
+        parts.pop_front();
+    }
+    joined(rooted, parts.make_contiguous())
+}
+
+fn is_drive(part: &str) -> bool {
+    matches!(part.as_bytes(), [letter, b':'] if letter.is_ascii_alphabetic())
+}
+
 /// Takes `.`, `//` and `x/..` out of a path, by its letters alone.
 pub fn lexical(path: &str) -> String {
+    let (rooted, parts) = parts_of(path);
+    joined(rooted, &parts)
+}
+
+/// Whether a path begins at the root, and what it goes through.
+fn parts_of(path: &str) -> (bool, Vec<&str>) {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::with_capacity(8);
     for part in path.split('/') {
@@ -240,18 +294,13 @@ pub fn lexical(path: &str) -> String {
             (other, _) => parts.push(other),
         }
     }
-    let mut out = String::with_capacity(path.len());
-    if rooted {
-        out.push('/');
+    (rooted, parts)
+}
+
+fn joined(rooted: bool, parts: &[&str]) -> String {
+    match (rooted, parts.join("/")) {
+        (true, path) => format!("/{path}"),
+        (false, path) if path.is_empty() => ".".to_owned(),
+        (false, path) => path,
     }
-    for (at, part) in parts.iter().enumerate() {
-        if at > 0 {
-            out.push('/');
-        }
-        out.push_str(part);
-    }
-    if out.is_empty() {
-        out.push('.');
-    }
-    out
 }

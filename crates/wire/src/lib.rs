@@ -51,5 +51,5 @@ pub use registry::{count_envelope, format, leave, may_leave};
 pub use repair::without_duplicate_tools;
 pub use scan::{Document, Kind, Member, Scan, ScanError, scan, validate};
 pub use sequence::Sequencer;
-pub use texts::{rewrite_texts, wants_form};
+pub use texts::{rewrite_any_texts, rewrite_texts, wants_form};
 pub use toolnames::{Restore, ToolNames};

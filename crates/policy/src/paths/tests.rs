@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{SecretPaths, Tier, canonical, rules};
+use super::{SecretPaths, Tier, canonical, lexical, rules, without_drive};
 
 fn found(path: &str) -> Option<String> {
     SecretPaths::default().find(path).map(|id| id.name().to_owned())
@@ -139,6 +139,33 @@ fn blanks_and_drives_behind_detours_are_taken_away_too() {
     }
 }
 
+/// Such a name stood in a request once and ended the process: a stack is not endless.
+#[test]
+fn a_name_with_a_hundred_thousand_detours_is_brought_to_its_form_at_once() {
+    let begun = std::time::Instant::now();
+    for detour in ["\t/.", "\t/.\t/..", "/\t./..", "/..", "/.\t"] {
+        let long = format!(".env{}", detour.repeat(100_000 / detour.len()));
+        let _ = SecretPaths::default().find(&long);
+    }
+    assert_eq!(canonical(&format!("a{}", "\t/.".repeat(40_000)), true), "a");
+    assert_eq!(canonical(&format!("{}.env", "./ ".repeat(40_000)), true), ".env");
+    assert_eq!(found(&format!("{}.env", "./".repeat(40_000))).as_deref(), Some("dotenv"));
+    assert_eq!(found(&"[a]/.env/".repeat(10_000)), None, "no system has such a path");
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+}
+
+/// What `canonical` makes is what taking blanks, drives and detours away again and again ends with.
+fn in_rounds(path: &str) -> String {
+    let mut path = path.trim().strip_prefix("file://").unwrap_or(path.trim()).replace('\\', "/");
+    loop {
+        let made = lexical(without_drive(&path));
+        if made.trim().len() == made.len() && without_drive(&made).len() == made.len() {
+            return made;
+        }
+        made.trim().clone_into(&mut path);
+    }
+}
+
 fn concrete(pattern: &str) -> String {
     pattern.trim_start_matches('/').replace("/**", "/x").replace('*', "7").replace("y7ml", "yml")
 }
@@ -176,6 +203,11 @@ proptest! {
             let varied: String = text.chars().enumerate().map(|(at, c)| if upper >> (at % 64) & 1 == 1 { c.to_ascii_uppercase() } else { c }).collect();
             prop_assert_eq!(found(&varied), expected, "{}", varied);
         }
+    }
+
+    #[test]
+    fn ends_are_cleared_inwards(text in "([ab~:/. \t\\\\]|c:|/|\\.\\.|/\\.){0,14}") {
+        prop_assert_eq!(canonical(&text, false), in_rounds(&text), "{:?}", text);
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl Reader<'_> {
     fn fence(&mut self, info: &str, end: usize) -> usize {
         let named = info
             .split([' ', ':', '=', '"', '{', '}', ','])
-            .find(|word| word.contains('.') && self.paths.find(word).is_some());
+            .find(|word| word.contains('.') && word.len() <= NAME_MAX && self.paths.find(word).is_some());
         let Some(name) = named.map(str::to_owned) else { return 0 };
         let to = self.while_lines(end, |line, _| !line.starts_with("```"));
         self.add(&name, Some(end..to));

@@ -288,6 +288,46 @@ async fn secrets_in_what_is_no_conversation_are_masked_or_refused() {
     }
 }
 
+/// What stands deep in a body that nobody models, or beside a conversation that nobody goes by, is looked at too.
+#[tokio::test]
+async fn secrets_anywhere_in_bodies_that_are_not_modelled_are_masked_or_refused() {
+    let app = App::start("rules: [{when: {path: '*'}, raw: {status: 200, body: '{}'}}]").await;
+    let key = secret();
+    let words = format!("key {key}");
+    let turn = json!([{"role": "user", "content": words}]);
+    for (path, body) in [
+        ("/v1/responses/compact", json!({"model": "openai:m", "input": turn})),
+        ("/v1/responses/compact", json!({"model": "openai:m", "instructions": words, "input": "hi"})),
+        (
+            "/v1/messages/batches",
+            json!({"requests": [{"custom_id": "1", "params": {"model": "m", "max_tokens": 9, "messages": turn}}]}),
+        ),
+        (
+            "/v1/completions",
+            json!({"model": "openai:m", "prompt": words, "messages": [{"role": "user", "content": "hi"}]}),
+        ),
+        ("/v1beta/models/gemini:m:predict", json!({"instances": [{"prompt": words}]})),
+        ("/v1beta/interactions", json!({"model": "gemini:m", "input": words})),
+        (
+            "/v1/embeddings",
+            json!({"model": "openai:m", "input": words, "messages": [{"role": "user", "content": "hi"}]}),
+        ),
+    ] {
+        let call = Call::post(path, &body);
+        app.upstream.clear();
+        app.engine.set_policies(chain(json!({"chain": [{"secret_guard": {"requests": "redact"}}]})));
+        let reply = app.send(&call).await;
+        let sent = app.upstream.requests().pop().map(|sent| String::from_utf8_lossy(&sent.body).into_owned());
+        let Some(sent) = sent else { panic!("{path}: {} {}", reply.status, reply.text()) };
+        assert!(!sent.contains(&key) && sent.contains("key «redacted"), "{path}: {sent}");
+        app.upstream.clear();
+        app.engine.set_policies(chain(json!({"chain": [{"secret_guard": {"requests": "block"}}]})));
+        let reply = app.send(&call).await;
+        assert!(reply.status == 403 && reply.text().contains("`secret_guard`"), "{path}: {}", reply.text());
+        assert_eq!(app.upstream.requests().len(), 0, "{path}: nobody was asked");
+    }
+}
+
 /// A call in which the person's last words, or what a tool gave back, are others.
 fn said(call: Call, words: &str, in_result: bool) -> Call {
     let words = Value::from(words).to_string();
