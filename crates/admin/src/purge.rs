@@ -109,6 +109,8 @@ struct PolicyView {
     contents_days: Option<u32>,
     /// Days after which what policies said is deleted; `null` = never.
     verdicts_days: Option<u32>,
+    /// Why nothing is deleted by age for now; `null` = it is.
+    withheld: Option<String>,
 }
 
 /// How long calls of a class are kept.
@@ -139,6 +141,7 @@ async fn policy(State(app): State<App>) -> Json<PolicyView> {
         classes: classes.map(|(class, times)| (class_word(*class), (*times).into())).collect(),
         contents_days: policy.calls.contents_days,
         verdicts_days: policy.verdicts_days,
+        withheld: policy.withheld.clone(),
     })
 }
 
@@ -152,7 +155,8 @@ struct RetentionWish {
 
 /// Deletes what is too old now, instead of within the hour. With `dry_run` only counts.
 #[utoipa::path(post, path = "/api/retention", tag = "retention", request_body = RetentionWish,
-    responses((status = 200, body = Retained)))]
+    responses((status = 200, body = Retained),
+        (status = 409, description = "Settings that were made while gateways run cannot be used here: the days may be others.")))]
 async fn apply(State(app): State<App>, Sent(wish): Sent<RetentionWish>) -> Result<Json<Retained>, Problem> {
     app.retention().apply(app.store()?, wish.dry_run).await.map(Json)
 }

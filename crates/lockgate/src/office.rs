@@ -14,9 +14,10 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use lockgate_admin::{App, FIRST_USER, Principal, SECRET_FILE, Shelf};
+use lockgate_admin::{App, FIRST_USER, Principal, RetentionPolicy, SECRET_FILE, Shelf};
 use lockgate_config::{Environment, Inputs, Snapshot, locate, render_text};
 use lockgate_ledger::Prices;
+use lockgate_store::Enacted;
 use lockgate_store_sql::{Database, Options, Place};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -103,13 +104,16 @@ impl Office {
             }
             None => {
                 let (snapshot, folder, inputs) = record(args)?;
-                let config = snapshot.config();
-                let prices = Prices::new(config.prices.clone());
-                let settings = config.record.clone();
-                let book = Book::of(snapshot);
-                let retention = ArcSwap::from_pointee(policy(&settings, Some(&folder)));
+                let settings = snapshot.config().record.clone();
                 let ward = ward(&folder);
-                let shelf = runtime.block_on(shelf((settings, folder), create))?;
+                let shelf = runtime.block_on(shelf((settings, &folder), create))?;
+                let enacted = runtime.block_on(enacted(&shelf, &inputs));
+                let config = enacted.as_ref().map_or_else(|_| snapshot.config(), Snapshot::config);
+                let prices = Prices::new(config.prices.clone());
+                let policy = policy(&config.record, Some(&folder));
+                let withheld = enacted.as_ref().err().cloned();
+                let retention = ArcSwap::from_pointee(RetentionPolicy { withheld, ..policy });
+                let book = Book::of(snapshot);
                 let app = App::new(shelf)
                     .with_policies(Arc::new(book))
                     .with_config(Arc::new(Standing(inputs)))
@@ -274,12 +278,30 @@ pub(crate) fn here(args: &OfficeArgs) -> Result<Here, Failure> {
     Ok(Here { base: format!("http://{listen}"), secret: secret.trim().to_owned() })
 }
 
+/// The configuration with what was set while gateways run; or why that cannot be used here.
+async fn enacted(shelf: &Shelf, inputs: &Inputs) -> Result<Snapshot, String> {
+    let unread = |error: lockgate_store::Error| {
+        format!("the settings that were made while gateways run cannot be read: {error}")
+    };
+    let document = match shelf.get() {
+        Some(database) => match database.latest_version(Enacted::Settings).await.map_err(unread)? {
+            0 => None,
+            latest => database.enacted(Enacted::Settings, latest).await.map_err(unread)?,
+        },
+        None => None,
+    };
+    inputs.load_with(document.as_ref().map(|version| version.document.as_str())).map_err(|problems| {
+        let faults: Vec<_> = problems.0.into_iter().filter(lockgate_config::Problem::is_error).collect();
+        format!(
+            "the settings that were made while gateways run cannot be used with this machine's file and variables\n{}",
+            render_text(&faults).trim_end()
+        )
+    })
+}
+
 /// The database of the configuration.
-async fn shelf(
-    (settings, folder): (lockgate_config::Record, PathBuf),
-    create: bool,
-) -> Result<Shelf, Failure> {
-    let options = Options { recent: RECENT, ..options(&settings, &folder) };
+async fn shelf((settings, folder): (lockgate_config::Record, &Path), create: bool) -> Result<Shelf, Failure> {
+    let options = Options { recent: RECENT, ..options(&settings, folder) };
     if let Place::File(file) = &options.place
         && !create
         && !file.exists()
@@ -290,7 +312,7 @@ async fn shelf(
             ));
     }
     if create && settings.database.is_none() {
-        private_folder(&folder)?;
+        private_folder(folder)?;
     }
     let database = Database::open(&options).await.map_err(|error| {
         Failure::unavailable(format!("the database cannot be opened: {error}"))

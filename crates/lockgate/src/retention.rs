@@ -51,6 +51,9 @@ pub fn show(args: &ShowArgs, screen: &mut Screen) -> Result<Exit, Failure> {
         |folder| format!("archived before in {folder}"),
     );
     screen.paragraph("", &archive)?;
+    if let Some(why) = policy["withheld"].as_str() {
+        screen.paragraph("", &format!("nothing is deleted for now: {why}"))?;
+    }
     Ok(Exit::Ok)
 }
 

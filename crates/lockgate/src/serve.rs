@@ -158,8 +158,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     let purse = Purse::new(prices.clone());
     let observer = Arc::new(Charging { next: listeners, prices: prices.clone(), purse: purse.clone() });
     let (engine, unopened) = Engine::new(plan::options(&snapshot), observer);
-    let means = (&*telling, prices.clone(), purse);
-    let engine = with_people(engine.pricing(prices.clone()), &snapshot, recording.as_deref(), means);
+    let engine = with_people(engine, &snapshot, recording.as_deref(), (&telling, prices.clone(), purse));
     let policies = Enforced::open(engine.clone(), masks.clone(), &snapshot, recorded);
     left_out(&unopened);
     let (access, bounds) = (keys.access(&snapshot), plan::bounds(&snapshot));
@@ -190,7 +189,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     reloads.behind_calls(folder);
     let changes = Arc::new(tokio::sync::Notify::new());
     if let Some(recording) = &recording {
-        tokio::spawn(settings.follow(recording.shelf(), changes.clone()));
+        tokio::spawn(settings.follow((recording.shelf(), recording.retention()), changes.clone()));
     }
     let _watcher = watch(&store, &changes);
     let background = tokio::spawn(background(reloads, changes, hangup));
@@ -247,11 +246,11 @@ fn with_people(
     recording: Option<&Recording>,
     (telling, prices, purse): (&Telling, Prices, Purse),
 ) -> Arc<Engine> {
-    let judges = Judges::new(prices);
+    let judges = Judges::new(prices.clone());
     let desk = Desk::new(recording.map(Recording::shelf), telling.telemetry.clone());
     let services = Arc::new(Services::new(Courier::through(snapshot.proxies())));
     let everybody = Everybody { desk, judges: judges.clone(), purse, services };
-    let engine = engine.asking(Arc::new(everybody));
+    let engine = engine.pricing(prices).asking(Arc::new(everybody));
     let engine = Arc::new(match recording {
         Some(recording) => engine.recording(recording.log()),
         None => engine,

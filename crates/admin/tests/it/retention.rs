@@ -405,7 +405,7 @@ async fn only_an_admin_deletes_and_a_viewer_sees_the_rules() {
         rules.json,
         json!({
             "approvals_days": null, "archive": null, "audit_days": null, "calls_days": null, "classes": {},
-            "contents_days": null, "verdicts_days": null,
+            "contents_days": null, "verdicts_days": null, "withheld": null,
         })
     );
 }

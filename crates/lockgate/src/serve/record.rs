@@ -18,6 +18,7 @@ use lockgate_store_sql::{Database, Options, Place};
 use tokio::task::JoinHandle;
 
 use super::mask::Masks;
+use super::settings::UNKNOWN;
 use super::titles::Titles;
 use super::upkeep;
 use super::ward::ward;
@@ -79,7 +80,10 @@ impl Recording {
         let options = options(settings, &folder);
         masks.rekey(key.derive("lockgate 2026 masks of secrets"));
         let shelf = Shelf::default();
-        let retention = Arc::new(ArcSwap::from_pointee(upkeep::policy(settings, Some(folder.as_path()))));
+        let policy = upkeep::policy(settings, Some(folder.as_path()));
+        // Until the database was asked what was set.
+        let withheld = Some(UNKNOWN.to_owned());
+        let retention = Arc::new(ArcSwap::from_pointee(RetentionPolicy { withheld, ..policy }));
         let held = AtomicBool::new(false);
         let parts = Arc::new(Parts {
             folder: folder.clone(),
@@ -125,7 +129,8 @@ impl Recording {
     pub(crate) fn reload(&self, snapshot: &Snapshot) {
         self.parts.titles.reload(snapshot);
         let folder = self.parts.folder.as_path();
-        self.parts.retention.store(Arc::new(upkeep::policy(&snapshot.config().record, Some(folder))));
+        let policy = upkeep::policy(&snapshot.config().record, Some(folder));
+        self.parts.retention.rcu(|old| RetentionPolicy { withheld: old.withheld.clone(), ..policy.clone() });
     }
 
     /// Stores what can be stored, and closes.

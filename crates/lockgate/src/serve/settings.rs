@@ -1,17 +1,18 @@
 //! Settings that are made while gateways run: keeps the latest version of the database in force, and tells the admin API what is.
 //!
-//! Twice a second the database is asked for its latest version. The last one that is known is kept in a file beside the log, so that a start has
-//! it before the database is open. What cannot be used here, with this machine's file and variables, is said in the log and in
-//! `/health`, and what was in force before stays.
+//! Twice a second the database is asked for its latest version. The last one that is known is kept in a file beside the log, with the last one
+//! that could be used, so that a start has them before the database is open. What cannot be used here, with this machine's file and variables, is
+//! said in the log and in `/health`; what was in force before stays, also behind a restart, and nothing is deleted by age until it can be used.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lockgate_admin::{ConfigBook, SettingView, Shelf};
+use arc_swap::ArcSwap;
+use lockgate_admin::{ConfigBook, RetentionPolicy, SettingView, Shelf};
 use lockgate_config::{Inputs, Problems, Snapshot, Source, Step, Store};
 use lockgate_server::Part;
-use lockgate_store::Enacted;
+use lockgate_store::{Enacted, Error, Store as Stored};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -22,6 +23,15 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// The file in the folder of the record.
 pub(super) const CACHE: &str = "settings.json";
+
+/// How many versions before one that cannot be used are tried, where none is known that could be.
+const OLDER: i64 = 50;
+
+/// Why nothing is deleted by age: the database was not asked yet.
+pub(super) const UNKNOWN: &str = "the settings that were made while gateways run are not known yet";
+
+/// Why nothing is deleted by age: what is in force here is not what was set.
+const UNUSABLE: &str = "the settings that were made while gateways run cannot be used here";
 
 /// A version that is known.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -34,6 +44,15 @@ impl Known {
     fn document(&self) -> Option<Arc<str>> {
         (self.version > 0).then(|| Arc::from(self.document.as_str()))
     }
+}
+
+/// What is kept for the next start: the latest version, and the one that is in force where that cannot be used.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    latest: Known,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    usable: Option<Known>,
 }
 
 /// The settings of this gateway.
@@ -49,16 +68,21 @@ struct State {
     known: Known,
     /// Why that is not in force.
     trouble: Option<String>,
+    /// The version that is in force; `None` = the file alone, as nobody has said.
+    usable: Option<Known>,
 }
 
 impl Settings {
     /// Begins with the version that was known last, before anything is made of the configuration. `folder`: that of the record, where there is one.
     pub(super) fn open(store: Arc<Store>, folder: Option<&Path>) -> Arc<Self> {
         let cache = folder.map(|folder| folder.join(CACHE));
-        let known = cache.as_deref().and_then(read);
+        let kept = cache.as_deref().and_then(read);
         let settings = Self { cache, state: Mutex::default(), store };
-        if let Some(known) = known {
-            settings.take(known);
+        if let Some(Kept { latest, usable }) = kept {
+            if let Some(usable) = usable {
+                settings.fall_back(usable);
+            }
+            settings.take(latest);
             if let Err(problems) = settings.store.reload() {
                 tracing::error!("{problems}");
             }
@@ -72,10 +96,65 @@ impl Settings {
         let mut state = self.state();
         let trouble = taken.err().map(|problems| words(&problems));
         let is_news = trouble != state.trouble;
-        *state = State { known, trouble };
+        let usable = if trouble.is_none() { Some(known.clone()) } else { state.usable.take() };
+        *state = State { known, trouble, usable };
         drop(state);
         if is_news {
             self.say();
+        }
+    }
+
+    /// Takes a version over in place of a later one, if it can be used; whether it can.
+    fn fall_back(&self, older: Known) -> bool {
+        let is_taken = self.store.enact(older.document()).is_ok();
+        if is_taken {
+            self.state().usable = Some(older);
+        }
+        is_taken
+    }
+
+    /// Looks for a version that can be used before one that cannot, where none is known; whether there is one.
+    async fn look_back(&self, database: &dyn Stored, latest: i64) -> Result<bool, Error> {
+        let is_needed = {
+            let state = self.state();
+            state.trouble.is_some() && state.usable.is_none()
+        };
+        let oldest = if is_needed { (latest - OLDER).max(1) } else { latest };
+        for version in (oldest..latest).rev() {
+            let found = database.enacted(Enacted::Settings, version).await?;
+            if found.is_some_and(|found| self.fall_back(Known { document: found.document, version })) {
+                tracing::warn!(
+                    version,
+                    "an older version of the settings is in force: later ones cannot be used here"
+                );
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Keeps what is known for the next start.
+    fn keep(&self) {
+        let kept = {
+            let state = self.state();
+            let usable = state.usable.clone().filter(|_| state.trouble.is_some());
+            Kept { latest: state.known.clone(), usable }
+        };
+        let written = self.cache.as_deref().map(|cache| write(cache, &kept)).transpose();
+        if let Err(error) = written {
+            tracing::warn!(%error, "the settings cannot be kept for the next start");
+        }
+    }
+
+    /// Lets nothing be deleted by age as long as what is in force here is not what was set: the days may be others.
+    fn withhold(&self, retention: &ArcSwap<RetentionPolicy>) {
+        let why = self.state().trouble.as_ref().map(|_| UNUSABLE);
+        if retention.load().withheld.as_deref() != why {
+            let withheld = why.map(str::to_owned);
+            retention.rcu(|policy| RetentionPolicy {
+                withheld: withheld.clone(),
+                ..RetentionPolicy::clone(policy)
+            });
         }
     }
 
@@ -102,12 +181,18 @@ impl Settings {
         };
         self.take(known);
         if self.state().trouble.is_none() {
+            self.keep();
             changes.notify_one();
         }
     }
 
     /// Keeps the latest version of the database in force for as long as it runs; `changes` is told when there is something to reload.
-    pub(super) async fn follow(self: Arc<Self>, shelf: Shelf, changes: Arc<Notify>) {
+    pub(super) async fn follow(
+        self: Arc<Self>,
+        (shelf, retention): (Shelf, Arc<ArcSwap<RetentionPolicy>>),
+        changes: Arc<Notify>,
+    ) {
+        let mut looked_back = 0;
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -118,6 +203,15 @@ impl Settings {
             let Ok(latest) = database.latest_version(Enacted::Settings).await else { continue };
             if latest == known {
                 self.again(&changes);
+                if looked_back != latest {
+                    let Ok(is_found) = self.look_back(database.as_ref(), latest).await else { continue };
+                    looked_back = latest;
+                    if is_found {
+                        self.keep();
+                        changes.notify_one();
+                    }
+                }
+                self.withhold(&retention);
                 continue;
             }
             let next = match latest {
@@ -127,12 +221,16 @@ impl Settings {
                     Ok(None) | Err(_) => continue,
                 },
             };
-            let kept = self.cache.as_deref().map(|cache| write(cache, &next)).transpose();
-            if let Err(error) = kept {
-                tracing::warn!(%error, "the settings cannot be kept for the next start");
-            }
             self.take(next);
-            tracing::info!(version = latest, "settings that were made while the gateway runs are taken over");
+            self.keep();
+            if self.state().trouble.is_none() {
+                tracing::info!(
+                    version = latest,
+                    "settings that were made while the gateway runs are taken over"
+                );
+            } else {
+                self.withhold(&retention);
+            }
             changes.notify_one();
         }
     }
@@ -164,7 +262,7 @@ fn words(problems: &Problems) -> String {
     problems.to_string()
 }
 
-fn read(cache: &Path) -> Option<Known> {
+fn read(cache: &Path) -> Option<Kept> {
     let text = std::fs::read(cache).ok()?;
     serde_json::from_slice(&text)
         .map_err(|error| tracing::warn!(%error, "the file of the settings that were known last is damaged"))

@@ -50,6 +50,7 @@ pub(crate) fn policy(record: &Record, folder: Option<&Path>) -> RetentionPolicy 
         calls: Times { calls_days: retention.calls_days, contents_days: retention.contents_days },
         classes: own.map(|(class, own)| (class, times(own))).collect(),
         verdicts_days: retention.verdicts_days,
+        withheld: None,
     }
 }
 

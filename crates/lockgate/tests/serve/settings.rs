@@ -175,3 +175,52 @@ fn a_gateway_that_cannot_use_what_was_set_says_so_and_goes_on() {
     ok(&home, &["config", "rollback", "0", "--reason", "not everywhere"]);
     until("it is well again", || gateway.health()["status"] == "ok");
 }
+
+/// Versions that one machine cannot use: the days of the last one that it can use stay in force, also behind restarts and without the file beside the log, and
+/// nothing is deleted by age meanwhile, by the gateway or by command.
+#[test]
+fn what_was_in_force_stays_behind_a_restart_and_nothing_is_deleted_by_age() {
+    let (home, _upstream) = home();
+    let mut gateway = start(&home, &[]);
+    let set = |path: &str, value: &str| {
+        let mut set = home.lockgate(&["config", "set", path, value, "--reason", "x"]);
+        let set = set.env("ELSEWHERE", "sk-there").output().unwrap();
+        assert!(set.status.success(), "{set:?}");
+    };
+    set("models.aliases.quick", "up:b");
+    set("record.retention.calls_days", "365");
+    until("it follows", || version(&gateway) == 2);
+    let shown = || ok(&home, &["retention", "show", "--json"]).json();
+    assert_eq!(shown()["calls_days"], 365, "by command too");
+    ok(&home, &["retention", "run", "--yes"]);
+    let third = "{\"kind\": \"openai-compatible\", \"base_url\": \"http://127.0.0.1:9\", \"api_key\": \"${ELSEWHERE}\"}";
+    set("providers.third", third);
+    until("it has seen it", || version(&gateway) == 3);
+    let refused = home.run(&["retention", "run", "--yes"]);
+    assert!(refused.code == 1 && refused.err.contains("ELSEWHERE"), "{refused:?}");
+    assert!(shown()["withheld"].as_str().unwrap().contains("cannot be used"), "{}", shown());
+    let token = token(&home, &gateway);
+    for cache in ["kept", "lost"] {
+        gateway.signal("TERM");
+        assert_eq!(gateway.ended(), 0);
+        if cache == "lost" {
+            std::fs::remove_file(home.path(".local/share/lockgate/settings.json")).unwrap();
+        }
+        gateway = start(&home, &[]);
+        if cache == "kept" {
+            assert_eq!(gateway.ask("quick").status, 200, "from the start");
+        }
+        until("an older version is in force", || gateway.ask("quick").status == 200);
+        assert_eq!(gateway.health()["status"], "degraded", "{cache}");
+        let url = format!("http://{}", gateway.address);
+        let at = ["--gateway", &url, "--token", &token];
+        let days = [&["retention", "show", "--json"], &at[..]].concat();
+        // The database is opened behind the start.
+        until("its days are those that were set", || home.run(&days).out.contains("\"calls_days\": 365"));
+        let refused = home.run(&[&["retention", "run", "--yes"], &at[..]].concat());
+        assert!(refused.code == 1 && refused.err.contains("nothing is deleted by age"), "{refused:?}");
+    }
+    ok(&home, &["config", "rollback", "2", "--reason", "not everywhere"]);
+    until("it is well again", || gateway.health()["status"] == "ok");
+    ok(&home, &["retention", "run", "--yes"]);
+}
