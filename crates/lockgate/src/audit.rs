@@ -2,11 +2,11 @@
 
 use clap::Args;
 use serde_json::Value;
-use url::form_urlencoded::Serializer;
 
 use crate::call::{more, text};
 use crate::exit::{Exit, Failure};
 use crate::office::{Office, OfficeArgs};
+use crate::paging::Paging;
 use crate::quantity::moment;
 use crate::screen::Screen;
 use crate::table::Table;
@@ -23,18 +23,8 @@ pub struct AuditArgs {
     /// Of what: key:laptop, user:ann, policies:3, …
     #[arg(long, value_name = "OBJECT")]
     object: Option<String>,
-    /// From when: 2026-11-21, 2026-11-21T08:00:00Z, or how long ago (90m, 24h, 7d).
-    #[arg(long, visible_alias = "since", value_name = "TIME")]
-    from: Option<String>,
-    /// Until when, not included.
-    #[arg(long, visible_alias = "until", value_name = "TIME")]
-    to: Option<String>,
-    /// How many entries: 1 to 500.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
-    limit: u16,
-    /// Where the list before ended: its `next`.
-    #[arg(long, value_name = "CURSOR")]
-    cursor: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -44,21 +34,8 @@ pub struct AuditArgs {
 
 /// Prints changes, the latest first.
 pub fn main(args: &AuditArgs, screen: &mut Screen) -> Result<Exit, Failure> {
-    let mut query = Serializer::new(String::new());
-    query.append_pair("limit", &args.limit.to_string());
-    for (name, value) in [
-        ("actor", &args.actor),
-        ("cursor", &args.cursor),
-        ("from", &args.from),
-        ("object", &args.object),
-        ("to", &args.to),
-        ("verb", &args.verb),
-    ] {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
-    let page = Office::open(&args.office)?.get(&format!("/api/audit?{}", query.finish()))?;
+    let query = args.paging.query(&[("actor", &args.actor), ("object", &args.object), ("verb", &args.verb)]);
+    let page = Office::open(&args.office)?.get(&format!("/api/audit?{query}"))?;
     if args.json {
         screen.json(&page)?;
         return Ok(Exit::Ok);

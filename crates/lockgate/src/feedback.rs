@@ -8,6 +8,7 @@ use url::form_urlencoded::Serializer;
 use crate::call::{more, segment, text};
 use crate::exit::{Exit, Failure};
 use crate::office::{Office, OfficeArgs};
+use crate::paging::Paging;
 use crate::quantity::ago;
 use crate::screen::Screen;
 use crate::session::find;
@@ -75,18 +76,8 @@ pub struct ListArgs {
     /// good or bad.
     #[arg(long, value_parser = ["good", "bad"])]
     rating: Option<String>,
-    /// From when: 2026-11-21, 2026-11-21T08:00:00Z, or how long ago (90m, 24h, 7d).
-    #[arg(long, visible_alias = "since", value_name = "TIME")]
-    from: Option<String>,
-    /// Until when, not included.
-    #[arg(long, visible_alias = "until", value_name = "TIME")]
-    to: Option<String>,
-    /// How many entries: 1 to 500.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
-    limit: u16,
-    /// Where the list before ended: its `next`.
-    #[arg(long, value_name = "CURSOR")]
-    cursor: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -96,22 +87,13 @@ pub struct ListArgs {
 
 /// Prints what was said.
 pub fn list(args: &ListArgs, screen: &mut Screen) -> Result<Exit, Failure> {
-    let mut query = Serializer::new(String::new());
-    query.append_pair("limit", &args.limit.to_string());
-    for (name, value) in [
+    let query = args.paging.query(&[
         ("author", &args.author),
         ("call", &args.call),
-        ("cursor", &args.cursor),
-        ("from", &args.from),
         ("rating", &args.rating),
         ("session", &args.session),
-        ("to", &args.to),
-    ] {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
-    let page = Office::open(&args.office)?.get(&format!("/api/feedback?{}", query.finish()))?;
+    ]);
+    let page = Office::open(&args.office)?.get(&format!("/api/feedback?{query}"))?;
     if args.json {
         screen.json(&page)?;
         return Ok(Exit::Ok);

@@ -20,6 +20,7 @@ pub mod key;
 pub mod live;
 pub mod log;
 pub mod office;
+mod paging;
 pub mod policy;
 pub mod purge;
 mod quantity;
