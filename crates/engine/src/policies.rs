@@ -116,9 +116,7 @@ impl Engine {
         holds: Holds,
     ) -> Option<String> {
         let came = request.body.clone();
-        if holds == Holds::Conversation
-            && let Some(words) = self.rewritten(shared, request, envelope)
-        {
+        if let Some(words) = self.rewritten(shared, request, (envelope, holds)) {
             return Some(words);
         }
         // Of another body nothing is known.

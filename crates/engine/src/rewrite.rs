@@ -8,6 +8,7 @@ use lockgate_wire::{Document, Edits, Envelope, Quirks, edited};
 
 use crate::engine::Engine;
 use crate::gate::{Shared, with};
+use crate::policies::Holds;
 use crate::request::CallRequest;
 
 impl Engine {
@@ -16,11 +17,16 @@ impl Engine {
         &self,
         shared: &Shared,
         request: &mut CallRequest,
-        envelope: Option<&Envelope>,
+        (envelope, holds): (Option<&Envelope>, Holds),
     ) -> Option<String> {
         let wanted = with(shared, Run::take_rewrites);
         if wanted.is_empty() {
             return None;
+        }
+        if holds != Holds::Conversation {
+            return with(shared, |run| {
+                unwritten(run, &wanted, holds == Holds::Counted || request.body.is_empty())
+            });
         }
         let state = self.state.load();
         let named = envelope.and_then(|envelope| envelope.model.as_deref());
@@ -49,6 +55,18 @@ impl Engine {
         }
         None
     }
+}
+
+/// Tells policies that their changes are not made where it is not known what a request holds; `Some` = why it may not go on. `idle`: nobody
+/// answers it, so that nothing is lost.
+fn unwritten(run: &mut Run, wanted: &[(usize, Box<Changes>)], idle: bool) -> Option<String> {
+    wanted.iter().find_map(|(whose, _)| {
+        if idle {
+            run.left_unwritten(*whose);
+            return None;
+        }
+        run.rewritten(*whose, Err("it is no conversation, and only those can be changed as a whole"))
+    })
 }
 
 /// A request with changes, and what was left as it was; the error says why it cannot be.

@@ -71,7 +71,7 @@ pub struct Run {
     /// Whether a policy may have the model asked again.
     pub(crate) can_resample: bool,
     conversation: Option<Arc<Conversation>>,
-    decisions: Vec<Decision>,
+    pub(crate) decisions: Vec<Decision>,
     /// Why the request may go to a local model only.
     pub(crate) local: Option<String>,
     pub(crate) facts: CallFacts,

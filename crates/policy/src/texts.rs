@@ -62,9 +62,23 @@ impl Run {
                 let reason = format!("left as it was, because it would be refused: {}", left.join(", "));
                 self.note(whose, Hook::Call, (Said::Annotate, true), Finding::because(reason), None);
             }
-            Err(why) => self.unchanged(whose, &format!("it cannot be rewritten: {why}"), &mut refused),
+            Err(why) => {
+                self.left_unwritten(whose);
+                self.unchanged(whose, &format!("it cannot be rewritten: {why}"), &mut refused);
+            }
         }
         refused
+    }
+
+    /// A change of the whole request was not made: it does not stand in the record as if it had been.
+    pub fn left_unwritten(&mut self, whose: usize) {
+        let policy = &self.members[whose].entry.name;
+        let told = self.decisions.iter_mut().rev().find(|one| {
+            one.policy == *policy && one.hook == Hook::Call && one.said == Said::Rewrite && one.applied
+        });
+        if let Some(told) = told {
+            told.applied = false;
+        }
     }
 
     /// What becomes of a request with a text that a policy should have looked at and could not. There is nobody left to ask: what a person

@@ -7,6 +7,7 @@ mod system;
 mod tools;
 
 use lockgate_core::Dialect;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::envelope::{set_member, splice};
@@ -59,10 +60,11 @@ pub fn edited(
     (model, quirks): (&str, &Quirks),
 ) -> Result<Edited, String> {
     let mut editor = Editor { body: body.to_vec(), dialect, left: Vec::new(), model, quirks };
+    let thought = editor.thinks()?;
     for name in edits.remove {
         editor.remove(name)?;
     }
-    editor.bound(edits)?;
+    let bounded = editor.bound(edits)?;
     editor.sampling("temperature", edits.temperature)?;
     editor.sampling("top_p", edits.top_p)?;
     if let Some(words) = edits.system {
@@ -72,7 +74,12 @@ pub fn edited(
         editor.system(words, false)?;
     }
     editor.tools(edits.tool_goes)?;
-    editor.fit_thoughts()?;
+    if bounded {
+        editor.fit_thoughts()?;
+    }
+    if thought && !editor.thinks()? {
+        editor.keep_thoughts()?;
+    }
     Ok(Edited { body: editor.body, left: editor.left })
 }
 
@@ -104,35 +111,48 @@ impl Editor<'_> {
             self.left.push("max_tokens");
             return Ok(());
         }
+        // Under names of its own that are no other dialect's.
         let beside: &[&str] = match (self.dialect, name) {
             (Dialect::Chat, "max_tokens") => &["max_tokens", "max_completion_tokens"],
-            (_, "logprobs") => &["logprobs", "top_logprobs"],
+            (Dialect::Chat, "reasoning") => &["reasoning"],
             _ => &[],
         };
-        self.body = remove(&self.body, &self.place(name))?;
-        for name in beside {
-            let place = if name.starts_with("max") { vec![(*name).to_owned()] } else { self.place(name) };
+        let mut places = vec![self.place(name)];
+        places.extend(beside.iter().map(|name| vec![(*name).to_owned()]));
+        if name == "logprobs" {
+            places.push(self.place("top_logprobs"));
+        }
+        for place in places {
             self.body = remove(&self.body, &place)?;
         }
         Ok(())
     }
 
-    /// The bound of output tokens.
-    fn bound(&mut self, edits: &Edits<'_>) -> Result<(), String> {
-        let mut place = self.place("max_tokens");
-        if self.dialect == Dialect::Chat && self.value(&place)?.is_none() {
-            // Under the name that the client has for it.
-            let other = if place[0] == "max_tokens" { "max_completion_tokens" } else { "max_tokens" };
-            if self.value(&[other.to_owned()])?.is_some() {
-                place = vec![other.to_owned()];
+    /// The bound of output tokens, under each name that the client has for it; whether one is another now.
+    fn bound(&mut self, edits: &Edits<'_>) -> Result<bool, String> {
+        let mut places = vec![self.place("max_tokens")];
+        if self.dialect == Dialect::Chat {
+            let other = if places[0][0] == "max_tokens" { "max_completion_tokens" } else { "max_tokens" };
+            let other = vec![other.to_owned()];
+            if self.value(&other)?.is_some() {
+                places.push(other);
+                if self.value(&places[0])?.is_none() {
+                    places.remove(0);
+                }
             }
         }
-        let own = self.value(&place)?.and_then(|value| value.as_u64());
-        let wanted = edits.max_tokens.or(own).into_iter().chain(edits.most_tokens).min();
-        match wanted {
-            Some(wanted) if own != Some(wanted) => self.set(&place, &wanted.into()),
-            Some(_) | None => Ok(()),
+        let mut changed = false;
+        for place in places {
+            let own = self.value(&place)?.and_then(|value| value.as_u64());
+            let wanted = edits.max_tokens.or(own).into_iter().chain(edits.most_tokens).min();
+            if let Some(wanted) = wanted
+                && own != Some(wanted)
+            {
+                self.set(&place, &wanted.into())?;
+                changed = true;
+            }
         }
+        Ok(changed)
     }
 
     /// A parameter that not every model takes.
@@ -163,6 +183,9 @@ impl Editor<'_> {
 
     /// Whether Claude is asked to think.
     fn thinks(&self) -> Result<bool, String> {
+        if self.dialect != Dialect::Anthropic {
+            return Ok(false);
+        }
         let thinking = self.value(&["thinking".to_owned()])?;
         let kind = thinking.as_ref().and_then(|thinking| thinking["type"].as_str());
         Ok(kind.is_some_and(|kind| kind != "disabled"))
@@ -184,6 +207,30 @@ impl Editor<'_> {
             }
             (Some(_) | None, _) => Ok(()),
         }
+    }
+
+    /// Thoughts are cleared from a context only while Claude thinks: it refuses the edit otherwise.
+    fn keep_thoughts(&mut self) -> Result<(), String> {
+        let place = ["context_management".to_owned(), "edits".to_owned()];
+        let Some(list) = find(&self.body, &place)? else { return Ok(()) };
+        let all: Vec<&RawValue> = serde_json::from_slice(list).map_err(|error| error.to_string())?;
+        let clears = |edit: &&&RawValue| {
+            let edit: Value = serde_json::from_str(edit.get()).unwrap_or_default();
+            edit["type"].as_str().is_some_and(|kind| kind.starts_with("clear_thinking_"))
+        };
+        let left: Vec<&str> = all.iter().filter(|edit| !clears(edit)).map(|edit| edit.get()).collect();
+        if left.len() == all.len() {
+            return Ok(());
+        }
+        if !left.is_empty() {
+            self.body = set(&self.body, &place, &format!("[{}]", left.join(",")))?;
+            return Ok(());
+        }
+        let body = remove(&self.body, &place)?;
+        let rest = find(&body, &place[..1])?.map(serde_json::from_slice::<Value>);
+        let bare = rest.is_some_and(|rest| rest.is_ok_and(|rest| rest == json!({})));
+        self.body = if bare { remove(&body, &place[..1])? } else { body };
+        Ok(())
     }
 }
 

@@ -261,10 +261,18 @@ fn remotes_in(text: &str, hosts: &mut Vec<String>) {
             && is_name(user)
             && is_name(host)
             && !path.is_empty()
+            && !is_digest(host, path)
         {
             hosts.push(host.trim_end_matches('.').to_lowercase());
         }
     }
+}
+
+/// Whether this is what an image of containers is pinned to (`nginx@sha256:…`), and no host and its path.
+fn is_digest(kind: &str, sum: &str) -> bool {
+    ["sha256", "sha384", "sha512"].contains(&kind)
+        && sum.len() >= 64
+        && sum.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Hosts behind `//` in a text and in `user@host:path`, in lower case, without user and port.
@@ -333,6 +341,9 @@ mod tests {
         assert_eq!(hosts("git remote add up git@GitHub.com:org/repo.git"), "github.com");
         assert_eq!(hosts("scp a.txt 'deploy@build-7.internal:/srv/' && ls"), "build-7.internal");
         assert_eq!(hosts("ssh://git@host.example:22/x"), "host.example");
+        let pinned = format!("docker pull nginx@sha256:{}", "0a".repeat(32));
+        assert_eq!(hosts(&pinned), "", "an image is no host");
+        assert_eq!(hosts("scp a git@sha256:abc"), "sha256", "a host may be called that");
         for other in ["mail ann@home.example: hello", "a@b", "x@y:", "@scope/pkg:1", "1@2:3"] {
             assert_eq!(hosts(other), "", "{other}");
         }

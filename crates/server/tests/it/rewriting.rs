@@ -113,3 +113,35 @@ async fn a_policy_that_may_not_change_requests_says_so_and_passes_them_as_they_c
         assert_eq!((said[0].said.as_str(), said[0].applied), ("rewrite", false), "{mode}");
     }
 }
+
+/// What is no conversation cannot be rewritten as a whole: `on_failure` says what becomes of it, and nothing is on record as done that was not.
+#[tokio::test]
+async fn a_rewrite_of_what_is_no_conversation_is_refused_or_passed_and_never_told_of_as_done() {
+    let app = App::start("rules: [{when: {path: '/v1/completions'}, raw: {status: 200, body: '{}'}}]").await;
+    let words = json!({"model": "openai:m", "prompt": "hi"});
+    let ask = crate::client::Call::post("/v1/completions", &words);
+    let embed = crate::client::Call::post("/v1/embeddings", &json!({"model": "openai:m", "input": "hi"}));
+    let count = crate::client::Call::post(
+        "/v1/messages/count_tokens",
+        &json!({"model": "anthropic:m", "messages": [{"role": "user", "content": "hi"}]}),
+    )
+    .header("anthropic-version", "2023-06-01");
+    for (call, on_failure, status) in [
+        (&ask, "block", 403),
+        (&ask, "pass", 200),
+        (&embed, "block", 403),
+        (&embed, "pass", 200),
+        (&count, "block", 200),
+    ] {
+        let mut policies = rewrites(&json!({"set": {"add_system": "Canary house rule."}}));
+        policies["chain"][0]["on_failure"] = on_failure.into();
+        app.engine.set_policies(chain(policies));
+        let reply = app.send(call).await;
+        assert_eq!(reply.status, status, "{on_failure}: {}", reply.text());
+        assert_eq!(reply.text().contains("it cannot be rewritten"), status == 403, "{}", reply.text());
+        let said = app.reported().last().unwrap().decisions.clone();
+        let rewrites: Vec<bool> =
+            said.iter().filter(|one| one.said.as_str() == "rewrite").map(|one| one.applied).collect();
+        assert_eq!(rewrites, [false], "{said:?}");
+    }
+}

@@ -10,6 +10,9 @@ use super::{Editor, find, scanned, set};
 use crate::envelope::splice;
 use crate::scan::Kind;
 
+/// Where messages stand; and those of instructions before the others, with their roles.
+type Leading = (Vec<Range<usize>>, Vec<(Range<usize>, String)>);
+
 impl Editor<'_> {
     /// Words behind the instructions, or in their place.
     pub(super) fn system(&mut self, words: &str, instead: bool) -> Result<(), String> {
@@ -32,28 +35,56 @@ impl Editor<'_> {
             | Dialect::Ollama
             | Dialect::Responses => joined(own, words)?,
         };
-        self.set(&place, &value)
+        self.set(&place, &value)?;
+        if instead && self.dialect == Dialect::Responses {
+            self.drop_first_items(words)?;
+        }
+        Ok(())
     }
 
-    /// The same where instructions are messages.
-    fn first_messages(&mut self, words: &str, instead: bool) -> Result<(), String> {
+    /// Instructions that stand before the first turn as items go, too.
+    fn drop_first_items(&mut self, words: &str) -> Result<(), String> {
+        let Some(list) = self.array_at("input")? else { return Ok(()) };
+        let (items, first) = self.leading(list.clone())?;
+        let (Some((from, _)), Some((_, role))) = (first.first(), first.last()) else { return Ok(()) };
+        let (to, new) = match items.get(first.len()) {
+            Some(next) => (next.start, Vec::new()),
+            // A list of none would be refused.
+            None => (list.end - 1, json!({"role": role, "content": words}).to_string().into_bytes()),
+        };
+        self.body = splice(&self.body, from.start..to, &new);
+        Ok(())
+    }
+
+    /// Where a list of the request stands; `None` = it is no list.
+    fn array_at(&self, name: &str) -> Result<Option<Range<usize>>, String> {
         let scan = scanned(&self.body)?;
-        let list = scan.find(&self.body, "messages").filter(|member| member.kind == Kind::Array);
-        let list = list.ok_or("`messages` is no list")?.value.clone();
+        let member = scan.find(&self.body, name).filter(|member| member.kind == Kind::Array);
+        Ok(member.map(|member| member.value.clone()))
+    }
+
+    /// Where the messages of a list stand, and of those before the first turn with their roles.
+    fn leading(&self, list: Range<usize>) -> Result<Leading, String> {
         let messages: Vec<&RawValue> =
-            serde_json::from_slice(&self.body[list.clone()]).map_err(|error| error.to_string())?;
+            serde_json::from_slice(&self.body[list]).map_err(|error| error.to_string())?;
         let base = self.body.as_ptr() as usize;
-        let place = |message: &RawValue| -> Range<usize> {
+        let place = |message: &&RawValue| -> Range<usize> {
             let from = message.get().as_ptr() as usize - base;
             from..from + message.get().len()
         };
-        let role = |message: &&&RawValue| -> Option<String> {
+        let role = |message: &RawValue| -> Option<String> {
             let value: Value = serde_json::from_str(message.get()).ok()?;
             let role = value["role"].as_str()?;
             ["developer", "system"].contains(&role).then(|| role.to_owned())
         };
-        let first: Vec<(Range<usize>, String)> =
-            messages.iter().map_while(|message| Some((place(message), role(&message)?))).collect();
+        let first = messages.iter().map_while(|message| Some((place(message), role(message)?))).collect();
+        Ok((messages.iter().map(place).collect(), first))
+    }
+
+    /// The same where instructions are messages.
+    fn first_messages(&mut self, words: &str, instead: bool) -> Result<(), String> {
+        let list = self.array_at("messages")?.ok_or("`messages` is no list")?;
+        let (messages, first) = self.leading(list.clone())?;
         let (range, new) = match (first.first(), first.last()) {
             (Some((from, _)), Some((to, role))) if instead => {
                 (from.start..to.end, json!({"role": role, "content": words}).to_string().into_bytes())

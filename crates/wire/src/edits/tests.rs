@@ -153,6 +153,86 @@ fn instructions_are_added_to_or_replaced_in_the_form_that_they_have() {
     }
 }
 
+/// Responses may have instructions as items as well: what replaces them replaces all of them.
+#[test]
+fn replaced_instructions_are_the_only_ones_before_the_first_turn() {
+    let instead = Edits { system: Some("New."), ..edits() };
+    for (before, after) in [
+        (
+            r#"{"input":[{"role":"developer","content":"Old."},{"type":"message","role":"system","content":"Old."}, {"role":"user","content":"hi"},{"role":"developer","content":"Mid."}],"instructions":"Old."}"#,
+            r#"{"input":[{"role":"user","content":"hi"},{"role":"developer","content":"Mid."}],"instructions":"New."}"#,
+        ),
+        (
+            r#"{"input":[ {"role":"developer","content":"Old."} ]}"#,
+            r#"{"input":[ {"content":"New.","role":"developer"}],"instructions":"New."}"#,
+        ),
+        (r#"{"input":[]}"#, r#"{"input":[],"instructions":"New."}"#),
+    ] {
+        let (out, _) = made(Dialect::Responses, before, &instead);
+        let same =
+            serde_json::from_str::<Value>(&out).unwrap() == serde_json::from_str::<Value>(after).unwrap();
+        assert!(same, "{out}");
+    }
+    let add = Edits { add_system: Some("More."), ..edits() };
+    let (out, _) = made(Dialect::Responses, r#"{"input":[{"role":"developer","content":"Old."}]}"#, &add);
+    assert!(out.contains("Old.") && out.contains("More."), "{out}");
+}
+
+#[test]
+fn all_names_of_a_parameter_are_bounded_and_dropped_in_chat() {
+    let both = r#"{"messages":[],"max_tokens":900,"max_completion_tokens":50}"#;
+    let (out, _) = made(Dialect::Chat, both, &Edits { most_tokens: Some(100), ..edits() });
+    assert_eq!(out, both.replace("900", "100"));
+    let (out, _) = made(Dialect::Chat, both, &Edits { max_tokens: Some(7), ..edits() });
+    assert_eq!(out, r#"{"messages":[],"max_tokens":7,"max_completion_tokens":7}"#);
+    let none = Edits { remove: &["reasoning"], ..edits() };
+    let body = r#"{"messages":[],"reasoning":{"effort":"high"},"reasoning_effort":"high"}"#;
+    assert_eq!(made(Dialect::Chat, body, &none).0, r#"{"messages":[]}"#);
+}
+
+/// What the client has and no edit touches is not made to fit: its provider says what it thinks of it.
+#[test]
+fn a_budget_of_thoughts_is_left_where_the_bound_stays() {
+    let body = r#"{"max_tokens":2000,"thinking":{"type":"enabled","budget_tokens":8000},"messages":[]}"#;
+    let add = Edits { add_system: Some("x"), most_tokens: Some(4000), ..edits() };
+    let (out, _) = made(Dialect::Anthropic, body, &add);
+    assert!(out.contains(r#""budget_tokens":8000"#), "{out}");
+}
+
+/// Anthropic refuses `clear_thinking_20251015` where Claude does not think.
+#[test]
+fn thoughts_that_are_gone_are_not_cleared_from_the_context() {
+    let body = |edits: &str| {
+        format!(
+            r#"{{"max_tokens":9000,"thinking":{{"type":"enabled","budget_tokens":8000}},"messages":[],"context_management":{edits}}}"#
+        )
+    };
+    let clear = r#"{"type":"clear_thinking_20251015","keep":"all"}"#;
+    let off = Edits { remove: &["reasoning"], ..edits() };
+    let short = Edits { most_tokens: Some(500), ..edits() };
+    for (managed, rest) in [
+        (format!(r#"{{"edits":[{clear}]}}"#), None),
+        (
+            format!(r#"{{"edits":[{clear}, {{"type":"clear_tool_uses_20250919"}}]}}"#),
+            Some(r#"{"edits":[{"type":"clear_tool_uses_20250919"}]}"#),
+        ),
+        (
+            r#"{"edits":[{"type":"clear_tool_uses_20250919"}]}"#.to_owned(),
+            Some(r#"{"edits":[{"type":"clear_tool_uses_20250919"}]}"#),
+        ),
+    ] {
+        for change in [&off, &short] {
+            let (out, _) = made(Dialect::Anthropic, &body(&managed), change);
+            let value: Value = serde_json::from_str(&out).unwrap();
+            let rest = rest.map(|rest| serde_json::from_str::<Value>(rest).unwrap());
+            assert_eq!(value.get("context_management"), rest.as_ref(), "{out}");
+        }
+        let (same, _) =
+            made(Dialect::Anthropic, &body(&managed), &Edits { max_tokens: Some(8500), ..edits() });
+        assert!(same.contains(&managed), "{same}");
+    }
+}
+
 #[test]
 fn tools_go_with_the_choice_of_them() {
     let goes = |name: &str| name.starts_with("mcp__");
