@@ -48,6 +48,12 @@ pub struct SettingView {
     pub fixed: bool,
 }
 
+/// The most steps of a path.
+const STEPS: usize = 16;
+
+/// How deep what is set may be nested, in all.
+const DEPTH: usize = 32;
+
 pub(crate) fn routes() -> OpenApiRouter<App> {
     let (viewer, admin) = (Guard::From(Role::Viewer), Guard::From(Role::Admin));
     OpenApiRouter::new()
@@ -161,9 +167,9 @@ async fn change(
     follows(wanted.follows, latest)?;
     let mut object = object(&document)?;
     let changes = Value::Object(wanted.changes);
+    bounded(&changes)?;
     merge(&mut object, &changes);
-    let mut touched = Vec::new();
-    leaves(&changes, &mut Vec::new(), &mut touched);
+    let touched = Touched::by(&changes, Vec::new());
     let edit = Edit { dry_run: wanted.dry_run, latest, object, reason: wanted.reason, touched };
     edit.write(&app, &who, &from, "set").await
 }
@@ -197,6 +203,12 @@ async fn put(
     let (latest, document) = latest(&app).await?;
     follows(wanted.follows, latest)?;
     let steps = steps(&path)?;
+    bounded(&wanted.value)?;
+    let mut touched = Touched::by(&wanted.value, steps.clone());
+    if wanted.value.is_object() {
+        // What was set below and is not any more is gone.
+        touched.unset.push(steps.clone());
+    }
     let mut object = object(&document)?;
     let mut place = &mut object;
     for step in &steps {
@@ -206,7 +218,7 @@ async fn put(
         place = &mut place[step.as_str()];
     }
     *place = wanted.value;
-    let edit = Edit { dry_run: false, latest, object, reason: wanted.reason, touched: vec![steps] };
+    let edit = Edit { dry_run: false, latest, object, reason: wanted.reason, touched };
     edit.write(&app, &who, &from, "set").await
 }
 
@@ -241,7 +253,8 @@ async fn remove(
     if !take_out(&mut object, &steps) {
         return Err(Problem::not_found(format!("nothing was set here at `{}`", steps.join("."))));
     }
-    let edit = Edit { dry_run: false, latest, object, reason: query.reason, touched: Vec::new() };
+    let touched = Touched { set: Vec::new(), unset: vec![steps] };
+    let edit = Edit { dry_run: false, latest, object, reason: query.reason, touched };
     edit.write(&app, &who, &from, "unset").await
 }
 
@@ -251,8 +264,41 @@ struct Edit {
     latest: i64,
     object: Value,
     reason: String,
-    /// What it sets otherwise than before.
-    touched: Vec<Vec<String>>,
+    touched: Touched,
+}
+
+/// The paths of what a change speaks of.
+#[derive(Default)]
+struct Touched {
+    /// What it sets.
+    set: Vec<Vec<String>>,
+    /// What it takes back.
+    unset: Vec<Vec<String>>,
+}
+
+impl Touched {
+    /// What a value sets and takes back at a path.
+    fn by(value: &Value, mut path: Vec<String>) -> Self {
+        let mut touched = Self::default();
+        touched.leaves(value, &mut path);
+        touched
+    }
+
+    fn leaves(&mut self, value: &Value, path: &mut Vec<String>) {
+        match value {
+            Value::Null => self.unset.push(path.clone()),
+            Value::Object(object) => {
+                for (key, below) in object {
+                    path.push(key.clone());
+                    self.leaves(below, path);
+                    path.pop();
+                }
+            }
+            Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                self.set.push(path.clone());
+            }
+        }
+    }
 }
 
 impl Edit {
@@ -267,7 +313,7 @@ impl Edit {
         let settings = book(app)?.check(&document).map_err(Problem::unprocessable)?;
         let within = |setting: &SettingView, steps: &Vec<String>| setting.steps.starts_with(steps);
         let fixed =
-            settings.iter().find(|one| one.fixed && self.touched.iter().any(|steps| within(one, steps)));
+            settings.iter().find(|one| one.fixed && self.touched.set.iter().any(|steps| within(one, steps)));
         if let Some(fixed) = fixed {
             return Err(Problem::conflict(format!(
                 "`{}` comes from {}, which nothing that is set here can change",
@@ -276,7 +322,8 @@ impl Edit {
         }
         let set = settings.into_iter().filter(|setting| setting.source.starts_with("set "));
         let settings = set.collect();
-        let touched: Vec<_> = self.touched.iter().map(|steps| steps.join(".")).collect();
+        let Touched { set: sets, unset } = &self.touched;
+        let touched: Vec<_> = sets.iter().chain(unset).map(|steps| steps.join(".")).collect();
         let detail = json!({"reason": self.reason.trim(), "paths": touched});
         let reason = &self.reason;
         let writing = Writing { detail, document, from, object: "settings", reason, verb, who };
@@ -299,7 +346,31 @@ fn steps(path: &str) -> Result<Vec<String>, Problem> {
             "the path has an empty step; write `/api/config/values/models/aliases/fast`",
         ));
     }
+    if steps.len() > STEPS {
+        return Err(Problem::invalid(format!(
+            "the path has {} steps, and no setting more than {STEPS}",
+            steps.len()
+        )));
+    }
     Ok(steps)
+}
+
+/// Refuses what is nested deeper than any setting.
+fn bounded(value: &Value) -> Result<(), Problem> {
+    if is_flat(value, DEPTH) {
+        return Ok(());
+    }
+    Err(Problem::invalid(format!("what is set is nested deeper than {DEPTH} levels")))
+}
+
+/// Whether a value has at most so many levels.
+fn is_flat(value: &Value, levels: usize) -> bool {
+    let below = |value: &Value| levels > 0 && is_flat(value, levels - 1);
+    match value {
+        Value::Array(items) => items.iter().all(below),
+        Value::Object(object) => object.values().all(below),
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => true,
+    }
 }
 
 /// Lays changes over what is set; `null` takes out.
@@ -318,21 +389,6 @@ fn merge(lower: &mut Value, upper: &Value) {
         } else {
             merge(object.entry(key.clone()).or_insert(Value::Null), value);
         }
-    }
-}
-
-/// The paths of what changes set.
-fn leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
-    match value {
-        Value::Null => {}
-        Value::Object(object) => {
-            for (key, below) in object {
-                path.push(key.clone());
-                leaves(below, path, found);
-                path.pop();
-            }
-        }
-        Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) => found.push(path.clone()),
     }
 }
 

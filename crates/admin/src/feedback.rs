@@ -7,7 +7,9 @@ use http::StatusCode;
 use jiff::Timestamp;
 use lockgate_store::access::Actor;
 use lockgate_store::stats::Dimension;
-use lockgate_store::{Cursor, Feedback, FeedbackFilter, FeedbackSource, Limit, Opinions, PageRequest, Store};
+use lockgate_store::{
+    Cursor, Error, Feedback, FeedbackFilter, FeedbackSource, Limit, Opinions, PageRequest, Store,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -119,6 +121,11 @@ async fn say(
     let comment = wish.comment.as_deref().map(str::trim).filter(|comment| !comment.is_empty());
     if comment.is_some_and(|comment| comment.chars().count() > COMMENT) {
         return Err(Problem::invalid(format!("`comment`: up to {COMMENT} characters")));
+    }
+    if comment
+        .is_some_and(|comment| comment.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t')))
+    {
+        return Err(Problem::invalid("`comment`: no control characters but ends of lines and tabs"));
     }
     let (call, session) = match (&wish.call, &wish.session) {
         (Some(call), None) => {
@@ -293,6 +300,29 @@ pub(crate) async fn of_session(
 ) -> Result<Vec<Feedback>, Problem> {
     let filter = FeedbackFilter { session: Some(id.to_owned()), user: own(who), ..FeedbackFilter::default() };
     Ok(store.feedbacks(&filter, &PageRequest { after: None, limit: Limit::of(SHOWN) }).await?.items)
+}
+
+/// Whether the same author has said the same or something later of the same.
+pub(crate) async fn is_said_later(store: &dyn Store, said: &Feedback) -> Result<bool, Error> {
+    let filter = FeedbackFilter {
+        author: Some(said.author.clone()),
+        call: said.call,
+        from_us: Some(said.at_us),
+        session: said.session.clone().filter(|_| said.call.is_none()),
+        source: Some(said.source),
+        ..FeedbackFilter::default()
+    };
+    let mut page = PageRequest { after: None, limit: Limit::of(Limit::MAX) };
+    loop {
+        let found = store.feedbacks(&filter, &page).await?;
+        if found.items.iter().any(|one| one.call == said.call) {
+            return Ok(true);
+        }
+        match found.next {
+            Some(next) => page.after = Some(next),
+            None => return Ok(false),
+        }
+    }
 }
 
 /// All that is said of a session and its calls, or of calls without one; for exports and archives.

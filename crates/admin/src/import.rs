@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::archive::plain;
 use crate::auth::Origin;
+use crate::feedback;
 use crate::guard::{Guard, Role, guarded};
 use crate::problem::Problem;
 use crate::reading::beside;
@@ -123,6 +124,9 @@ async fn take(store: &dyn Store, origin: &Origin, bytes: &[u8], whole: bool) -> 
             Some(error) => return Err(Fault::File(error)),
             None if end => {
                 for said in records.feedback() {
+                    if feedback::is_said_later(store, &said).await.map_err(Fault::Store)? {
+                        continue;
+                    }
                     let entry =
                         origin.entry("import", format!("feedback:{}", said.id), serde_json::json!(null));
                     // Of a call that is not in the file nothing can be said.

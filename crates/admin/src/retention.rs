@@ -275,6 +275,7 @@ impl Deletion<'_> {
     async fn archived(&self, store: &dyn Store, what: &Selection, folder: &Path) -> Result<Deleted, Problem> {
         let sessions = self.selected(store, what).await?;
         if sessions.is_empty() {
+            self.forget_comments(store, what).await?;
             return Ok(Deleted::default());
         }
         let mut archive = Archive::begin(folder, &name())?;
@@ -295,11 +296,20 @@ impl Deletion<'_> {
         let file = archive.end().await?;
         let ids = sessions.into_values().flatten().map(|(_, id)| id).collect();
         let purged = store.purge(&Selection::Calls(ids), self.extent, false).await?;
+        self.forget_comments(store, what).await?;
         Ok(Deleted {
             archive: Some(file.display().to_string()),
             calls: purged.calls,
             sessions: purged.sessions,
         })
+    }
+
+    /// What was said in words goes with contents, also of calls that had none.
+    async fn forget_comments(&self, store: &dyn Store, what: &Selection) -> Result<(), Problem> {
+        match self.extent {
+            Extent::Contents => Ok(store.forget_comments(what).await?),
+            Extent::Everything => Ok(()),
+        }
     }
 
     /// The calls, by session in the order in which they began.

@@ -41,7 +41,7 @@ fn hash(settings: &[Setting], counts: impl Fn(&Path) -> bool) -> String {
     let written = settings.iter().filter(|setting| !matches!(setting.source, Source::Default));
     let mut lines: Vec<String> = written
         .filter(|setting| counts(&setting.path))
-        .map(|setting| format!("{}={}\n", below(&setting.path), setting.value()))
+        .map(|setting| format!("{}={}\n", below(&setting.path), setting.distinct()))
         .collect();
     lines.sort_unstable();
     let mut digits = blake3::hash(lines.concat().as_bytes()).to_hex().to_string();

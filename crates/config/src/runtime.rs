@@ -14,7 +14,7 @@ use crate::{Environment, Path, Source, expand, path::Step, yaml};
 const NAME: &str = "settings";
 
 /// What can be set; everything below it with it.
-const OPEN: [&str; 15] = [
+const OPEN: [&str; 14] = [
     "conversion",
     "log.level",
     "metrics",
@@ -22,7 +22,6 @@ const OPEN: [&str; 15] = [
     "prices",
     "providers",
     "record.retention.approvals_days",
-    "record.retention.audit_days",
     "record.retention.calls_days",
     "record.retention.classes",
     "record.retention.contents_days",
@@ -136,6 +135,9 @@ fn refused(path: &Path) -> Option<&'static str> {
             return Some("it says who gets in, and could lock you out");
         }
         ["telemetry" | "webhooks", ..] => return Some("it says who is told of calls"),
+        ["record", "retention", "audit_days", ..] => {
+            return Some("the audit tells of those who set it, and must not go by their word");
+        }
         ["record", "retention", "archive", ..] => return Some("it names a folder of the machine"),
         _ => {}
     }
@@ -195,6 +197,7 @@ mod tests {
             ("policies: {chain: []}", "`lockgate policy apply`"),
             ("record: {directory: /tmp}", "takes effect at a start only"),
             ("record: {retention: {archive: /tmp}}", "a folder of the machine"),
+            ("record: {retention: {audit_days: 1}}", "the audit tells of those who set it"),
             (
                 "providers: {c: {kind: claude-cli, claude_cli: {command: /bin/sh}}}",
                 "which program is started",

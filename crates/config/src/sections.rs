@@ -69,8 +69,8 @@ pub struct Server {
     /// Origins of web pages that may call from a browser, such as `https://chat.example.org`, exactly as browsers send
     /// them. None by default. A page needs a key like everybody else.
     pub cors_origins: Vec<String>,
-    /// Proxies in front, such as `10.0.0.0/8` or `127.0.0.1`: whose requests they pass on (`x-forwarded-for`) is believed, for the throttling of logins
-    /// and the audit. From anybody else that header says nothing. None by default. Changing it needs a restart.
+    /// Proxies in front, by their addresses, such as `127.0.0.1` or `10.0.3.7`: whose requests they pass on (`x-forwarded-for`) is believed, for the
+    /// throttling of logins and the audit. Never a network that clients are in: they could give themselves any address. From anybody else that header says nothing. None by default. Changing it needs a restart.
     pub trusted_proxies: Vec<Network>,
     /// What a request may measure.
     pub limits: Limits,

@@ -31,6 +31,8 @@ pub struct Setting {
 #[derive(Clone, Debug)]
 enum Shown {
     Open(Value),
+    /// An address, and what of it is shown: no secret by itself, but more than whoever looks has to know.
+    Part(Secret, String),
     /// The value, and what stands for it where it is seen.
     Secret(Secret, String),
 }
@@ -40,7 +42,7 @@ impl Setting {
     pub fn value(&self) -> Value {
         match &self.shown {
             Shown::Open(value) => value.clone(),
-            Shown::Secret(_, shown) => shown.as_str().into(),
+            Shown::Part(_, shown) | Shown::Secret(_, shown) => shown.as_str().into(),
         }
     }
 
@@ -48,7 +50,15 @@ impl Setting {
     pub fn secret(&self) -> Option<&Secret> {
         match &self.shown {
             Shown::Secret(secret, shown) if secret.expose() != shown => Some(secret),
-            Shown::Open(_) | Shown::Secret(..) => None,
+            Shown::Open(_) | Shown::Part(..) | Shown::Secret(..) => None,
+        }
+    }
+
+    /// What tells it from others in a hash that nobody can read it from: the whole address where only its host is shown.
+    pub(crate) fn distinct(&self) -> Value {
+        match &self.shown {
+            Shown::Part(whole, _) => whole.expose().into(),
+            Shown::Open(_) | Shown::Secret(..) => self.value(),
         }
     }
 
@@ -57,8 +67,10 @@ impl Setting {
         self.path == other.path
             && match (&self.shown, &other.shown) {
                 (Shown::Open(a), Shown::Open(b)) => a == b,
-                (Shown::Secret(a, _), Shown::Secret(b, _)) => a.expose() == b.expose(),
-                (Shown::Open(_), Shown::Secret(..)) | (Shown::Secret(..), Shown::Open(_)) => false,
+                (Shown::Part(a, _), Shown::Part(b, _)) | (Shown::Secret(a, _), Shown::Secret(b, _)) => {
+                    a.expose() == b.expose()
+                }
+                (Shown::Open(_) | Shown::Part(..) | Shown::Secret(..), _) => false,
             }
     }
 }
@@ -69,7 +81,7 @@ pub fn render_settings_text(settings: &[Setting]) -> String {
         let value = match &setting.shown {
             Shown::Open(value) => value.to_string(),
             Shown::Secret(_, shown) if shown == SET => SET.to_owned(),
-            Shown::Secret(_, shown) => format!("{shown:?}"),
+            Shown::Part(_, shown) | Shown::Secret(_, shown) => format!("{shown:?}"),
         };
         let _ = writeln!(text, "{} = {value}   (source: {})", setting.path, setting.source);
         text
@@ -94,7 +106,7 @@ pub(crate) fn settings(tree: &Node) -> Vec<Setting> {
 /// A hash that is equal for equal values, whatever layer they are from and in which order they were written.
 pub(crate) fn hash(settings: &[Setting]) -> String {
     let mut lines: Vec<String> =
-        settings.iter().map(|setting| format!("{}={}\n", setting.path, setting.value())).collect();
+        settings.iter().map(|setting| format!("{}={}\n", setting.path, setting.distinct())).collect();
     lines.sort_unstable();
     blake3::hash(lines.concat().as_bytes()).to_hex().to_string()
 }
@@ -145,6 +157,12 @@ fn leaf(node: Option<&Node>, schema: Schema<'_>, path: &Path) -> Option<Setting>
         Value::String(text) if schema.format() == Some("database") && has_password(&text) => {
             Shown::Secret(Secret::new(text), SET.to_owned())
         }
+        // What comes behind the host of a receiver is often all that it asks of who posts there.
+        Value::String(text) if schema.format() == Some("webhook-url") => {
+            let shown =
+                Url::parse(&text).map_or_else(|_| SET.to_owned(), |url| url.origin().ascii_serialization());
+            Shown::Part(Secret::new(text), shown)
+        }
         value => Shown::Open(value),
     };
     Some(Setting { path: path.clone(), source, shown })
@@ -153,4 +171,26 @@ fn leaf(node: Option<&Node>, schema: Schema<'_>, path: &Path) -> Option<Setting>
 /// Whether it is a URL with a password in it.
 fn has_password(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| url.password().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Inputs;
+
+    #[test]
+    fn of_a_receiver_is_shown_where_it_is_and_nothing_behind_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lockgate.yaml");
+        let receiver = "url: 'https://a.example:99/hooks/T0K3N?key=T0K3N', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let text =
+            format!("webhooks: [{{{receiver}}}]\npolicies: {{chain: [{{webhook: {{{receiver}}}}}]}}\n");
+        std::fs::write(&file, text).unwrap();
+        let snapshot = Inputs { file: Some(file), ..Inputs::default() }.load().unwrap();
+        let shown = super::render_settings_json(snapshot.settings());
+        assert!(!shown.contains("T0K3N"), "{shown}");
+        for path in ["webhooks[0].url", "policies.chain[0].webhook.url"] {
+            let one = snapshot.settings().iter().find(|setting| setting.path.to_string() == path).unwrap();
+            assert_eq!(one.value(), "https://a.example:99");
+        }
+    }
 }

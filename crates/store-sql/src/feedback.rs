@@ -48,24 +48,11 @@ impl Database {
     async fn put_feedback(&self, said: &Feedback, entry: &AuditEntry) -> Result<Option<Uuid>, Fault> {
         let mut tx = self.writers.write().await?;
         let Some((call, session)) = subject(&mut tx, said).await? else { return Ok(None) };
-        let mut own = Sql::new("SELECT id FROM feedback WHERE source = ");
-        own.arg(said.source.as_str()).add(" AND author = ").arg(said.author.as_str());
-        match call {
-            Some(call) => own.add(" AND call = ").arg(call),
-            None => own.add(" AND call IS NULL AND session = ").arg(session),
-        };
-        let before = tx.row(own).await?;
-        let before = before.map(|row| id_of(&row.reader().text()?)).transpose()?;
-        if let Some(before) = before {
-            tx.run(Sql::new("DELETE FROM feedback WHERE id = ").arg(before.to_string().as_str()).take())
-                .await?;
-        }
-        let id = before.unwrap_or(said.id);
         let mut sql = Sql::new(
             "INSERT INTO feedback (id, call, session, score_milli, labels, comment, source, author, at_us) VALUES (",
         );
         let values: [Value; 9] = [
-            id.to_string().as_str().into(),
+            said.id.to_string().as_str().into(),
             call.into(),
             session.into(),
             said.score_milli.into(),
@@ -75,7 +62,15 @@ impl Database {
             said.author.as_str().into(),
             said.at_us.into(),
         ];
-        tx.run(sql.args(values).add(")").take()).await?;
+        // Two may speak at once: one row is left, with the words of the second one.
+        sql.args(values).add(match call {
+            Some(_) => ") ON CONFLICT (call, source, author) WHERE call IS NOT NULL",
+            None => ") ON CONFLICT (session, source, author) WHERE call IS NULL",
+        });
+        sql.add(" DO UPDATE SET session = excluded.session, score_milli = excluded.score_milli, labels = excluded.labels,");
+        sql.add(" comment = excluded.comment, at_us = excluded.at_us RETURNING id");
+        let row = tx.row(sql).await?;
+        let id = row.map_or(Ok(said.id), |row| id_of(&row.reader().text()?))?;
         add_entry(&mut tx, entry).await?;
         tx.commit().await?;
         Ok(Some(id))
@@ -177,7 +172,8 @@ fn conditions(sql: &mut Sql, filter: &FeedbackFilter) {
     }
     if let Some(user) = &filter.user {
         sql.add(" AND (c.user_name = ").arg(user.as_str());
-        sql.add(" OR (f.call IS NULL AND f.author = ").arg(user.as_str()).add("))");
+        sql.add(" OR (f.call IS NULL AND EXISTS (SELECT 1 FROM calls o WHERE o.session = f.session");
+        sql.add(" AND o.user_name = ").arg(user.as_str()).add(")))");
     }
     for (condition, value) in [
         (" AND f.at_us >= ", filter.from_us),

@@ -38,6 +38,10 @@ impl Purge for Database {
         self.writers.fold().await.map_err(Fault::plain)
     }
 
+    async fn forget_comments(&self, what: &Selection) -> Result<(), Error> {
+        self.delete_comments(what).await.map_err(Fault::plain)
+    }
+
     async fn forget_approvals(&self, ids: &[String]) -> Result<u64, Error> {
         self.delete_questions(ids).await.map_err(Fault::plain)
     }
@@ -114,11 +118,12 @@ impl Database {
         for part in parts(what) {
             self.delete_approvals(&part).await?;
         }
-        if let Selection::Session(id) = what {
-            match extent {
-                Extent::Contents => self.forget_comments(id).await?,
-                Extent::Everything => purged.sessions += self.delete_empty_session(id).await?,
+        match (extent, what) {
+            (Extent::Contents, _) => self.delete_comments(what).await?,
+            (Extent::Everything, Selection::Session(id)) => {
+                purged.sessions += self.delete_empty_session(id).await?;
             }
+            (Extent::Everything, _) => {}
         }
         Ok(purged)
     }
@@ -186,13 +191,35 @@ impl Database {
         tx.commit().await
     }
 
-    /// What was said in words of a session as a whole.
-    async fn forget_comments(&self, id: &str) -> Result<(), Fault> {
+    /// What was said in words of calls, with contents or without, and of sessions as a whole: of the one that is named, and of those that have no contents any
+    /// more, nor calls that are younger than what goes by age.
+    async fn delete_comments(&self, what: &Selection) -> Result<(), Fault> {
         let mut tx = self.deleting().await?;
-        let mut sql = Sql::new(
-            "UPDATE feedback SET comment = NULL WHERE session = (SELECT seq FROM sessions WHERE id = ",
-        );
-        tx.run(sql.arg(id).add(")").take()).await?;
+        for part in parts(what) {
+            let mut sql = Sql::new("UPDATE feedback SET comment = NULL WHERE comment IS NOT NULL AND ");
+            sql.add("EXISTS (SELECT 1 FROM calls c WHERE c.seq = feedback.call AND ");
+            selected(&mut sql, &part, Extent::Everything);
+            tx.run(sql.add(")").take()).await?;
+        }
+        if matches!(what, Selection::Calls(_)) {
+            // Of their sessions more may be left than is known here.
+            return tx.commit().await;
+        }
+        let mut sql =
+            Sql::new("UPDATE feedback SET comment = NULL WHERE comment IS NOT NULL AND call IS NULL AND ");
+        if let Selection::Session(id) = what {
+            sql.add("session = (SELECT seq FROM sessions WHERE id = ").arg(id.as_str()).add(")");
+        } else {
+            sql.add("EXISTS (SELECT 1 FROM calls c WHERE c.session = feedback.session AND ");
+            selected(&mut sql, what, Extent::Everything);
+            sql.add(") AND NOT EXISTS (SELECT 1 FROM calls c JOIN bodies b ON b.call = c.seq");
+            sql.add(" WHERE c.session = feedback.session)");
+        }
+        if let Selection::OlderOf(at_us, _) | Selection::OlderThan(at_us) = what {
+            sql.add(" AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.session = feedback.session");
+            sql.add(" AND c.started_us >= ").arg(*at_us).add(")");
+        }
+        tx.run(sql).await?;
         tx.commit().await
     }
 

@@ -220,6 +220,11 @@ impl Purge for Memory {
         Ok(())
     }
 
+    async fn forget_comments(&self, _: &Selection) -> Result<(), Error> {
+        // Nothing is said of calls here.
+        Ok(())
+    }
+
     async fn forget_approvals(&self, _: &[String]) -> Result<u64, Error> {
         // Nobody is asked anything here.
         Ok(0)

@@ -142,6 +142,10 @@ pub trait Purge: Send + Sync {
     /// it is used. May take some seconds.
     async fn scrub(&self) -> Result<(), Error>;
 
+    /// Forgets what was said in words of what is selected, also of calls without contents: their comments, and those of sessions of which no
+    /// contents are left. A purge of contents does so itself.
+    async fn forget_comments(&self, what: &Selection) -> Result<(), Error>;
+
     /// Deletes what people were asked, by id; how many questions were there.
     async fn forget_approvals(&self, ids: &[String]) -> Result<u64, Error>;
 

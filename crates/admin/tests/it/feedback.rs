@@ -30,6 +30,7 @@ async fn feedback_is_checked_belongs_to_ones_own_calls_and_is_given_once() {
         (json!({"call": own, "rating": null}), StatusCode::BAD_REQUEST),
         (json!({"call": own, "rating": "bad", "labels": ["a\nb"]}), StatusCode::BAD_REQUEST),
         (json!({"call": own, "rating": "bad", "comment": "x".repeat(4_001)}), StatusCode::BAD_REQUEST),
+        (json!({"call": own, "rating": "bad", "comment": "a\u{0}b"}), StatusCode::BAD_REQUEST),
         (json!({"rating": "good"}), StatusCode::BAD_REQUEST),
         (json!({"call": own, "session": "s", "rating": "good"}), StatusCode::BAD_REQUEST),
         (json!({"call": "0190f0f0-0000-7000-8000-000000000000", "rating": "good"}), StatusCode::NOT_FOUND),
@@ -103,6 +104,11 @@ async fn feedback_is_shown_counted_exported_and_taken_back() {
             api.get(session).await.json["items"],
             "{format}"
         );
+        let later = json!({"call": one, "rating": "bad"});
+        assert_eq!(say(&elsewhere, by("ann"), later).await.status, StatusCode::OK);
+        elsewhere.send("/api/import", "application/x-ndjson", export.clone().into_bytes()).await;
+        let kept = elsewhere.get(&format!("/api/feedback?call={one}&author=ann")).await.json;
+        assert_eq!(kept["items"][0]["score"], -1.0, "what was said later stays: {kept}");
         let forged = export.replace("\"score_milli\":1000", "\"score_milli\":9000");
         let told = elsewhere.send("/api/import", "application/x-ndjson", forged.into_bytes()).await;
         assert_eq!(told.status, StatusCode::BAD_REQUEST, "{}", told.json);

@@ -105,6 +105,20 @@ async fn what_is_deleted_by_age_comes_back_from_the_archive() {
     );
 }
 
+/// What was said of a session in words goes with its contents, also where those are archived before.
+#[tokio::test]
+async fn comments_go_with_archived_contents() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy =
+        RetentionPolicy { archive: Some(folder.path().join("archive")), ..RetentionPolicy::default() };
+    let api = Api::with_retention(&[with_request(0, Some("s1"), "words")], policy).await;
+    post(&api, "/api/feedback", json!({"session": "s1", "rating": "bad", "comment": "told all"})).await;
+    let done = post(&api, "/api/purge", json!({"session": "s1", "contents_only": true})).await.json;
+    assert!(done["archive"].is_string(), "{done}");
+    let left = api.get("/api/feedback").await.json;
+    assert_eq!((&left["items"][0]["score"], &left["items"][0]["comment"]), (&json!(-1.0), &json!(null)));
+}
+
 async fn exports(api: &Api) -> Vec<String> {
     let mut all = Vec::new();
     for id in ["s1", "s2"] {

@@ -93,13 +93,22 @@ fn what_is_set_is_in_force_everywhere_over_the_file_until_it_is_taken_back() {
         (&entry["verb"], &entry["detail"]["paths"][0]),
         (&json!("set"), &json!("models.aliases.quick"))
     );
+    let audit = ok(&home, &["audit", "--verb", "unset", "--json"]).json();
+    assert_eq!(audit["items"][0]["detail"]["paths"], json!(["models.aliases.slow"]));
 }
 
 /// Behaviour 39: what cannot be used is refused with its place, what a variable says with its name; secrets are neither kept nor shown.
 #[test]
 fn what_cannot_be_set_is_refused_and_changes_nothing() {
     let (home, upstream) = home();
-    let gateway = start(&home, &[("LOCKGATE__LOG__LEVEL", "warn"), ("UP_KEY", "sk-of-the-upstream")]);
+    let gateway = start(
+        &home,
+        &[
+            ("LOCKGATE__LOG__LEVEL", "warn"),
+            ("LOCKGATE__SERVER__LIMITS__TOOLS", "99"),
+            ("UP_KEY", "sk-of-the-upstream"),
+        ],
+    );
     let url = format!("http://{}", gateway.address);
     let token = token(&home, &gateway);
     let set = |path: &str, value: &str| {
@@ -114,6 +123,10 @@ fn what_cannot_be_set_is_refused_and_changes_nothing() {
         ("admin.hosts", "[]", 2, "could lock you out"),
         ("record.directory", "/tmp", 2, "at a start only"),
         ("policies.chain", "[]", 2, "lockgate policy apply"),
+        ("record.retention.audit_days", "1", 2, "the audit tells of those who set it"),
+        (["a"; 17].join(".").as_str(), "1", 2, "17 steps"),
+        ("models.aliases.a", &format!("{}{}", "[".repeat(40), "]".repeat(40)), 2, "nested deeper"),
+        ("server.limits", r#"{"tools": 9}"#, 1, "env LOCKGATE__SERVER__LIMITS__TOOLS"),
         ("providers.up.api_key", "sk-in-plain", 2, "put it into a variable"),
         ("providers.other.api_key", "${NO_SUCH_KEY}", 2, "NO_SUCH_KEY"),
     ] {
@@ -138,6 +151,8 @@ fn what_cannot_be_set_is_refused_and_changes_nothing() {
     until("the provider is there", || gateway.ask("added:m").status == 200);
     let told = home.run(&["config", "get", "providers.added", "--gateway", &url, "--token", &token]).out;
     assert!(told.contains("providers.added.api_key = \"«set»\"") && !told.contains("sk-of"), "{told}");
+    let beside = set("server.limits", r#"{"headers": 90}"#);
+    assert_eq!(beside.code, 0, "what a variable says is not touched: {beside:?}");
     let stale = home.run(&[
         "config",
         "set",
@@ -152,7 +167,7 @@ fn what_cannot_be_set_is_refused_and_changes_nothing() {
         "--token",
         &token,
     ]);
-    assert!(stale.code == 1 && stale.err.contains("version 1 is in force"), "{stale:?}");
+    assert!(stale.code == 1 && stale.err.contains("version 2 is in force"), "{stale:?}");
 }
 
 /// A gateway whose own file or variables stand against what was set says so, and goes on with what it had.

@@ -43,7 +43,9 @@ async fn all(database: &Database, filter: FeedbackFilter) -> Vec<Feedback> {
 }
 
 pub(crate) async fn one_opinion_of_each_author_about_each_call_or_session_is_kept(database: &Database) {
-    database.write(&[of("s", 1), of("s", 2), plain(3)]).await.unwrap();
+    let mut owned = of("s", 1);
+    owned.call.principal.user = Some("dora".to_owned());
+    database.write(&[owned, of("s", 2), plain(3)]).await.unwrap();
     let first = said(1, Some(id(1)), Some("s"), 1_000);
     assert_eq!(database.say(&first, &entry(1)).await.unwrap(), Some(first.id));
     assert_eq!(database.feedback(first.id).await.unwrap(), Some(first.clone()), "nothing is lost");
@@ -78,12 +80,55 @@ pub(crate) async fn one_opinion_of_each_author_about_each_call_or_session_is_kep
     assert_eq!(all(database, session).await.len(), 3);
     let bad = FeedbackFilter { score_to: Some(-1), ..FeedbackFilter::default() };
     assert_eq!(all(database, bad).await.len(), 1);
+    let own = |user: &str| FeedbackFilter { user: Some(user.to_owned()), ..FeedbackFilter::default() };
+    let named = Feedback { author: "carl".to_owned(), ..said(9, None, Some("s"), 0) };
+    database.say(&named, &entry(9)).await.unwrap();
+    let seen = all(database, own("dora")).await;
+    assert!(seen.iter().any(|said| said.id == named.id), "about a session of one's own: {seen:?}");
+    assert!(all(database, own("carl")).await.is_empty(), "a name of an author is no user");
+    assert!(database.unsay(named.id, &entry(10)).await.unwrap());
     let nobody = FeedbackFilter { user: Some("nobody".to_owned()), ..FeedbackFilter::default() };
     assert!(all(database, nobody).await.is_empty());
 
     assert!(database.unsay(alone.id, &entry(7)).await.unwrap());
     assert!(!database.unsay(alone.id, &entry(8)).await.unwrap());
     assert_eq!(all(database, FeedbackFilter::default()).await.len(), 3);
+}
+
+pub(crate) async fn who_speaks_twice_at_once_is_heard_once(database: &Database) {
+    database.write(&[of("s", 1)]).await.unwrap();
+    for round in 0..10 {
+        let (one, two) = (said(20 + round, Some(id(1)), None, 0), said(40 + round, Some(id(1)), None, 0));
+        let (first, second) = (entry(20 + round), entry(40 + round));
+        let (one, two) = tokio::join!(database.say(&one, &first), database.say(&two, &second));
+        assert_eq!(one.unwrap(), two.unwrap());
+        assert_eq!(all(database, FeedbackFilter::default()).await.len(), 1);
+        let left = all(database, FeedbackFilter::default()).await[0].id;
+        assert!(database.unsay(left, &entry(60 + round)).await.unwrap());
+    }
+}
+
+pub(crate) async fn comments_go_with_contents_also_where_there_are_none(database: &Database) {
+    database.write(&[of("s", 1), of("t", 2), of("t", 3)]).await.unwrap();
+    for (nth, (call, session)) in
+        [(Some(id(1)), None), (None, Some("s")), (Some(id(2)), None), (None, Some("t"))]
+            .into_iter()
+            .enumerate()
+    {
+        let nth = nth as u64;
+        database.say(&said(nth, call, session, 0), &entry(nth)).await.unwrap();
+    }
+    let young = of("t", 3).call.timing.started_us;
+    database.purge(&Selection::OlderThan(young), Extent::Contents, false).await.unwrap();
+    let left = all(database, FeedbackFilter::default()).await;
+    let spoken: Vec<_> = left.iter().filter(|said| said.comment.is_some()).collect();
+    assert!(
+        matches!(spoken.as_slice(), [one] if one.session.as_deref() == Some("t") && one.call.is_none()),
+        "{spoken:?}"
+    );
+    database.purge(&Selection::OlderThan(young + 1), Extent::Contents, false).await.unwrap();
+    let left = all(database, FeedbackFilter::default()).await;
+    assert!(left.len() == 4 && left.iter().all(|said| said.comment.is_none()), "{left:?}");
 }
 
 pub(crate) async fn opinions_are_counted_by_what_calls_have_in_common(database: &Database) {

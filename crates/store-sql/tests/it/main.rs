@@ -161,9 +161,11 @@ mod both {
         rows_add_up_and_lead_to_their_calls,
     );
     on_both_databases!(feedback:
+        comments_go_with_contents_also_where_there_are_none,
         one_opinion_of_each_author_about_each_call_or_session_is_kept,
         opinions_are_counted_by_what_calls_have_in_common,
         opinions_go_with_what_they_are_about,
+        who_speaks_twice_at_once_is_heard_once,
     );
     on_both_databases!(verdicts:
         verdicts_are_counted_by_policy_and_rule,
