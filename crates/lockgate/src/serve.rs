@@ -189,7 +189,7 @@ async fn run(store: Arc<Store>, screen: &mut Screen) -> Result<Exit, Failure> {
     reloads.behind_calls(folder);
     let changes = Arc::new(tokio::sync::Notify::new());
     if let Some(recording) = &recording {
-        tokio::spawn(settings.follow((recording.shelf(), recording.retention()), changes.clone()));
+        tokio::spawn(settings.follow(recording.clone(), changes.clone()));
     }
     let _watcher = watch(&store, &changes);
     let background = tokio::spawn(background(reloads, changes, hangup));

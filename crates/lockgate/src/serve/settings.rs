@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use lockgate_admin::{ConfigBook, RetentionPolicy, SettingView, Shelf};
+use lockgate_admin::{ConfigBook, RetentionPolicy, SettingView};
 use lockgate_config::{Inputs, Problems, Snapshot, Source, Step, Store};
 use lockgate_server::Part;
 use lockgate_store::{Enacted, Error, Store as Stored};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::keys::write;
+use super::record::Recording;
 
 /// Between two questions to the database.
 const LOOK: Duration = Duration::from_millis(500);
@@ -187,11 +188,9 @@ impl Settings {
     }
 
     /// Keeps the latest version of the database in force for as long as it runs; `changes` is told when there is something to reload.
-    pub(super) async fn follow(
-        self: Arc<Self>,
-        (shelf, retention): (Shelf, Arc<ArcSwap<RetentionPolicy>>),
-        changes: Arc<Notify>,
-    ) {
+    pub(super) async fn follow(self: Arc<Self>, recording: Arc<Recording>, changes: Arc<Notify>) {
+        let (shelf, retention) = (recording.shelf(), recording.retention());
+        drop(recording);
         let mut looked_back = 0;
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
