@@ -38,6 +38,8 @@ pub(crate) enum Holds {
     Conversation,
     /// A conversation of which only the size is asked.
     Counted,
+    /// What embeddings are made of: nobody answers it.
+    Material,
 }
 
 impl Engine {
@@ -71,11 +73,13 @@ impl Engine {
             .then(|| request.format.messages.parse_document(&document(request, envelope)).ok())
             .flatten();
         let conversation = match holds {
-            Holds::Anything if needs.conversation => with_texts(conversation, request, (envelope, holds)),
+            Holds::Anything | Holds::Material if needs.conversation => {
+                with_texts(conversation, request, (envelope, holds))
+            }
             Holds::Counted if needs.conversation && is_empty(conversation.as_ref()) => {
                 with_texts(conversation, request, (envelope, holds))
             }
-            Holds::Anything | Holds::Conversation | Holds::Counted => conversation,
+            Holds::Anything | Holds::Conversation | Holds::Counted | Holds::Material => conversation,
         };
         facts.unread = needs.conversation && conversation.is_none() && holds == Holds::Conversation;
         learn(&mut facts, request, envelope, conversation.as_ref());
@@ -214,7 +218,7 @@ fn texts(
 ) -> Option<Vec<u8>> {
     let document = document(request, envelope);
     match holds {
-        Holds::Anything => lockgate_wire::rewrite_any_texts(&document, ask),
+        Holds::Anything | Holds::Material => lockgate_wire::rewrite_any_texts(&document, ask),
         Holds::Conversation | Holds::Counted => {
             lockgate_wire::rewrite_texts(request.format.dialect, &document, ask)
         }

@@ -25,7 +25,8 @@ impl Engine {
         }
         if holds != Holds::Conversation {
             return with(shared, |run| {
-                unwritten(run, &wanted, holds == Holds::Counted || request.body.is_empty())
+                let idle = matches!(holds, Holds::Counted | Holds::Material) || request.body.is_empty();
+                unwritten(run, &wanted, idle)
             });
         }
         let state = self.state.load();

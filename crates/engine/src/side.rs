@@ -98,7 +98,11 @@ impl Engine {
         let state = self.state.load_full();
         let spec = lockgate_wire::count_envelope(&request.format);
         let envelope = Envelope::read(&request.body, spec, &state.options.limits).ok();
-        let holds = if operation == Noted::CountTokens { Holds::Counted } else { Holds::Anything };
+        let holds = match operation {
+            Noted::CountTokens => Holds::Counted,
+            Noted::Embed => Holds::Material,
+            Noted::Generate | Noted::Other => Holds::Anything,
+        };
         match self.judged(request, (id, envelope.as_ref()), holds).await {
             Judged::Go(run) => (beside_local(request, operation), run),
             Judged::Refuse(failure, run) => (Err(failure), Some(run)),
