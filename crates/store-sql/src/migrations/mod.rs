@@ -62,6 +62,7 @@ pub(crate) async fn migrate(pool: &Pool, file: Option<&Path>, steps: &[Migration
     if let (Pool::Sqlite(pool), Some(file)) = (pool, file) {
         back_up(pool, file, known).await?;
     }
+    let mut new = false;
     for step in steps {
         // Each looks again under the lock: another process may have been quicker.
         let mut tx = pool.write().await?;
@@ -73,7 +74,11 @@ pub(crate) async fn migrate(pool: &Pool, file: Option<&Path>, steps: &[Migration
             return Err(Error::Schema { found, known }.into());
         }
         if found < step.version {
-            tracing::info!(schema = step.version, "the database gets a new schema");
+            // In a new database nothing changes that anybody had.
+            new |= found == 0;
+            if !new {
+                tracing::info!(schema = step.version, "the database gets a new schema");
+            }
             apply(&mut tx, step).await?;
         }
         tx.commit().await?;

@@ -263,7 +263,7 @@ impl Figure {
         use Measure as M;
         match self {
             Self::CacheShare => vec![M::CacheRead, M::CacheWrite, M::InputUncached],
-            Self::CostPerCall => vec![M::Calls, M::Cost, M::Unpriced],
+            Self::Cost | Self::CostPerCall => vec![M::Calls, M::Cost, M::Unpriced],
             Self::SuccessRate => vec![M::Complete, M::Failed, M::Interrupted],
             other => other.measure().into_iter().collect(),
         }
@@ -310,7 +310,7 @@ impl Figure {
             Self::CacheWrite => "Prompt tokens that the provider wrote to its cache.",
             Self::Calls => "Calls.",
             Self::Complete => "Calls that the client got whole.",
-            Self::Cost => "The known costs. Calls without one are `unpriced`.",
+            Self::Cost => "The known costs; nothing where none is known. Calls without one are `unpriced`.",
             Self::CostPerCall => "The mean of the known costs.",
             Self::CostPerSession => "The known costs by the number of sessions.",
             Self::Estimated => "Calls whose tokens are our estimate.",
@@ -325,7 +325,7 @@ impl Figure {
             Self::Unmetered => {
                 "Calls of which neither prompt nor output tokens are known; they count as 0 tokens."
             }
-            Self::Unpriced => "Calls whose cost is not known; they count as 0 cost.",
+            Self::Unpriced => "Calls whose cost is not known; in sums with others they count as 0.",
             Self::SessionCost(part) => return format!("Known cost of a session: {}, exact.", part.doc()),
             Self::Time(clock, part) => {
                 let what = clock.doc().trim_end_matches('.');
@@ -352,6 +352,10 @@ impl Figure {
             Self::CacheShare => {
                 let prompt = of(Measure::InputUncached) + of(Measure::CacheRead) + of(Measure::CacheWrite);
                 ratio(of(Measure::CacheRead), prompt)
+            }
+            // What is not known is not 0.
+            Self::Cost if of(Measure::Calls) > 0 && of(Measure::Unpriced) == of(Measure::Calls) => {
+                Cell::Nothing
             }
             Self::CostPerCall => mean(of(Measure::Cost), of(Measure::Calls) - of(Measure::Unpriced)),
             Self::CostPerSession => {
