@@ -106,6 +106,8 @@
 //! All other bytes stay. The request that leaves is one that is taken: a bound below Claude's budget of thoughts lowers that, or ends thinking; a `temperature` for a model
 //! that takes none is left, and the record says so; a choice of a tool that is gone goes with it. Where Claude's history holds calls and no tool is left, the tools
 //! stay by their names alone, and none may be called. The record has the request as it came and as it went. Policies on requests judge it as it came.
+//! Embeddings and token counts, which nobody answers, go on as they are; requests to endpoints that are not modelled cannot be changed as a whole, and
+//! `on_failure` says whether they go.
 //!
 //! # Limits
 //!
